@@ -1,0 +1,1 @@
+"""mailsvc: a durable mail-sending service for applications."""

@@ -1,0 +1,49 @@
+"""The only place that reads the time.
+
+Inside mailsvc an instant is an ``int``: microseconds since 1970-01-01T00:00:00Z. It compares, adds and
+stores the same on every database and costs nothing on the hot path; the API renders it as RFC 3339.
+"""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def now() -> int:
+    """The current instant, in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def monotonic() -> float:
+    """Seconds on a clock that never jumps; only differences mean anything."""
+    return time.monotonic()
+
+
+def rfc3339(instant: int) -> str:
+    """``1700000000000000`` → ``"2023-11-14T22:13:20.000000Z"`` (RFC 3339)."""
+    return (_EPOCH + timedelta(microseconds=instant)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_rfc3339(text: str) -> int:
+    """The instant that an RFC 3339 time with an offset names.
+
+    Raises:
+        ValueError: the text is not RFC 3339, or has no offset.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError("not an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z")
+    moment = datetime.fromisoformat(text.upper())
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def as_datetime(instant: int) -> datetime:
+    """The instant as an aware ``datetime`` in UTC."""
+    return _EPOCH + timedelta(microseconds=instant)

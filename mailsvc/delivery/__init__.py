@@ -1,0 +1,1 @@
+"""From due deliveries to SMTP transactions and their attempts."""

@@ -1,0 +1,105 @@
+"""What can be wrong with a request, in our words.
+
+Problem
+ ├── Invalid          422, names each field and its fix
+ ├── NotFound         404
+ ├── Conflict         409
+ ├── TooLarge         413
+ └── Unavailable      503, nothing was stored; try again later
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field of the input and what is wrong with it, e.g. ``FieldError("to.0", "…")``."""
+
+    field: str
+    detail: str
+
+
+class Problem(Exception):
+    """A request that can't be carried out; ``code`` and ``status`` are public contract (RFC 9457)."""
+
+    status = 500
+    code = "internal"
+    title = "Internal error"
+
+    def __init__(self, detail: str, *, code: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or type(self).code
+        self.retry_after = retry_after  # seconds
+
+    @property
+    def errors(self) -> list[FieldError]:
+        return []
+
+
+class Malformed(Problem):
+    """The request is not even readable: bad JSON, bad syntax."""
+
+    status, code, title = 400, "invalid_request", "Invalid request"
+
+
+class Invalid(Problem):
+    """The request is readable but its values are not acceptable; every field at fault is named."""
+
+    status, code, title = 422, "validation_failed", "Validation failed"
+
+    def __init__(self, *errors: FieldError, code: str | None = None) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.detail}" if e.field else e.detail for e in errors), code=code)
+        self._errors = list(errors)
+
+    @property
+    def errors(self) -> list[FieldError]:
+        return self._errors
+
+
+class Unauthorized(Problem):
+    """No key, or a wrong, revoked or expired one."""
+
+    status, code, title = 401, "unauthorized", "Unauthorized"
+
+
+class Forbidden(Problem):
+    """The key is right but does not allow this."""
+
+    status, code, title = 403, "insufficient_scope", "Forbidden"
+
+
+class NotFound(Problem):
+    """No such thing, or it belongs to somebody else."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class Conflict(Problem):
+    """The state of the thing forbids it."""
+
+    status, code, title = 409, "conflict", "Conflict"
+
+
+class TooLarge(Problem):
+    """Over a size limit, which the detail names with its setting."""
+
+    status, code, title = 413, "payload_too_large", "Payload too large"
+
+
+class UnsupportedMedia(Problem):
+    """A content type or encoding that this endpoint does not take."""
+
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class RateLimited(Problem):
+    """Too many requests; ``retry_after`` says when."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class Unavailable(Problem):
+    """Cannot be stored now (database away, disk low, queue full); nothing was half-stored."""
+
+    status, code, title = 503, "unavailable", "Unavailable"

@@ -1,0 +1,45 @@
+"""A relay: the SMTP submission account (RFC 6409) that messages are handed to."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TlsMode = Literal["starttls", "implicit", "none"]
+AuthMechanism = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait in each phase; the defaults are Postfix's (RFC 5321 section 4.5.3.2)."""
+
+    connect: float = 30
+    greeting: float = 300
+    ehlo: float = 300
+    mail: float = 300
+    rcpt: float = 300
+    data: float = 120
+    body: float = 180
+    eom: float = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Everything that is needed to submit by one account; secrets are already decrypted."""
+
+    id: str
+    name: str
+    host: str
+    port: int = 587
+    tls: TlsMode = "starttls"
+    verify: bool = True
+    ca_pem: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    auth: AuthMechanism = "auto"
+    access_token: str | None = field(default=None, repr=False)
+    max_connections: int = 10
+    max_messages_per_connection: int = 100
+    rate: float | None = None  # deliveries per second, None for no limit
+    return_path: str | None = None
+    verp: bool = True
+    dsn: bool = True
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -1,0 +1,1 @@
+"""What applications hand in: accepting, reading and steering messages."""

@@ -1,0 +1,1 @@
+"""The one recorder: the only writer of what became of a delivery."""

@@ -1,0 +1,1 @@
+"""Loops, signals and wake-ups: how long-running parts live and stop."""

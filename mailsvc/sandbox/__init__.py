@@ -1,0 +1,1 @@
+"""A real SMTP submission server on loopback that delivers to nobody."""

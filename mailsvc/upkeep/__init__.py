@@ -1,0 +1,1 @@
+"""What keeps the tables small and the queue honest: expiry, retention, rescue."""

@@ -1,0 +1,1 @@
+"""From webhook rows to signed POSTs."""
