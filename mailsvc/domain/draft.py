@@ -1,0 +1,229 @@
+"""A message as an application gives it (contract: the JSON of ``POST /v1/messages``), and the rules it must meet."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from mailsvc import clock
+from mailsvc.domain.address import Mailbox, parse_mailbox
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS, body_flaw, crlf, field_flaw
+from mailsvc.domain.files import check_attachments
+from mailsvc.domain.prepared import (
+    Attachment,
+    Limits,
+    OnUncertain,
+    Prepared,
+    Priority,
+    Recipient,
+    recipients_of,
+    require_size,
+)
+from mailsvc.domain.userheaders import check_headers
+
+__all__ = ["Attachment", "Draft", "Limits", "Prepared", "Recipient", "check", "require_size"]
+
+DEFAULT_EXPIRES_IN = 259_200  # seconds: three days
+MAX_AHEAD = 366 * clock.DAY
+MAX_TAGS, MAX_TAG = 10, 100
+MAX_PAIRS, MAX_KEY, MAX_VALUE = 50, 40, 500
+
+_REFERENCE = re.compile(r"<[!-;=?-~]{1,250}>|[a-z]{3}_[0-9a-z]{26}")
+
+
+class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The input as it came; nothing but types is checked yet."""
+
+    from_: str = msgspec.field(name="from")
+    to: str | list[str] = []
+    cc: str | list[str] = []
+    bcc: str | list[str] = []
+    reply_to: str | list[str] = []
+    subject: str | None = None
+    text: str | None = None
+    html: str | None = None
+    headers: dict[str, str] = {}
+    attachments: list[Attachment] = []
+    template: str | None = None
+    variables: dict[str, Any] = {}
+    tags: list[str] = []
+    metadata: dict[str, str] = {}
+    scheduled_at: str | None = None
+    expires_in: int = DEFAULT_EXPIRES_IN
+    priority: Priority = "normal"
+    relay: str | None = None
+    on_uncertain: OnUncertain = "resend"
+    delivery_receipt: bool = False
+    in_reply_to: str | None = None
+
+
+def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
+    """The draft as a message that can be composed and queued.
+
+    Raises:
+        Invalid: with every fault of the draft, each by its field.
+        TooLarge: the message would be over ``limits.max_message_bytes``.
+    """
+    errors: list[FieldError] = []
+    sender = _mailboxes("from", draft.from_, errors)
+    to, cc, bcc, reply_to = _addressees(draft, limits, errors)
+    headers = check_headers(draft.headers, errors) if draft.headers else {}
+    attachments = _attachments(draft, limits, errors)
+    _check_subject(draft.subject, errors)
+    _check_content(draft, errors)
+    _check_labels(draft, errors)
+    _check_handling(draft, errors)
+    scheduled_at = _schedule(draft.scheduled_at, now, errors) if draft.scheduled_at is not None else None
+    if errors:
+        raise Invalid(*errors)
+    require_size(_estimated_size(draft), limits)
+    return Prepared(
+        sender=sender[0],
+        to=to,
+        cc=cc,
+        bcc=bcc,
+        reply_to=reply_to,
+        recipients=recipients_of(to, cc, bcc, utf8_headers=_needs_utf8_headers(sender + to + cc + reply_to)),
+        subject=draft.subject,
+        text=None if draft.text is None else crlf(draft.text),
+        html=None if draft.html is None else crlf(draft.html),
+        headers=headers,
+        attachments=attachments,
+        tags=tuple(draft.tags),
+        metadata=draft.metadata,
+        scheduled_at=scheduled_at,
+        expires_in=draft.expires_in,
+        priority=draft.priority,
+        relay=draft.relay,
+        on_uncertain=draft.on_uncertain,
+        delivery_receipt=draft.delivery_receipt,
+        in_reply_to=draft.in_reply_to,
+    )
+
+
+_Mailboxes = tuple[Mailbox, ...]
+
+
+def _addressees(
+    draft: Draft, limits: Limits, errors: list[FieldError]
+) -> tuple[_Mailboxes, _Mailboxes, _Mailboxes, _Mailboxes]:
+    lists = (draft.to, draft.cc, draft.bcc)
+    count = sum(1 if isinstance(given, str) else len(given) for given in lists)
+    if count == 0:
+        errors.append(FieldError("to", "names nobody; give at least one recipient in to, cc or bcc"))
+    if max(count, 0 if isinstance(draft.reply_to, str) else len(draft.reply_to)) > limits.max_recipients:
+        detail = f"has too many addresses, {limits.max_recipients} are allowed (MAILSVC_MAX_RECIPIENTS); send several messages"
+        errors.append(FieldError("to" if count > limits.max_recipients else "reply_to", detail))
+        return (), (), (), ()
+    return (
+        _mailboxes("to", draft.to, errors),
+        _mailboxes("cc", draft.cc, errors),
+        _mailboxes("bcc", draft.bcc, errors),
+        _mailboxes("reply_to", draft.reply_to, errors),
+    )
+
+
+def _mailboxes(field: str, given: str | list[str], errors: list[FieldError]) -> _Mailboxes:
+    if not given and not isinstance(given, str):
+        return ()
+    found = []
+    for index, text in enumerate([given] if isinstance(given, str) else given):
+        try:
+            mailbox = parse_mailbox(text)
+        except ValueError as error:
+            errors.append(FieldError(field if isinstance(given, str) else f"{field}.{index}", str(error)))
+        else:
+            found.append(mailbox)
+    return tuple(found)
+
+
+def _needs_utf8_headers(mailboxes: _Mailboxes) -> bool:
+    """Such an address can stand in a header only as UTF-8, and then every delivery needs RFC 6531."""
+    return any(mailbox.needs_smtputf8 for mailbox in mailboxes)
+
+
+def _attachments(draft: Draft, limits: Limits, errors: list[FieldError]) -> tuple[Attachment, ...]:
+    count = len(draft.attachments)
+    if count == 0:
+        return ()
+    if count > limits.max_attachments:
+        detail = (
+            f"has {count} entries, {limits.max_attachments} are allowed (MAILSVC_MAX_ATTACHMENTS); pack them together"
+        )
+        errors.append(FieldError("attachments", detail))
+        return ()
+    return check_attachments(draft.attachments, errors)
+
+
+def _check_subject(subject: str | None, errors: list[FieldError]) -> None:
+    if subject is None:
+        return
+    if flaw := field_flaw(subject):
+        errors.append(FieldError("subject", flaw))
+    elif len(subject) * 4 > MAX_FIELD_OCTETS and len(subject.encode()) > MAX_FIELD_OCTETS:
+        errors.append(FieldError("subject", f"is longer than {MAX_FIELD_OCTETS} octets; shorten it"))
+
+
+def _check_content(draft: Draft, errors: list[FieldError]) -> None:
+    if draft.template is not None:
+        errors.append(FieldError("template", "templates are not available yet; give text or html"))
+    elif draft.text is None and draft.html is None:
+        errors.append(FieldError("text", "is missing; give text, html or both"))
+    for field, body in (("text", draft.text), ("html", draft.html)):
+        if body is not None and (flaw := body_flaw(body)):
+            errors.append(FieldError(field, flaw))
+
+
+def _check_labels(draft: Draft, errors: list[FieldError]) -> None:
+    if len(draft.tags) > MAX_TAGS:
+        errors.append(FieldError("tags", f"has {len(draft.tags)} entries, at most {MAX_TAGS} are allowed"))
+    for index, tag in enumerate(draft.tags[:MAX_TAGS]):
+        if flaw := _label_flaw(tag, MAX_TAG):
+            errors.append(FieldError(f"tags.{index}", flaw))
+    if len(draft.metadata) > MAX_PAIRS:
+        errors.append(FieldError("metadata", f"has {len(draft.metadata)} pairs, at most {MAX_PAIRS} are allowed"))
+        return
+    for key, value in draft.metadata.items():
+        where = f"metadata.{key[:MAX_KEY].encode('utf-8', 'backslashreplace').decode()}"
+        if flaw := _label_flaw(key, MAX_KEY):
+            errors.append(FieldError(where, f"the key {flaw}"))
+        if flaw := body_flaw(value) or _length_flaw(value, MAX_VALUE):
+            errors.append(FieldError(where, flaw))
+
+
+def _label_flaw(label: str, most: int) -> str | None:
+    if not label:
+        return "is empty; leave it out"
+    return field_flaw(label) or _length_flaw(label, most)
+
+
+def _length_flaw(text: str, most: int) -> str | None:
+    return f"is longer than {most} characters; shorten it" if len(text) > most else None
+
+
+def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
+    if not 60 <= draft.expires_in <= MAX_AHEAD // clock.SECOND:
+        errors.append(FieldError("expires_in", "must be from 60 seconds to a year (31622400)"))
+    if draft.relay is not None and (flaw := _label_flaw(draft.relay, 255)):
+        errors.append(FieldError("relay", flaw))
+    if draft.in_reply_to is not None and not _REFERENCE.fullmatch(draft.in_reply_to):
+        detail = "must be the id of a message or arrival, or a Message-ID with its angle brackets: <id@host>"
+        errors.append(FieldError("in_reply_to", detail))
+
+
+def _schedule(text: str, now: int, errors: list[FieldError]) -> int | None:
+    try:
+        instant = clock.parse_rfc3339(text)
+    except ValueError as error:
+        errors.append(FieldError("scheduled_at", f"is {error}"))
+        return None
+    if instant > now + MAX_AHEAD:
+        errors.append(FieldError("scheduled_at", "is more than a year ahead; choose an earlier time"))
+    return instant if instant > now else None
+
+
+def _estimated_size(draft: Draft) -> int:
+    """A lower bound of the wire size, cheap enough to refuse a giant before it is composed."""
+    bodies = len(draft.text or "") + len(draft.html or "")
+    return bodies + sum(len(a.content) * 78 // 57 for a in draft.attachments)

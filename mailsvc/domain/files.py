@@ -1,0 +1,65 @@
+"""What an attachment may be called and claim to be."""
+
+import re
+
+from mailsvc.domain.errors import FieldError
+from mailsvc.domain.fieldtext import field_flaw
+from mailsvc.domain.prepared import Attachment
+
+_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
+_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
+_CONTENT_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))*")
+_CONTENT_ID = re.compile(r"<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
+
+
+def check_attachments(attachments: list[Attachment], errors: list[FieldError]) -> tuple[Attachment, ...]:
+    """The attachments with bare content ids; every fault is added to ``errors``."""
+    checked = []
+    ids: set[str] = set()
+    for index, attachment in enumerate(attachments):
+        where = f"attachments.{index}"
+        if flaw := _filename_flaw(attachment.filename):
+            errors.append(FieldError(f"{where}.filename", flaw))
+        if flaw := _type_flaw(attachment.content_type):
+            errors.append(FieldError(f"{where}.content_type", flaw))
+        if attachment.content_id is not None:
+            attachment = _with_bare_id(attachment, ids, f"{where}.content_id", errors)
+        checked.append(attachment)
+    return tuple(checked)
+
+
+def _filename_flaw(name: str) -> str | None:
+    if not name.strip(" ."):
+        return "is empty; name the file, such as report.pdf"
+    if flaw := field_flaw(name):
+        return flaw
+    if "/" in name or "\\" in name or "\t" in name:
+        return "must not contain / \\ or a tab; give the name without its folders"
+    if len(name.encode()) > 255:
+        return "is longer than 255 octets; shorten it"
+    return None
+
+
+def _type_flaw(content_type: str) -> str | None:
+    if len(content_type) > 255 or not _CONTENT_TYPE.fullmatch(content_type):
+        return "is not a media type; write it as type/subtype, such as application/pdf"
+    if content_type.lower().startswith("multipart/"):
+        return "must not be multipart/*; attach its parts, or the whole as application/octet-stream"
+    return None
+
+
+def _with_bare_id(attachment: Attachment, ids: set[str], field: str, errors: list[FieldError]) -> Attachment:
+    given = attachment.content_id or ""
+    match = _CONTENT_ID.fullmatch(given)
+    if match is None or given.startswith("<") != given.endswith(">"):
+        errors.append(FieldError(field, "is not a content id; use letters, digits and . _ - @, such as logo@app"))
+        return attachment
+    if match[1] in ids:
+        errors.append(FieldError(field, "is used by an earlier attachment too; give each its own"))
+    ids.add(match[1])
+    return Attachment(
+        filename=attachment.filename,
+        content=attachment.content,
+        content_type=attachment.content_type,
+        content_id=match[1],
+    )

@@ -1,0 +1,96 @@
+"""A message that passed every check: the shape between the intake's rules and the composer."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from mailsvc.domain.address import Mailbox
+from mailsvc.domain.errors import TooLarge
+
+RecipientKind = Literal["to", "cc", "bcc"]
+Priority = Literal["high", "normal", "low"]
+OnUncertain = Literal["resend", "hold", "verify"]
+
+MIB = 1 << 20
+
+
+class Attachment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+    """A file of a message; in JSON the content is base64 (RFC 4648 section 4)."""
+
+    filename: str
+    content: bytes
+    content_type: str = "application/octet-stream"
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may hold at most; each is a setting ``MAILSVC_`` + the name."""
+
+    max_request_bytes: int = 35 * MIB
+    max_message_bytes: int = 25 * MIB
+    max_recipients: int = 1000
+    max_attachments: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One delivery to be: an envelope address and where the message named it."""
+
+    address: str
+    kind: RecipientKind
+    needs_smtputf8: bool  # for this delivery, be it by the address or by the headers that go with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Checked and normalised; texts have CRLF line breaks, header values no control characters."""
+
+    sender: Mailbox
+    to: tuple[Mailbox, ...]
+    cc: tuple[Mailbox, ...]
+    bcc: tuple[Mailbox, ...]
+    reply_to: tuple[Mailbox, ...]
+    recipients: tuple[Recipient, ...]  # each address once, to before cc before bcc
+    subject: str | None
+    text: str | None
+    html: str | None
+    headers: dict[str, str]
+    attachments: tuple[Attachment, ...]
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
+    scheduled_at: int | None  # an instant in the future
+    expires_in: int  # seconds
+    priority: Priority
+    relay: str | None  # name or id
+    on_uncertain: OnUncertain
+    delivery_receipt: bool
+    in_reply_to: str | None  # as given: an id of ours, or a Message-ID in angle brackets
+
+
+def recipients_of(
+    to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...], bcc: tuple[Mailbox, ...], *, utf8_headers: bool
+) -> tuple[Recipient, ...]:
+    """One recipient for each address, the first mention counts; local parts are compared exactly."""
+    found: dict[str, Recipient] = {}
+    kinds: tuple[tuple[RecipientKind, tuple[Mailbox, ...]], ...] = (("to", to), ("cc", cc), ("bcc", bcc))
+    for kind, mailboxes in kinds:
+        for mailbox in mailboxes:
+            address = mailbox.addr
+            if address not in found:
+                found[address] = Recipient(address, kind, utf8_headers or mailbox.needs_smtputf8)
+    return tuple(found.values())
+
+
+def require_size(size: int, limits: Limits) -> None:
+    """Refuse a message whose wire form is over the limit.
+
+    Raises:
+        TooLarge: it is; the detail names the setting.
+    """
+    if size > limits.max_message_bytes:
+        raise TooLarge(
+            f"The message is {size} bytes in its sent form, {limits.max_message_bytes} are allowed "
+            "(MAILSVC_MAX_MESSAGE_BYTES); send fewer or smaller attachments, or a link."
+        )

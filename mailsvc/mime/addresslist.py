@@ -1,0 +1,62 @@
+"""The addresses out of a header field of raw mail: lists, groups and comments (RFC 5322 section 3.4)."""
+
+import re
+
+from mailsvc.domain.address import Mailbox, parse_mailbox
+from mailsvc.domain.fieldtext import decode_words
+
+__all__ = ["mailboxes_of"]
+
+# One token at a time, so that no separator inside quotes, a comment or angle brackets counts.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|<[^<>]*+>|\\.|.', re.DOTALL)
+_COMMENT_TOKEN = re.compile(r"\\.|[()]", re.DOTALL)
+
+
+def mailboxes_of(value: str) -> list[Mailbox]:
+    """The mailboxes of an unfolded field value, display names decoded.
+
+    Raises:
+        ValueError: one of them is no address; the message says which and what to fix.
+    """
+    return [_read(item) for item in _items(value)]
+
+
+def _read(item: str) -> Mailbox:
+    try:
+        if "=?" not in item:
+            return parse_mailbox(item)
+        phrase, bracket, rest = item.rpartition("<")
+        # Decoded after the address was cut off: what an encoded word hides can't become part of it.
+        mailbox = parse_mailbox(bracket + rest)
+    except ValueError as error:
+        raise ValueError(f"{item[:80]!r} {error}") from error
+    return Mailbox(decode_words(phrase).strip(' "') or None, mailbox.local, mailbox.domain)
+
+
+def _items(value: str) -> list[str]:
+    items, item = [], ""
+    position = 0
+    while position < len(value):
+        if value[position] == "(":
+            position = _after_comment(value, position)
+            continue
+        match = _TOKEN.match(value, position)
+        token = match[0] if match else value[position]
+        position += len(token)
+        if token in ",;":
+            items.append(item)
+            item = ""
+        elif token == ":":
+            item = ""  # the name of a group
+        else:
+            item += token
+    return [stripped for piece in [*items, item] if (stripped := piece.strip())]
+
+
+def _after_comment(value: str, start: int) -> int:
+    depth = 0
+    for token in _COMMENT_TOKEN.finditer(value, start):
+        depth += (token[0] == "(") - (token[0] == ")")
+        if depth == 0:
+            return token.end()
+    raise ValueError("has a comment that is never closed; close its parenthesis")

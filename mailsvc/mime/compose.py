@@ -1,0 +1,83 @@
+"""From a checked message to its frozen bytes: built once, read back and compared, never built again.
+
+7-bit by RFC 2045 and 2047 (but for addresses that only RFC 6532 can write), CRLF, lines of at most 998 octets.
+Every retry sends these very bytes.
+"""
+
+import io
+
+from mailsvc.domain.prepared import Prepared
+from mailsvc.mime import headers
+from mailsvc.mime.parts import Field, body_of, field_block
+from mailsvc.mime.wire import HeaderMismatch, verify
+
+__all__ = ["HeaderMismatch", "compose"]
+
+
+def compose(
+    prepared: Prepared, *, message_id: str, date: int, references: tuple[str, ...] = (), boundary_seed: str
+) -> bytes:
+    """The message as it goes over the wire.
+
+    Args:
+        message_id: with its angle brackets.
+        date: the instant of the Date field.
+        references: the Message-IDs of the conversation, the one replied to last (RFC 5322 section 3.6.4).
+        boundary_seed: unique to the message; letters, digits and underscores.
+
+    Raises:
+        HeaderMismatch: the result is not what was meant; nothing of it may be used.
+    """
+    body = body_of(prepared, boundary_seed)
+    fields = [
+        *_origin(prepared),
+        ("Date", headers.date_time(date)),
+        ("Message-ID", message_id),
+        *_thread(prepared, references),
+        *_own(prepared.headers),
+        ("MIME-Version", "1.0"),
+        *body.fields,
+    ]
+    # Its result is its buffer, so a large attachment exists twice (as given and encoded), never three times.
+    out = io.BytesIO()
+    out.write(field_block(fields) + b"\r\n")
+    out.writelines(body.chunks)
+    message = out.getvalue()
+    verify(message, [name for name, _ in fields])
+    return message
+
+
+def _origin(prepared: Prepared) -> list[Field]:
+    fields = [("From", headers.address_list("From", (prepared.sender,)))]
+    if prepared.to:
+        fields.append(("To", headers.address_list("To", prepared.to)))
+    elif not prepared.cc:
+        # Some servers add a field of their own choice where no recipient field is.
+        fields.append(("To", "undisclosed-recipients:;"))
+    if prepared.cc:
+        fields.append(("Cc", headers.address_list("Cc", prepared.cc)))
+    if prepared.reply_to:
+        fields.append(("Reply-To", headers.address_list("Reply-To", prepared.reply_to)))
+    if prepared.subject is not None:
+        fields.append(("Subject", headers.unstructured("Subject", prepared.subject)))
+    return fields
+
+
+def _thread(prepared: Prepared, references: tuple[str, ...]) -> list[Field]:
+    parent = prepared.in_reply_to or ""
+    if not references and parent.startswith("<"):
+        references = (parent,)
+    if not references:
+        return []
+    return [("In-Reply-To", references[-1]), ("References", headers.identifiers(references))]
+
+
+def _own(given: dict[str, str]) -> list[Field]:
+    """The application's fields, and the mark of one-click where RFC 8058 section 3.1 wants it."""
+    if not given:
+        return []
+    fields = [(name, headers.raw_value(name, value)) for name, value in given.items()]
+    lower = {name.lower(): value for name, value in given.items()}
+    if "<https:" in lower.get("list-unsubscribe", "").lower() and "list-unsubscribe-post" not in lower:
+        fields.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    return fields

@@ -1,0 +1,31 @@
+"""Texts back out of a message's bytes, for showing what was sent. Never raises: what can't be read is None."""
+
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+
+__all__ = ["content_of"]
+
+_PARSER = BytesParser(policy=default)
+
+
+def content_of(raw: bytes) -> tuple[str | None, str | None]:
+    """The plain text and the HTML of a message, with LF line breaks; None for what it does not have."""
+    try:
+        message = _PARSER.parsebytes(raw)
+        return _text(message, "plain"), _text(message, "html")
+    except Exception:  # noqa: BLE001 - the stdlib parser fails in many ways on hostile mail, and this is only a view
+        return None, None
+
+
+def _text(message: EmailMessage, subtype: str) -> str | None:
+    part = message.get_body((subtype,))
+    if part is None:
+        return None
+    payload = part.get_payload(decode=True)
+    data = payload if isinstance(payload, bytes) else b""
+    try:
+        text = data.decode(part.get_content_charset("utf-8"), "replace")
+    except LookupError:
+        text = data.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")

@@ -1,0 +1,130 @@
+"""The tree of MIME entities that carries a message's texts and files (RFC 2046), and its bytes."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from mailsvc.domain.prepared import Attachment, Prepared
+from mailsvc.mime.bodies import as_message, base64_lines, encode_text
+from mailsvc.mime.headers import filename_parameter, raw_value
+from mailsvc.mime.wire import field_names
+
+__all__ = ["Field", "Part", "body_of", "field_block"]
+
+_SEED = re.compile(r"[A-Za-z0-9_]{1,50}")
+
+Field = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One entity: its ``Content-`` fields and its body, which is read once."""
+
+    fields: list[Field]
+    chunks: Iterable[bytes]
+
+
+def field_block(fields: list[Field]) -> bytes:
+    """The lines of a header block without the empty line that ends it."""
+    return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
+
+
+def body_of(prepared: Prepared, seed: str) -> Part:
+    """mixed(alternative(text, related(html, its pictures)), files), less the layers that aren't needed.
+
+    Raises:
+        ValueError: the seed can't be part of a boundary.
+    """
+    text, html = _texts(prepared)
+    if not prepared.attachments and (text is None or html is None):
+        return _alone(text or html or Part(_TEXT_7BIT, (b"",)))
+    boundary = _boundary(seed, prepared)
+    pictures = [a for a in prepared.attachments if _is_shown(a, prepared.html)]
+    files = [_file(a, "attachment") for a in prepared.attachments if a not in pictures]
+    if html and pictures:
+        html = _multipart("related", boundary + "r", [html, *[_file(a, "inline") for a in pictures]])
+    body = _multipart("alternative", boundary + "a", [text, html]) if text and html else text or html
+    if body and not files:
+        return body
+    return _multipart("mixed", boundary + "m", [body, *files] if body else files)
+
+
+_TEXT_7BIT: list[Field] = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "7bit")]
+
+
+def _texts(prepared: Prepared) -> tuple[Part | None, Part | None]:
+    return (
+        None if prepared.text is None else _text("plain", prepared.text),
+        None if prepared.html is None else _text("html", prepared.html),
+    )
+
+
+def _text(subtype: str, text: str) -> Part:
+    encoding, data = encode_text(text)
+    return Part([("Content-Type", f"text/{subtype}; charset=utf-8"), ("Content-Transfer-Encoding", encoding)], (data,))
+
+
+def _alone(part: Part) -> Part:
+    """A body that is the whole message ends its last line, as SMTP requires (RFC 5321 section 4.1.1.4)."""
+    data = b"".join(part.chunks)
+    return Part(part.fields, (data,) if data.endswith(b"\r\n") else (data, b"\r\n"))
+
+
+def _is_shown(attachment: Attachment, html: str | None) -> bool:
+    """Whether the HTML refers to it (RFC 2392)."""
+    if attachment.content_id is None or html is None:
+        return False
+    return f"cid:{attachment.content_id}" in html or f"cid:{quote(attachment.content_id)}" in html
+
+
+def _file(attachment: Attachment, disposition: str) -> Part:
+    content_type, encoding = attachment.content_type, "base64"
+    chunks: Iterable[bytes] = base64_lines(attachment.content)
+    if content_type.lower().startswith("message/"):
+        whole = as_message(attachment.content)
+        if whole is None:
+            content_type = "application/octet-stream"
+        else:
+            encoding, chunks = "7bit", (whole,)
+    fields = [
+        ("Content-Type", raw_value("Content-Type", content_type)),
+        ("Content-Transfer-Encoding", encoding),
+        ("Content-Disposition", disposition + filename_parameter(attachment.filename)),
+    ]
+    if attachment.content_id is not None:
+        fields.append(("Content-ID", f"<{attachment.content_id}>"))
+    # What the top of the message gets at the end: here the values come from the application, too.
+    field_names(field_block(fields))
+    return Part(fields, chunks)
+
+
+def _multipart(subtype: str, boundary: str, parts: list[Part]) -> Part:
+    kind = '; type="text/html"' if subtype == "related" else ""
+    content_type = f'multipart/{subtype}{kind};\r\n boundary="{boundary}"'
+    return Part([("Content-Type", content_type)], _enclosed(boundary.encode("ascii"), parts))
+
+
+def _enclosed(boundary: bytes, parts: list[Part]) -> Iterator[bytes]:
+    for part in parts:
+        yield b"--" + boundary + b"\r\n" + field_block(part.fields) + b"\r\n"
+        yield from part.chunks
+        yield b"\r\n"
+    yield b"--" + boundary + b"--\r\n"
+
+
+def _boundary(seed: str, prepared: Prepared) -> str:
+    """What begins each boundary: ``=_`` can't occur in an encoded body, and what goes as it is was searched."""
+    if not _SEED.fullmatch(seed):
+        raise ValueError("a boundary seed has 1 to 50 letters, digits and underscores")
+    boundary = f"=_{seed}_"
+    while _occurs(boundary, prepared):
+        boundary += "x_"
+    return boundary
+
+
+def _occurs(boundary: str, prepared: Prepared) -> bool:
+    if boundary in (prepared.text or "") or boundary in (prepared.html or ""):
+        return True
+    messages = (a.content for a in prepared.attachments if a.content_type.lower().startswith("message/"))
+    return any(boundary.encode("ascii") in content for content in messages)

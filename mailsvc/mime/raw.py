@@ -1,0 +1,176 @@
+"""A finished message as an application submits it: checked, completed, and otherwise left byte for byte (RFC 6409 section 8).
+
+Nothing is re-encoded, since that would break signatures; what can't be sent as it is, is refused with the reason.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mailsvc.domain.address import Mailbox, parse_mailbox
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.fieldtext import decode_words, printable
+from mailsvc.domain.prepared import Limits, Recipient, recipients_of, require_size
+from mailsvc.mime.addresslist import mailboxes_of
+from mailsvc.mime.headers import date_time
+from mailsvc.mime.rawfields import RawField, checked_content, split_fields
+
+__all__ = ["RawSubmission", "prepare_raw"]
+
+# Return-Path is the last server's to write; a Bcc that is left in tells everybody.
+_REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSubmission:
+    """What is sent (``content``), in whose name and to whom (the envelope), and what to show of it."""
+
+    content: bytes
+    message_id: str  # with angle brackets
+    sender: Mailbox
+    recipients: tuple[Recipient, ...]
+    subject: str | None
+    header_from: str
+    to: tuple[str, ...]
+    cc: tuple[str, ...]
+    reply_to: tuple[str, ...]
+    eight_bit: bool  # the body holds octets over 127: needs 8BITMIME
+    needs_smtputf8: bool  # headers or an address that only RFC 6531 carries
+
+
+def prepare_raw(
+    raw: bytes, *, sender: str | None, recipients: list[str], limits: Limits, now: int, message_id: str
+) -> RawSubmission:
+    """The submission as it will be sent; ``message_id`` serves where the message has none.
+
+    Raises:
+        Invalid: with the faults by field: ``body``, or ``from`` and ``to.N`` of the given envelope.
+        TooLarge: over ``limits.max_message_bytes``.
+    """
+    require_size(len(raw), limits)
+    content = checked_content(raw)
+    fields, body_at = split_fields(content)
+    header = _Header(fields)
+    envelope_from = _sender(sender, header)
+    utf8_headers = any(not f.raw.isascii() for f in fields if f.key not in _REMOVED)
+    envelope_to = _recipients(recipients, header, limits, utf8_headers=utf8_headers)
+    found_id = header.message_id()
+    finished = _finished(content, fields, body_at, _missing(header, found_id or message_id, now))
+    require_size(len(finished), limits)
+    return RawSubmission(
+        content=finished,
+        message_id=found_id or message_id,
+        sender=envelope_from,
+        recipients=envelope_to,
+        subject=header.text("subject"),
+        header_from=header.text("from") or "",
+        to=header.shown("to"),
+        cc=header.shown("cc"),
+        reply_to=header.shown("reply-to"),
+        eight_bit=not content.isascii() and not content[body_at:].isascii(),
+        needs_smtputf8=envelope_from.needs_smtputf8 or any(r.needs_smtputf8 for r in envelope_to),
+    )
+
+
+class _Header:
+    """The fields by name; those that may occur once do (see ``rawfields``)."""
+
+    def __init__(self, fields: Iterable[RawField]) -> None:
+        self._values = {f.key: f.value for f in fields}
+
+    def text(self, key: str) -> str | None:
+        """The value for showing, decoded, without anything that could act on a reader."""
+        value = self._values.get(key)
+        return None if value is None else printable(decode_words(value))
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def mailboxes(self, key: str) -> tuple[Mailbox, ...]:
+        try:
+            return tuple(mailboxes_of(self._values.get(key, "")))
+        except ValueError as error:
+            raise _refused(f"{key.title()}: {error}") from error
+
+    def shown(self, key: str) -> tuple[str, ...]:
+        """The addresses for showing; a list that can't be read is shown as it is, unless the envelope needs it."""
+        try:
+            return tuple(printable(str(m)) for m in mailboxes_of(self._values.get(key, "")))
+        except ValueError:
+            return (self.text(key) or "",)
+
+    def message_id(self) -> str | None:
+        value = self._values.get("message-id")
+        if value is None:
+            return None
+        if len(value) < 3 or value[0] != "<" or value[-1] != ">" or not value.isascii() or " " in value:
+            raise _refused("Message-ID: is not of the form <id@host>; correct it, or leave it out to get one")
+        return value
+
+
+def _sender(given: str | None, header: _Header) -> Mailbox:
+    if not header.has("from"):
+        raise _refused("has no From field; add one")
+    if given is not None:
+        return _given("from", given)
+    authors = header.mailboxes("from")
+    # Several authors need a Sender, the one who posted it (RFC 5322 section 3.6.2).
+    chosen = header.mailboxes("sender")[:1] if len(authors) > 1 else ()
+    if not (chosen or authors):
+        raise _refused("From: names nobody; add an address, or give the envelope's by ?from=")
+    return (chosen or authors)[0]
+
+
+def _recipients(given: list[str], header: _Header, limits: Limits, *, utf8_headers: bool) -> tuple[Recipient, ...]:
+    if given:
+        _require_count(len(given), limits)
+        named = tuple(_given(f"to.{index}", text) for index, text in enumerate(given))
+        lists: tuple[tuple[Mailbox, ...], tuple[Mailbox, ...], tuple[Mailbox, ...]] = ((), (), named)
+    else:
+        lists = (header.mailboxes("to"), header.mailboxes("cc"), header.mailboxes("bcc"))
+        _require_count(sum(map(len, lists)), limits)
+    found = recipients_of(*lists, utf8_headers=utf8_headers)
+    if not found:
+        raise Invalid(FieldError("to", "names nobody; give recipients by ?to=, or in To, Cc or Bcc of the message"))
+    return _with_kinds(found, header) if given else found
+
+
+def _with_kinds(recipients: tuple[Recipient, ...], header: _Header) -> tuple[Recipient, ...]:
+    """What the header shows of a recipient decides its kind; unnamed there, it is a blind copy."""
+    to, cc = ({parse.rpartition("<")[2].rstrip(">") for parse in header.shown(key)} for key in ("to", "cc"))
+    return tuple(
+        Recipient(r.address, "to" if r.address in to else "cc" if r.address in cc else "bcc", r.needs_smtputf8)
+        for r in recipients
+    )
+
+
+def _require_count(count: int, limits: Limits) -> None:
+    if count > limits.max_recipients:
+        detail = f"names {count} recipients, {limits.max_recipients} are allowed (MAILSVC_MAX_RECIPIENTS)"
+        raise Invalid(FieldError("to", detail + "; send several messages"))
+
+
+def _given(field: str, text: str) -> Mailbox:
+    try:
+        return parse_mailbox(text)
+    except ValueError as error:
+        raise Invalid(FieldError(field, str(error))) from error
+
+
+def _missing(header: _Header, message_id: str, now: int) -> bytes:
+    lines = []
+    if not header.has("date"):
+        lines.append(f"Date: {date_time(now)}\r\n")
+    if not header.has("message-id"):
+        lines.append(f"Message-ID: {message_id}\r\n")
+    return "".join(lines).encode()
+
+
+def _finished(content: bytes, fields: list[RawField], body_at: int, added: bytes) -> bytes:
+    if not added and not any(f.key in _REMOVED for f in fields):
+        return content
+    kept = [f.raw for f in fields if f.key not in _REMOVED]
+    return b"".join([added, *kept, memoryview(content)[body_at - 2 :]])
+
+
+def _refused(detail: str) -> Invalid:
+    return Invalid(FieldError("body", detail))
