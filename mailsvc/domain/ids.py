@@ -5,7 +5,9 @@ import threading
 
 from mailsvc import clock
 
-PREFIXES = frozenset({"msg", "dlv", "evt", "att", "rly", "mbx", "whk", "whd", "arr", "sup", "tpl", "key", "app", "wrk", "req"})
+PREFIXES = frozenset(
+    {"msg", "dlv", "evt", "att", "rly", "mbx", "whk", "whd", "arr", "sup", "tpl", "key", "app", "wrk", "req"}
+)
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]

@@ -1,0 +1,45 @@
+"""The Flask application: puts the resources together, gives every answer its request id."""
+
+import re
+
+from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
+
+from mailsvc.api import health, messages, problems
+from mailsvc.api.services import EXTENSION, Services
+from mailsvc.domain.ids import new_id
+
+__all__ = ["create_app"]
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+
+
+class _Json(DefaultJSONProvider):
+    sort_keys = False
+    ensure_ascii = False
+
+
+def create_app(services: Services) -> Flask:
+    """The API for these services."""
+    app = Flask("mailsvc", static_folder=None)
+    app.json = _Json(app)
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
+    app.url_map.strict_slashes = False
+    app.extensions[EXTENSION] = services
+    problems.install(app)
+    app.before_request(_name_request)
+    app.after_request(_stamp_answer)
+    for blueprint in (health.blueprint, messages.blueprint):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _name_request() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
+
+
+def _stamp_answer(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

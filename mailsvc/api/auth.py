@@ -1,0 +1,173 @@
+"""Who asks, and whether they may: API keys with scopes, client networks and expiry."""
+
+import hashlib
+import ipaddress
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from flask import current_app, g, request
+from sqlalchemy import select
+
+from mailsvc import clock
+from mailsvc.domain.errors import Forbidden, RateLimited, Unauthorized
+from mailsvc.store.database import Database
+from mailsvc.store.tables import api_key
+
+__all__ = ["Caller", "Keyring", "Scope", "caller", "digest_of", "needs"]
+
+Scope = Literal["send", "read", "admin"]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MEMORY = 1.0  # seconds that a key is remembered: a revoked one is refused everywhere after that
+WRONG_KEYS = 20  # from one address, before it has to slow down to one a second
+MOST_ADDRESSES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a valid key."""
+
+    key_id: str
+    app_id: str
+    scopes: frozenset[str]
+    networks: tuple[str, ...]
+    expires_at: int | None
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+
+def digest_of(key: str) -> str:
+    """What is stored of a key. Keys are 256 bits of chance, so one round of SHA-256 is enough."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Keyring:
+    """Finds the caller of a key, and slows down who guesses."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, Caller]] = {}
+        self._wrong: dict[str, float] = {}
+
+    def find(self, key: str, address: str) -> Caller:
+        """The caller that the key belongs to.
+
+        Raises:
+            Unauthorized: no such key, or it is revoked or expired.
+            RateLimited: too many wrong keys from this address.
+        """
+        digest = digest_of(key)
+        caller = self._recall(digest) or self._look_up(digest)
+        if caller is None or (
+            caller.expires_at is not None and caller.expires_at <= clock.now()
+        ):
+            self._count_wrong(address)
+            raise Unauthorized("the API key is unknown, revoked or expired")
+        return caller
+
+    def forget(self) -> None:
+        """Read every key again at its next use."""
+        with self._lock:
+            self._known.clear()
+
+    def _recall(self, digest: str) -> Caller | None:
+        with self._lock:
+            read_at, caller = self._known.get(digest, (-MEMORY, None))
+        return caller if clock.monotonic() - read_at < MEMORY else None
+
+    def _look_up(self, digest: str) -> Caller | None:
+        # The lookup is by the digest of what was sent: comparing it takes no longer for a nearly right key.
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(api_key).where(
+                    api_key.c.digest == digest, api_key.c.revoked_at.is_(None)
+                )
+            ).first()
+        if row is None:
+            return None
+        caller = _caller_of(row)
+        with self._lock:
+            self._known[digest] = (clock.monotonic(), caller)
+        return caller
+
+    def _count_wrong(self, address: str) -> None:
+        now = clock.monotonic()
+        with self._lock:
+            if len(self._wrong) > MOST_ADDRESSES:
+                self._wrong = {a: t for a, t in self._wrong.items() if t > now}
+            debt = max(self._wrong.get(address, now), now) + 1
+            self._wrong[address] = min(debt, now + WRONG_KEYS + 30)
+        if debt - now > WRONG_KEYS:
+            raise RateLimited(
+                "too many wrong API keys from this address",
+                retry_after=round(debt - now - WRONG_KEYS) + 1,
+            )
+
+
+def _caller_of(row: Any) -> Caller:
+    return Caller(
+        row.id,
+        row.app_id,
+        frozenset(json.loads(row.scopes)),
+        tuple(json.loads(row.networks)),
+        row.expires_at,
+    )
+
+
+def needs(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A view that only callers with this scope may use; sets ``caller()``."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            g.caller = _authenticate(scope)
+            return view(*args, **kwargs)
+
+        guarded.scope = scope  # type: ignore[attr-defined]  # read by the OpenAPI document
+        return guarded
+
+    return decorate
+
+
+def caller() -> Caller:
+    """Who sent the current request."""
+    found: Caller = g.caller
+    return found
+
+
+def _authenticate(scope: Scope) -> Caller:
+    header = request.headers.get("Authorization", "")
+    kind, _, key = header.partition(" ")
+    if kind.lower() != "bearer" or not key.strip():
+        raise Unauthorized("send an API key as Authorization: Bearer …")
+    address = request.remote_addr or ""
+    keyring: Keyring = current_app.extensions["mailsvc"].keyring
+    found = keyring.find(key.strip(), address)
+    if found.networks and not _is_inside(address, found.networks):
+        raise Forbidden(
+            "this key may not be used from your network address",
+            code="network_not_allowed",
+        )
+    if not found.may(scope):
+        raise Forbidden(
+            f"this key lacks the scope {scope!r}", code="insufficient_scope"
+        )
+    return found
+
+
+def _is_inside(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        client = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(client, "ipv4_mapped", None)
+    return any(
+        (mapped or client) in ipaddress.ip_network(network) for network in networks
+    )

@@ -1,0 +1,36 @@
+"""Whether the service lives and can take messages. No key is needed."""
+
+from flask import Blueprint, Response, jsonify
+
+from mailsvc.api.services import services
+from mailsvc.store import migrate
+from mailsvc.telemetry import log
+
+__all__ = ["blueprint"]
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """The process lives."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> tuple[Response, int]:
+    """Messages can be taken; names what keeps them out. A relay that is down never does."""
+    checks = {"database": "ok", "migrations": "ok"}
+    try:
+        version = migrate.current(services().database)
+        if version != migrate.HEAD:
+            checks["migrations"] = (
+                f"the tables are at {version}, needed is {migrate.HEAD}: run mailsvc migrate"
+            )
+    except Exception:  # noqa: BLE001 - whatever it is, we are not ready
+        log.warning("not ready", exc_info=True)
+        checks |= {"database": "can't be reached", "migrations": "unknown"}
+    ready = all(said == "ok" for said in checks.values())
+    return jsonify(
+        status="ready" if ready else "not_ready", checks=checks
+    ), 200 if ready else 503

@@ -1,0 +1,252 @@
+"""POST /v1/messages: single, batch and raw. Each is checked, built, and answered only when it is durable."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+from sqlalchemy import select
+
+from mailsvc.api.auth import caller, needs
+from mailsvc.api.input import (
+    convert,
+    media_type,
+    parse_json,
+    read_body,
+    refuse_unknown_arguments,
+)
+from mailsvc.api.problems import problem_document
+from mailsvc.api.services import Services, services
+from mailsvc.domain.draft import Draft, check
+from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.relay import Relay
+from mailsvc.mime.raw import prepare_raw
+from mailsvc.outbox.consign import Consignment, Terms, consign_draft, consign_raw
+from mailsvc.outbox.intake import Answer, Pledge, Ticket
+from mailsvc.store.tables import message
+
+__all__ = ["BatchOfMessages", "blueprint"]
+
+blueprint = Blueprint("messages", __name__)
+
+BATCH_SIZE = 1000
+KEY_LENGTH = 255
+
+
+class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/messages/batch; every entry is a message as POST /v1/messages takes it."""
+
+    messages: list[Any]
+
+
+@blueprint.post("/v1/messages")
+@needs("send")
+def post_message() -> Response:
+    """Take one message: JSON, or a finished one as message/rfc822."""
+    parts = services()
+    kind = media_type()
+    if kind not in ("application/json", "message/rfc822"):
+        raise UnsupportedMedia(
+            "send JSON as application/json, or a finished message as message/rfc822"
+        )
+    with parts.admission.room_for(request.content_length):
+        parts.admission.check(caller().key_id)
+        data = read_body()
+        consignment = (
+            _from_json(parts, data)
+            if kind == "application/json"
+            else _from_raw(parts, data)
+        )
+        pledge = _pledge(data)
+        del data
+        return _accept(
+            parts, Ticket(caller().app_id, [consignment], _render_one, pledge)
+        )
+
+
+@blueprint.post("/v1/messages/batch")
+@needs("send")
+def post_batch() -> Response:
+    """Take up to 1000 messages in one commit."""
+    refuse_unknown_arguments("atomic")
+    atomic = _flag("atomic")
+    parts = services()
+    if media_type() != "application/json":
+        raise UnsupportedMedia("send the batch as application/json")
+    with parts.admission.room_for(request.content_length):
+        data = read_body()
+        batch = convert(parse_json(data), BatchOfMessages)
+        if not 1 <= len(batch.messages) <= BATCH_SIZE:
+            raise Invalid(
+                FieldError(
+                    "messages",
+                    f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
+                )
+            )
+        parts.admission.check(caller().key_id, len(batch.messages))
+        entries = [_try_entry(parts, n, raw) for n, raw in enumerate(batch.messages)]
+        failed = [entry for entry in entries if isinstance(entry, _Refused)]
+        if len(failed) == len(entries) or (atomic and failed):
+            raise Invalid(*(e for entry in failed for e in entry.named_errors()))
+        taken = [entry for entry in entries if isinstance(entry, Consignment)]
+        pledge = _pledge(data)
+        del data, batch
+        return _accept(
+            parts,
+            Ticket(caller().app_id, taken, lambda _: _render_batch(entries), pledge),
+        )
+
+
+class _Refused:
+    """An entry of a batch that can't be taken."""
+
+    def __init__(self, number: int, problem: Problem) -> None:
+        self.prefix = f"messages.{number}."
+        self.problem = problem
+        self.document = problem_document(problem, prefix=self.prefix)
+
+    def named_errors(self) -> list[FieldError]:
+        named = [
+            FieldError(self.prefix + e.field, e.detail) for e in self.problem.errors
+        ]
+        return named or [FieldError(self.prefix.strip("."), self.problem.detail)]
+
+
+def _try_entry(parts: Services, number: int, raw: Any) -> "Consignment | _Refused":
+    try:
+        return _consign(parts, convert(raw, Draft))
+    except Problem as problem:
+        return _Refused(number, problem)
+
+
+def _from_json(parts: Services, data: bytes) -> Consignment:
+    refuse_unknown_arguments()
+    return _consign(parts, convert(parse_json(data), Draft))
+
+
+def _consign(parts: Services, draft: Draft) -> Consignment:
+    now = parts.database.now()
+    prepared = check(draft, limits=parts.settings.limits, now=now)
+    references: tuple[str, ...] = ()
+    if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
+        references = (_message_id_of(parts, prepared.in_reply_to),)
+        prepared = replace(prepared, in_reply_to=references[0])
+    return consign_draft(
+        prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references)
+    )
+
+
+def _from_raw(parts: Services, data: bytes) -> Consignment:
+    refuse_unknown_arguments("from", "to")
+    id_ = new_id("msg")
+    domain = "mailsvc.invalid"
+    sender = request.args.get("from")
+    if sender and "@" in sender:
+        domain = sender.rpartition("@")[2].strip("> ")
+    raw = prepare_raw(
+        data,
+        sender=sender,
+        recipients=request.args.getlist("to"),
+        limits=parts.settings.limits,
+        now=parts.database.now(),
+        message_id=f"<{id_[4:]}@{domain}>",
+    )
+    return consign_raw(
+        raw, Terms(caller().app_id, _relay(parts, None), parts.database.now()), id_=id_
+    )
+
+
+def _relay(parts: Services, wanted: str | None) -> Relay:
+    known = parts.relays.choose(caller().app_id, wanted)
+    if known is not None:
+        return known.relay
+    if wanted is not None:
+        raise Invalid(
+            FieldError(
+                "relay",
+                f"there is no relay {wanted[:100]!r}; GET /v1/relays lists them",
+            )
+        )
+    raise Invalid(
+        FieldError(
+            "relay",
+            "no relay is configured yet: add one with POST /v1/relays or MAILSVC_RELAY_URL",
+        )
+    )
+
+
+def _message_id_of(parts: Services, id_: str) -> str:
+    with parts.database.read() as connection:
+        condition = (message.c.id == id_) & (message.c.app_id == caller().app_id)
+        found = connection.execute(
+            select(message.c.message_id).where(condition)
+        ).scalar()
+    if found is None:
+        raise Invalid(
+            FieldError(
+                "in_reply_to",
+                "there is no such message; give a message's id or its Message-ID in angle brackets",
+            )
+        )
+    return str(found)
+
+
+def _pledge(data: bytes) -> Pledge | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= KEY_LENGTH:
+        raise Invalid(
+            FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")
+        )
+    route = f"{request.method} {request.full_path}\n".encode()
+    return Pledge(
+        key,
+        hashlib.sha256(
+            route + data if len(data) < 65536 else route + hashlib.sha256(data).digest()
+        ).hexdigest(),
+    )
+
+
+def _accept(parts: Services, ticket: Ticket) -> Response:
+    with parts.admission.turn(
+        ticket.app_id, ticket.pledge.key if ticket.pledge else None
+    ):
+        answer = parts.intake.accept(ticket)
+    response = Response(
+        answer.body, status=answer.status, content_type="application/json"
+    )
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _render_one(consignments: Sequence[Consignment]) -> Answer:
+    return Answer(202, _encode(consignments[0].answer()))
+
+
+def _render_batch(entries: "Sequence[Consignment | _Refused]") -> Answer:
+    return Answer(
+        202,
+        _encode(
+            {
+                "data": [
+                    e.answer() if isinstance(e, Consignment) else e.document
+                    for e in entries
+                ]
+            }
+        ),
+    )
+
+
+def _flag(name: str) -> bool:
+    text = request.args.get(name, "false").lower()
+    if text not in ("true", "false", "1", "0"):
+        raise Invalid(FieldError(name, "must be true or false"))
+    return text in ("true", "1")

@@ -1,0 +1,117 @@
+"""Every error as RFC 9457 ``application/problem+json``, with a stable code and the request's id."""
+
+import json
+from typing import Any
+
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from mailsvc.domain.errors import Problem, Unavailable
+from mailsvc.store.database import explain, is_away
+from mailsvc.store.vault import VaultError
+from mailsvc.telemetry import facts, log
+
+__all__ = ["install", "problem_document"]
+
+_CODES = {
+    400: ("invalid_request", "Invalid request"),
+    404: ("not_found", "Not found"),
+    405: ("method_not_allowed", "Method not allowed"),
+    408: ("invalid_request", "Request timeout"),
+    413: ("payload_too_large", "Payload too large"),
+    415: ("unsupported_media_type", "Unsupported media type"),
+}
+
+
+def problem_document(problem: Problem, *, prefix: str = "") -> dict[str, Any]:
+    """The members of a problem; ``prefix`` is put before its fields (an entry of a batch)."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": g.get("request_id", ""),
+    }
+    if problem.errors:
+        document["errors"] = [
+            {"field": prefix + e.field, "detail": e.detail} for e in problem.errors
+        ]
+    return document
+
+
+def install(app: Flask) -> None:
+    """Answer every failure of a view with a problem document."""
+    app.register_error_handler(Problem, _of_problem)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _of_anything)
+
+
+def _answer(
+    document: dict[str, Any], headers: dict[str, str] | None = None
+) -> Response:
+    body = json.dumps(document, ensure_ascii=True)
+    return Response(
+        body,
+        status=document["status"],
+        headers=headers,
+        content_type="application/problem+json",
+    )
+
+
+def _of_problem(problem: Problem) -> Response:
+    headers = {}
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="mailsvc"'
+    return _answer(problem_document(problem), headers)
+
+
+def _of_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    code, title = _CODES.get(
+        status, ("invalid_request" if status < 500 else "internal", error.name)
+    )
+    detail = error.description or title
+    if isinstance(error, RequestEntityTooLarge):
+        detail = "the request is larger than MAILSVC_MAX_REQUEST_BYTES allows"
+    elif status == 404:
+        detail = f"there is nothing at {request.path}"
+    headers = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+        detail = f"{request.method} is not possible here"
+    document = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": g.get("request_id", ""),
+    }
+    return _answer(document, headers)
+
+
+def _of_anything(error: Exception) -> Response:
+    if isinstance(error, SQLAlchemyError | OSError) and is_away(error):
+        log.warning(
+            "the database is away", extra=facts(error=explain(error), path=request.path)
+        )
+        return _of_problem(
+            Unavailable(
+                "the database can't be reached now; nothing was changed", retry_after=2
+            )
+        )
+    if isinstance(error, VaultError):
+        log.error("a stored secret can't be read", extra=facts(error=str(error)))
+        return _of_problem(Unavailable(str(error), retry_after=60))
+    log.error(
+        "a request failed",
+        exc_info=error,
+        extra=facts(request_id=g.get("request_id"), path=request.path),
+    )
+    return _of_problem(
+        Problem("something went wrong on our side; the log names this request_id")
+    )

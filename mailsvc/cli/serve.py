@@ -1,0 +1,45 @@
+"""``mailsvc serve``: everything, in one command."""
+
+import sys
+from dataclasses import replace
+
+import click
+
+from mailsvc import settings as settings_module
+from mailsvc import telemetry
+from mailsvc.service.supervisor import die_with_parent, serve
+
+ROLES = ("api", "deliver", "notify", "upkeep")
+_LATER = ("ingest", "submission")  # roles of the contract that have nothing to do yet
+
+
+@click.command("serve", epilog="Example: mailsvc serve --bind 0.0.0.0:8025")
+@click.option(
+    "--bind",
+    help="Address and port of the HTTP API (default: MAILSVC_BIND or 127.0.0.1:8025).",
+)
+@click.option(
+    "--roles",
+    help=f"What this process does, separated by commas (default: all of {','.join(ROLES)}).",
+)
+@click.option("--parent", type=int, hidden=True)
+def command(bind: str | None, roles: str | None, parent: int | None) -> None:
+    """Run the service: API, delivery, webhooks and upkeep."""
+    if parent is not None:
+        die_with_parent(parent)
+    settings = settings_module.load()
+    if bind is not None:
+        settings = settings_module.checked(replace(settings, bind=bind))
+    telemetry.set_up(settings.log_format, settings.log_level)
+    sys.exit(serve(settings, _chosen(roles), is_prepared=parent is not None))
+
+
+def _chosen(roles: str | None) -> tuple[str, ...]:
+    names = [name.strip() for name in roles.split(",")] if roles else list(ROLES)
+    for name in names:
+        if name not in ROLES + _LATER:
+            raise click.BadParameter(
+                f"{name!r} is not a role; known are {', '.join(ROLES)}",
+                param_hint="--roles",
+            )
+    return tuple(name for name in ROLES if name in names)

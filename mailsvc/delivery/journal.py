@@ -1,0 +1,186 @@
+"""The send journal: what a process did between its last commits, so that a kill doubles only what was at the dot.
+
+An append-only file per worker, a line before each final dot ("about") and one at its reply ("got"). The page cache keeps
+it through the death of the process; after a power loss the boot id differs, and every claim of that worker is uncertain.
+The file's lock says whether its worker lives.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from mailsvc.domain.attempt import Reply
+
+__all__ = ["Entry", "Journal", "Testament", "testaments"]
+
+SEGMENT_BYTES = 4 * 1024 * 1024
+
+Claims = list[tuple[str, int]]  # delivery ids with their lease tokens
+
+
+class _Line(msgspec.Struct, array_like=True):
+    """One line: the transaction's number, its claims at "about", its reply at "got"."""
+
+    number: int
+    claims: Claims = []
+    code: int = 0
+    enhanced_code: str | None = None
+    text: str = ""
+    relay_id: str = ""
+    host: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Line)
+
+
+class _Segment:
+    """One file of the journal; removed when all of its transactions are recorded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Locked before it can be seen under its name, so that nobody takes it for a dead worker's.
+        unseen = path.with_suffix(".new")
+        self.descriptor = os.open(
+            unseen, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        self.size = 0
+        self.open: set[int] = set()
+        self.write((_boot_id() + "\n").encode())
+        unseen.rename(path)
+
+    def write(self, line: bytes) -> None:
+        os.write(self.descriptor, line)
+        self.size += len(line)
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+class Journal:
+    """What one worker writes. All calls come from its event loop."""
+
+    def __init__(self, directory: Path, owner: str) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory, self._owner = directory, owner
+        self._number = 0
+        self._segments: list[_Segment] = []
+        self._where: dict[int, _Segment] = {}
+        self._segments.append(self._new_segment())
+
+    def about(self, claims: Claims, relay_id: str, host: str) -> int:
+        """Note that the dot of these deliveries goes out next. Returns the transaction's number."""
+        self._number += 1
+        segment = self._segments[-1]
+        if segment.size > SEGMENT_BYTES:
+            segment = self._new_segment()
+            self._segments.append(segment)
+        segment.open.add(self._number)
+        self._where[self._number] = segment
+        segment.write(
+            _encoder.encode(_Line(self._number, claims, relay_id=relay_id, host=host))
+            + b"\n"
+        )
+        return self._number
+
+    def got(self, number: int, reply: Reply) -> None:
+        """Note the reply to the dot."""
+        line = _Line(number, [], reply.code, reply.enhanced_code, reply.text)
+        self._where[number].write(_encoder.encode(line) + b"\n")
+
+    def settled(self, number: int) -> None:
+        """The outcome is in the database: the journal need not remember it."""
+        segment = self._where.pop(number)
+        segment.open.discard(number)
+        if not segment.open and segment is not self._segments[-1]:
+            self._segments.remove(segment)
+            segment.remove()
+
+    def close(self) -> None:
+        """Remove what holds nothing unsettled; leave the rest to the next start."""
+        for segment in self._segments:
+            if segment.open:
+                os.close(segment.descriptor)
+            else:
+                segment.remove()
+        self._segments.clear()
+
+    def _new_segment(self) -> _Segment:
+        return _Segment(self._directory / f"{self._owner}.{self._number}.journal")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One transaction of a dead worker: its claims, and the reply if one came."""
+
+    claims: Claims
+    relay_id: str
+    host: str
+    reply: Reply | None = None
+
+
+@dataclass(slots=True)
+class Testament:
+    """What a dead worker left behind."""
+
+    owner: str
+    power_was_lost: bool
+    entries: list[Entry] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+
+    def discard(self) -> None:
+        """Everything in it is recorded."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
+
+def testaments(directory: Path) -> list[Testament]:
+    """Read the journals of workers that are dead: nobody holds their files' locks."""
+    found: dict[str, Testament] = {}
+    for path in sorted(directory.glob("*.journal")):
+        content = _read_if_orphaned(path)
+        if content is None:
+            continue
+        owner = path.name.split(".")[0]
+        boot_id, *lines = content.split(b"\n")
+        testament = found.setdefault(
+            owner, Testament(owner, power_was_lost=boot_id.decode() != _boot_id())
+        )
+        testament.paths.append(path)
+        testament.entries.extend(_entries(lines))
+    return list(found.values())
+
+
+def _read_if_orphaned(path: Path) -> bytes | None:
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        return file.read()
+
+
+def _entries(lines: list[bytes]) -> Iterator[Entry]:
+    entries: dict[int, Entry] = {}
+    for raw in lines:
+        try:
+            line = _decoder.decode(raw)
+        except msgspec.DecodeError:
+            continue  # torn by the kill, or the empty end
+        if line.claims:
+            entries[line.number] = Entry(
+                [tuple(c) for c in line.claims], line.relay_id, line.host
+            )
+        elif line.number in entries:
+            entries[line.number].reply = Reply(line.code, line.enhanced_code, line.text)
+    yield from entries.values()
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

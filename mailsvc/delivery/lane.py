@@ -1,0 +1,293 @@
+"""A lane: everything of one relay in one process. Its open sessions, its queue of parcels, its breaker.
+
+Senders are tasks that each own one session; there are as many as there is work, up to the relay's share of connections.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from tenacity import (
+    AsyncRetrying,
+    RetryError,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
+
+from mailsvc import clock
+from mailsvc.delivery.parcel import Parcel
+from mailsvc.delivery.session import (
+    RelayTrouble,
+    Session,
+    TransactionResult,
+    open_session,
+)
+from mailsvc.delivery.throttle import Pace
+from mailsvc.domain.backoff import FAILURES_TO_OPEN
+from mailsvc.domain.relay import Relay
+from mailsvc.telemetry import facts, log, meter
+
+__all__ = ["Lane", "LaneOwner"]
+
+IDLE_SECONDS = 10.0  # how long an unused session is kept
+MAX_AGE_SECONDS = 300.0
+WINDOW = 512  # parcels claimed ahead at most
+
+
+class LaneOwner(Protocol):
+    """What a lane asks of the worker that it belongs to."""
+
+    async def load(self, parcel: Parcel) -> bool: ...
+    def finished(
+        self,
+        parcel: Parcel,
+        session: Session,
+        result: TransactionResult,
+        started_at: int,
+    ) -> None: ...
+    def give_back(self, parcels: list[Parcel]) -> None: ...
+    def wants_more(self) -> None: ...
+    def relay_failed(self, lane: "Lane", trouble: RelayTrouble) -> Awaitable[None]: ...
+    def relay_recovered(self, lane: "Lane") -> Awaitable[None]: ...
+
+
+class Lane:
+    """One relay's sessions and queue."""
+
+    def __init__(self, relay: Relay, owner: LaneOwner) -> None:
+        self.relay = relay
+        self.owner = owner
+        self.pace = Pace()
+        self.share = relay.max_connections  # of the relay's connections, ours
+        self.failures = 0  # sessions that failed in a row
+        self.opened_breaker = 0  # how often since it last worked
+        self.blocked_until: float | None = None  # monotonic; the breaker is open
+        self.probing = False
+        self.parcels: deque[Parcel] = deque()
+        self.in_flight: set[Parcel] = set()
+        self._senders: set[asyncio.Task[None]] = set()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._done_since = 0
+        self._measured_at = clock.monotonic()
+        self._throughput = 0.0
+
+    # What may be claimed
+
+    def room(self) -> int:
+        """How many deliveries this lane can take now."""
+        now = clock.monotonic()
+        if self.share == 0 or (
+            self.blocked_until is not None and now < self.blocked_until
+        ):
+            return 0
+        connections = 1 if self.blocked_until is not None else self.share
+        window = self._window(connections, now)
+        free = window - len(self.parcels) - len(self.in_flight)
+        if free < window // 4:
+            return 0  # a claim costs the same for one row as for many: wait until it is worth one
+        allowance = self.pace.allowance(now)
+        return max(0, free if allowance is None else min(free, allowance))
+
+    def _window(self, connections: int, now: float) -> int:
+        """About half a second's worth of work, so that sessions never starve and a crash orphans little."""
+        elapsed = now - self._measured_at
+        if elapsed >= 0.2:
+            self._throughput = self._done_since / elapsed
+            self._done_since, self._measured_at = 0, now
+        return int(min(WINDOW, max(2 * connections, self._throughput / 2)))
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.parcels or self.in_flight or self._senders)
+
+    @property
+    def connections(self) -> int:
+        return len(self._senders)
+
+    # Work
+
+    def put(self, parcels: list[Parcel]) -> None:
+        """Queue parcels and see that somebody sends them."""
+        self.parcels.extend(parcels)
+        self._staff()
+
+    def _staff(self) -> None:
+        limit = 1 if self.blocked_until is not None else self.share
+        waiting = len(self.parcels)
+        while waiting and self._idle:
+            turn = self._idle.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                waiting -= 1
+        while waiting > 0 and len(self._senders) < limit:
+            sender = asyncio.create_task(
+                self._send_all(), name=f"sender {self.relay.name}"
+            )
+            self._senders.add(sender)
+            sender.add_done_callback(self._sender_ended)
+            waiting -= 1
+
+    def _sender_ended(self, sender: asyncio.Task[None]) -> None:
+        self._senders.discard(sender)
+        if not sender.cancelled() and (error := sender.exception()):
+            log.error(
+                "a sender failed", exc_info=error, extra=facts(relay=self.relay.name)
+            )
+        if self.parcels and not self._is_blocked():
+            self._staff()
+
+    async def _send_all(self) -> None:
+        """Send parcels over one session after another until there is nothing to do."""
+        session: Session | None = None
+        try:
+            while await self._has_work(session):
+                if session is None or not self._may_use(session):
+                    await self._leave(session)
+                    session = await self._open()
+                    if session is None:
+                        return
+                if self.parcels:
+                    await self._send(session, self.parcels.popleft())
+        finally:
+            await self._leave(session)
+
+    async def _has_work(self, session: Session | None) -> bool:
+        """Wait for a parcel as long as an idle session is worth keeping."""
+        while not self.parcels:
+            if session is None or not session.usable or self._is_over_share():
+                return False
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(turn)
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    await turn
+            except TimeoutError:
+                return False
+        return not self._is_over_share() and not self._is_blocked()
+
+    def _is_over_share(self) -> bool:
+        return len(self._senders) > self.share
+
+    def _is_blocked(self) -> bool:
+        return self.blocked_until is not None and clock.monotonic() < self.blocked_until
+
+    def _may_use(self, session: Session) -> bool:
+        return (
+            session.usable
+            and session.relay is self.relay
+            and clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
+        )
+
+    async def _leave(self, session: Session | None) -> None:
+        if session is not None:
+            await session.quit()
+
+    async def _open(self) -> Session | None:
+        """A new session; dialled again within seconds, then the breaker decides when."""
+        dialling = AsyncRetrying(
+            retry=retry_if_exception(self._is_worth_redialling),
+            stop=stop_after_attempt(FAILURES_TO_OPEN),
+            wait=wait_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        )
+        try:
+            session = await dialling(self._dial)
+        except (RelayTrouble, RetryError):
+            return None
+        if self.failures or self.blocked_until is not None:
+            await self._worked()
+        return session
+
+    async def _dial(self) -> Session:
+        meter.count("sessions")
+        try:
+            return await open_session(self.relay)
+        except RelayTrouble as trouble:
+            await self.trouble(trouble)
+            raise
+
+    def _is_worth_redialling(self, error: BaseException) -> bool:
+        return isinstance(error, RelayTrouble) and not self._is_blocked()
+
+    async def _worked(self) -> None:
+        self.failures, self.opened_breaker = 0, 0
+        was_open, self.blocked_until = self.blocked_until is not None, None
+        if was_open:
+            await self.owner.relay_recovered(self)
+            self._staff()
+
+    async def trouble(self, trouble: RelayTrouble) -> None:
+        """A session failed, or was closed by the relay: count it, and leave the relay alone when it goes on."""
+        meter.count("session_failures")
+        self.failures += 1
+        if (
+            trouble.is_auth
+            or self.failures >= FAILURES_TO_OPEN
+            or self.blocked_until is not None
+        ) and not self._is_blocked():
+            await self.owner.relay_failed(self, trouble)
+            self._return_all()
+
+    def _return_all(self) -> None:
+        waiting = list(self.parcels)
+        self.parcels.clear()
+        self.owner.give_back(waiting)
+
+    async def _send(self, session: Session, parcel: Parcel) -> None:
+        self.in_flight.add(parcel)
+        try:
+            if not await self.owner.load(parcel):
+                self.owner.give_back([parcel])
+                return
+            parcel.host = session.host
+            started_at = clock.now()
+            result = await session.submit(parcel.submission(self.relay), parcel)
+        except asyncio.CancelledError:
+            if parcel.number is None:
+                self.owner.give_back([parcel])
+            raise
+        finally:
+            self.in_flight.discard(parcel)
+        if result.stale:
+            self.parcels.appendleft(parcel)
+            return
+        self._done_since += len(parcel.claims)
+        self.owner.finished(parcel, session, result, started_at)
+        if result.relay_trouble is not None:
+            await self.trouble(result.relay_trouble)
+        elif self.failures:
+            self.failures = 0
+        if len(self.parcels) <= self.share and self.room():
+            self.owner.wants_more()
+
+    # The end
+
+    async def stop(self, grace: float) -> None:
+        """Give back what was not begun, let what is under way finish for ``grace`` seconds, then cut it off."""
+        self._return_all()
+        self.share = 0
+        self._rouse()
+        if self._senders:
+            await asyncio.wait(self._senders, timeout=grace)
+        for sender in list(self._senders):
+            sender.cancel()
+        if self._senders:
+            await asyncio.wait(self._senders, timeout=2)
+
+    def adopt(self, relay: Relay, share: int) -> None:
+        """Take over changed settings; open sessions made with the old ones end after their parcel."""
+        self.relay = relay
+        grew = share > self.share
+        shrank, self.share = share < self.share, share
+        if grew and self.parcels:
+            self._staff()
+        if shrank:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        """Let idle senders see that something has changed."""
+        for turn in self._idle:
+            if not turn.done():
+                turn.set_result(None)

@@ -1,0 +1,111 @@
+"""A parcel: the claimed recipients of one message that go out in one SMTP transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mailsvc import clock
+from mailsvc.delivery.journal import Journal
+from mailsvc.delivery.session import Submission
+from mailsvc.domain.attempt import Reply
+from mailsvc.domain.relay import Relay
+from mailsvc.mime.returnpath import return_path
+
+__all__ = ["Claimed", "Parcel", "pack"]
+
+RECIPIENTS_AT_ONCE = (
+    100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One delivery whose lease we hold."""
+
+    id: str
+    token: int
+    recipient: str
+    attempts: int
+    uncertain: bool
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """One transaction to be; it is its own dot (see ``session.Dot``)."""
+
+    message: Any  # the facts of the message's row
+    claims: tuple[Claimed, ...]
+    envelope_sender: str
+    journal: Journal
+    deadline: (
+        float  # on the monotonic clock: after it, the lease may be somebody else's
+    )
+    content: bytes | None = None
+    held_bytes: int = 0
+    number: int | None = None  # in the journal, once the dot is about to go out
+    relay_id: str = ""
+    host: str = ""
+    dials: int = field(default=0)
+
+    def about(self) -> bool:
+        """Whether the dot may go out: the lease is still ours. Notes it in the journal."""
+        if clock.monotonic() >= self.deadline:
+            return False
+        self.number = self.journal.about(
+            [(c.id, c.token) for c in self.claims], self.relay_id, self.host
+        )
+        return True
+
+    def got(self, reply: Reply) -> None:
+        """Note the dot's reply in the journal."""
+        if self.number is not None:
+            self.journal.got(self.number, reply)
+
+    def submission(self, relay: Relay) -> Submission:
+        assert self.content is not None  # noqa: S101 - loaded before it is sent
+        return Submission(
+            sender=self.envelope_sender,
+            recipients=tuple(c.recipient for c in self.claims),
+            content=self.content,
+            envid=self.message.id,
+            smtputf8=bool(self.message.smtputf8),
+            eight_bit=bool(self.message.eight_bit),
+            notify_success=bool(self.message.delivery_receipt),
+            dsn=relay.dsn,
+        )
+
+
+def pack(
+    message: Any,
+    claims: Sequence[Claimed],
+    relay: Relay,
+    journal: Journal,
+    *,
+    deadline: float,
+    key: bytes,
+) -> list[Parcel]:
+    """Group the claims of one message: together where they share an envelope sender, else one by one."""
+    if relay.return_path and relay.verp:
+        return [
+            Parcel(
+                message,
+                (claim,),
+                return_path(relay.return_path, claim.id, key),
+                journal,
+                deadline,
+                relay_id=relay.id,
+            )
+            for claim in claims
+        ]
+    sender = relay.return_path or message.envelope_sender
+    return [
+        Parcel(
+            message,
+            tuple(claims[n : n + RECIPIENTS_AT_ONCE]),
+            sender,
+            journal,
+            deadline,
+            relay_id=relay.id,
+        )
+        for n in range(0, len(claims), RECIPIENTS_AT_ONCE)
+    ]

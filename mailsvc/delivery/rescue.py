@@ -1,0 +1,120 @@
+"""After a crash: settle what dead workers of this host left behind, by their journals, without waiting for their leases."""
+
+import random
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from mailsvc import clock
+from mailsvc.delivery.journal import Entry, Testament, testaments
+from mailsvc.domain.attempt import Fate, Reply, Stage
+from mailsvc.domain.backoff import next_attempt
+from mailsvc.domain.lifecycle import Change, Status
+from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault
+from mailsvc.outcomes.record import Bounce, Finding, Try, record
+from mailsvc.store.database import Database
+from mailsvc.store.tables import delivery, message
+from mailsvc.telemetry import facts, log
+
+__all__ = ["settle_the_dead"]
+
+_LOST = "the connection and its worker were lost after the final dot, before the reply"
+
+
+def settle_the_dead(database: Database, directory: Path) -> list[str]:
+    """Replay the journals of dead workers. Returns the ids of those workers."""
+    owners = []
+    for testament in testaments(directory):
+        with database.write() as connection:
+            findings = _findings(connection, testament, database.now())
+            record(connection, findings, now=database.now())
+        testament.discard()
+        owners.append(testament.owner)
+        log.info(
+            "settled what a dead worker left",
+            extra=facts(worker=testament.owner, deliveries=len(findings)),
+        )
+    return owners
+
+
+def _findings(connection: Connection, testament: Testament, now: int) -> list[Finding]:
+    columns = (
+        delivery.c.id,
+        delivery.c.lease_token,
+        delivery.c.attempts,
+        message.c.on_uncertain,
+        message.c.relay_id,
+    )
+    held = {
+        row.id: row
+        for row in connection.execute(
+            select(*columns)
+            .join(message, message.c.id == delivery.c.message_id)
+            .where(
+                delivery.c.due_at.is_not(None),
+                delivery.c.status == Status.SENDING.value,
+                delivery.c.lease_owner == testament.owner,
+            )
+        )
+    }
+    findings = []
+    for entry in testament.entries:
+        for delivery_id, token in entry.claims:
+            row = held.get(delivery_id)
+            if row is not None and row.lease_token == token:
+                findings.append(_finding(entry, held.pop(delivery_id), now))
+    # Never at the dot: certainly not delivered, unless the machine lost the journal's last lines with its power.
+    blank = Entry([], "", "")
+    findings += [
+        _finding(blank, row, now) if testament.power_was_lost else _back(row, now)
+        for row in held.values()
+    ]
+    return findings
+
+
+def _back(row: object, now: int) -> Finding:
+    return Finding(row.id, Change.RETURN, row.lease_token, due_at=now)  # type: ignore[attr-defined]
+
+
+def _finding(entry: Entry, row: object, now: int) -> Finding:
+    id_, token = row.id, row.lease_token  # type: ignore[attr-defined]
+    fate = _fate(entry.reply)
+    tried = Try(
+        started_at=clock.now(),
+        duration_ms=0.0,
+        stage=Stage.EOM.value,
+        code=entry.reply.code if entry.reply else None,
+        enhanced_code=entry.reply.enhanced_code if entry.reply else None,
+        text=entry.reply.text if entry.reply else _LOST,
+        relay_id=row.relay_id,  # type: ignore[attr-defined]
+        host=entry.host,
+        tls=None,
+        outcome=fate.value,
+    )
+    if fate is Fate.SENT:
+        return Finding(id_, Change.SENT, token, tried)
+    if fate is Fate.BOUNCED:
+        reason, hardness = bounce_reason(Stage.EOM, entry.reply, tried.text)
+        return Finding(
+            id_,
+            Change.BOUNCE,
+            token,
+            tried,
+            Bounce(hardness, reason, "smtp", is_recipient_fault(reason)),
+        )
+    if fate is Fate.UNCERTAIN and row.on_uncertain == "hold":  # type: ignore[attr-defined]
+        return Finding(id_, Change.GIVE_UP, token, tried)
+    attempts: int = row.attempts + 1  # type: ignore[attr-defined]
+    return Finding(
+        id_,
+        Change.DEFER,
+        token,
+        tried,
+        due_at=next_attempt(attempts, now=now, chance=random.random()),
+    )  # noqa: S311 - jitter
+
+
+def _fate(reply: Reply | None) -> Fate:
+    if reply is None:
+        return Fate.UNCERTAIN
+    return {2: Fate.SENT, 5: Fate.BOUNCED}.get(reply.code // 100, Fate.DEFERRED)

@@ -1,0 +1,77 @@
+"""How fast and how much at once: a relay's rate, and the bytes of bodies in flight."""
+
+import asyncio
+from collections import deque
+
+__all__ = ["ByteBudget", "Pace"]
+
+
+SLACK = 0.05  # seconds: what was not used in the last moments may be caught up
+
+
+class Pace:
+    """A rate almost without bursts (GCRA): deliveries are let through one interval apart."""
+
+    def __init__(self) -> None:
+        self._rate: float | None = None
+        self._next = 0.0
+
+    def set_rate(self, per_second: float | None) -> None:
+        self._rate = per_second
+
+    def allowance(self, now: float) -> int | None:
+        """How many may go now; None for any number."""
+        if self._rate is None:
+            return None
+        start = max(self._next, now - SLACK)
+        return int((now - start) * self._rate) + 1 if start <= now else 0
+
+    def take(self, count: int, now: float) -> None:
+        if self._rate is not None and count:
+            self._next = max(self._next, now - SLACK) + count / self._rate
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next one may go."""
+        return 0.0 if self._rate is None else max(0.0, self._next - now)
+
+
+class ByteBudget:
+    """Bounds the bytes of bodies that are in memory; one body is always let in, however large."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.used = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def fits(self, size: int) -> bool:
+        return not self._waiting and (self.used == 0 or self.used + size <= self._limit)
+
+    def take(self, size: int) -> None:
+        self.used += size
+
+    async def wait_for(self, size: int) -> None:
+        """Take the bytes as soon as there is room, first come first served."""
+        if self.fits(size):
+            self.take(size)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back(size)
+            raise
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+        while self._waiting:
+            wanted, turn = self._waiting[0]
+            if turn.done():
+                self._waiting.popleft()
+            elif self.used == 0 or self.used + wanted <= self._limit:
+                self._waiting.popleft()
+                self.used += wanted
+                turn.set_result(None)
+            else:
+                return

@@ -1,0 +1,76 @@
+"""From a transaction's verdicts to findings for the recorder. Pure: time and chance come in as arguments."""
+
+from dataclasses import dataclass
+
+from mailsvc.delivery.parcel import Claimed, Parcel
+from mailsvc.domain.attempt import Fate, Tls, Verdict
+from mailsvc.domain.backoff import next_attempt
+from mailsvc.domain.lifecycle import Change
+from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault
+from mailsvc.outcomes.record import Bounce, Finding, Try
+
+__all__ = ["Circumstances", "finding_of", "given_back", "given_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """When, where and how a transaction took place."""
+
+    started_at: int
+    duration_ms: float
+    host: str
+    tls: Tls | None
+    now: int  # by the queue's clock
+    chance: float
+
+
+def finding_of(
+    parcel: Parcel, claim: Claimed, verdict: Verdict, seen: Circumstances
+) -> Finding:
+    """What the verdict on one recipient means for its delivery."""
+    if verdict.fate is Fate.UNTRIED:
+        return given_back(claim, seen.now)
+    tried = _try(parcel, verdict, seen)
+    if verdict.fate is Fate.SENT:
+        return Finding(claim.id, Change.SENT, claim.token, tried)
+    if verdict.fate is Fate.BOUNCED:
+        return Finding(claim.id, Change.BOUNCE, claim.token, tried, _bounce(verdict))
+    if verdict.fate is Fate.UNCERTAIN and parcel.message.on_uncertain == "hold":
+        return Finding(claim.id, Change.GIVE_UP, claim.token, tried)
+    due_at = next_attempt(claim.attempts + 1, now=seen.now, chance=seen.chance)
+    return Finding(claim.id, Change.DEFER, claim.token, tried, due_at=due_at)
+
+
+def given_back(claim: Claimed, now: int) -> Finding:
+    """A claim that came to nothing, through no fault of the message: due again, no attempt charged."""
+    return Finding(claim.id, Change.RETURN, claim.token, due_at=now)
+
+
+def given_up(claim: Claimed) -> Finding:
+    """A claim whose worker vanished, of a message that must not be sent twice."""
+    return Finding(
+        claim.id,
+        Change.GIVE_UP,
+        claim.token,
+        why="the worker that sent it vanished before it knew the result",
+    )
+
+
+def _try(parcel: Parcel, verdict: Verdict, seen: Circumstances) -> Try:
+    return Try(
+        started_at=seen.started_at,
+        duration_ms=seen.duration_ms,
+        stage=verdict.stage.value,
+        code=verdict.reply.code if verdict.reply else None,
+        enhanced_code=verdict.reply.enhanced_code if verdict.reply else None,
+        text=verdict.text,
+        relay_id=parcel.relay_id,
+        host=seen.host,
+        tls=seen.tls,
+        outcome=verdict.fate.value,
+    )
+
+
+def _bounce(verdict: Verdict) -> Bounce:
+    reason, hardness = bounce_reason(verdict.stage, verdict.reply, verdict.text)
+    return Bounce(hardness, reason, "smtp", is_recipient_fault(reason))

@@ -1,0 +1,525 @@
+"""The delivery worker: claims what its relays can take now, hands it to their lanes, and reports what became of it."""
+
+import asyncio
+import contextlib
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailsvc import clock
+from mailsvc.delivery.journal import Journal
+from mailsvc.delivery.lane import Lane
+from mailsvc.delivery.parcel import Claimed, Parcel, pack
+from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
+from mailsvc.delivery.throttle import ByteBudget
+from mailsvc.delivery.verdicts import Circumstances, finding_of, given_back, given_up
+from mailsvc.domain.attempt import Fate
+from mailsvc.domain.backoff import relay_retry
+from mailsvc.domain.lifecycle import Change
+from mailsvc.outbox.announce import News, announce
+from mailsvc.outbox.relays import KnownRelay, RelayBook
+from mailsvc.outcomes.record import Finding, record
+from mailsvc.runtime.groupwriter import GroupWriter
+from mailsvc.runtime.presence import Presence
+from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
+from mailsvc.store import leases
+from mailsvc.store.database import Database, explain, is_away
+from mailsvc.store.leases import DELIVERIES
+from mailsvc.store.tables import body, message
+from mailsvc.store.tables import relay as relay_table
+from mailsvc.telemetry import facts, log, meter
+
+__all__ = ["Context", "DeliveryWorker"]
+
+POLL_SECONDS = 1.0
+LANES_AT_ONCE = 64
+SMALL_BODY = 128 * 1024
+BODY_BYTES = 32 * 1024 * 1024
+MOST_UNSETTLED = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the worker is given by the composition root."""
+
+    database: Database
+    relays: RelayBook
+    bell: Bell
+    presence: Presence
+    journal_directory: Path
+    lease_seconds: int
+    verp_key: bytes
+
+
+@dataclass(slots=True)
+class Report:
+    """Findings of one transaction, and the journal's number for it where a dot went out."""
+
+    findings: list[Finding]
+    number: int | None = None
+
+
+class DeliveryWorker:
+    """One process's part in working off the queue."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._database = context.database
+        self.owner = context.presence.id
+        self._lease = context.lease_seconds
+        self._lanes: dict[str, Lane] = {}
+        self._parcels: set[Parcel] = set()
+        self._budget = ByteBudget(BODY_BYTES)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
+        self._more = asyncio.Event()
+        self._after = ""
+        self._journal: Journal
+        self._recorder: GroupWriter[Report]
+        self._loop: asyncio.AbstractEventLoop
+
+    def wake(self) -> None:
+        """There may be something to claim."""
+        self._more.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then drain."""
+        self._loop = asyncio.get_running_loop()
+        self._journal = Journal(self._context.journal_directory, self.owner)
+        self._recorder = GroupWriter(
+            self._database, write=self._record, settled=self._settled
+        )
+        keeper = asyncio.create_task(self._keep_leases())
+        stopper = asyncio.create_task(stop.wait())
+        stopper.add_done_callback(lambda _: self.wake())
+        try:
+            while not stop.is_set():
+                self._more.clear()
+                rest = await self._round()
+                if rest > 0:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(rest):
+                            await self._more.wait()
+        finally:
+            await self._drain()
+            keeper.cancel()
+            stopper.cancel()
+
+    # Claiming
+
+    async def _round(self) -> float:
+        """Claim once for every lane that has something due; the answer is how many seconds to rest."""
+        if self._recorder.unsettled > MOST_UNSETTLED:
+            return 0.05  # the database is slow or away: what was sent must be recorded before more is
+        try:
+            due = await self._in_thread(self._due_lanes)
+            lanes = [(lane, lane.room()) for lane in self._open_lanes(due)]
+            wanted = [
+                leases.Lane(lane.relay.id, room) for lane, room in lanes if room > 0
+            ]
+            claimed = await self._claim(wanted) if wanted else 0
+        except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
+            _complain(error)
+            return POLL_SECONDS
+        if claimed or self._after:
+            return 0  # there may be more, or relays that were not looked at yet
+        return self._rest(due)
+
+    def _rest(self, due: list[tuple[str, int]]) -> float:
+        now, soonest = self._database.now(), POLL_SECONDS
+        for relay_id, due_at in due:
+            lane = self._lanes.get(relay_id)
+            wait = max(0.0, (due_at - now) / clock.SECOND)
+            if lane is not None and wait == 0:
+                wait = lane.pace.wait(clock.monotonic()) or POLL_SECONDS
+            soonest = min(soonest, wait)
+        return max(soonest, 0.002)
+
+    def _due_lanes(self) -> list[tuple[str, int]]:
+        """The next relays in turn that have unfinished deliveries."""
+        with self._database.read() as connection:
+            due = leases.due_lanes(
+                connection, DELIVERIES, after=self._after, limit=LANES_AT_ONCE
+            )
+            if len(due) < LANES_AT_ONCE and self._after:
+                seen = {relay_id for relay_id, _ in due}
+                first = leases.due_lanes(
+                    connection, DELIVERIES, after="", limit=LANES_AT_ONCE - len(due)
+                )
+                due += [lane for lane in first if lane[0] not in seen]
+                self._after = ""
+            elif len(due) == LANES_AT_ONCE:
+                self._after = due[-1][0]
+        self._context.relays.get_many([relay_id for relay_id, _ in due])
+        return due
+
+    def _open_lanes(self, due: list[tuple[str, int]]) -> list[Lane]:
+        now = self._database.now()
+        ready = []
+        for relay_id, due_at in due:
+            known = self._context.relays.get(relay_id)
+            if known is None or not known.enabled or known.paused or due_at > now:
+                continue
+            lane = self._lane(known)
+            if known.retry_at is None or known.retry_at <= now:
+                ready.append(lane)
+        return ready
+
+    def _lane(self, known: KnownRelay) -> Lane:
+        relay = known.relay
+        lane = self._lanes.get(relay.id)
+        if lane is None:
+            lane = self._lanes[relay.id] = Lane(relay, self)
+        if (
+            known.retry_at is None
+            and lane.blocked_until is not None
+            and known.failures == 0
+        ):
+            lane.blocked_until, lane.failures, lane.opened_breaker = (
+                None,
+                0,
+                0,
+            )  # resumed by hand, or by another worker
+        elif known.retry_at is not None and lane.blocked_until is None:
+            lane.blocked_until, lane.opened_breaker = clock.monotonic(), known.failures
+        lane.adopt(relay, self._context.presence.share(relay.max_connections))
+        lane.pace.set_rate(
+            relay.rate / self._context.presence.workers if relay.rate else None
+        )
+        return lane
+
+    async def _claim(self, wanted: list[leases.Lane]) -> int:
+        deadline = clock.monotonic() + self._lease
+        rows, messages, bodies = await self._in_thread(
+            partial(self._claim_rows, wanted)
+        )
+        by_lane: dict[str, dict[str, list[Claimed]]] = {}
+        now = self._database.now()
+        for row in rows:
+            claim = Claimed(
+                row.id,
+                row.lease_token,
+                row.recipient,
+                row.attempts,
+                bool(row.uncertain),
+            )
+            if not self._is_void(row, claim, messages.get(row.message_id), now):
+                by_lane.setdefault(row.relay_id, {}).setdefault(
+                    row.message_id, []
+                ).append(claim)
+        for relay_id, by_message in by_lane.items():
+            self._hand_over(
+                self._lanes[relay_id], by_message, messages, bodies, deadline
+            )
+        for lane_id, claims in by_lane.items():
+            self._lanes[lane_id].pace.take(
+                sum(map(len, claims.values())), clock.monotonic()
+            )
+        return len(rows)
+
+    def _claim_rows(
+        self, wanted: list[leases.Lane]
+    ) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
+        with self._database.write() as connection:
+            now = self._database.now()
+            until = now + self._lease * clock.SECOND
+            rows = leases.claim(
+                connection, DELIVERIES, wanted, owner=self.owner, now=now, until=until
+            )
+        if not rows:
+            return [], {}, {}
+        ids = list({row.message_id for row in rows})
+        with self._database.read() as connection:
+            messages = {
+                row.id: row for row in connection.execute(_MESSAGES, {"ids": ids})
+            }
+            return rows, messages, self._small_bodies(connection, messages)
+
+    def _small_bodies(
+        self, connection: Connection, messages: dict[str, Any]
+    ) -> dict[str, bytes]:
+        """Bodies that fit in what memory is left for them; the others are read when their turn comes."""
+        room, ids = BODY_BYTES - self._budget.used, []
+        for row in messages.values():
+            if row.size <= SMALL_BODY and row.size <= room:
+                ids.append(row.id)
+                room -= row.size
+        return (
+            {
+                row.message_id: row.content
+                for row in connection.execute(_BODIES, {"ids": ids})
+            }
+            if ids
+            else {}
+        )
+
+    def _is_void(self, row: Any, claim: Claimed, facts_: Any, now: int) -> bool:
+        """Whether this claim ends without a transaction: expired, or uncertain and not to be repeated."""
+        if facts_ is None:
+            return True
+        if claim.uncertain and facts_.on_uncertain == "hold":
+            self._recorder.put(Report([given_up(claim)]))
+            return True
+        if row.expires_at is not None and row.expires_at <= now:
+            self._recorder.put(
+                Report([Finding(claim.id, Change.EXPIRE, claim.token, why="expired")])
+            )
+            return True
+        return False
+
+    def _hand_over(
+        self,
+        lane: Lane,
+        by_message: dict[str, list[Claimed]],
+        messages: dict[str, Any],
+        bodies: dict[str, bytes],
+        deadline: float,
+    ) -> None:
+        parcels = []
+        for message_id, claims in by_message.items():
+            facts_ = messages[message_id]
+            packed = pack(
+                facts_,
+                claims,
+                lane.relay,
+                self._journal,
+                deadline=deadline,
+                key=self._context.verp_key,
+            )
+            content = bodies.get(message_id)
+            if content is not None:
+                for parcel in packed:
+                    parcel.content, parcel.held_bytes = content, facts_.size
+                    self._budget.take(facts_.size)
+            parcels += packed
+        self._parcels.update(parcels)
+        lane.put(parcels)
+
+    # What lanes ask for (LaneOwner)
+
+    async def load(self, parcel: Parcel) -> bool:
+        """Have the body in memory; False where it can't be read now."""
+        if parcel.content is not None:
+            return True
+        await self._budget.wait_for(parcel.message.size)
+        parcel.held_bytes = parcel.message.size
+        try:
+            parcel.content = await self._in_thread(
+                partial(self._read_body, parcel.message.id)
+            )
+        except Exception as error:  # noqa: BLE001
+            _complain(error)
+        return parcel.content is not None
+
+    def _read_body(self, message_id: str) -> bytes | None:
+        with self._database.read() as connection:
+            return connection.execute(
+                select(body.c.content).where(body.c.message_id == message_id)
+            ).scalar()
+
+    def finished(
+        self,
+        parcel: Parcel,
+        session: Session,
+        result: TransactionResult,
+        started_at: int,
+    ) -> None:
+        seen = Circumstances(
+            started_at,
+            result.duration * 1000,
+            session.host,
+            session.tls,
+            self._database.now(),
+            random.random(),
+        )  # noqa: S311 - jitter
+        findings = []
+        for claim, verdict in zip(parcel.claims, result.verdicts, strict=True):
+            findings.append(finding_of(parcel, claim, verdict, seen))
+            meter.count(f"attempts.{verdict.fate.value}")
+            if verdict.fate is Fate.SENT:
+                meter.observe_latency(
+                    (
+                        clock.now()
+                        - (parcel.message.scheduled_at or parcel.message.created_at)
+                    )
+                    / clock.SECOND
+                )
+        self._report(parcel, findings)
+
+    def give_back(self, parcels: list[Parcel]) -> None:
+        now = self._database.now()
+        for parcel in parcels:
+            self._report(parcel, [given_back(claim, now) for claim in parcel.claims])
+
+    def _report(self, parcel: Parcel, findings: list[Finding]) -> None:
+        parcel.content = None
+        if parcel.held_bytes:
+            self._budget.give_back(parcel.held_bytes)
+            parcel.held_bytes = 0
+        self._parcels.discard(parcel)
+        self._recorder.put(Report(findings, parcel.number))
+
+    def wants_more(self) -> None:
+        self._more.set()
+
+    async def relay_failed(self, lane: Lane, trouble: RelayTrouble) -> None:
+        """Open the breaker: leave the relay alone for a while, and say so."""
+        lane.opened_breaker += 1
+        now = self._database.now()
+        retry_at = relay_retry(lane.opened_breaker, now=now, chance=random.random())  # noqa: S311
+        lane.blocked_until = clock.monotonic() + (retry_at - now) / clock.SECOND
+        log.warning(
+            "relay backs off",
+            extra=facts(
+                relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text
+            ),
+        )
+        values = {
+            "failures": lane.opened_breaker,
+            "retry_at": retry_at,
+            "last_error": f"{trouble.stage.value}: {trouble.text}",
+        }
+        await self._tell_of_relay(
+            lane, values, "relay.paused" if lane.opened_breaker == 1 else None
+        )
+
+    async def relay_recovered(self, lane: Lane) -> None:
+        log.info("relay works again", extra=facts(relay=lane.relay.name))
+        await self._tell_of_relay(
+            lane, {"failures": 0, "retry_at": None}, "relay.resumed"
+        )
+
+    async def _tell_of_relay(
+        self, lane: Lane, values: dict[str, Any], event_type: str | None
+    ) -> None:
+        try:
+            await self._in_thread(
+                partial(self._write_relay, lane.relay.id, values, event_type)
+            )
+        except Exception as error:  # noqa: BLE001 - the breaker works without being written down
+            _complain(error)
+
+    def _write_relay(
+        self, relay_id: str, values: dict[str, Any], event_type: str | None
+    ) -> None:
+        with self._database.write() as connection:
+            now = self._database.now()
+            row = connection.execute(
+                update(relay_table)
+                .where(relay_table.c.id == relay_id)
+                .values(**values)
+                .returning(relay_table)
+            ).first()
+            if row is not None and event_type is not None:
+                retry_at = clock.rfc3339(row.retry_at) if row.retry_at else None
+                data = {
+                    "relay_id": row.id,
+                    "name": row.name,
+                    "reason": values.get("last_error"),
+                    "retry_at": retry_at,
+                }
+                announce(connection, [News(row.app_id, event_type, data)], now=now)
+        self._context.relays.forget()
+        self._context.bell.ring(NOTIFY, EVENTS)
+
+    # Keeping and ending
+
+    def _record(self, connection: Connection, reports: list[Report]) -> None:
+        record(
+            connection,
+            [finding for report in reports for finding in report.findings],
+            now=self._database.now(),
+        )
+
+    def _settled(self, reports: list[Report]) -> None:
+        """Called by the writer's thread after its commit."""
+        self._context.bell.ring(NOTIFY, EVENTS)
+        numbers = [report.number for report in reports if report.number is not None]
+        self._loop.call_soon_threadsafe(self._forget, numbers)
+
+    def _forget(self, numbers: list[int]) -> None:
+        for number in numbers:
+            self._journal.settled(number)
+        if self._recorder.unsettled < MOST_UNSETTLED:
+            return
+        self._more.set()
+
+    async def _keep_leases(self) -> None:
+        """Long transmissions extend their lease; a lane that is quick never needs it."""
+        while True:
+            await asyncio.sleep(self._lease / 4)
+            now = clock.monotonic()
+            late = [p for p in self._parcels if p.deadline - now < self._lease * 0.6]
+            try:
+                await self._extend(late)
+            except Exception as error:  # noqa: BLE001 - then the fence at the dot decides
+                _complain(error)
+
+    async def _extend(self, parcels: list[Parcel]) -> None:
+        for start in range(0, len(parcels), 200):
+            some = parcels[start : start + 200]
+            deadline = clock.monotonic() + self._lease
+            held = await self._in_thread(
+                partial(self._extend_rows, [c for p in some for c in p.claims])
+            )
+            for parcel in some:
+                if held.issuperset(c.id for c in parcel.claims):
+                    parcel.deadline = deadline
+
+    def _extend_rows(self, claims: list[Claimed]) -> set[str]:
+        with self._database.write() as connection:
+            until = self._database.now() + self._lease * clock.SECOND
+            return {
+                c.id
+                for c in claims
+                if leases.extend(
+                    connection,
+                    DELIVERIES,
+                    [{"id": c.id, "lease_token": c.token}],
+                    until=until,
+                )
+            }
+
+    async def _drain(self) -> None:
+        await asyncio.gather(*(lane.stop(6.0) for lane in self._lanes.values()))
+        await asyncio.to_thread(self._recorder.stop, 3.0)
+        await asyncio.sleep(0)  # lets the last settlements reach the journal
+        self._journal.close()
+        self._threads.shutdown(wait=False)
+
+    async def _in_thread(self, function: Any) -> Any:
+        return await self._loop.run_in_executor(self._threads, function)
+
+
+_MESSAGES = select(
+    message.c.id,
+    message.c.envelope_sender,
+    message.c.size,
+    message.c.smtputf8,
+    message.c.eight_bit,
+    message.c.on_uncertain,
+    message.c.delivery_receipt,
+    message.c.scheduled_at,
+    message.c.created_at,
+).where(message.c.id.in_(bindparam("ids", expanding=True)))
+
+_BODIES = select(body.c.message_id, body.c.content).where(
+    body.c.message_id.in_(bindparam("ids", expanding=True))
+)
+
+
+def _complain(error: Exception) -> None:
+    if is_away(error):
+        said = (
+            explain(error)
+            if isinstance(error, SQLAlchemyError | OSError)
+            else str(error)
+        )
+        log.warning("the database is away; deliveries wait", extra=facts(error=said))
+    else:
+        log.error("delivery: unexpected", exc_info=error)

@@ -1,0 +1,38 @@
+"""When a deferred delivery is tried again, and when a relay in trouble is.
+
+The waits are tenacity's strategies; what they compute is written into a row and survives the process.
+"""
+
+from datetime import timedelta
+
+from tenacity import RetryCallState, Retrying, wait_chain, wait_fixed
+from tenacity.wait import wait_base, wait_exponential
+
+from mailsvc import clock
+
+_DELIVERY = wait_chain(*[wait_fixed(timedelta(seconds=s)) for s in (30, 120, 480, 1800, 3600, 7200, 14400)])
+_RELAY = wait_exponential(multiplier=5, max=300)
+
+JITTER = 0.2  # a fifth more or less, so that what failed together does not return together
+
+FAILURES_TO_OPEN = 3  # failed sessions in a row before a relay is left alone
+
+
+def _wait(strategy: wait_base, attempt: int) -> float:
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = attempt
+    return strategy(state)
+
+
+def next_attempt(attempts: int, *, now: int, chance: float) -> int:
+    """When a delivery that failed ``attempts`` times (≥ 1) is due again; ``chance`` in [0, 1) spreads it."""
+    return now + int(_wait(_DELIVERY, attempts) * _spread(chance) * clock.SECOND)
+
+
+def relay_retry(failures: int, *, now: int, chance: float) -> int:
+    """When a relay is tried again after this many failures since its breaker opened (≥ 1): 5 s doubling to 5 min."""
+    return now + int(_wait(_RELAY, failures) * _spread(chance) * clock.SECOND)
+
+
+def _spread(chance: float) -> float:
+    return 1 + JITTER * (2 * chance - 1)

@@ -1,0 +1,131 @@
+"""Telling: append events and, in the same transaction, the rows by which webhooks will hear of them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, func, insert, select
+
+from mailsvc import clock
+from mailsvc.domain import events
+from mailsvc.domain.ids import new_id
+from mailsvc.store.database import serialize_commits
+from mailsvc.store.tables import event, webhook, webhook_delivery
+
+__all__ = ["News", "announce", "enqueue_for_webhooks"]
+
+
+@dataclass(slots=True)
+class News:
+    """Something to be told to an application."""
+
+    app_id: str
+    type: str
+    data: dict[str, Any]
+    message_id: str | None = None
+    delivery_id: str | None = None
+    sequence: int | None = (
+        None  # given where it is known to be the first, else counted up
+    )
+    id: str = field(default_factory=lambda: new_id("evt"))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def announce(connection: Connection, news: Sequence[News], *, now: int) -> None:
+    """Append the events in the order given, and queue them for every webhook that subscribed to them."""
+    if not news:
+        return
+    serialize_commits(
+        connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
+    )
+    _number(connection, news)
+    timestamp = clock.rfc3339(now)
+    connection.execute(
+        insert(event), [_event_row(item, now, timestamp) for item in news]
+    )
+    _fan_out(connection, news, now)
+
+
+def _number(connection: Connection, news: Sequence[News]) -> None:
+    wanted = {
+        item.message_id for item in news if item.message_id and item.sequence is None
+    }
+    if not wanted:
+        return
+    last = dict(
+        connection.execute(_LAST_SEQUENCE, {"ids": list(wanted)}).tuples().all()
+    )
+    for item in news:
+        if item.message_id and item.sequence is None:
+            item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
+
+
+_LAST_SEQUENCE = (
+    select(event.c.message_id, func.max(event.c.sequence))
+    .where(event.c.message_id.in_(bindparam("ids", expanding=True)))
+    .group_by(event.c.message_id)
+)
+
+
+def _event_row(item: News, now: int, timestamp: str) -> dict[str, Any]:
+    told = {
+        "id": item.id,
+        "type": item.type,
+        "timestamp": timestamp,
+        "sequence": item.sequence,
+        "data": item.data,
+    }
+    return {
+        "id": item.id,
+        "app_id": item.app_id,
+        "type": item.type,
+        "message_id": item.message_id,
+        "delivery_id": item.delivery_id,
+        "sequence": item.sequence,
+        "created_at": now,
+        "body": _encode(told).decode(),
+    }
+
+
+_SUBSCRIPTIONS = select(webhook.c.id, webhook.c.app_id, webhook.c.events).where(
+    webhook.c.app_id.in_(bindparam("apps", expanding=True)), webhook.c.enabled
+)
+
+
+def _fan_out(connection: Connection, news: Sequence[News], now: int) -> None:
+    hooks = connection.execute(
+        _SUBSCRIPTIONS, {"apps": list({item.app_id for item in news})}
+    ).all()
+    for hook in hooks:
+        patterns = tuple(json.loads(hook.events))
+        wanted = [
+            n.id
+            for n in news
+            if n.app_id == hook.app_id and events.matches(patterns, n.type)
+        ]
+        enqueue_for_webhooks(connection, hook.id, wanted, now=now)
+
+
+def enqueue_for_webhooks(
+    connection: Connection, webhook_id: str, event_ids: Iterable[str], *, now: int
+) -> None:
+    """Queue events for one webhook, due at once."""
+    rows = [
+        {
+            "webhook_id": webhook_id,
+            "event_id": id_,
+            "due_at": now,
+            "created_at": now,
+            "updated_at": now,
+        }
+        for id_ in event_ids
+    ]
+    if rows:
+        connection.execute(_ENQUEUE, rows)
+
+
+_ENQUEUE = insert(webhook_delivery).values(status="queued", attempts=0, lease_token=0)

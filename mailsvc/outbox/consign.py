@@ -1,0 +1,254 @@
+"""From a checked draft to the rows that make it durable. Nothing is stored here: see ``intake``."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mailsvc import clock
+from mailsvc.domain.draft import Prepared, Recipient
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.lifecycle import Status
+from mailsvc.domain.relay import Relay
+from mailsvc.mime.compose import compose
+from mailsvc.mime.raw import RawSubmission
+from mailsvc.outbox.announce import News
+
+__all__ = ["Consignment", "Terms", "consign_draft", "consign_raw"]
+
+# A priority is a head start in the queue's order of due times: a normal message passes low ones that are less than ten
+# minutes older, and nothing can be passed for longer than twenty.
+HEAD_START = {"high": 20 * clock.MINUTE, "normal": 10 * clock.MINUTE, "low": 0}
+PRIORITIES = {"high": 0, "normal": 1, "low": 2}
+
+
+@dataclass(slots=True)
+class Consignment:
+    """One accepted message: the rows that will be committed together."""
+
+    message: dict[str, Any]
+    content: bytes
+    deliveries: list[dict[str, Any]]
+
+    @property
+    def app_id(self) -> str:
+        return str(self.message["app_id"])
+
+    def suppress(self, addresses: set[str], now: int) -> None:
+        """Mark the deliveries to these addresses (in lower case) as not to be sent."""
+        for row in self.deliveries:
+            if row["recipient"].lower() in addresses:
+                row.update(
+                    status=Status.SUPPRESSED.value,
+                    due_at=None,
+                    expires_at=None,
+                    updated_at=now,
+                )
+
+    def news(self) -> list[News]:
+        """What the application is told about it at once."""
+        message = self.message
+        base = {
+            "message_id": message["id"],
+            "tags": json.loads(message["tags"]),
+            "metadata": json.loads(message["metadata"]),
+        }
+        told = [
+            News(
+                self.app_id,
+                "message.queued",
+                {**base, "status": self.status},
+                message["id"],
+                sequence=1,
+            )
+        ]
+        for row in self.deliveries:
+            if row["status"] == Status.SUPPRESSED:
+                facts = {
+                    **base,
+                    "delivery_id": row["id"],
+                    "recipient": row["recipient"],
+                    "status": row["status"],
+                    "attempt": 0,
+                }
+                told.append(
+                    News(
+                        self.app_id,
+                        "message.suppressed",
+                        facts,
+                        message["id"],
+                        row["id"],
+                        sequence=len(told) + 1,
+                    )
+                )
+        return told
+
+    @property
+    def status(self) -> str:
+        waiting = Status.SCHEDULED if self.message["scheduled_at"] else Status.QUEUED
+        return (
+            waiting.value
+            if any(d["status"] != Status.SUPPRESSED for d in self.deliveries)
+            else Status.SUPPRESSED.value
+        )
+
+    def answer(self) -> dict[str, Any]:
+        """The body of the 202 (contract)."""
+        return {
+            "id": self.message["id"],
+            "message_id": self.message["message_id"],
+            "status": self.status,
+            "created_at": clock.rfc3339(self.message["created_at"]),
+            "deliveries": [
+                {"id": d["id"], "recipient": d["recipient"], "status": d["status"]}
+                for d in self.deliveries
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On whose behalf, by which relay and when a message is taken."""
+
+    app_id: str
+    relay: Relay
+    now: int  # by the queue's clock
+    references: tuple[str, ...] = ()
+
+
+def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
+    """Build and freeze a message: every retry will send these very bytes."""
+    id_ = new_id("msg")
+    message_id = f"<{id_[4:]}@{prepared.sender.domain}>"
+    content = compose(
+        prepared,
+        message_id=message_id,
+        date=clock.now(),
+        references=terms.references,
+        boundary_seed=id_[4:],
+    )
+    submitted = {
+        "from": _show(prepared.sender),
+        "to": [_show(m) for m in prepared.to],
+        "cc": [_show(m) for m in prepared.cc],
+        "bcc": [_show(m) for m in prepared.bcc],
+        "reply_to": [_show(m) for m in prepared.reply_to],
+        "headers": prepared.headers,
+        "attachments": [
+            {
+                "filename": a.filename,
+                "content_type": a.content_type,
+                "size": len(a.content),
+                "content_id": a.content_id,
+            }
+            for a in prepared.attachments
+        ],
+        "in_reply_to": prepared.in_reply_to,
+        "expires_in": prepared.expires_in,
+        "relay": prepared.relay,
+    }
+    smtputf8 = prepared.sender.needs_smtputf8 or any(
+        m.needs_smtputf8
+        for m in (*prepared.to, *prepared.cc, *prepared.bcc, *prepared.reply_to)
+    )
+    message = _message_row(id_, terms, submitted) | {
+        "message_id": message_id,
+        "sender": _show(prepared.sender),
+        "envelope_sender": prepared.sender.addr,
+        "subject": prepared.subject,
+        "size": len(content),
+        "smtputf8": smtputf8,
+        "eight_bit": smtputf8,
+        "priority": PRIORITIES[prepared.priority],
+        "on_uncertain": prepared.on_uncertain,
+        "delivery_receipt": prepared.delivery_receipt,
+        "scheduled_at": prepared.scheduled_at,
+        "expires_at": (prepared.scheduled_at or terms.now)
+        + prepared.expires_in * clock.SECOND,
+        "tags": compact(list(prepared.tags)),
+        "metadata": compact(prepared.metadata),
+    }
+    return Consignment(
+        message,
+        content,
+        _delivery_rows(message, prepared.recipients, prepared.priority, terms),
+    )
+
+
+def consign_raw(
+    raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int = 259200
+) -> Consignment:
+    """Take a finished RFC 5322 message as it is."""
+    submitted = {
+        "from": raw.header_from,
+        "to": list(raw.to),
+        "cc": list(raw.cc),
+        "bcc": [],
+        "reply_to": list(raw.reply_to),
+        "headers": {},
+        "attachments": [],
+        "in_reply_to": None,
+        "expires_in": expires_in,
+        "relay": None,
+    }
+    message = _message_row(id_, terms, submitted) | {
+        "message_id": raw.message_id,
+        "sender": raw.header_from,
+        "envelope_sender": raw.sender.addr,
+        "subject": raw.subject,
+        "size": len(raw.content),
+        "smtputf8": raw.sender.needs_smtputf8
+        or any(r.needs_smtputf8 for r in raw.recipients),
+        "eight_bit": raw.eight_bit,
+        "priority": PRIORITIES["normal"],
+        "on_uncertain": "resend",
+        "delivery_receipt": False,
+        "scheduled_at": None,
+        "expires_at": terms.now + expires_in * clock.SECOND,
+        "tags": "[]",
+        "metadata": "{}",
+    }
+    return Consignment(
+        message, raw.content, _delivery_rows(message, raw.recipients, "normal", terms)
+    )
+
+
+def compact(value: Any) -> str:
+    """JSON in one canonical spelling, so that a filter can look for a part of it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _show(mailbox: Any) -> str:
+    return f"{mailbox.name} <{mailbox.addr}>" if mailbox.name else mailbox.addr
+
+
+def _message_row(id_: str, terms: Terms, submitted: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "submitted": compact(submitted),
+        "created_at": clock.now(),
+    }
+
+
+def _delivery_rows(
+    message: dict[str, Any],
+    recipients: tuple[Recipient, ...],
+    priority: str,
+    terms: Terms,
+) -> list[dict[str, Any]]:
+    scheduled = message["scheduled_at"]
+    common = {
+        "message_id": message["id"],
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "status": (Status.SCHEDULED if scheduled else Status.QUEUED).value,
+        "due_at": scheduled or terms.now - HEAD_START[priority],
+        "expires_at": message["expires_at"],
+        "created_at": message["created_at"],
+        "updated_at": message["created_at"],
+    }
+    return [
+        {"id": new_id("dlv"), "recipient": r.address, "kind": r.kind, **common}
+        for r in recipients
+    ]

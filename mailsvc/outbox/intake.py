@@ -1,0 +1,308 @@
+"""Accepting: one writer that lets concurrent requests share commits, each answered only after its own is durable."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from itertools import chain
+
+from sqlalchemy import Connection, insert, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailsvc.domain.errors import FieldError, Invalid, Problem, Unavailable
+from mailsvc.outbox.announce import announce
+from mailsvc.outbox.consign import Consignment
+from mailsvc.store.database import Database, explain, is_away
+from mailsvc.store.tables import body, delivery, idempotency, message, suppression
+from mailsvc.telemetry import facts, log, meter
+
+__all__ = ["Answer", "Intake", "Pledge", "Ticket"]
+
+GROUP_BYTES = 8 * 1024 * 1024  # a commit this large takes about a tenth of a second
+GROUP_MESSAGES = 2000
+PATIENCE = (
+    8.0  # seconds that a database may be away before the client is told to come back
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """An idempotency key with the fingerprint of the request that it was used for."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client is told: an HTTP status and a JSON body."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+@dataclass(slots=True)
+class Ticket:
+    """One request's messages, which are stored together or not at all."""
+
+    app_id: str
+    consignments: list[Consignment]
+    render: Callable[[Sequence[Consignment]], Answer]
+    pledge: Pledge | None = None
+    done: "Future[Answer]" = field(default_factory=Future)
+
+    @property
+    def size(self) -> int:
+        return sum(len(c.content) for c in self.consignments)
+
+
+class Intake:
+    """Stores tickets in groups. One thread writes; callers wait for their own ticket."""
+
+    def __init__(self, database: Database, *, ring: Callable[[], None]) -> None:
+        self._database = database
+        self._ring = ring
+        self._pending: list[Ticket] = []
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread.start()
+
+    def accept(self, ticket: Ticket) -> Answer:
+        """Store a ticket durably and give its answer.
+
+        Raises:
+            Problem: a mismatched idempotency key, or Unavailable where the database can't take it now.
+        """
+        with self._wake:
+            if self._stopping:
+                raise Unavailable("the service is shutting down", retry_after=5)
+            self._pending.append(ticket)
+            self._wake.notify()
+        return ticket.done.result()
+
+    def stop(self) -> None:
+        """Store what was handed in, then end."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._pending and not self._stopping:
+                    self._wake.wait()
+                group, self._pending = _take_group(self._pending)
+            if not group:
+                return
+            self._store(group)
+
+    def _store(self, group: list[Ticket]) -> None:
+        try:
+            answers = self._store_together(group)
+        except Exception as error:  # noqa: BLE001 - every waiter must be answered, whatever it was
+            self._fall_back(group, error)
+            return
+        self._ring()
+        meter.count("accepted", sum(len(t.consignments) for t in group))
+        for ticket, answer in zip(group, answers, strict=True):
+            if isinstance(answer, Problem):
+                ticket.done.set_exception(answer)
+            else:
+                ticket.done.set_result(answer)
+
+    def _fall_back(self, group: list[Ticket], error: Exception) -> None:
+        if len(group) > 1:
+            # One bad row must not fail its neighbours: each stands for itself.
+            for ticket in group:
+                self._store([ticket])
+        elif is_away(error):
+            log.warning(
+                "the database can't store",
+                extra=facts(
+                    error=explain(error)
+                    if isinstance(error, SQLAlchemyError | OSError)
+                    else str(error)
+                ),
+            )
+            group[0].done.set_exception(
+                Unavailable(
+                    "the message could not be stored; nothing was kept of it, send it again",
+                    retry_after=2,
+                )
+            )
+        else:
+            group[0].done.set_exception(error)
+
+    def _store_together(self, group: list[Ticket]) -> list[Answer | Problem]:
+        """One transaction; repeated where the database goes away, even in the middle of a commit whose fate nobody knows."""
+        deadline, again = time.monotonic() + PATIENCE, False
+        while True:
+            try:
+                with self._database.write() as connection:
+                    known = _already_stored(connection, group) if again else set()
+                    return _insert(connection, group, known, self._database.now())
+            except (SQLAlchemyError, OSError) as error:
+                lost_link = self._database.dialect == "postgresql" and is_away(error)
+                if not lost_link or time.monotonic() > deadline:
+                    raise
+                again = True
+                with self._wake:
+                    self._wake.wait(0.2)
+
+
+def _take_group(pending: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
+    """As many tickets as make a good commit; a second use of an idempotency key waits for the next group."""
+    group: list[Ticket] = []
+    keys: set[tuple[str, str]] = set()
+    size = count = 0
+    for n, ticket in enumerate(pending):
+        key = (ticket.app_id, ticket.pledge.key) if ticket.pledge else None
+        if group and (
+            size + ticket.size > GROUP_BYTES
+            or count + len(ticket.consignments) > GROUP_MESSAGES
+            or key in keys
+        ):
+            return group, pending[n:]
+        group.append(ticket)
+        size, count = size + ticket.size, count + len(ticket.consignments)
+        if key:
+            keys.add(key)
+    return group, []
+
+
+def _already_stored(connection: Connection, group: list[Ticket]) -> set[str]:
+    ids = [c.message["id"] for t in group for c in t.consignments]
+    return set(
+        connection.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars()
+    )
+
+
+def _insert(
+    connection: Connection, group: list[Ticket], known: set[str], now: int
+) -> list[Answer | Problem]:
+    answers = _replays(connection, group, known)
+    fresh = [t for t in group if id(t) not in answers]
+    consignments = [
+        c for t in fresh for c in t.consignments if c.message["id"] not in known
+    ]
+    _suppress(connection, consignments, now)
+    if consignments:
+        connection.execute(insert(message), [c.message for c in consignments])
+        connection.execute(
+            insert(body),
+            [
+                {"message_id": c.message["id"], "content": c.content}
+                for c in consignments
+            ],
+        )
+        connection.execute(
+            _INSERT_DELIVERY,
+            list(chain.from_iterable(c.deliveries for c in consignments)),
+        )
+    for ticket in fresh:
+        answers[id(ticket)] = ticket.render(ticket.consignments)
+    _keep_pledges(
+        connection,
+        [
+            t
+            for t in fresh
+            if not known.issuperset(c.message["id"] for c in t.consignments)
+        ],
+        answers,
+        now,
+    )
+    announce(connection, [n for c in consignments for n in c.news()], now=now)
+    return [answers[id(t)] for t in group]
+
+
+_INSERT_DELIVERY = insert(delivery).values(attempts=0, lease_token=0, uncertain=False)
+
+
+def _replays(
+    connection: Connection, group: list[Ticket], known: set[str]
+) -> dict[int, Answer | Problem]:
+    """The answers of tickets whose idempotency key was used before."""
+    keyed = {
+        (t.app_id, t.pledge.key): t
+        for t in group
+        if t.pledge and not any(c.message["id"] in known for c in t.consignments)
+    }
+    if not keyed:
+        return {}
+    condition = tuple_(idempotency.c.app_id, idempotency.c.key).in_(list(keyed))
+    answers: dict[int, Answer | Problem] = {}
+    for row in connection.execute(select(idempotency).where(condition)):
+        ticket = keyed[row.app_id, row.key]
+        if ticket.pledge and row.fingerprint == ticket.pledge.fingerprint:
+            answers[id(ticket)] = Answer(
+                row.status, row.response.encode(), replayed=True
+            )
+        else:
+            answers[id(ticket)] = Invalid(
+                FieldError(
+                    "Idempotency-Key",
+                    "was used before with another request; use a new key for a new request",
+                ),
+                code="idempotency_mismatch",
+            )
+    return answers
+
+
+def _keep_pledges(
+    connection: Connection,
+    tickets: list[Ticket],
+    answers: dict[int, Answer | Problem],
+    now: int,
+) -> None:
+    rows = []
+    for ticket in tickets:
+        answer = answers[id(ticket)]
+        if ticket.pledge and isinstance(answer, Answer):
+            rows.append(
+                {
+                    "app_id": ticket.app_id,
+                    "key": ticket.pledge.key,
+                    "fingerprint": ticket.pledge.fingerprint,
+                    "status": answer.status,
+                    "response": answer.body.decode(),
+                    "created_at": now,
+                }
+            )
+    if rows:
+        connection.execute(insert(idempotency), rows)
+
+
+def _suppress(
+    connection: Connection, consignments: list[Consignment], now: int
+) -> None:
+    """Apply the suppression list: an entry with a tag covers only messages with that tag."""
+    for app_id in {c.app_id for c in consignments}:
+        mine = [c for c in consignments if c.app_id == app_id]
+        addresses = list(
+            {row["recipient"].lower() for c in mine for row in c.deliveries}
+        )
+        found: dict[str, set[str]] = {}
+        for start in range(0, len(addresses), 5000):
+            chosen = suppression.c.address.in_(addresses[start : start + 5000])
+            for row in connection.execute(
+                select(suppression.c.address, suppression.c.tag).where(
+                    suppression.c.app_id == app_id, chosen
+                )
+            ):
+                found.setdefault(row.address, set()).add(row.tag)
+        if not found:
+            continue
+        for consignment in mine:
+            tags = {"", *_tags(consignment)}
+            consignment.suppress(
+                {address for address, scopes in found.items() if scopes & tags}, now
+            )
+
+
+def _tags(consignment: Consignment) -> list[str]:
+    return list(json.loads(consignment.message["tags"]))

@@ -1,0 +1,255 @@
+"""The relay object as applications write and see it, and its row."""
+
+import ipaddress
+import json
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from mailsvc import clock
+from mailsvc.domain.address import parse_mailbox
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.relay import Timeouts
+from mailsvc.outbox.consign import compact
+from mailsvc.settings import BadSetting, parse_rate
+from mailsvc.store.vault import Vault
+
+__all__ = [
+    "MASK",
+    "NewRelay",
+    "OAuth",
+    "RelayTimeouts",
+    "check_relay",
+    "relay_form",
+    "relay_values",
+    "shown_relay",
+]
+
+MASK = "********"
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}",
+    re.ASCII,
+)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+
+
+class OAuth(msgspec.Struct, forbid_unknown_fields=True):
+    """An OAuth 2 access token for XOAUTH2 or OAUTHBEARER."""
+
+    access_token: str | None = None
+
+
+class RelayTimeouts(msgspec.Struct, forbid_unknown_fields=True):
+    """Seconds to wait in each phase of a session."""
+
+    connect: float = Timeouts().connect
+    greeting: float = Timeouts().greeting
+    ehlo: float = Timeouts().ehlo
+    mail: float = Timeouts().mail
+    rcpt: float = Timeouts().rcpt
+    data: float = Timeouts().data
+    body: float = Timeouts().body
+    eom: float = Timeouts().eom
+
+
+class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A submission account at a mail provider or company mail server."""
+
+    name: str
+    host: str
+    port: int = 587
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    verify: bool = True
+    ca_pem: str | None = None
+    username: str | None = None
+    password: str | None = None
+    auth: Literal[
+        "auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"
+    ] = "auto"
+    oauth: OAuth | None = None
+    max_connections: int = 10
+    max_messages_per_connection: int = 100
+    rate: str | None = None
+    return_path: str | None = None
+    verp: bool = True
+    dsn: bool = True
+    default: bool = True
+    enabled: bool = True
+    timeouts: RelayTimeouts | None = None
+
+
+def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
+    """Raises Invalid, with every field at fault."""
+    wrong = [
+        _unless(
+            _NAME.fullmatch(relay.name),
+            "name",
+            "must be 1 to 64 letters, digits, dots, dashes or underscores",
+        ),
+        _unless(
+            _HOST.fullmatch(relay.host), "host", "must be a host name or an IP address"
+        ),
+        _unless(1 <= relay.port <= 65535, "port", "must be from 1 to 65535"),
+        _unless(
+            1 <= relay.max_connections <= 1000,
+            "max_connections",
+            "must be from 1 to 1000",
+        ),
+        _unless(
+            1 <= relay.max_messages_per_connection <= 1_000_000,
+            "max_messages_per_connection",
+            "must be from 1 to 1000000",
+        ),
+        _unless(
+            relay.tls != "none" or allow_plaintext or _is_loopback(relay.host),
+            "tls",
+            "none is refused but for loopback (or with MAILSVC_ALLOW_PLAINTEXT=1)",
+        ),
+        _unless(
+            relay.password is None or relay.username is not None,
+            "username",
+            "is needed with a password",
+        ),
+        *(_no_control(name, getattr(relay, name)) for name in ("username", "password")),
+        _check_rate(relay.rate),
+        _check_return_path(relay.return_path),
+        _check_ca(relay.ca_pem),
+        *_check_timeouts(relay.timeouts),
+    ]
+    errors = [error for error in wrong if error]
+    if errors:
+        raise Invalid(*errors)
+
+
+def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
+    """The columns of the row that keeps this relay."""
+    config = msgspec.to_builtins(relay)
+    for apart in ("name", "password", "oauth", "default", "enabled"):
+        config.pop(apart)
+    secret = {
+        "password": relay.password,
+        "oauth": msgspec.to_builtins(relay.oauth) if relay.oauth else None,
+    }
+    return {
+        "name": relay.name,
+        "config": compact(config),
+        "secret": vault.encrypt(json.dumps(secret))
+        if relay.password is not None or relay.oauth
+        else None,
+        "enabled": relay.enabled,
+        "is_default": relay.default,
+    }
+
+
+def relay_form(row: Any, vault: Vault) -> NewRelay:
+    """The form that would make this row, secrets included: what a PATCH starts from."""
+    secret = (
+        json.loads(vault.decrypt(row.secret))
+        if row.secret
+        else {"password": None, "oauth": None}
+    )
+    whole = json.loads(row.config) | {
+        "name": row.name,
+        "default": bool(row.is_default),
+        "enabled": bool(row.enabled),
+        **secret,
+    }
+    return msgspec.convert(whole, NewRelay)
+
+
+def shown_relay(row: Any, *, now: int) -> dict[str, Any]:
+    """The relay object as the API shows it; secrets are masked."""
+    config = json.loads(row.config)
+    backing_off = row.retry_at is not None
+    status = "paused" if row.paused else "backing_off" if backing_off else "active"
+    has = json.loads(row.config).get("auth") in ("xoauth2", "oauthbearer")
+    return {
+        "id": row.id,
+        "name": row.name,
+        **config,
+        "timeouts": msgspec.to_builtins(
+            msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)
+        ),
+        "password": MASK if row.secret and not has else None,
+        "oauth": MASK if row.secret and has else None,
+        "default": bool(row.is_default),
+        "enabled": bool(row.enabled),
+        "managed": bool(row.managed),
+        "status": status,
+        "status_reason": (row.pause_reason or "paused by hand")
+        if row.paused
+        else row.last_error
+        if backing_off
+        else None,
+        "retry_at": clock.rfc3339(row.retry_at) if backing_off else None,
+        "last_error": row.last_error,
+        "created_at": clock.rfc3339(row.created_at),
+        "updated_at": clock.rfc3339(row.updated_at),
+    }
+
+
+def _unless(condition: object, field: str, detail: str) -> FieldError | None:
+    return None if condition else FieldError(field, detail)
+
+
+def _no_control(field: str, text: str | None) -> FieldError | None:
+    return _unless(
+        text is None or text.isprintable() and len(text) <= 4096,
+        field,
+        "must not contain control characters",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_rate(rate: str | None) -> FieldError | None:
+    try:
+        if rate is not None:
+            parse_rate(rate, "rate")
+    except BadSetting:
+        return FieldError(
+            "rate", "must be a number a second, minute, hour or day, such as 14/s"
+        )
+    return None
+
+
+def _check_return_path(address: str | None) -> FieldError | None:
+    try:
+        if (
+            address is not None
+            and parse_mailbox(address).addr.lower() != address.lower()
+        ):
+            return FieldError(
+                "return_path", "must be a plain address such as bounces@app.test"
+            )
+    except ValueError as error:
+        return FieldError("return_path", str(error))
+    return None
+
+
+def _check_ca(pem: str | None) -> FieldError | None:
+    return _unless(
+        pem is None or "-----BEGIN CERTIFICATE-----" in pem,
+        "ca_pem",
+        "must hold PEM certificates (-----BEGIN CERTIFICATE-----)",
+    )
+
+
+def _check_timeouts(timeouts: RelayTimeouts | None) -> list[FieldError | None]:
+    if timeouts is None:
+        return []
+    given = msgspec.to_builtins(timeouts)
+    return [
+        _unless(
+            0.1 <= seconds <= 3600,
+            f"timeouts.{phase}",
+            "must be from 0.1 to 3600 seconds",
+        )
+        for phase, seconds in given.items()
+    ]

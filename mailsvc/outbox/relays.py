@@ -1,0 +1,165 @@
+"""Relays as rows: what the API shows, what delivery needs, and a short-lived memory of both."""
+
+import json
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from mailsvc import clock
+from mailsvc.domain.relay import Relay, Timeouts
+from mailsvc.settings import parse_rate
+from mailsvc.store.database import Database
+from mailsvc.store.tables import relay
+from mailsvc.store.vault import Vault
+
+__all__ = ["KnownRelay", "RelayBook", "relay_of"]
+
+
+class KnownRelay:
+    """A relay with whether it may be used now."""
+
+    __slots__ = (
+        "app_id",
+        "enabled",
+        "failures",
+        "is_default",
+        "paused",
+        "relay",
+        "retry_at",
+        "version",
+    )
+
+    def __init__(self, row: Any, vault: Vault) -> None:
+        self.relay = relay_of(row, vault)
+        self.app_id: str = row.app_id
+        self.enabled: bool = bool(row.enabled)
+        self.paused: bool = bool(row.paused)
+        self.is_default: bool = bool(row.is_default)
+        self.failures: int = row.failures
+        self.retry_at: int | None = row.retry_at
+        self.version: int = row.updated_at
+
+
+def relay_of(row: Any, vault: Vault) -> Relay:
+    """The relay that a row of ``mailsvc_relay`` describes, its secrets decrypted."""
+    config: Mapping[str, Any] = json.loads(row.config)
+    secret: Mapping[str, Any] = (
+        json.loads(vault.decrypt(row.secret)) if row.secret else {}
+    )
+    rate = config.get("rate")
+    return Relay(
+        id=row.id,
+        name=row.name,
+        host=config["host"],
+        port=config["port"],
+        tls=config["tls"],
+        verify=config["verify"],
+        ca_pem=config.get("ca_pem"),
+        username=config.get("username"),
+        password=secret.get("password"),
+        auth=config["auth"],
+        access_token=(secret.get("oauth") or {}).get("access_token"),
+        max_connections=config["max_connections"],
+        max_messages_per_connection=config["max_messages_per_connection"],
+        rate=parse_rate(rate, "rate") if rate else None,
+        return_path=config.get("return_path"),
+        verp=config["verp"],
+        dsn=config["dsn"],
+        timeouts=Timeouts(**(config.get("timeouts") or {})),
+    )
+
+
+class RelayBook:
+    """Looks relays up; what it knows is at most ``memory`` seconds old."""
+
+    def __init__(
+        self, database: Database, vault: Vault, *, memory: float = 1.0
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._by_id: dict[str, tuple[float, KnownRelay | None]] = {}
+        self._by_app: dict[str, tuple[float, list[KnownRelay]]] = {}
+
+    def get(self, relay_id: str) -> KnownRelay | None:
+        """The relay with this id, if it exists."""
+        with self._lock:
+            read_at, known = self._by_id.get(relay_id, (0.0, None))
+        if read_at and clock.monotonic() - read_at < self._memory:
+            return known
+        return self.get_many([relay_id]).get(relay_id)
+
+    def get_many(self, relay_ids: list[str]) -> dict[str, KnownRelay]:
+        """Those of the relays that exist."""
+        fresh: dict[str, KnownRelay] = {}
+        now = clock.monotonic()
+        with self._lock:
+            stale = [
+                i
+                for i in relay_ids
+                if now - self._by_id.get(i, (-self._memory, None))[0] >= self._memory
+            ]
+        if stale:
+            with self._database.read() as connection:
+                self._remember(now, stale, connection)
+        with self._lock:
+            for id_ in relay_ids:
+                known = self._by_id.get(id_, (0.0, None))[1]
+                if known is not None:
+                    fresh[id_] = known
+        return fresh
+
+    def _remember(
+        self, now: float, relay_ids: list[str], connection: Connection
+    ) -> None:
+        found = {id_: (now, None) for id_ in relay_ids}
+        rows = connection.execute(select(relay).where(relay.c.id.in_(relay_ids))).all()
+        known: dict[str, tuple[float, KnownRelay | None]] = {
+            **found,
+            **{r.id: (now, self._known(r)) for r in rows},
+        }
+        with self._lock:
+            self._by_id.update(known)
+
+    def _known(self, row: Any) -> KnownRelay:
+        before = self._by_id.get(row.id, (0.0, None))[1]
+        if (
+            before is not None
+            and before.version == row.updated_at
+            and (before.retry_at, before.failures) == (row.retry_at, row.failures)
+        ):
+            return before  # spares decrypting again
+        return KnownRelay(row, self._vault)
+
+    def choose(self, app_id: str, name_or_id: str | None) -> KnownRelay | None:
+        """The relay that an app names, or its default: the one marked so, else the oldest."""
+        relays = self._of_app(app_id)
+        if name_or_id is not None:
+            return next(
+                (r for r in relays if name_or_id in (r.relay.name, r.relay.id)), None
+            )
+        usable = [r for r in relays if r.enabled]
+        return next((r for r in usable if r.is_default), usable[0] if usable else None)
+
+    def forget(self) -> None:
+        """Read everything again at the next question."""
+        with self._lock:
+            self._by_id.clear()
+            self._by_app.clear()
+
+    def _of_app(self, app_id: str) -> list[KnownRelay]:
+        with self._lock:
+            read_at, relays = self._by_app.get(app_id, (0.0, []))
+        if read_at and clock.monotonic() - read_at < self._memory:
+            return relays
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(relay).where(relay.c.app_id == app_id).order_by(relay.c.id)
+            ).all()
+        relays = [KnownRelay(row, self._vault) for row in rows]
+        with self._lock:
+            self._by_app[app_id] = (clock.monotonic(), relays)
+        return relays

@@ -1,0 +1,79 @@
+"""The suppression list: addresses that an application must not mail. Kept in lower case."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailsvc import clock
+from mailsvc.domain.ids import new_id
+from mailsvc.outbox.announce import News, announce
+from mailsvc.store.tables import suppression
+
+__all__ = ["Reason", "Suppression", "add_suppressions", "as_shown"]
+
+Reason = Literal["manual", "hard_bounce", "complaint", "unsubscribe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An address to be added, and why."""
+
+    app_id: str
+    address: str
+    reason: Reason
+    tag: str = ""  # only messages with this tag; "" for all
+    note: str | None = None
+    event_id: str | None = None
+
+
+def add_suppressions(
+    connection: Connection, wanted: Sequence[Suppression], *, now: int
+) -> list[dict[str, Any]]:
+    """Add addresses that are not listed yet and tell about them. Returns the rows that are new."""
+    if not wanted:
+        return []
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    added = []
+    for item in wanted:
+        row = {
+            "id": new_id("sup"),
+            "app_id": item.app_id,
+            "address": item.address.lower(),
+            "reason": item.reason,
+            "tag": item.tag,
+            "note": item.note,
+            "event_id": item.event_id,
+            "created_at": now,
+            "updated_at": now,
+        }
+        statement = (
+            insert(suppression)
+            .values(**row)
+            .on_conflict_do_nothing()
+            .returning(suppression.c.id)
+        )
+        if connection.execute(statement).first():
+            added.append(row)
+    announce(
+        connection,
+        [News(row["app_id"], "suppression.added", as_shown(row)) for row in added],
+        now=now,
+    )
+    return added
+
+
+def as_shown(row: Any) -> dict[str, Any]:
+    """A suppression as the API and events show it."""
+    return {
+        "id": row["id"],
+        "address": row["address"],
+        "reason": row["reason"],
+        "tag": row["tag"] or None,
+        "note": row["note"],
+        "event_id": row["event_id"],
+        "created_at": clock.rfc3339(row["created_at"]),
+        "updated_at": clock.rfc3339(row["updated_at"]),
+    }

@@ -1,0 +1,271 @@
+"""The recorder: every change of a delivery's state is written here, with its attempt, its event and what follows.
+
+All in one transaction, many deliveries at a time. A finding that is late, repeated or out of turn changes nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from mailsvc.domain.attempt import Tls
+from mailsvc.domain.events import EVENT_OF_STATUS
+from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
+from mailsvc.outbox.announce import News, announce
+from mailsvc.outbox.suppress import Suppression, add_suppressions
+from mailsvc.store.tables import attempt, delivery, message
+
+__all__ = ["Bounce", "Finding", "Try", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One SMTP transaction's result for one delivery, as it is kept and shown."""
+
+    started_at: int
+    duration_ms: float
+    stage: str
+    code: int | None
+    enhanced_code: str | None
+    text: str
+    relay_id: str
+    host: str
+    tls: Tls | None
+    outcome: str
+
+    def smtp(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage,
+            "code": self.code,
+            "enhanced_code": self.enhanced_code,
+            "text": self.text,
+            "host": self.host,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """Why it will not arrive, in the public taxonomy."""
+
+    type: str  # hard | soft
+    reason: str
+    source: str  # smtp | dsn | heuristic
+    recipient_at_fault: bool
+
+    def shown(self) -> dict[str, str]:
+        return {"type": self.type, "reason": self.reason, "source": self.source}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was learnt about one delivery."""
+
+    delivery_id: str
+    change: Change
+    lease_token: int | None = (
+        None  # the claim that this ends; None where no claim is involved
+    )
+    tried: Try | None = None
+    bounce: Bounce | None = None
+    due_at: int | None = None  # for a delivery that goes on waiting
+    why: str | None = None
+
+
+_CURRENT = (
+    select(
+        delivery.c.id,
+        delivery.c.status,
+        delivery.c.lease_token,
+        delivery.c.attempts,
+        delivery.c.recipient,
+        delivery.c.message_id,
+        delivery.c.app_id,
+        delivery.c.expires_at,
+        delivery.c.last_smtp,
+        message.c.tags,
+        message.c.metadata,
+        message.c.expires_at.label("message_expires_at"),
+    )
+    .join(message, message.c.id == delivery.c.message_id)
+    .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
+    .with_for_update(of=delivery)
+)
+
+_SETTLE = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("_id"))
+    .values(
+        status=bindparam("_status"),
+        due_at=bindparam("_due_at"),
+        expires_at=bindparam("_expires_at"),
+        attempts=bindparam("_attempts"),
+        lease_owner=None,
+        uncertain=bindparam("_uncertain"),
+        last_smtp=bindparam("_last_smtp"),
+        updated_at=bindparam("_now"),
+    )
+)
+
+_CHUNK = 2000  # bound parameters of one IN list
+
+
+def record(
+    connection: Connection, findings: Sequence[Finding], *, now: int
+) -> set[str]:
+    """Write what was found. Returns the ids of the deliveries that it changed.
+
+    The caller's transaction makes all of it durable at once.
+    """
+    rows: dict[str, Any] = {}
+    ids = sorted(
+        {f.delivery_id for f in findings}
+    )  # one order, so that two recorders never wait for each other
+    for start in range(0, len(ids), _CHUNK):
+        rows.update(
+            (row.id, row)
+            for row in connection.execute(
+                _CURRENT, {"ids": ids[start : start + _CHUNK]}
+            )
+        )
+    steps = _steps(findings, rows, now)
+    if not steps:
+        return set()
+    connection.execute(_SETTLE, [step.settlement for step in steps])
+    attempts = [step.attempt for step in steps if step.attempt]
+    if attempts:
+        connection.execute(insert(attempt), attempts)
+    announce(connection, [step.news for step in steps if step.news], now=now)
+    add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
+    return {step.finding.delivery_id for step in steps}
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    finding: Finding
+    row: Any
+    settlement: dict[str, Any]
+    attempt: dict[str, Any] | None
+    news: News | None
+
+
+def _steps(findings: Sequence[Finding], rows: dict[str, Any], now: int) -> list[_Step]:
+    steps: list[_Step] = []
+    taken: set[str] = set()
+    for finding in findings:
+        row = rows.get(finding.delivery_id)
+        if row is None or finding.delivery_id in taken:
+            continue
+        if finding.lease_token is not None and finding.lease_token != row.lease_token:
+            continue  # its lease had run out, and somebody else holds it or has finished it
+        status = follow(Status(row.status), finding.change)
+        if status is None:
+            continue
+        taken.add(finding.delivery_id)
+        steps.append(_step(finding, row, status, now))
+    return steps
+
+
+def _step(finding: Finding, row: Any, status: Status, now: int) -> _Step:
+    attempts = row.attempts + (1 if finding.tried else 0)
+    due_at = finding.due_at if status in (Status.QUEUED, Status.DEFERRED) else None
+    if status in (Status.QUEUED, Status.DEFERRED) and due_at is None:
+        due_at = now
+    expires_at = None if status in FINAL else row.expires_at or row.message_expires_at
+    if due_at is not None and expires_at is not None:
+        due_at = min(due_at, expires_at)
+    settlement = {
+        "_id": row.id,
+        "_status": status.value,
+        "_due_at": due_at,
+        "_expires_at": expires_at,
+        "_attempts": attempts,
+        "_uncertain": False,
+        "_last_smtp": json.dumps(finding.tried.smtp())
+        if finding.tried
+        else row.last_smtp,
+        "_now": now,
+    }
+    return _Step(
+        finding,
+        row,
+        settlement,
+        _attempt_row(finding, attempts),
+        _news(finding, row, status, attempts),
+    )
+
+
+def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
+    tried = finding.tried
+    if tried is None:
+        return None
+    tls = tried.tls
+    return {
+        "delivery_id": finding.delivery_id,
+        "number": number,
+        "started_at": tried.started_at,
+        "duration_ms": tried.duration_ms,
+        "stage": tried.stage,
+        "code": tried.code,
+        "enhanced_code": tried.enhanced_code,
+        "text": tried.text,
+        "relay_id": tried.relay_id,
+        "host": tried.host,
+        "tls": json.dumps(
+            {"version": tls.version, "cipher": tls.cipher, "verified": tls.verified}
+        )
+        if tls
+        else None,
+        "outcome": tried.outcome,
+    }
+
+
+def _news(finding: Finding, row: Any, status: Status, attempts: int) -> News | None:
+    event_type = EVENT_OF_STATUS.get(status)
+    if event_type is None or (
+        status is Status.DEFERRED and not _is_worth_telling(finding, row)
+    ):
+        return None
+    data: dict[str, Any] = {
+        "message_id": row.message_id,
+        "delivery_id": row.id,
+        "recipient": row.recipient,
+        "status": status.value,
+        "attempt": attempts,
+        "tags": json.loads(row.tags),
+        "metadata": json.loads(row.metadata),
+    }
+    if finding.tried:
+        data["smtp"] = finding.tried.smtp()
+    if finding.bounce:
+        data["bounce"] = finding.bounce.shown()
+    if finding.why:
+        data["reason"] = finding.why
+    return News(row.app_id, event_type, data, row.message_id, row.id)
+
+
+def _is_worth_telling(finding: Finding, row: Any) -> bool:
+    """A deferral is told when it is the first, and when its reason is another one than before."""
+    if row.last_smtp is None or finding.tried is None:
+        return True
+    before = json.loads(row.last_smtp)
+    return (before["stage"], before["code"], before["enhanced_code"]) != (
+        finding.tried.stage,
+        finding.tried.code,
+        finding.tried.enhanced_code,
+    )
+
+
+def _suppression(step: _Step) -> Suppression | None:
+    bounce = step.finding.bounce
+    if bounce is None or bounce.type != "hard" or not bounce.recipient_at_fault:
+        return None
+    event_id = step.news.id if step.news else None
+    return Suppression(
+        step.row.app_id,
+        step.row.recipient,
+        "hard_bounce",
+        note=bounce.reason,
+        event_id=event_id,
+    )

@@ -1,0 +1,201 @@
+"""What people do to waiting deliveries: cancel, retry, hold, release, reschedule, expire."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from mailsvc import clock
+from mailsvc.domain.errors import Conflict
+from mailsvc.domain.lifecycle import Change, Status
+from mailsvc.outbox.consign import HEAD_START, PRIORITIES
+from mailsvc.outcomes.record import Finding, record
+from mailsvc.store.tables import delivery, message
+
+__all__ = ["Amendment", "amend", "expire_due", "steer"]
+
+_REFUSAL = {
+    Change.CANCEL: "can't be canceled any more",
+    Change.HOLD: "can't be held any more",
+    Change.RELEASE: "is not held",
+    Change.RETRY: "can't be tried again",
+}
+
+
+def steer(
+    connection: Connection, message_id: str, change: Change, *, now: int
+) -> list[dict[str, Any]]:
+    """Apply a change to every delivery of a message that allows it.
+
+    Returns:
+        One entry a delivery: ``{"id", "recipient", "status", "changed", "detail"}``.
+
+    Raises:
+        Conflict: not one delivery allows it.
+    """
+    ids = _ids(connection, message_id)
+    due_at = now if change in (Change.RETRY, Change.RELEASE) else None
+    if change is Change.RETRY:
+        _renew_expiry(connection, message_id, now)
+    changed = record(
+        connection, [Finding(id_, change, due_at=due_at) for id_ in ids], now=now
+    )
+    answer = []
+    for row in connection.execute(
+        select(delivery)
+        .where(delivery.c.message_id == message_id)
+        .order_by(delivery.c.id)
+    ):
+        done = row.id in changed
+        detail = None if done else _explain(change, row.status)
+        answer.append(
+            {
+                "id": row.id,
+                "recipient": row.recipient,
+                "status": row.status,
+                "changed": done,
+                "detail": detail,
+            }
+        )
+    if not changed:
+        raise Conflict(
+            "; ".join(sorted({entry["detail"] for entry in answer if entry["detail"]}))
+            or "nothing to change"
+        )
+    return answer
+
+
+def _explain(change: Change, status: str) -> str:
+    if status == Status.SENDING:
+        return "a delivery that is being sent can't be recalled; see what becomes of it in a moment"
+    return f"a delivery that is {status} {_REFUSAL[change]}"
+
+
+def _ids(connection: Connection, message_id: str) -> list[str]:
+    return list(
+        connection.execute(
+            select(delivery.c.id).where(delivery.c.message_id == message_id)
+        ).scalars()
+    )
+
+
+def _renew_expiry(connection: Connection, message_id: str, now: int) -> None:
+    """A message tried again after it expired gets the time that it was once given."""
+    row = connection.execute(select(message).where(message.c.id == message_id)).one()
+    if row.expires_at <= now:
+        span = row.expires_at - (row.scheduled_at or row.created_at)
+        connection.execute(
+            update(message)
+            .where(message.c.id == message_id)
+            .values(expires_at=now + span)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What a PATCH of a message may change while nothing of it was sent; None leaves a thing as it is."""
+
+    scheduled_at: int | None = None
+    unschedule: bool = False
+    expires_in: int | None = None  # seconds
+    priority: str | None = None
+
+
+_UNTOUCHED = (
+    Status.SCHEDULED.value,
+    Status.QUEUED.value,
+    Status.DEFERRED.value,
+    Status.HELD.value,
+    Status.SUPPRESSED.value,
+)
+
+
+def amend(
+    connection: Connection, message_id: str, wanted: Amendment, *, now: int
+) -> None:
+    """Reschedule a message, or change its expiry or priority.
+
+    Raises:
+        Conflict: some of it was sent, is being sent, or has ended.
+    """
+    rows = list(
+        connection.execute(
+            select(delivery)
+            .where(delivery.c.message_id == message_id)
+            .with_for_update()
+        )
+    )
+    stuck = sorted({r.status for r in rows if r.status not in _UNTOUCHED})
+    if stuck or all(r.status == Status.SUPPRESSED for r in rows):
+        raise Conflict(
+            f"the message can't be changed any more: a delivery is {', '.join(stuck) or 'suppressed'}"
+        )
+    facts = connection.execute(select(message).where(message.c.id == message_id)).one()
+    scheduled_at = (
+        None if wanted.unschedule else (wanted.scheduled_at or facts.scheduled_at)
+    )
+    if scheduled_at is not None and scheduled_at <= now:
+        scheduled_at = None
+    priority = (
+        facts.priority if wanted.priority is None else PRIORITIES[wanted.priority]
+    )
+    span = (
+        facts.expires_at - (facts.scheduled_at or facts.created_at)
+        if wanted.expires_in is None
+        else wanted.expires_in * clock.SECOND
+    )
+    expires_at = (scheduled_at or facts.created_at) + span
+    changed = {
+        "scheduled_at": scheduled_at,
+        "priority": priority,
+        "expires_at": expires_at,
+    }
+    connection.execute(
+        update(message).where(message.c.id == message_id).values(**changed)
+    )
+    name = next(name for name, number in PRIORITIES.items() if number == priority)
+    _move(connection, rows, scheduled_at, expires_at, now - HEAD_START[name], now)
+
+
+def _move(
+    connection: Connection,
+    rows: list[Any],
+    scheduled_at: int | None,
+    expires_at: int,
+    at_once: int,
+    now: int,
+) -> None:
+    for row in rows:
+        if row.status == Status.SUPPRESSED:
+            continue
+        values: dict[str, Any] = {"expires_at": expires_at, "updated_at": now}
+        if row.status in (Status.SCHEDULED, Status.QUEUED):
+            status = Status.SCHEDULED if scheduled_at else Status.QUEUED
+            values |= {"status": status.value, "due_at": scheduled_at or at_once}
+        elif row.status == Status.DEFERRED and scheduled_at:
+            values |= {"due_at": scheduled_at}
+        connection.execute(
+            update(delivery).where(delivery.c.id == row.id).values(**values)
+        )
+
+
+def expire_due(connection: Connection, *, now: int, limit: int) -> int:
+    """End what has waited for longer than its message allows, whatever it waited for. Returns how many rows were due."""
+    condition = (delivery.c.expires_at <= now) & (
+        delivery.c.status != Status.SENDING.value
+    )
+    ids = list(
+        connection.execute(
+            select(delivery.c.id)
+            .where(condition)
+            .order_by(delivery.c.expires_at)
+            .limit(limit)
+        ).scalars()
+    )
+    if ids:
+        record(
+            connection,
+            [Finding(id_, Change.EXPIRE, why="expired") for id_ in ids],
+            now=now,
+        )
+    return len(ids)

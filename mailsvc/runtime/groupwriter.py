@@ -1,0 +1,105 @@
+"""Group commits: many small results, one thread, one transaction for as many as wait; kept while the database is away."""
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
+
+from mailsvc.store.database import Database, explain, is_away
+from mailsvc.telemetry import facts, log
+
+__all__ = ["GroupWriter"]
+
+T = TypeVar("T")
+GROUP = 500
+
+
+class GroupWriter(Generic[T]):
+    """A queue of results with one thread that commits them.
+
+    Args:
+        write: puts some results into the caller's transaction.
+        settled: called from the thread with the results that are durable now.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        write: Callable[[Connection, list[T]], None],
+        settled: Callable[[list[T]], None],
+    ) -> None:
+        self._database = database
+        self._write = write
+        self._settled = settled
+        self._pending: list[T] = []
+        self._changed = threading.Condition()
+        self._stopping = False
+        self.unsettled = 0  # results that are not durable yet
+        self._thread = threading.Thread(
+            target=self._run, name="group-writer", daemon=True
+        )
+        self._thread.start()
+
+    def put(self, result: T) -> None:
+        """Have it written, soon and for certain."""
+        with self._changed:
+            self._pending.append(result)
+            self.unsettled += 1
+            self._changed.notify()
+
+    def stop(self, timeout: float) -> bool:
+        """Write what is pending, for at most ``timeout`` seconds. Returns whether nothing is left."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._pending and not self._stopping:
+                    self._changed.wait()
+                group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
+            if not group:
+                return
+            self._commit(group)
+
+    def _commit(self, group: list[T]) -> None:
+        try:
+            self._patiently(group)
+        except Exception as error:
+            if len(group) > 1:
+                for result in group:
+                    self._commit([result])
+                return
+            # Its row stays leased and comes up again; the log says what is wrong with it.
+            log.exception(
+                "a result can't be written", extra=facts(error=type(error).__name__)
+            )
+        with self._changed:
+            self.unsettled -= len(group)
+        self._settled(group)
+
+    def _patiently(self, group: list[T]) -> None:
+        waits = wait_exponential(multiplier=0.1, max=5)
+        for attempt in Retrying(
+            retry=retry_if_exception(is_away),
+            wait=waits,
+            before_sleep=_complain,
+            reraise=True,
+        ):
+            with attempt, self._database.write() as connection:
+                self._write(connection, group)
+
+
+def _complain(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    said = (
+        explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
+    )
+    log.warning("results wait for the database", extra=facts(error=said))

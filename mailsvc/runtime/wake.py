@@ -1,0 +1,110 @@
+"""Bells: a process that has put something down wakes those that will pick it up. Only a hint; polling is the net beneath.
+
+Every process of a host listens on a datagram socket in ``<data dir>/wake``; ringing sends one byte a topic to each.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mailsvc import clock
+
+__all__ = ["DELIVER", "EVENTS", "NOTIFY", "Bell", "Ear"]
+
+DELIVER, NOTIFY, EVENTS = b"d", b"n", b"e"
+
+
+class _Directory:
+    """The directory of sockets, by a path short enough for the 107 characters of a socket's address."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / "wake"
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = os.open(
+            self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        )
+
+    def address(self, name: str) -> str:
+        return f"/proc/self/fd/{self._descriptor}/{name}"
+
+
+class Bell:
+    """Wakes whoever listens on this host."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._directory = _Directory(data_dir)
+        self._socket = socket.socket(
+            socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+        )
+        self._names: list[str] = []
+        self._read_at = -1.0
+        self._lock = threading.Lock()
+
+    def ring(self, *topics: bytes) -> None:
+        """Tell every listener that there is something new on these topics."""
+        note = b"".join(topics)
+        for name in self._listeners():
+            try:
+                self._socket.sendto(note, self._directory.address(name))
+            except BlockingIOError:
+                continue  # it has notes enough to wake up by
+            except OSError:
+                self._remove(name)
+
+    def _listeners(self) -> list[str]:
+        now = clock.monotonic()
+        with self._lock:
+            if now - self._read_at > 0.5:
+                self._names, self._read_at = os.listdir(self._directory.path), now
+            return list(self._names)
+
+    def _remove(self, name: str) -> None:
+        """A socket that nobody reads any more was left by a killed process."""
+        with contextlib.suppress(OSError):
+            (self._directory.path / name).unlink()
+        with self._lock:
+            self._read_at = -1.0
+
+
+class Ear:
+    """Listens for bells and calls back, in a thread or in an event loop."""
+
+    def __init__(self, data_dir: Path, name: str) -> None:
+        directory = _Directory(data_dir)
+        self._path = directory.path / f"{name}.sock"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+        self._socket.bind(directory.address(f"{name}.sock"))
+
+    def listen_in_loop(self, heard: Callable[[bytes], None]) -> None:
+        """Call ``heard(topics)`` in the running event loop."""
+        self._socket.setblocking(False)
+
+        def read() -> None:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard(self._socket.recv(64))
+
+        asyncio.get_running_loop().add_reader(self._socket, read)
+
+    def listen_in_thread(self, heard: Callable[[bytes], None]) -> None:
+        """Call ``heard(topics)`` from a thread of its own."""
+
+        def read() -> None:
+            with contextlib.suppress(OSError):
+                while topics := self._socket.recv(64):
+                    heard(topics)
+
+        threading.Thread(target=read, name="ear", daemon=True).start()
+
+    def close(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        with contextlib.suppress(OSError):
+            self._path.unlink()

@@ -1,0 +1,29 @@
+"""What a newcomer sees: where the service is, that it is a sandbox, and the first message to copy and paste."""
+
+import shlex
+
+from mailsvc.settings import Settings
+
+__all__ = ["banner"]
+
+
+def banner(settings: Settings, url: str, first_key: str | None) -> str:
+    """The text that ``mailsvc serve`` prints once when no relay is configured."""
+    key_file = settings.data_dir.resolve() / "api-key"
+    body = '{"from": "you@example.org", "to": "ok@sandbox.test", "subject": "Hello", "text": "It works."}'
+    bearer = f'"Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'
+    shown = f"\nYour API key (kept in {key_file}): {first_key}\n" if first_key else ""
+    return f"""{shown}
+*** SANDBOX: no relay is configured, so mail goes to a test server on this machine and reaches nobody. ***
+    To send for real: MAILSVC_RELAY_URL=smtp://user:password@host:587
+
+Send a first message:
+
+  curl -sS {url}/v1/messages -H {bearer} \\
+    -H 'Content-Type: application/json' -d '{body}'
+
+See what became of it:
+
+  curl -sS '{url}/v1/events?after=beginning' -H {bearer}
+
+"""

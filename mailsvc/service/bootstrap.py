@@ -1,0 +1,267 @@
+"""The first steps of every start: data directory, keys, tables, the first app, and what the settings manage."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailsvc.api.auth import digest_of
+from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
+from mailsvc.api.webhooks import managed_webhook_values
+from mailsvc.domain.errors import Invalid
+from mailsvc.domain.ids import new_id
+from mailsvc.outbox.consign import compact
+from mailsvc.settings import BadSetting, Settings, parse_relay_url
+from mailsvc.store import migrate
+from mailsvc.store.database import Database, explain
+from mailsvc.store.tables import api_key, app, relay, webhook
+from mailsvc.store.vault import Vault
+
+__all__ = ["SANDBOX", "bootstrap", "open_vault", "prepare_data_dir"]
+
+SANDBOX = "sandbox"
+_KEY_FILE, _SECRET_FILE = "api-key", "secret-key"
+
+
+def bootstrap(settings: Settings) -> str | None:
+    """Make the service ready to start. Returns the first key if it was made just now.
+
+    Raises:
+        BadSetting: the database can't be reached, or its tables are not those that this version needs.
+    """
+    prepare_data_dir(settings)
+    database = Database(settings.database, pool_size=2)
+    try:
+        _migrate(settings, database)
+        vault = open_vault(settings)
+        key, is_new = _first_key(settings)
+        with database.write() as connection:
+            app_id = _first_app(connection, database.now())
+            _keep_key(connection, app_id, key, database.now())
+            _manage_relay(connection, settings, vault, app_id, database.now())
+            _manage_webhook(connection, settings, vault, app_id, database.now())
+    except (SQLAlchemyError, OSError) as error:
+        raise BadSetting(
+            f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error)}."
+        ) from error
+    finally:
+        database.close()
+    return key if is_new else None
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data directory, for its owner alone."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (settings.data_dir / "journal").mkdir(mode=0o700, exist_ok=True)
+        settings.data_dir.chmod(0o700)
+    except OSError as error:
+        raise BadSetting(
+            f"MAILSVC_DATA_DIR {settings.data_dir} can't be used: {error.strerror}."
+        ) from error
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The vault with the keys of the settings, else with the one in the data directory (made if missing)."""
+    return Vault(
+        settings.secret_key
+        or _secret_file(
+            settings.data_dir / _SECRET_FILE, lambda: secrets.token_urlsafe(48)
+        )[0]
+    )
+
+
+def _migrate(settings: Settings, database: Database) -> None:
+    version = migrate.current(database)
+    if version == migrate.HEAD:
+        return
+    if not settings.auto_migrate:
+        raise BadSetting(
+            f"The tables are at {version or 'nothing yet'}, needed is {migrate.HEAD}: run mailsvc migrate."
+        )
+    migrate.upgrade(database)
+
+
+def _first_key(settings: Settings) -> tuple[str, bool]:
+    path = settings.data_dir / _KEY_FILE
+    if settings.api_key is None:
+        return _secret_file(path, lambda: "mk_" + secrets.token_urlsafe(32))
+    if not path.exists() or path.read_text("ascii").strip() != settings.api_key:
+        path.unlink(missing_ok=True)
+        _write_secret(path, settings.api_key)
+    return settings.api_key, False
+
+
+def _secret_file(path: Path, make: Any) -> tuple[str, bool]:
+    if path.exists():
+        return path.read_text("ascii").strip(), False
+    secret = make()
+    _write_secret(path, secret)
+    return secret, True
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _first_app(connection: Connection, now: int) -> str:
+    found = connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar()
+    if found is not None:
+        return str(found)
+    id_ = new_id("app")
+    connection.execute(
+        insert(app).values(id=id_, name="default", created_at=now, updated_at=now)
+    )
+    return id_
+
+
+def _keep_key(connection: Connection, app_id: str, key: str, now: int) -> None:
+    digest = digest_of(key)
+    if (
+        connection.execute(
+            select(api_key.c.id).where(api_key.c.digest == digest)
+        ).first()
+        is None
+    ):
+        values = {
+            "name": "first",
+            "scopes": '["send","read","admin"]',
+            "networks": "[]",
+            "created_at": now,
+            "updated_at": now,
+        }
+        connection.execute(
+            insert(api_key).values(
+                id=new_id("key"), app_id=app_id, digest=digest, **values
+            )
+        )
+
+
+def _manage_relay(
+    connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int
+) -> None:
+    """The relay of MAILSVC_RELAY_URL; without any relay, the sandbox's, which its server completes when it listens."""
+    if settings.relay_url is not None:
+        wanted = NewRelay(
+            **{
+                "name": "default",
+                "default": True,
+                **parse_relay_url(settings.relay_url),
+            }
+        )
+        try:
+            check_relay(wanted, allow_plaintext=settings.allow_plaintext)
+        except Invalid as problem:
+            raise BadSetting(
+                f"MAILSVC_RELAY_URL can't be used: {problem.detail}."
+            ) from problem
+        _upsert_relay(connection, relay_values(wanted, vault), app_id, now)
+    others = connection.execute(
+        select(relay.c.id).where(relay.c.app_id == app_id, relay.c.name != SANDBOX)
+    ).first()
+    if others is None:
+        placeholder = NewRelay(name=SANDBOX, host="127.0.0.1", port=1, default=False)
+        _upsert_relay(connection, relay_values(placeholder, vault), app_id, now)
+    else:
+        connection.execute(
+            update(relay)
+            .where(relay.c.app_id == app_id, relay.c.name == SANDBOX)
+            .values(enabled=False, updated_at=now)
+        )
+
+
+def _upsert_relay(
+    connection: Connection, values: dict[str, Any], app_id: str, now: int
+) -> None:
+    if values["is_default"]:
+        connection.execute(
+            update(relay).where(relay.c.app_id == app_id).values(is_default=False)
+        )
+    found = connection.execute(
+        select(relay).where(relay.c.app_id == app_id, relay.c.name == values["name"])
+    ).first()
+    if found is None:
+        connection.execute(
+            insert(relay).values(
+                id=new_id("rly"),
+                app_id=app_id,
+                managed=True,
+                paused=False,
+                created_at=now,
+                updated_at=now,
+                **values,
+            )
+        )
+    elif (
+        found.config != values["config"]
+        or not found.enabled
+        or values["name"] != SANDBOX
+    ):
+        # What was wrong with it may be right with the new settings: forget its failures.
+        connection.execute(
+            update(relay)
+            .where(relay.c.id == found.id)
+            .values(managed=True, updated_at=now, failures=0, retry_at=None, **values)
+        )
+
+
+def _manage_webhook(
+    connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int
+) -> None:
+    if settings.webhook_url is None:
+        return
+    found = connection.execute(
+        select(webhook).where(webhook.c.app_id == app_id, webhook.c.managed)
+    ).first()
+    values = managed_webhook_values(
+        settings.webhook_url,
+        settings.webhook_secret,
+        settings.targets,
+        vault,
+        keep_secret=found is not None,
+    )
+    if found is None:
+        connection.execute(
+            insert(webhook).values(
+                id=new_id("whk"),
+                app_id=app_id,
+                managed=True,
+                events=compact(["*"]),
+                created_at=now,
+                updated_at=now,
+                **values,
+            )
+        )
+    elif found.url != values["url"] or "secret" in values:
+        connection.execute(
+            update(webhook)
+            .where(webhook.c.id == found.id)
+            .values(updated_at=now, **values)
+        )
+
+
+def write_sandbox(
+    connection: Connection, wanted: NewRelay, vault: Vault, now: int
+) -> None:
+    """Let the sandbox's relay row point to where its server listens now."""
+    values = relay_values(wanted, vault)
+    row = connection.execute(
+        select(relay)
+        .where(relay.c.name == SANDBOX, relay.c.managed)
+        .order_by(relay.c.id)
+        .limit(1)
+    ).first()
+    if row is not None:
+        values.pop("is_default")
+        connection.execute(
+            update(relay)
+            .where(relay.c.id == row.id)
+            .values(updated_at=now, failures=0, retry_at=None, **values)
+        )

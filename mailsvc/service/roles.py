@@ -1,0 +1,199 @@
+"""What a process does: serve the API, or work (deliver, notify, keep up)."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from flask import Flask
+from sqlalchemy import select
+
+from mailsvc.api.admission import Admission
+from mailsvc.api.app import create_app
+from mailsvc.api.auth import Keyring
+from mailsvc.api.feed import Feed
+from mailsvc.outbox.relayform import NewRelay
+from mailsvc.api.services import Services
+from mailsvc.delivery.rescue import settle_the_dead
+from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.relays import RelayBook
+from mailsvc.runtime.presence import BEAT_SECONDS, Presence
+from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell, Ear
+from mailsvc.sandbox import Sandbox
+from mailsvc.service.bootstrap import SANDBOX, open_vault, write_sandbox
+from mailsvc.settings import Settings
+from mailsvc.store.database import Database
+from mailsvc.store.tables import relay
+from mailsvc.store.vault import Vault
+from mailsvc.telemetry import log
+from mailsvc.upkeep.loop import Upkeep
+from mailsvc.webhooks.worker import WebhookWorker
+
+__all__ = ["API_THREADS", "ROLES", "make_app", "run_worker"]
+
+ROLES = ("api", "deliver", "notify", "upkeep")
+API_THREADS = 32
+
+
+def make_app(settings: Settings) -> Flask:
+    """The API as a WSGI application, with its intake thread running."""
+    database, vault = (
+        Database(settings.database, pool_size=API_THREADS // 2),
+        open_vault(settings),
+    )
+    bell, feed = Bell(settings.data_dir), Feed()
+    services = Services(
+        settings=settings,
+        database=database,
+        vault=vault,
+        relays=RelayBook(database, vault),
+        bell=bell,
+        intake=Intake(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS)),
+        keyring=Keyring(database),
+        admission=Admission(settings, database),
+        feed=feed,
+    )
+    Ear(settings.data_dir, "api").listen_in_thread(feed.heard)
+    return create_app(services)
+
+
+@dataclass(slots=True)
+class _Worker:
+    settings: Settings
+    roles: tuple[str, ...]
+    database: Database
+    vault: Vault
+    relays: RelayBook
+    bell: Bell
+    presence: Presence
+
+
+def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
+    """Work until SIGTERM or SIGINT, then drain."""
+    database, vault = Database(settings.database, pool_size=4), open_vault(settings)
+    parts = _Worker(
+        settings,
+        roles,
+        database,
+        vault,
+        RelayBook(database, vault),
+        Bell(settings.data_dir),
+        Presence(database, roles),
+    )
+    asyncio.run(_work(parts))
+
+
+async def _work(parts: _Worker) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sandbox = await _start_sandbox(parts)
+    await _patiently(parts, stop, lambda: _join(parts))
+    ear = Ear(parts.settings.data_dir, parts.presence.id)
+    listeners: list[tuple[bytes, Callable[[], None]]] = []
+    loops: list[Awaitable[None]] = [_beat(parts, stop)]
+    if "deliver" in parts.roles:
+        delivering = DeliveryWorker(_delivery_context(parts))
+        listeners.append((DELIVER, delivering.wake))
+        loops.append(delivering.run(stop))
+    if "notify" in parts.roles:
+        notifying = WebhookWorker(
+            parts.database,
+            parts.vault,
+            parts.bell,
+            owner=parts.presence.id,
+            targets=parts.settings.targets,
+        )
+        listeners.append((NOTIFY, notifying.wake))
+        loops.append(notifying.run(stop))
+    if "upkeep" in parts.roles:
+        loops.append(Upkeep(parts.database, parts.bell).run(stop))
+    ear.listen_in_loop(
+        lambda topics: [wake() for topic, wake in listeners if topic in topics] and None
+    )
+    try:
+        await asyncio.gather(*loops)
+    finally:
+        ear.close()
+        if sandbox is not None:
+            await sandbox.stop()
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(parts.presence.leave)
+        parts.database.close()
+
+
+def _delivery_context(parts: _Worker) -> Context:
+    return Context(
+        database=parts.database,
+        relays=parts.relays,
+        bell=parts.bell,
+        presence=parts.presence,
+        journal_directory=parts.settings.data_dir / "journal",
+        lease_seconds=parts.settings.lease_seconds,
+        verp_key=parts.vault.signing_keys[0],
+    )
+
+
+def _join(parts: _Worker) -> None:
+    if "deliver" in parts.roles:
+        for owner in settle_the_dead(
+            parts.database, parts.settings.data_dir / "journal"
+        ):
+            parts.presence.forget(owner)
+    parts.presence.join()
+
+
+async def _patiently(
+    parts: _Worker, stop: asyncio.Event, step: Callable[[], None]
+) -> None:
+    """Do it as soon as the database allows."""
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(step)
+        except Exception:  # noqa: BLE001 - a worker has nothing else to do than to wait for its database
+            log.warning("the worker waits for the database", exc_info=True)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await stop.wait()
+        else:
+            return
+
+
+async def _beat(parts: _Worker, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_SECONDS):
+                await stop.wait()
+        try:
+            await asyncio.to_thread(parts.presence.beat)
+        except Exception as error:  # noqa: BLE001 - the next beat tries again
+            log.warning(
+                "no heartbeat", extra={"facts": {"error": str(error).splitlines()[0]}}
+            )
+
+
+async def _start_sandbox(parts: _Worker) -> Sandbox | None:
+    """The sandbox's server, where its relay is in use."""
+    if "deliver" not in parts.roles:
+        return None
+    with parts.database.read() as connection:
+        condition = (relay.c.name == SANDBOX) & relay.c.managed & relay.c.enabled
+        wanted = connection.execute(select(relay.c.id).where(condition)).first()
+    if wanted is None:
+        return None
+    sandbox = Sandbox()
+    await sandbox.start()
+    made = NewRelay(
+        name=SANDBOX,
+        host=sandbox.host,
+        port=sandbox.port,
+        username=sandbox.username,
+        password=sandbox.password,
+        ca_pem=sandbox.ca_pem,
+        default=False,
+    )
+    with parts.database.write() as connection:
+        write_sandbox(connection, made, parts.vault, parts.database.now())
+    return sandbox

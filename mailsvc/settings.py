@@ -1,0 +1,293 @@
+"""Settings: read once, checked, frozen. The only reader of the environment.
+
+Sources, strongest first: ``X_FILE`` (a file that holds the value), the environment variable ``X``, ``x`` in
+``mailsvc.toml`` in the working directory, the default.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from mailsvc.domain.draft import Limits
+
+PREFIX = "MAILSVC_"
+CONFIG_FILE = "mailsvc.toml"
+_TRUE, _FALSE = (
+    frozenset({"true", "1", "yes", "on"}),
+    frozenset({"false", "0", "no", "off"}),
+)
+_CLIENT_ONLY = frozenset({"MAILSVC_URL"})
+_SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
+
+
+class BadSetting(Exception):
+    """A setting that can't be used; the text is one sentence that names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that may be set from outside; see the table in the README."""
+
+    data_dir: Path = Path("mailsvc-data")
+    database_url: str = ""
+    bind: str = "127.0.0.1:8025"
+    api_key: str | None = None
+    secret_key: str | None = None
+    relay_url: str | None = None
+    mailbox_url: str | None = None
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    webhook_targets: Literal["any", "public", ""] = ""
+    public_url: str | None = None
+    log_format: Literal["console", "json", ""] = ""
+    log_level: str = "info"
+    allow_plaintext: bool = False
+    max_request_bytes: int = 35 * 1024 * 1024
+    max_message_bytes: int = 25 * 1024 * 1024
+    max_recipients: int = 1000
+    max_attachments: int = 100
+    rate_per_key: float | None = None
+    max_queue: int | None = None
+    min_free_disk_bytes: int = 100 * 1024 * 1024
+    lease_seconds: int = 60
+    auto_migrate: bool = True
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the embedded one by default."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'mailsvc.db'}"
+
+    @property
+    def host(self) -> str:
+        return self.bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.bind.rpartition(":")[2])
+
+    @property
+    def targets(self) -> Literal["any", "public"]:
+        """Which addresses webhooks may reach: any while only this host can talk to us."""
+        if self.webhook_targets:
+            return self.webhook_targets
+        return "any" if self.host in ("127.0.0.1", "::1", "localhost") else "public"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            max_request_bytes=self.max_request_bytes,
+            max_message_bytes=self.max_message_bytes,
+            max_recipients=self.max_recipients,
+            max_attachments=self.max_attachments,
+        )
+
+
+def load(
+    environ: Mapping[str, str] | None = None, directory: Path | None = None
+) -> Settings:
+    """The settings as the environment and ``mailsvc.toml`` give them.
+
+    Raises:
+        BadSetting: an unknown name, a value that can't be read, a file that can't be opened.
+    """
+    given = _from_toml((directory or Path()) / CONFIG_FILE) | _from_environ(
+        os.environ if environ is None else environ
+    )
+    values = {name: _convert(name, text) for name, text in given.items()}
+    return checked(Settings(**values))
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings, if they make sense together; raises BadSetting otherwise."""
+    _check(settings)
+    return settings
+
+
+def client_environ() -> tuple[str | None, str | None]:
+    """``MAILSVC_URL`` and ``MAILSVC_API_KEY``, for commands that talk to a running service."""
+    return os.environ.get("MAILSVC_URL"), os.environ.get("MAILSVC_API_KEY")
+
+
+_NAMES = {f.name: f for f in fields(Settings)}
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for variable in sorted(environ):  # X comes before X_FILE, which is the stronger
+        if not variable.startswith(PREFIX) or variable in _CLIENT_ONLY:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in _NAMES:
+            given.setdefault(name, environ[variable])
+        elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
+            given[name.removesuffix("_file")] = _read_file(variable, environ[variable])
+        else:
+            raise BadSetting(
+                f"{variable} is not a setting of mailsvc{_hint(name, PREFIX)}."
+            )
+    return given
+
+
+def _from_toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"{path} can't be read: {error}.") from error
+    given: dict[str, Any] = {}
+    for key in sorted(table):
+        name = key.removeprefix("mailsvc_")
+        if name in _NAMES:
+            given.setdefault(name, table[key])
+        elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
+            given[name.removesuffix("_file")] = _read_file(
+                f"{key} in {path}", str(table[key])
+            )
+        else:
+            raise BadSetting(
+                f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}."
+            )
+    return given
+
+
+def _hint(name: str, prefix: str) -> str:
+    close = difflib.get_close_matches(name, _NAMES, n=1)
+    shown = (prefix + close[0].upper() if prefix else close[0]) if close else ""
+    return f"; did you mean {shown}?" if shown else ""
+
+
+def _read_file(setting: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise BadSetting(
+            f"{setting} names a file that can't be read: {error}."
+        ) from error
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = str(_NAMES[name].type)
+    shown = PREFIX + name.upper()
+    text = (
+        str(value).strip()
+        if not isinstance(value, bool)
+        else ("true" if value else "false")
+    )
+    if "bool" in kind:
+        return parse_bool(text, shown)
+    if text == "" and "None" in kind:
+        return None
+    if "Path" in kind:
+        return Path(text or "mailsvc-data")
+    if "int" in kind:
+        return _number(text, shown, int)
+    if name == "rate_per_key":
+        return parse_rate(text, shown)
+    return text
+
+
+def _number(text: str, shown: str, kind: type[int]) -> int:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise BadSetting(f"{shown} must be a whole number, not {text!r}.") from None
+    if number < 0:
+        raise BadSetting(f"{shown} must not be negative.")
+    return number
+
+
+def parse_bool(text: str, shown: str) -> bool:
+    """One of true/false/1/0/yes/no/on/off; raises BadSetting otherwise."""
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise BadSetting(
+        f"{shown} must be true or false (or 1/0, yes/no, on/off), not {text!r}."
+    )
+
+
+def parse_rate(text: str, shown: str) -> float:
+    """``14/s``, ``600/m`` or ``5000/h`` as a number a second; raises BadSetting otherwise."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h|d)", text, re.ASCII)
+    if not match or float(match[1]) <= 0:
+        raise BadSetting(
+            f"{shown} must be a number a second, minute, hour or day, such as 14/s, not {text!r}."
+        )
+    return float(match[1]) / {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def _check(settings: Settings) -> None:
+    host, colon, port = settings.bind.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise BadSetting(
+            f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}."
+        )
+    if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
+        raise BadSetting(
+            "MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -."
+        )
+    if settings.webhook_targets not in ("", "any", "public"):
+        raise BadSetting("MAILSVC_WEBHOOK_TARGETS must be any or public.")
+    if settings.log_format not in ("", "console", "json"):
+        raise BadSetting("MAILSVC_LOG_FORMAT must be console or json.")
+    if settings.log_level.lower() not in ("debug", "info", "warning", "error"):
+        raise BadSetting("MAILSVC_LOG_LEVEL must be debug, info, warning or error.")
+    if settings.lease_seconds < 1:
+        raise BadSetting("MAILSVC_LEASE_SECONDS must be at least 1.")
+    if settings.database_url and not settings.database_url.startswith(
+        ("sqlite:///", "postgresql+psycopg://")
+    ):
+        raise BadSetting(
+            "MAILSVC_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://."
+        )
+
+
+def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any]:
+    """``smtp://user:pass@host:587?rate=14/s`` as the fields of a relay object.
+
+    Raises:
+        BadSetting: not such a URL; the sentence names the part at fault.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise BadSetting(
+            f"{shown} is not a URL such as smtp://user:password@host:587."
+        ) from None
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise BadSetting(
+            f"{shown} must look like smtp://user:password@host:587 or smtps://user:password@host:465."
+        )
+    implicit = parts.scheme == "smtps"
+    relay: dict[str, Any] = {
+        "host": parts.hostname,
+        "port": port or (465 if implicit else 587),
+        "tls": "implicit" if implicit else "starttls",
+        "username": unquote(parts.username) if parts.username else None,
+        "password": unquote(parts.password) if parts.password else None,
+    }
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        relay.update(_relay_option(name, value, shown))
+    return relay
+
+
+def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
+    if name == "ca":
+        return {"ca_pem": _read_file(f"ca= in {shown}", value)}
+    if name in ("verp", "dsn", "verify"):
+        return {name: parse_bool(value, f"{name}= in {shown}")}
+    if name in ("max_connections", "max_messages_per_connection"):
+        return {name: _number(value, f"{name}= in {shown}", int)}
+    if name in ("rate", "return_path", "tls", "auth"):
+        return {name: value or None}
+    raise BadSetting(
+        f"{shown} has an unknown option {name}=; known are ca, rate, max_connections, "
+        "max_messages_per_connection, verp, dsn, verify, return_path, tls and auth."
+    )

@@ -1,0 +1,198 @@
+"""The way to the database: one place that opens transactions, the same for SQLite and PostgreSQL.
+
+SQLite (WAL, ``synchronous=FULL``) has one writer at a time by nature. We queue for it on a file lock instead of SQLite's
+own polling: a waiter wakes at once, and no two connections ever write or checkpoint together, which also keeps clear of
+the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wait.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from mailsvc import clock
+
+__all__ = ["Database", "is_away"]
+
+Dialect = Literal["sqlite", "postgresql"]
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 2000",
+    "PRAGMA cache_size = -8000",
+    "PRAGMA temp_store = MEMORY",
+)
+# A host that dies or freezes inside a transaction must not keep its locks for longer than this.
+_POSTGRESQL_SESSION = "SET idle_in_transaction_session_timeout = '15s'"
+_POSTGRESQL_CONNECT = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20000,
+}
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be reached or could not store: nothing is wrong with the statement itself."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | OSError) or type(error).__name__ in (
+        "TimeoutError",
+        "InterfaceError",
+    )
+
+
+class Database:
+    """Transactions on one database, for all threads of one process.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
+        pool_size: connections kept open for reading (and, on PostgreSQL, writing).
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.url = make_url(url)
+        self.dialect: Dialect = (
+            "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
+        )
+        self._steady = clock.SteadyClock()
+        self._skew = 0
+        self._turn = threading.Lock()
+        self._lock_file: int | None = None
+        if self.dialect == "sqlite":
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
+            self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
+        else:
+            self._writer = self._reader = _postgresql_engine(url, pool_size)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that writes."""
+        return self._writer
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
+        if self.dialect == "postgresql":
+            with self._writer.begin() as connection:
+                yield connection
+            return
+        with self._turn:
+            lock = self._open_lock()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                with self._writer.begin() as connection:
+                    yield connection
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only snapshot."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    def now(self) -> int:
+        """The instant by which due times are judged: steady on one host, the server's where many hosts share it."""
+        return self._steady.now() + self._skew
+
+    def measure_skew(self) -> None:
+        """Learn how far this host's clock is from the database server's; on SQLite they are the same clock."""
+        if self.dialect == "sqlite":
+            return
+        before = self._steady.now()
+        with self.read() as connection:
+            server = connection.execute(
+                text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            ).scalar_one()
+        self._skew = int(server) - (before + self._steady.now()) // 2
+
+    def forget_connections(self) -> None:
+        """Drop every pooled connection, as after a lost server."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def close(self) -> None:
+        self.forget_connections()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _open_lock(self) -> int:
+        if self._lock_file is None:
+            path = Path(str(self.url.database) + ".lock")
+            self._lock_file = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        return self._lock_file
+
+
+def serialize_commits(connection: Connection, dialect: Dialect) -> None:
+    """From here to the commit, no other transaction that calls this one may commit.
+
+    It gives rows numbers in the order in which readers see them. On SQLite every writer is alone anyway.
+    """
+    if dialect == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(7239450711)"))
+
+
+def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"check_same_thread": False, "cached_statements": 512},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.isolation_level = (
+            None  # the driver must not begin transactions of its own
+        )
+        for pragma in _SQLITE_PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql_engine(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_timeout=10,
+        connect_args=_POSTGRESQL_CONNECT,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.autocommit = True
+        connection.execute(_POSTGRESQL_SESSION)
+        connection.autocommit = False
+
+    return engine
+
+
+def explain(error: SQLAlchemyError | OSError) -> str:
+    """The database's own words in one line, without the statement or its values."""
+    origin = getattr(error, "orig", None) or error
+    return (
+        str(origin).strip().splitlines()[0]
+        if str(origin).strip()
+        else type(origin).__name__
+    )

@@ -1,0 +1,76 @@
+"""Bringing a database to the tables that this version needs, one process at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from mailsvc.store.database import Database
+
+__all__ = ["HEAD", "current", "upgrade"]
+
+HEAD = "0001"
+_VERSIONS = "mailsvc_alembic_version"
+
+
+def current(database: Database) -> str | None:
+    """The version of the tables, or None where there are none yet."""
+    with database.read() as connection:
+        return _version(connection)
+
+
+def upgrade(database: Database) -> str:
+    """Apply what is missing. Returns the version that is now in force; safe to call from many processes at once."""
+    with _alone(database) as connection:
+        if _version(connection) != HEAD:
+            _run_alembic(connection)
+        return _version(connection) or HEAD
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSIONS):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {_VERSIONS}")).scalar()  # noqa: S608 - a constant
+
+
+def _run_alembic(connection: Connection) -> None:
+    # Alembic is only needed here; a long-running process that finds its tables ready never loads it.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()))
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
+
+
+def _scripts() -> Path:
+    installed = Path(__file__).parent.parent / "migrations"
+    return (
+        installed
+        if installed.is_dir()
+        else Path(__file__).parent.parent.parent / "migrations"
+    )
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[Connection]:
+    if database.dialect == "sqlite":
+        lock = os.open(
+            f"{database.url.database}.migrate",
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+            0o600,
+        )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with database.write() as connection:
+                yield connection
+        finally:
+            os.close(lock)
+        return
+    with database.write() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(7239450712)"))
+        yield connection

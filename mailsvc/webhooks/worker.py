@@ -1,0 +1,380 @@
+"""The webhook worker: claims due rows, posts the events signed, writes down how it went. One slow endpoint delays no other."""
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailsvc import clock
+from mailsvc.domain.signing import sign
+from mailsvc.outbox.announce import News, announce
+from mailsvc.runtime.groupwriter import GroupWriter
+from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
+from mailsvc.store import leases
+from mailsvc.store.database import Database, explain, is_away
+from mailsvc.store.leases import WEBHOOKS
+from mailsvc.store.tables import event, webhook, webhook_delivery
+from mailsvc.store.vault import Vault
+from mailsvc.telemetry import facts, log, meter
+from mailsvc.webhooks.post import Answer, Poster
+from mailsvc.webhooks.schedule import next_attempt
+
+__all__ = ["WebhookWorker", "signed_headers"]
+
+POLL_SECONDS = 1.0
+LEASE = 90 * clock.SECOND
+AT_ONCE = 8  # POSTs under way to one endpoint
+AHEAD_SLOW, AHEAD_QUICK = 16, 256  # rows claimed for one endpoint
+QUICK_SECONDS = 0.2
+LANES_AT_ONCE = 64
+GIVE_UP_AFTER = 5 * clock.DAY
+GONE = 410
+
+
+@dataclass(slots=True)
+class _Result:
+    """How one POST went."""
+
+    row: Any
+    answer: Answer
+
+
+class _Endpoint:
+    """One webhook in this process."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.outstanding = 0
+        self.seconds = 1.0  # a running mean of how long it takes to answer
+
+    def room(self) -> int:
+        ahead = AHEAD_QUICK if self.seconds < QUICK_SECONDS else AHEAD_SLOW
+        free = ahead - self.outstanding
+        return free if free >= ahead // 2 else 0
+
+    def took(self, seconds: float) -> None:
+        self.seconds += (seconds - self.seconds) / 8
+
+
+class WebhookWorker:
+    """One process's part in telling applications."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        bell: Bell,
+        *,
+        owner: str,
+        targets: Literal["any", "public"],
+    ) -> None:
+        self._database, self._vault, self._bell, self._owner = (
+            database,
+            vault,
+            bell,
+            owner,
+        )
+        self._poster = Poster(targets)
+        self._endpoints: dict[str, _Endpoint] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._more = asyncio.Event()
+        self._after = ""
+        self._writer: GroupWriter[_Result]
+        self._loop: asyncio.AbstractEventLoop
+
+    def wake(self) -> None:
+        """There may be something to post."""
+        self._more.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then let what is under way finish."""
+        self._loop = asyncio.get_running_loop()
+        self._writer = GroupWriter(
+            self._database, write=self._record, settled=self._settled
+        )
+        stopper = asyncio.create_task(stop.wait())
+        stopper.add_done_callback(lambda _: self.wake())
+        while not stop.is_set():
+            self._more.clear()
+            rest = await self._round()
+            if rest > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(rest):
+                        await self._more.wait()
+        await self._drain()
+
+    async def _drain(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=4)
+        for task in list(self._tasks):
+            task.cancel()  # its row falls due again, and the webhook-id is the same
+        await asyncio.to_thread(self._writer.stop, 3.0)
+        await self._poster.aclose()
+
+    async def _round(self) -> float:
+        try:
+            due = await asyncio.to_thread(self._due)
+            now = self._database.now()
+            wanted = [
+                leases.Lane(id_, room)
+                for id_, at in due
+                if at <= now and (room := self._endpoint(id_).room()) > 0
+            ]
+            claimed = await asyncio.to_thread(self._claim, wanted) if wanted else []
+        except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
+            _complain(error)
+            return POLL_SECONDS
+        for row, hook, told in claimed:
+            self._start(row, hook, told)
+        if claimed or self._after:
+            return 0
+        soonest = min((at for _, at in due if at > now), default=now + clock.DAY)
+        return max(0.002, min(POLL_SECONDS, (soonest - now) / clock.SECOND))
+
+    def _due(self) -> list[tuple[str, int]]:
+        with self._database.read() as connection:
+            due = leases.due_lanes(
+                connection, WEBHOOKS, after=self._after, limit=LANES_AT_ONCE
+            )
+        self._after = due[-1][0] if len(due) == LANES_AT_ONCE else ""
+        return due
+
+    def _endpoint(self, webhook_id: str) -> _Endpoint:
+        return self._endpoints.setdefault(webhook_id, _Endpoint())
+
+    def _claim(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
+        with self._database.write() as connection:
+            now = self._database.now()
+            rows = leases.claim(
+                connection,
+                WEBHOOKS,
+                wanted,
+                owner=self._owner,
+                now=now,
+                until=now + LEASE,
+            )
+            hooks = {
+                hook.id: hook
+                for hook in connection.execute(
+                    _HOOKS, {"ids": list({row.webhook_id for row in rows})}
+                )
+            }
+            told = {
+                e.id: e
+                for e in connection.execute(
+                    _EVENTS_BY_ID, {"ids": list({row.event_id for row in rows})}
+                )
+            }
+            lost = [
+                row
+                for row in rows
+                if row.webhook_id not in hooks or row.event_id not in told
+            ]
+            _abandon(connection, lost, now)
+        return [
+            (row, hooks[row.webhook_id], told[row.event_id])
+            for row in rows
+            if row not in lost
+        ]
+
+    def _start(self, row: Any, hook: Any, told: Any) -> None:
+        self._endpoint(hook.id).outstanding += 1
+        task = asyncio.create_task(self._post(row, hook, told))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _post(self, row: Any, hook: Any, told: Any) -> None:
+        endpoint = self._endpoint(hook.id)
+        try:
+            async with endpoint.turn:
+                body = told.body.encode()
+                now = clock.now()
+                secrets = [self._vault.decrypt(hook.secret)]
+                if (
+                    hook.old_secret
+                    and hook.old_secret_until
+                    and hook.old_secret_until > now
+                ):
+                    secrets.append(self._vault.decrypt(hook.old_secret))
+                answer = await self._poster.post(
+                    hook.url, body, signed_headers(secrets, told.id, now, body)
+                )
+            endpoint.took(answer.duration)
+            meter.count(
+                "webhooks.delivered" if _is_success(answer) else "webhooks.failed"
+            )
+            self._writer.put(_Result(row, answer))
+        finally:
+            endpoint.outstanding -= 1
+            if endpoint.room():
+                self._more.set()
+
+    def _record(self, connection: Connection, results: list[_Result]) -> None:
+        now = self._database.now()
+        connection.execute(_SETTLE, [_settlement(result, now) for result in results])
+        by_hook: dict[str, list[_Result]] = {}
+        for result in results:
+            by_hook.setdefault(result.row.webhook_id, []).append(result)
+        for hook_id, own in by_hook.items():
+            self._judge(connection, hook_id, own, now)
+
+    def _judge(
+        self, connection: Connection, hook_id: str, results: list[_Result], now: int
+    ) -> None:
+        """Keep the endpoint's record: a success clears it, 410 or five days of nothing but failure disable it."""
+        hook = connection.execute(
+            select(webhook).where(webhook.c.id == hook_id)
+        ).first()
+        if hook is None:
+            return
+        gone = any(result.answer.status == GONE for result in results)
+        if any(_is_success(result.answer) for result in results) and not gone:
+            if hook.failing_since is not None:
+                connection.execute(
+                    update(webhook)
+                    .where(webhook.c.id == hook_id)
+                    .values(failing_since=None)
+                )
+        elif gone or (
+            hook.failing_since is not None and now - hook.failing_since >= GIVE_UP_AFTER
+        ):
+            _disable(
+                connection,
+                hook,
+                "it answered 410 Gone" if gone else "it failed for five days",
+                now,
+            )
+        elif hook.failing_since is None:
+            connection.execute(
+                update(webhook).where(webhook.c.id == hook_id).values(failing_since=now)
+            )
+
+    def _settled(self, results: list[_Result]) -> None:
+        if any(result.answer.status == GONE for result in results):
+            self._bell.ring(NOTIFY, EVENTS)
+
+
+def signed_headers(
+    secrets: list[str], event_id: str, now: int, body: bytes
+) -> dict[str, str]:
+    """The headers of Standard Webhooks, and what the body is."""
+    timestamp = now // clock.SECOND
+    return {
+        "content-type": "application/json",
+        "user-agent": "mailsvc",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secrets, event_id, timestamp, body),
+    }
+
+
+_HOOKS = select(webhook).where(
+    webhook.c.id.in_(bindparam("ids", expanding=True)), webhook.c.enabled
+)
+_EVENTS_BY_ID = select(event.c.id, event.c.body).where(
+    event.c.id.in_(bindparam("ids", expanding=True))
+)
+_SETTLE = (
+    update(webhook_delivery)
+    .where(
+        webhook_delivery.c.webhook_id == bindparam("_webhook_id"),
+        webhook_delivery.c.event_id == bindparam("_event_id"),
+        webhook_delivery.c.lease_token == bindparam("_token"),
+    )
+    .values(
+        status=bindparam("_status"),
+        due_at=bindparam("_due_at"),
+        attempts=bindparam("_attempts"),
+        lease_owner=None,
+        status_code=bindparam("_status_code"),
+        error=bindparam("_error"),
+        response=bindparam("_response"),
+        duration_ms=bindparam("_duration_ms"),
+        updated_at=bindparam("_now"),
+    )
+)
+
+
+def _is_success(answer: Answer) -> bool:
+    return answer.status is not None and 200 <= answer.status < 300
+
+
+def _settlement(result: _Result, now: int) -> dict[str, Any]:
+    answer, attempts = result.answer, result.row.attempts + 1
+    due_at = None
+    if not _is_success(answer) and answer.status != GONE:
+        due_at = next_attempt(
+            attempts, now=now, chance=random.random(), retry_after=answer.retry_after
+        )  # noqa: S311 - jitter
+    status = (
+        "delivered"
+        if _is_success(answer)
+        else "queued"
+        if due_at is not None
+        else "failed"
+    )
+    return {
+        "_webhook_id": result.row.webhook_id,
+        "_event_id": result.row.event_id,
+        "_token": result.row.lease_token,
+        "_status": status,
+        "_due_at": due_at,
+        "_attempts": attempts,
+        "_status_code": answer.status,
+        "_error": answer.error,
+        "_response": answer.body.decode("utf-8", "replace").replace("\0", "�")
+        if answer.body and status != "delivered"
+        else None,
+        "_duration_ms": answer.duration * 1000,
+        "_now": now,
+    }
+
+
+def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
+    connection.execute(
+        update(webhook)
+        .where(webhook.c.id == hook.id)
+        .values(enabled=False, disabled_reason=reason, updated_at=now)
+    )
+    waiting = (
+        webhook_delivery.c.webhook_id == hook.id
+    ) & webhook_delivery.c.due_at.is_not(None)
+    connection.execute(
+        update(webhook_delivery)
+        .where(waiting)
+        .values(due_at=None, status="failed", error=f"webhook disabled: {reason}")
+    )
+    log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
+    data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
+    announce(connection, [News(hook.app_id, "webhook.disabled", data)], now=now)
+
+
+def _abandon(connection: Connection, rows: list[Any], now: int) -> None:
+    """Rows whose webhook is disabled or gone, or whose event was dropped, are not posted any more."""
+    for row in rows:
+        key = (webhook_delivery.c.webhook_id == row.webhook_id) & (
+            webhook_delivery.c.event_id == row.event_id
+        )
+        connection.execute(
+            update(webhook_delivery)
+            .where(key)
+            .values(
+                due_at=None, status="failed", error="webhook disabled", updated_at=now
+            )
+        )
+
+
+def _complain(error: Exception) -> None:
+    if is_away(error):
+        said = (
+            explain(error)
+            if isinstance(error, SQLAlchemyError | OSError)
+            else str(error)
+        )
+        log.warning("the database is away; webhooks wait", extra=facts(error=said))
+    else:
+        log.error("webhooks: unexpected", exc_info=error)

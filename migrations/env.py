@@ -1,0 +1,14 @@
+"""Alembic's environment: runs on the connection that mailsvc hands in (see ``mailsvc.store.migrate``)."""
+
+from alembic import context
+
+from mailsvc.store.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    version_table="mailsvc_alembic_version",
+    transaction_per_migration=False,
+)
+context.run_migrations()
