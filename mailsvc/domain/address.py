@@ -20,6 +20,7 @@ _QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _WIDE_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]++"
 _NAMED = re.compile(rf'((?:{_QUOTED}|[^"<>()\[\]:;@\\,])*+)<([^<>"]*+(?:{_QUOTED}[^<>"]*+)?)>')
 _SPEC = re.compile(rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*+|{_QUOTED})@([^@\s<>]++)")
+_ENCLOSED = re.compile(r"<([^<>]*)>$")
 _DOT_ATOM = re.compile(rf"{_WIDE_ATOM}(?:\.{_WIDE_ATOM})*+")
 _NAME_WORD = re.compile(rf"({_QUOTED})|[^\"\s]++")
 _ESCAPED = re.compile(r"\\(.)")
@@ -76,7 +77,7 @@ def _parse_any(text: str) -> Mailbox:
     spec = named[2].strip() if named else text
     match = _SPEC.fullmatch(spec)
     if match is None:
-        raise ValueError(_explain(text, spec))
+        raise ValueError(_explain(text))
     return _mailbox(_unquote_name(named[1]) if named else None, _canonical_local(match[1]), match[2])
 
 
@@ -139,9 +140,10 @@ def _literal(text: str) -> str:
         raise ValueError("has an IP address in brackets that can't be read; use [192.0.2.1] or a domain") from None
 
 
-def _explain(text: str, spec: str) -> str:
+def _explain(text: str) -> str:
     unquoted = re.sub(_QUOTED, "", text)
-    local, at, domain = spec.rpartition("@")
+    enclosed = _ENCLOSED.search(text)
+    local, at, domain = (enclosed[1] if enclosed else text).rpartition("@")
     if '"' in unquoted:
         return 'has a double quote without its partner; quote a name like "Last, First" <name@example.com>'
     if "," in unquoted or ";" in unquoted or unquoted.count("@") > 1:
@@ -156,6 +158,6 @@ def _explain(text: str, spec: str) -> str:
         return "has nothing on one side of the @; write it as name@example.com"
     if local.startswith(".") or local.endswith(".") or ".." in local:
         return "has a dot at an end of the part before the @, or two in a row; remove it or quote that part"
-    if spec != text and _SPEC.fullmatch(spec):
+    if enclosed and _SPEC.fullmatch(enclosed[1]):
         return "has a special character in the name; put the name into double quotes"
     return "is not an address; write it as name@example.com or Name <name@example.com>"

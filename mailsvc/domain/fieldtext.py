@@ -8,6 +8,7 @@ import binascii
 import re
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_BREAK = re.compile("[\0\n\r]")
 # As lenient as the most lenient readers, for the sake of the guard.
 _WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 
@@ -19,7 +20,7 @@ def field_flaw(text: str) -> str | None:
     # isprintable() is true for everything harmless that is common, and several times faster than the pattern.
     if not text.isprintable() and (found := _FORBIDDEN.search(text)):
         return f"must not contain {_describe(found[0])}; remove it"
-    if "=?" in text and (found := _FORBIDDEN.search(decode_words(text))):
+    if "=?" in text and (found := _FORBIDDEN.search(decode_words(text)) or _BREAK.search(_undecoded(text))):
         return f"has an encoded word that hides {_describe(found[0])}; write the text plainly, it is encoded for you"
     return None
 
@@ -70,6 +71,11 @@ def decode_words(text: str) -> str:
             run, run_charset = _word_bytes(word), charset
         end = word.end()
     return "".join([*out, _decode(run, run_charset), text[end:]])
+
+
+def _undecoded(text: str) -> str:
+    """What the encoded words hold for a reader that does not know their charset, or takes it for another."""
+    return "".join([_word_bytes(word).decode("latin-1") for word in _WORD.finditer(text)])
 
 
 def _word_bytes(word: re.Match[str]) -> bytes:

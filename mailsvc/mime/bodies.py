@@ -15,7 +15,7 @@ def encode_text(text: str) -> tuple[str, bytes]:
     if text.isascii() and not has_long_line(data):
         return "7bit", data
     escapes = len(data) - len(data.translate(None, _HIGH + b"="))
-    if len(data) + 2 * escapes <= len(data) * 4 // 3:
+    if len(data) + 2 * escapes <= len(data) * 78 // 57:
         return "quoted-printable", _quoted_printable(data)
     return "base64", b"".join(base64_lines(data))
 
@@ -30,8 +30,8 @@ def base64_lines(data: bytes) -> Iterator[bytes]:
     """The content as lines of 76 columns, in blocks."""
     view = memoryview(data)
     for start in range(0, len(data), _BLOCK):
-        block = view[start : start + _BLOCK]
-        lines = [binascii.b2a_base64(block[at : at + 57], newline=False) for at in range(0, len(block), 57)]
+        encoded = binascii.b2a_base64(view[start : start + _BLOCK], newline=False)
+        lines = [encoded[at : at + 76] for at in range(0, len(encoded), 76)]
         lines.append(b"")
         yield b"\r\n".join(lines)
 

@@ -2,23 +2,23 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote
 
 from mailsvc.domain.prepared import Attachment, Prepared
 from mailsvc.mime.bodies import as_message, base64_lines, encode_text
 from mailsvc.mime.headers import filename_parameter, raw_value
-from mailsvc.mime.wire import field_names
+from mailsvc.mime.wire import require_fields
 
 __all__ = ["Field", "Part", "body_of", "field_block"]
 
+_TYPE, _ENCODING = "Content-Type", "Content-Transfer-Encoding"
 _SEED = re.compile(r"[A-Za-z0-9_]{1,50}")
 
 Field = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One entity: its ``Content-`` fields and its body, which is read once."""
 
     fields: list[Field]
@@ -38,7 +38,7 @@ def body_of(prepared: Prepared, seed: str) -> Part:
     """
     text, html = _texts(prepared)
     if not prepared.attachments and (text is None or html is None):
-        return _alone(text or html or Part(_TEXT_7BIT, (b"",)))
+        return _alone(text or html or _text("plain", ""))
     boundary = _boundary(seed, prepared)
     pictures = [a for a in prepared.attachments if _is_shown(a, prepared.html)]
     files = [_file(a, "attachment") for a in prepared.attachments if a not in pictures]
@@ -50,9 +50,6 @@ def body_of(prepared: Prepared, seed: str) -> Part:
     return _multipart("mixed", boundary + "m", [body, *files] if body else files)
 
 
-_TEXT_7BIT: list[Field] = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "7bit")]
-
-
 def _texts(prepared: Prepared) -> tuple[Part | None, Part | None]:
     return (
         None if prepared.text is None else _text("plain", prepared.text),
@@ -62,7 +59,7 @@ def _texts(prepared: Prepared) -> tuple[Part | None, Part | None]:
 
 def _text(subtype: str, text: str) -> Part:
     encoding, data = encode_text(text)
-    return Part([("Content-Type", f"text/{subtype}; charset=utf-8"), ("Content-Transfer-Encoding", encoding)], (data,))
+    return Part([(_TYPE, f"text/{subtype}; charset=utf-8"), (_ENCODING, encoding)], (data,))
 
 
 def _alone(part: Part) -> Part:
@@ -88,21 +85,21 @@ def _file(attachment: Attachment, disposition: str) -> Part:
         else:
             encoding, chunks = "7bit", (whole,)
     fields = [
-        ("Content-Type", raw_value("Content-Type", content_type)),
-        ("Content-Transfer-Encoding", encoding),
+        (_TYPE, raw_value(_TYPE, content_type)),
+        (_ENCODING, encoding),
         ("Content-Disposition", disposition + filename_parameter(attachment.filename)),
     ]
     if attachment.content_id is not None:
         fields.append(("Content-ID", f"<{attachment.content_id}>"))
     # What the top of the message gets at the end: here the values come from the application, too.
-    field_names(field_block(fields))
+    require_fields(field_block(fields)[:-2], [name for name, _ in fields])
     return Part(fields, chunks)
 
 
 def _multipart(subtype: str, boundary: str, parts: list[Part]) -> Part:
     kind = '; type="text/html"' if subtype == "related" else ""
     content_type = f'multipart/{subtype}{kind};\r\n boundary="{boundary}"'
-    return Part([("Content-Type", content_type)], _enclosed(boundary.encode("ascii"), parts))
+    return Part([(_TYPE, content_type)], _enclosed(boundary.encode("ascii"), parts))
 
 
 def _enclosed(boundary: bytes, parts: list[Part]) -> Iterator[bytes]:
@@ -126,5 +123,7 @@ def _boundary(seed: str, prepared: Prepared) -> str:
 def _occurs(boundary: str, prepared: Prepared) -> bool:
     if boundary in (prepared.text or "") or boundary in (prepared.html or ""):
         return True
+    if not prepared.attachments:
+        return False
     messages = (a.content for a in prepared.attachments if a.content_type.lower().startswith("message/"))
     return any(boundary.encode("ascii") in content for content in messages)

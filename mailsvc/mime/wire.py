@@ -1,10 +1,9 @@
 """The rules that every message obeys as bytes: CRLF only, no NUL, lines within 998 octets, known header names."""
 
-import re
-
 MAX_LINE = 998  # octets without CRLF, RFC 5322 section 2.1.1
 
-_FIELD = re.compile(rb"([!-9;-~]+):[^\r\n]*(?:\r\n[ \t]+[^\r\n \t][^\r\n]*)*\r\n")
+_HARMLESS = bytes(set(range(256)) - {0, 10, 13})
+_WINDOW = 1 << 20  # bytes looked at in one go, so that a large message isn't copied
 
 
 class HeaderMismatch(RuntimeError):
@@ -24,35 +23,32 @@ def has_long_line(data: bytes) -> bool:
 
 def is_crlf_only(data: bytes) -> bool:
     """Whether every CR and LF is part of a CRLF, and no NUL is there."""
-    pairs = data.count(b"\r\n")
-    return data.count(b"\n") == pairs and data.count(b"\r") == pairs and b"\0" not in data
+    breaks = sum(len(data[at : at + _WINDOW].translate(None, _HARMLESS)) for at in range(0, len(data), _WINDOW))
+    return breaks == 2 * data.count(b"\r\n")
 
 
-def field_names(block: bytes) -> list[bytes]:
-    """The names of a header block, read as strictly as RFC 5322 allows.
+def require_fields(block: bytes, expected: list[str]) -> None:
+    """Read a header block as a strict reader does and compare its names with the expected ones.
+
+    Args:
+        block: the lines without the last CRLF.
 
     Raises:
-        HeaderMismatch: a line is neither a field nor a continuation.
+        HeaderMismatch: other fields, in number, name or order, or a line that is no field.
     """
-    names, position = [], 0
-    while position < len(block):
-        match = _FIELD.match(block, position)
-        if match is None:
-            raise HeaderMismatch("a header line is no field")
-        names.append(match[1])
-        position = match.end()
-    return names
+    lines = block.split(b"\r\n")
+    names = [line.partition(b":")[0].decode("latin-1") for line in lines if line[:1] not in (b" ", b"\t")]
+    # A continuation of nothing but white space ends the header for some readers.
+    if names != expected or lines[0][:1].isspace() or any(map(bytes.isspace, lines)):
+        raise HeaderMismatch(f"expected the fields {expected}, composed {names}")
 
 
 def verify(message: bytes, expected: list[str]) -> None:
     """Read the frozen bytes back and compare them with what was meant.
 
     Raises:
-        HeaderMismatch: other fields than expected, in number, name or order, or a bare CR, LF or NUL anywhere.
+        HeaderMismatch: other fields than expected, or a bare CR, LF or NUL anywhere.
     """
-    end = message.find(b"\r\n\r\n")
-    found = field_names(message[: end + 2])
-    if end < 0 or found != [name.encode("ascii") for name in expected]:
-        raise HeaderMismatch(f"expected the fields {expected}, composed {found}")
+    require_fields(message[: message.find(b"\r\n\r\n")], expected)
     if not is_crlf_only(message):
         raise HeaderMismatch("a bare CR, LF or NUL in the composed message")

@@ -1,0 +1,52 @@
+"""Messages as an application gives them, and what an independent reader finds in their wire form."""
+
+from collections.abc import Mapping
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+from typing import Any
+
+import pytest
+
+from mailsvc.domain.draft import Draft, Limits, Prepared, check
+from mailsvc.domain.errors import Invalid
+from mailsvc.mime.compose import compose
+
+NOW = 1_700_000_000_000_000
+LIMITS = Limits()
+MESSAGE_ID = "<01hf3x@app.test>"
+
+
+def a_draft(**fields: Any) -> Draft:
+    """Alice gets a short text from the shop, but for the fields given."""
+    plain: Mapping[str, Any] = {
+        "from_": "Shop <orders@app.test>",
+        "to": ["Alice <alice@example.test>"],
+        "subject": "Your order",
+        "text": "It is on its way.",
+    }
+    return Draft(**{**plain, **fields})
+
+
+def prepared(**fields: Any) -> Prepared:
+    return check(a_draft(**fields), limits=LIMITS, now=NOW)
+
+
+def faults(**fields: Any) -> dict[str, str]:
+    """Which fields are refused, and why."""
+    with pytest.raises(Invalid) as refused:
+        prepared(**fields)
+    return {error.field: error.detail for error in refused.value.errors}
+
+
+def composed(*, references: tuple[str, ...] = (), **fields: Any) -> bytes:
+    return compose(prepared(**fields), message_id=MESSAGE_ID, date=NOW, references=references, boundary_seed="01hf3x")
+
+
+def read(raw: bytes) -> EmailMessage:
+    """What the standard library's parser, which shares no code with ours, makes of it."""
+    return BytesParser(policy=default).parsebytes(raw)
+
+
+def received(**fields: Any) -> EmailMessage:
+    return read(composed(**fields))

@@ -1,0 +1,301 @@
+"""What goes in comes out the same at an independent reader, in bytes that any relay takes."""
+
+import re
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.utils import getaddresses
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailsvc.domain.draft import Attachment
+from mailsvc.domain.fieldtext import body_flaw, field_flaw
+from mailsvc.mime.compose import HeaderMismatch, compose
+from mailsvc.mime.extract import content_of
+from mailsvc.mime.wire import has_long_line, is_crlf_only, verify
+from tests.support.drafts import MESSAGE_ID, NOW, composed, prepared, read, received
+
+PLAIN_FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
+PLAIN_FIELDS += ["Content-Transfer-Encoding"]
+
+some = settings(max_examples=150, deadline=None)
+
+field_text = st.text(max_size=200).filter(lambda t: field_flaw(t) is None)
+body_text = st.text(max_size=3000).filter(lambda t: body_flaw(t) is None)
+name_text = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp", "Zs", "Cn", "Cf", "Co"]), max_size=80
+)
+
+
+def is_sendable(raw: bytes) -> bool:
+    return raw.isascii() and is_crlf_only(raw) and not has_long_line(raw) and raw.endswith(b"\r\n")
+
+
+def lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+@given(subject=field_text)
+@some
+def test_any_subject_arrives_as_it_was_given(subject: str) -> None:
+    """Encoded where needed, also where it looks encoded already."""
+    raw = composed(subject=subject)
+
+    assert is_sendable(raw)
+    assert read(raw)["Subject"] == subject
+    assert read(raw).keys() == PLAIN_FIELDS
+
+
+@given(name=name_text.filter(lambda n: field_flaw(n) is None))
+@some
+def test_any_display_name_arrives_as_it_was_given(name: str) -> None:
+    """Quoted, encoded or plain, in a list that is folded."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    raw = composed(cc=[f'"{escaped}" <a@b.test>'] * 2 + ["c@d.test"])
+
+    found = getaddresses([message_from_bytes(raw)["Cc"]])
+    assert is_sendable(raw)
+    assert [addr for _, addr in found] == ["a@b.test", "a@b.test", "c@d.test"]
+    # Python 3.11's newer reader leaves the white space between two encoded words of a name, against RFC 2047.
+    assert [str(make_header(decode_header(n))) for n, _ in found[:2]] == [name.strip()] * 2
+
+
+@given(text=body_text, html=body_text)
+@some
+def test_any_texts_arrive_as_they_were_given(text: str, html: str) -> None:
+    """But for line breaks, which are all alike."""
+    raw = composed(text=text, html=html)
+
+    assert is_sendable(raw)
+    assert content_of(raw) == (lf(text), lf(html))
+
+
+@given(text=body_text)
+@some
+def test_a_text_alone_arrives_with_its_last_line_ended(text: str) -> None:
+    """A single body can't do without its last line break."""
+    raw = composed(text=text)
+
+    assert is_sendable(raw)
+    assert (content_of(raw)[0] or "").removesuffix("\n") == lf(text).removesuffix("\n")
+
+
+@given(content=st.binary(max_size=2000), name=st.text(min_size=1, max_size=60))
+@some
+def test_any_file_arrives_as_it_was_given(content: bytes, name: str) -> None:
+    """Name and bytes."""
+    name = re.sub(r"[/\\\t]", "_", name)
+    if field_flaw(name) or not name.strip(" ."):
+        return
+    raw = composed(attachments=[Attachment(filename=name, content=content)])
+
+    (part,) = read(raw).iter_attachments()
+    assert is_sendable(raw)
+    # The reader strips it.
+    assert (part.get_filename(), part.get_payload(decode=True)) == (name.strip(), content)
+
+
+@given(value=field_text)
+@some
+def test_any_value_of_an_own_header_arrives_alone(value: str) -> None:
+    """No value makes another field; folding keeps every space."""
+    raw = composed(headers={"X-A": value})
+
+    message = read(raw)
+    assert is_sendable(raw)
+    assert message.keys() == [*PLAIN_FIELDS[:5], "X-A", *PLAIN_FIELDS[5:]]
+    if "=?" not in value:
+        assert message["X-A"] == value.strip(" \t")
+
+
+def test_the_header_is_what_was_asked_for_and_no_more() -> None:
+    """Bcc is in no form part of it."""
+    message = received(bcc="Carol <carol@example.test>", cc="b@example.test", reply_to="r@app.test")
+
+    assert message.keys() == ["From", "To", "Cc", "Reply-To", *PLAIN_FIELDS[2:]]
+    assert b"carol" not in composed(bcc="Carol <carol@example.test>")
+    assert (message["Date"], message["Message-ID"]) == ("Tue, 14 Nov 2023 22:13:20 +0000", MESSAGE_ID)
+
+
+def test_only_blind_copies_are_sent_to_undisclosed_recipients() -> None:
+    """Some servers would add a field of their own choice."""
+    assert received(to=[], bcc="a@b.test")["To"] == "undisclosed-recipients:;"
+
+
+def test_a_plain_mail_is_readable_as_it_is() -> None:
+    """ASCII within 998 octets goes as it was written."""
+    assert composed().endswith(b"Content-Transfer-Encoding: 7bit\r\n\r\nIt is on its way.\r\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("x" * 998, "7bit"),
+        ("x" * 999, "quoted-printable"),
+        ("Grüße aus der schönen Stadt an der Isar\n" * 5, "quoted-printable"),
+        ("Привет из Москвы\n" * 5, "base64"),
+    ],
+)
+def test_a_text_takes_the_shortest_lossless_encoding(text: str, encoding: str) -> None:
+    """7bit before quoted-printable before base64."""
+    assert received(text=text)["Content-Transfer-Encoding"] == encoding
+
+
+def shape(message: EmailMessage) -> object:
+    """The tree of types, as nested lists."""
+    if not message.is_multipart() or message.get_content_maintype() == "message":
+        return message.get_content_type()
+    return [message.get_content_subtype(), *[shape(part) for part in message.iter_parts()]]
+
+
+LOGO = Attachment(filename="l.png", content=b"p", content_type="image/png", content_id="<logo@app>")
+FILE = Attachment(filename="a.pdf", content=b"f", content_type="application/pdf")
+HTML = '<img src="cid:logo@app">'
+
+
+@pytest.mark.parametrize(
+    ("fields", "tree"),
+    [
+        ({"text": "t"}, "text/plain"),
+        ({"text": None, "html": "h"}, "text/html"),
+        ({"html": "h"}, ["alternative", "text/plain", "text/html"]),
+        ({"attachments": [FILE]}, ["mixed", "text/plain", "application/pdf"]),
+        ({"attachments": [LOGO]}, ["mixed", "text/plain", "image/png"]),
+        ({"html": "h", "attachments": [LOGO]}, ["mixed", ["alternative", "text/plain", "text/html"], "image/png"]),
+        (
+            {"html": HTML, "attachments": [LOGO, FILE]},
+            ["mixed", ["alternative", "text/plain", ["related", "text/html", "image/png"]], "application/pdf"],
+        ),
+        ({"text": None, "html": HTML, "attachments": [LOGO]}, ["related", "text/html", "image/png"]),
+    ],
+)
+def test_the_parts_are_nested_as_readers_expect(fields: dict[str, object], tree: object) -> None:
+    """A picture that the HTML shows is related to it, everything else is a file."""
+    message = received(**fields)
+
+    assert shape(message) == tree
+    assert not [part for part in message.walk() if part.defects]
+
+
+def test_a_shown_picture_keeps_its_content_id() -> None:
+    """Both with the angle brackets of RFC 2392 and without them in the input."""
+    parts = [part for part in received(html=HTML, attachments=[LOGO]).walk() if part["Content-ID"]]
+
+    assert [(p["Content-ID"], p.get_content_disposition()) for p in parts] == [("<logo@app>", "inline")]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "arrives"),
+    [
+        (b"Subject: x\n\nhi\n", "message/rfc822", b"Subject: x\r\n\r\nhi\r\n"),
+        (b"Subject: x\r\n\r\n\xff\n", "application/octet-stream", b"Subject: x\r\n\r\n\xff\n"),
+        (b"Subject: " + b"x" * 999, "application/octet-stream", b"Subject: " + b"x" * 999),
+    ],
+)
+def test_an_attached_message_is_never_encoded(content: bytes, kind: str, arrives: bytes) -> None:
+    """RFC 2046 section 5.2.1 forbids it; what would need it goes as a mere file."""
+    raw = composed(attachments=[Attachment(filename="m.eml", content=content, content_type="message/rfc822")])
+
+    (part,) = read(raw).iter_attachments()
+    found = part.get_payload(decode=True) or raw.partition(b'"m.eml"\r\n\r\n')[2].rpartition(b"\r\n--")[0]
+    assert (part.get_content_type(), found, is_sendable(raw)) == (kind, arrives, True)
+
+
+def test_a_text_that_holds_the_boundary_does_not_end_its_part() -> None:
+    """Whoever guesses the seed gains nothing."""
+    text = "--=_01hf3x_a\r\n\r\nforged\r\n--=_01hf3x_x_a--"
+
+    assert content_of(composed(text=text, html="h")) == (lf(text), "h")
+
+
+def test_an_answer_continues_its_conversation() -> None:
+    """RFC 5322 section 3.6.4: the last reference is the one replied to."""
+    answer = received(references=("<a@x.test>", "<b@x.test>"))
+
+    assert (answer["In-Reply-To"], answer["References"]) == ("<b@x.test>", "<a@x.test> <b@x.test>")
+    assert received(in_reply_to="<c@x.test>")["References"] == "<c@x.test>"
+    assert "References" not in received(in_reply_to="msg_" + "0" * 26)
+
+
+@pytest.mark.parametrize(
+    ("headers", "post"),
+    [
+        ({"List-Unsubscribe": "<mailto:u@x.test>, <https://x.test/u>"}, "List-Unsubscribe=One-Click"),
+        ({"List-Unsubscribe": "<mailto:u@x.test>"}, None),
+        ({"List-Unsubscribe": "<https://x.test/u>", "list-unsubscribe-post": "X"}, "X"),
+    ],
+)
+def test_an_https_unsubscribe_is_marked_as_one_click(headers: dict[str, str], post: str | None) -> None:
+    """RFC 8058 section 3.1; the application's own word counts more."""
+    assert received(headers=headers)["List-Unsubscribe-Post"] == post
+
+
+def test_an_utf8_address_is_the_one_thing_beyond_ascii() -> None:
+    """RFC 6532: it has no other form; the rest stays encoded."""
+    raw = composed(to="Jürgen <jürgen@bücher.test>", subject="Grüße")
+
+    assert re.findall(rb"[^\r\n]*[\x80-\xff][^\r\n]*", raw) == [
+        "To: =?utf-8?q?J=C3=BCrgen?= <jürgen@xn--bcher-kva.test>".encode()
+    ]
+
+
+def test_header_lines_are_folded_at_78_columns() -> None:
+    """RFC 5322 section 2.1.1, wherever there is white space to fold at."""
+    to = [f"Person Number {i} Größe <person{i}@example.test>" for i in range(50)]
+    raw = composed(to=to, subject="word " * 150 + "end", headers={"X-A": "ü " * 300})
+
+    assert max(map(len, raw.split(b"\r\n"))) <= 78
+    assert len(read(raw)["To"].addresses) == 50
+
+
+def test_long_filenames_are_continued() -> None:
+    """RFC 2231 section 3; percent-encoded, so that any reader can put them together."""
+    raw = composed(attachments=[Attachment(filename="ü" * 100 + ".pdf", content=b"")])
+
+    pieces = re.findall(rb"filename\*\d+\*=([^;\r]*)", raw)
+    assert unquote(b"".join(pieces).decode().removeprefix("utf-8''")) == "ü" * 100 + ".pdf"
+
+
+def test_the_same_message_is_the_same_bytes() -> None:
+    """Retries and repeated commits rely on it."""
+    fields = {"html": "h", "attachments": [FILE, LOGO], "headers": {"X-A": "ü"}}
+
+    assert composed(**fields) == composed(**fields)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"From: a\r\nBcc: b\r\n\r\n", "Bcc"),
+        (b"From: a\r\n\r\nx\n", "bare"),
+        (b"From: a\r\n\r\nx\ry\r\n", "bare"),
+        (b"From: a\r\n\r\nx\n\ry\r\n", "bare"),
+        (b"From: a\r\n\r\n\0", "bare"),
+        (b"From: a\r\n \t\r\n\r\n", "expected"),
+        (b" From: a\r\nFrom: a\r\n\r\n", "expected"),
+        (b"From: a\nBcc: b\r\n\r\n", "bare"),
+        (b"", "expected"),
+    ],
+)
+def test_bytes_that_are_not_what_was_meant_are_never_used(raw: bytes, said: str) -> None:
+    """The last guard, whatever went wrong before it."""
+    with pytest.raises(HeaderMismatch, match=said):
+        verify(raw, ["From"])
+
+
+def test_a_forged_message_id_or_reference_is_caught_by_the_last_guard() -> None:
+    """These come from our own rows, but nothing is taken on trust."""
+    with pytest.raises(HeaderMismatch):
+        compose(prepared(), message_id="<a@b>\r\nBcc: v@x.test", date=NOW, boundary_seed="s")
+    with pytest.raises(HeaderMismatch):
+        composed(references=("<a@b>\r\nBcc: v@x.test",))
+
+
+def test_what_cannot_be_read_has_no_content() -> None:
+    """A view must not fail on what others wrote."""
+    assert content_of(b"") == ("", None)
+    assert content_of(b"Content-Type: text/html; charset=nonsense\r\n\r\n\xc3\xbc") == (None, "ü")
+    assert content_of(b"Content-Type: application/pdf\r\n\r\nx") == (None, None)

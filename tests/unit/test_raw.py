@@ -1,0 +1,219 @@
+"""A finished message is completed and checked, and otherwise not touched."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailsvc.domain.draft import Limits, Recipient
+from mailsvc.domain.errors import Invalid, TooLarge
+from mailsvc.mime.addresslist import mailboxes_of
+from mailsvc.mime.raw import RawSubmission, prepare_raw
+from tests.support.drafts import LIMITS, MESSAGE_ID, NOW, composed, read
+
+WHOLE = (
+    b"From: Shop <orders@app.test>\r\nTo: a@b.test\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+    b"Message-ID: <own@app.test>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHello\r\n"
+)
+MINIMAL = b"From: orders@app.test\r\nTo: a@b.test\r\n"
+
+
+def submitted(
+    raw: bytes, *, sender: str | None = None, to: tuple[str, ...] = (), limits: Limits = LIMITS
+) -> RawSubmission:
+    return prepare_raw(raw, sender=sender, recipients=list(to), limits=limits, now=NOW, message_id=MESSAGE_ID)
+
+
+def fault(raw: bytes, *, sender: str | None = None, to: tuple[str, ...] = ()) -> tuple[str, str]:
+    with pytest.raises(Invalid) as refused:
+        submitted(raw, sender=sender, to=to)
+    (error,) = refused.value.errors
+    return error.field, error.detail
+
+
+def test_a_complete_message_is_not_touched() -> None:
+    """A signature over it stays valid."""
+    submission = submitted(WHOLE)
+
+    assert submission.content == WHOLE
+    assert submission.message_id == "<own@app.test>"
+    assert (submission.sender.addr, submission.header_from) == ("orders@app.test", "Shop <orders@app.test>")
+    assert (submission.subject, submission.to) == ("Grüße", ("a@b.test",))
+    assert not submission.eight_bit
+    assert not submission.needs_smtputf8
+
+
+def test_a_missing_date_and_message_id_are_added_at_the_top() -> None:
+    """RFC 6409 section 8; below, not a byte changes."""
+    submission = submitted(MINIMAL + b"\r\nHello\r\n")
+
+    added = b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: <01hf3x@app.test>\r\n"
+    assert submission.content == added + MINIMAL + b"\r\nHello\r\n"
+    assert submission.message_id == MESSAGE_ID
+
+
+def test_blind_copies_and_a_return_path_are_removed() -> None:
+    """With all their lines; their addresses still are recipients."""
+    raw = WHOLE.replace(
+        b"Date:", b"bCC: c@d.test,\r\n e@f.test\r\nReturn-Path: <x@y.test>\r\nResent-Bcc: g@h.test\r\nDate:"
+    )
+    submission = submitted(raw)
+
+    assert submission.content == WHOLE
+    assert [r.address for r in submission.recipients] == ["a@b.test", "c@d.test", "e@f.test"]
+    assert submission.recipients[1] == Recipient("c@d.test", "bcc", False)
+
+
+def test_the_given_envelope_counts_more_than_the_header() -> None:
+    """Its kinds are what the header shows of each recipient."""
+    raw = WHOLE.replace(b"Date:", b"Cc: C D <c@D.test>\r\nBcc: z@z.test\r\nDate:")
+    submission = submitted(raw, sender="bounces@app.test", to=("e@f.test", "c@d.test", "a@B.test", "a@b.test"))
+
+    assert submission.sender.addr == "bounces@app.test"
+    assert [(r.address, r.kind) for r in submission.recipients] == [
+        ("e@f.test", "bcc"),
+        ("c@d.test", "cc"),
+        ("a@b.test", "to"),
+    ]
+
+
+def test_resent_fields_are_no_envelope() -> None:
+    """They tell of an earlier journey."""
+    raw = b"Resent-From: x@y.test\r\nResent-To: z@y.test\r\n" + WHOLE
+
+    assert [r.address for r in submitted(raw).recipients] == ["a@b.test"]
+    assert submitted(raw).content == raw
+
+
+def test_of_several_authors_the_sender_posts() -> None:
+    """RFC 5322 section 3.6.2."""
+    raw = b"From: a@x.test, b@x.test\nSender: b@x.test\nTo: c@x.test\n\n"
+
+    assert submitted(raw).sender.addr == "b@x.test"
+
+
+def test_a_unix_file_gets_crlf() -> None:
+    """LF alone is how such files are kept."""
+    assert submitted(WHOLE.replace(b"\r\n", b"\n")).content == WHOLE
+
+
+def test_a_message_of_a_header_alone_is_whole() -> None:
+    """The body may be empty, the line that separates it may not be missing."""
+    assert submitted(MINIMAL).content.endswith(MINIMAL + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "empty line"),
+        (b"\r\n" + WHOLE, "empty line"),
+        (b"From a@b.test Tue\r\n" + WHOLE, "mailbox separator"),
+        (b"hello\r\n\r\n", "no field"),
+        (b"X A: b\r\n" + WHOLE, "no field"),
+        (b" X: b\r\n" + WHOLE, "white space"),
+        (b"X: b\r\n \r\n" + WHOLE, "white space"),
+        (b"From: c@d.test\r\n" + WHOLE, "more than one From"),
+        (b"Subject: x\r\n" + WHOLE, "more than one Subject"),
+        (b"Content-Type: a/b\r\ncontent-type: a/b\r\n" + WHOLE, "more than one Content-Type"),
+        (b"To: a@b.test\r\n\r\n", "no From"),
+        (b"From: nobody\r\nTo: a@b.test\r\n\r\n", "From: 'nobody' has no @"),
+        (b"From: x:;\r\nTo: a@b.test\r\n\r\n", "names nobody"),
+        (b"From: a@b.test\r\nTo: (x\r\n\r\n", "comment"),
+        (WHOLE.replace(b"<own@app.test>", b"own"), "Message-ID"),
+        (WHOLE + b"\n", "mixes"),
+        (WHOLE + b"\r", "mixes"),
+        (WHOLE + b"\n.\r\n", "mixes"),
+        (WHOLE + b"\0", "NUL"),
+        (WHOLE + b"x" * 999, "998"),
+        (b"X: \xff\r\n" + WHOLE, "not UTF-8"),
+        (b"X: " + b"x\r\n " * 70_000 + b"x\r\n" + WHOLE, "262144"),
+    ],
+)
+def test_what_cannot_go_as_it_is_is_refused_with_the_reason(raw: bytes, said: str) -> None:
+    """Nothing is repaired that a signature may cover, nothing sent that two servers read in two ways."""
+    field, detail = fault(raw)
+
+    assert field == "body"
+    assert said in detail
+
+
+def test_faults_of_the_envelope_are_named_by_its_parameters() -> None:
+    """As in the JSON form."""
+    assert fault(WHOLE, sender="")[0] == "from"
+    assert fault(WHOLE, to=("a@b.test", "c"))[0] == "to.1"
+    assert fault(WHOLE, to=("a@b.test",) * 1001)[0] == "to"
+    assert fault(b"From: a@b.test\r\n\r\n")[0] == "to"
+
+
+def test_lists_in_the_header_may_be_unreadable_where_the_envelope_is_given() -> None:
+    """They are shown as they are."""
+    submission = submitted(b"From: a@b.test\nTo: undisclosed recipients\n\n", to=("c@d.test",))
+
+    assert submission.to == ("undisclosed recipients",)
+
+
+def test_octets_beyond_ascii_are_kept_and_reported() -> None:
+    """The relay must offer 8BITMIME for the body, SMTPUTF8 for the header."""
+    body, header = submitted(WHOLE + "ü\r\n".encode()), submitted("X: ü\r\n".encode() + WHOLE)
+
+    assert (body.eight_bit, body.needs_smtputf8) == (True, False)
+    assert (header.eight_bit, header.needs_smtputf8) == (False, True)
+    assert header.recipients[0].needs_smtputf8
+
+
+def test_what_is_shown_cannot_act_on_a_reader() -> None:
+    """An encoded line break stays encoded on the wire, and is replaced where it is shown."""
+    raw = WHOLE.replace(b"=C3=9F", b"=0ABcc: x")
+
+    assert submitted(raw).subject == "Grü\ufffdBcc: xe"
+    assert submitted(raw).content == raw
+
+
+def test_a_large_message_is_refused() -> None:
+    """413, as for any other."""
+    with pytest.raises(TooLarge):
+        submitted(WHOLE, limits=Limits(max_message_bytes=100))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("", []),
+        ("undisclosed-recipients:;", []),
+        ("a@b.test,, c@d.test,", ["a@b.test", "c@d.test"]),
+        (
+            '"Doe, J (x)" <a@b.test> (a (nested \\) one)), f: c@d.test, e@f.test; g@h.test',
+            ["a@b.test", "c@d.test", "e@f.test", "g@h.test"],
+        ),
+        ("=?utf-8?q?a=40x=2C_=3Cb=40y=3E?= <c@d.test>", ["c@d.test"]),
+        ('"=?utf-8?q?=22?=" <c@d.test>', ["c@d.test"]),
+    ],
+)
+def test_addresses_are_read_out_of_any_list(value: str, found: list[str]) -> None:
+    """Groups, comments and quotes; nothing that an encoded word holds becomes an address."""
+    assert [m.addr for m in mailboxes_of(value)] == found
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_are_a_submission_or_a_refusal(tail: bytes) -> None:
+    """No other error comes out, and what is taken keeps its tail."""
+    try:
+        submission = submitted(WHOLE + tail)
+    except Invalid:
+        return
+
+    assert submission.content.startswith(WHOLE)
+
+
+@given(
+    text=st.text(max_size=300),
+    subject=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=60),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_we_compose_we_take_as_raw(text: str, subject: str) -> None:
+    """Composer and reader agree, and the independent reader with both."""
+    raw = composed(text=text.replace("\0", ""), subject=subject, html="h")
+    submission = submitted(raw)
+
+    assert submission.content == raw
+    assert submission.subject == subject == read(raw)["Subject"]
