@@ -15,9 +15,7 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def now() -> int:
@@ -64,9 +62,7 @@ def parse_rfc3339(text: str) -> int:
         ValueError: the text is not RFC 3339, or has no offset.
     """
     if not _RFC3339.fullmatch(text):
-        raise ValueError(
-            "not an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z"
-        )
+        raise ValueError("not an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z")
     try:
         moment = datetime.fromisoformat(text.upper())
         return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -88,17 +88,13 @@ class Settings:
         )
 
 
-def load(
-    environ: Mapping[str, str] | None = None, directory: Path | None = None
-) -> Settings:
+def load(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
     """The settings as the environment and ``mailsvc.toml`` give them.
 
     Raises:
         BadSetting: an unknown name, a value that can't be read, a file that can't be opened.
     """
-    given = _from_toml((directory or Path()) / CONFIG_FILE) | _from_environ(
-        os.environ if environ is None else environ
-    )
+    given = _from_toml((directory or Path()) / CONFIG_FILE) | _from_environ(os.environ if environ is None else environ)
     values = {name: _convert(name, text) for name, text in given.items()}
     return checked(Settings(**values))
 
@@ -128,9 +124,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
         elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
             given[name.removesuffix("_file")] = _read_file(variable, environ[variable])
         else:
-            raise BadSetting(
-                f"{variable} is not a setting of mailsvc{_hint(name, PREFIX)}."
-            )
+            raise BadSetting(f"{variable} is not a setting of mailsvc{_hint(name, PREFIX)}.")
     return given
 
 
@@ -147,13 +141,9 @@ def _from_toml(path: Path) -> dict[str, Any]:
         if name in _NAMES:
             given.setdefault(name, table[key])
         elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
-            given[name.removesuffix("_file")] = _read_file(
-                f"{key} in {path}", str(table[key])
-            )
+            given[name.removesuffix("_file")] = _read_file(f"{key} in {path}", str(table[key]))
         else:
-            raise BadSetting(
-                f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}."
-            )
+            raise BadSetting(f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}.")
     return given
 
 
@@ -167,19 +157,13 @@ def _read_file(setting: str, path: str) -> str:
     try:
         return Path(path).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
-        raise BadSetting(
-            f"{setting} names a file that can't be read: {error}."
-        ) from error
+        raise BadSetting(f"{setting} names a file that can't be read: {error}.") from error
 
 
 def _convert(name: str, value: Any) -> Any:
     kind = str(_NAMES[name].type)
     shown = PREFIX + name.upper()
-    text = (
-        str(value).strip()
-        if not isinstance(value, bool)
-        else ("true" if value else "false")
-    )
+    text = str(value).strip() if not isinstance(value, bool) else ("true" if value else "false")
     if "bool" in kind:
         return parse_bool(text, shown)
     if text == "" and "None" in kind:
@@ -207,31 +191,23 @@ def parse_bool(text: str, shown: str) -> bool:
     """One of true/false/1/0/yes/no/on/off; raises BadSetting otherwise."""
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    raise BadSetting(
-        f"{shown} must be true or false (or 1/0, yes/no, on/off), not {text!r}."
-    )
+    raise BadSetting(f"{shown} must be true or false (or 1/0, yes/no, on/off), not {text!r}.")
 
 
 def parse_rate(text: str, shown: str) -> float:
     """``14/s``, ``600/m`` or ``5000/h`` as a number a second; raises BadSetting otherwise."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h|d)", text, re.ASCII)
     if not match or float(match[1]) <= 0:
-        raise BadSetting(
-            f"{shown} must be a number a second, minute, hour or day, such as 14/s, not {text!r}."
-        )
+        raise BadSetting(f"{shown} must be a number a second, minute, hour or day, such as 14/s, not {text!r}.")
     return float(match[1]) / {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def _check(settings: Settings) -> None:
     host, colon, port = settings.bind.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise BadSetting(
-            f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}."
-        )
+        raise BadSetting(f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}.")
     if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
-        raise BadSetting(
-            "MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -."
-        )
+        raise BadSetting("MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -.")
     if settings.webhook_targets not in ("", "any", "public"):
         raise BadSetting("MAILSVC_WEBHOOK_TARGETS must be any or public.")
     if settings.log_format not in ("", "console", "json"):
@@ -240,12 +216,8 @@ def _check(settings: Settings) -> None:
         raise BadSetting("MAILSVC_LOG_LEVEL must be debug, info, warning or error.")
     if settings.lease_seconds < 1:
         raise BadSetting("MAILSVC_LEASE_SECONDS must be at least 1.")
-    if settings.database_url and not settings.database_url.startswith(
-        ("sqlite:///", "postgresql+psycopg://")
-    ):
-        raise BadSetting(
-            "MAILSVC_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://."
-        )
+    if settings.database_url and not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise BadSetting("MAILSVC_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
 
 
 def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any]:
@@ -258,13 +230,9 @@ def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise BadSetting(
-            f"{shown} is not a URL such as smtp://user:password@host:587."
-        ) from None
+        raise BadSetting(f"{shown} is not a URL such as smtp://user:password@host:587.") from None
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise BadSetting(
-            f"{shown} must look like smtp://user:password@host:587 or smtps://user:password@host:465."
-        )
+        raise BadSetting(f"{shown} must look like smtp://user:password@host:587 or smtps://user:password@host:465.")
     implicit = parts.scheme == "smtps"
     relay: dict[str, Any] = {
         "host": parts.hostname,

@@ -13,16 +13,12 @@ from mailsvc import clock
 
 log = logging.getLogger("mailsvc")
 
-_CREDENTIALS = re.compile(
-    r"(://[^:/@\s]*:)[^@\s]+(@)|(whsec_)[A-Za-z0-9+/=]+|((?:Bearer|mk_)\s?)[A-Za-z0-9_-]{8,}"
-)
+_CREDENTIALS = re.compile(r"(://[^:/@\s]*:)[^@\s]+(@)|(whsec_)[A-Za-z0-9+/=]+|((?:Bearer|mk_)\s?)[A-Za-z0-9_-]{8,}")
 
 
 def redact(text: str) -> str:
     """The text without passwords of URLs, webhook secrets and keys."""
-    return _CREDENTIALS.sub(
-        lambda m: (m[1] or m[3] or m[4] or "") + "********" + (m[2] or ""), text
-    )
+    return _CREDENTIALS.sub(lambda m: (m[1] or m[3] or m[4] or "") + "********" + (m[2] or ""), text)
 
 
 class _Json(logging.Formatter):

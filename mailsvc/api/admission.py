@@ -52,9 +52,7 @@ class Admission:
         if settings.max_queue is not None:
             with self._database.read() as connection:
                 waiting = connection.execute(
-                    select(func.count())
-                    .select_from(delivery)
-                    .where(delivery.c.due_at.is_not(None))
+                    select(func.count()).select_from(delivery).where(delivery.c.due_at.is_not(None))
                 ).scalar_one()
             if waiting >= settings.max_queue:
                 return "the queue is full (MAILSVC_MAX_QUEUE); nothing was stored"
@@ -66,9 +64,7 @@ class Admission:
             return
         now = clock.monotonic()
         with self._lock:
-            free_at = max(
-                self._rates.get(key_id, now), now - 1
-            )  # a second's worth may be caught up
+            free_at = max(self._rates.get(key_id, now), now - 1)  # a second's worth may be caught up
             if free_at > now:
                 raise RateLimited(
                     "more messages than MAILSVC_RATE_PER_KEY allows",

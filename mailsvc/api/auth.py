@@ -65,9 +65,7 @@ class Keyring:
         """
         digest = digest_of(key)
         caller = self._recall(digest) or self._look_up(digest)
-        if caller is None or (
-            caller.expires_at is not None and caller.expires_at <= clock.now()
-        ):
+        if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
             self._count_wrong(address)
             raise Unauthorized("the API key is unknown, revoked or expired")
         return caller
@@ -86,9 +84,7 @@ class Keyring:
         # The lookup is by the digest of what was sent: comparing it takes no longer for a nearly right key.
         with self._database.read() as connection:
             row = connection.execute(
-                select(api_key).where(
-                    api_key.c.digest == digest, api_key.c.revoked_at.is_(None)
-                )
+                select(api_key).where(api_key.c.digest == digest, api_key.c.revoked_at.is_(None))
             ).first()
         if row is None:
             return None
@@ -156,9 +152,7 @@ def _authenticate(scope: Scope) -> Caller:
             code="network_not_allowed",
         )
     if not found.may(scope):
-        raise Forbidden(
-            f"this key lacks the scope {scope!r}", code="insufficient_scope"
-        )
+        raise Forbidden(f"this key lacks the scope {scope!r}", code="insufficient_scope")
     return found
 
 
@@ -168,6 +162,4 @@ def _is_inside(address: str, networks: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     mapped = getattr(client, "ipv4_mapped", None)
-    return any(
-        (mapped or client) in ipaddress.ip_network(network) for network in networks
-    )
+    return any((mapped or client) in ipaddress.ip_network(network) for network in networks)

@@ -39,9 +39,7 @@ class Feed:
             self._waiting += 1
             try:
                 return (
-                    self._changed.wait_for(
-                        lambda: self._rings != mark or self._stopping, timeout
-                    )
+                    self._changed.wait_for(lambda: self._rings != mark or self._stopping, timeout)
                     and not self._stopping
                 )
             finally:

@@ -24,13 +24,9 @@ def readyz() -> tuple[Response, int]:
     try:
         version = migrate.current(services().database)
         if version != migrate.HEAD:
-            checks["migrations"] = (
-                f"the tables are at {version}, needed is {migrate.HEAD}: run mailsvc migrate"
-            )
+            checks["migrations"] = f"the tables are at {version}, needed is {migrate.HEAD}: run mailsvc migrate"
     except Exception:  # noqa: BLE001 - whatever it is, we are not ready
         log.warning("not ready", exc_info=True)
         checks |= {"database": "can't be reached", "migrations": "unknown"}
     ready = all(said == "ok" for said in checks.values())
-    return jsonify(
-        status="ready" if ready else "not_ready", checks=checks
-    ), 200 if ready else 503
+    return jsonify(status="ready" if ready else "not_ready", checks=checks), 200 if ready else 503

@@ -72,20 +72,9 @@ def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
 
 def refuse_unknown_arguments(*known: str) -> None:
     """A misspelt filter must not silently match everything."""
-    unknown = sorted(
-        name
-        for name in request.args
-        if name not in known and not name.startswith("metadata.")
-    )
+    unknown = sorted(name for name in request.args if name not in known and not name.startswith("metadata."))
     if unknown:
-        raise Invalid(
-            *(
-                FieldError(
-                    name, f"is not a parameter here; known are {', '.join(known)}"
-                )
-                for name in unknown
-            )
-        )
+        raise Invalid(*(FieldError(name, f"is not a parameter here; known are {', '.join(known)}") for name in unknown))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

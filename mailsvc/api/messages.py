@@ -49,22 +49,14 @@ def post_message() -> Response:
     parts = services()
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
-        raise UnsupportedMedia(
-            "send JSON as application/json, or a finished message as message/rfc822"
-        )
+        raise UnsupportedMedia("send JSON as application/json, or a finished message as message/rfc822")
     with parts.admission.room_for(request.content_length):
         parts.admission.check(caller().key_id)
         data = read_body()
-        consignment = (
-            _from_json(parts, data)
-            if kind == "application/json"
-            else _from_raw(parts, data)
-        )
+        consignment = _from_json(parts, data) if kind == "application/json" else _from_raw(parts, data)
         pledge = _pledge(data)
         del data
-        return _accept(
-            parts, Ticket(caller().app_id, [consignment], _render_one, pledge)
-        )
+        return _accept(parts, Ticket(caller().app_id, [consignment], _render_one, pledge))
 
 
 @blueprint.post("/v1/messages/batch")
@@ -109,9 +101,7 @@ class _Refused:
         self.document = problem_document(problem, prefix=self.prefix)
 
     def named_errors(self) -> list[FieldError]:
-        named = [
-            FieldError(self.prefix + e.field, e.detail) for e in self.problem.errors
-        ]
+        named = [FieldError(self.prefix + e.field, e.detail) for e in self.problem.errors]
         return named or [FieldError(self.prefix.strip("."), self.problem.detail)]
 
 
@@ -134,9 +124,7 @@ def _consign(parts: Services, draft: Draft) -> Consignment:
     if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
         references = (_message_id_of(parts, prepared.in_reply_to),)
         prepared = replace(prepared, in_reply_to=references[0])
-    return consign_draft(
-        prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references)
-    )
+    return consign_draft(prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references))
 
 
 def _from_raw(parts: Services, data: bytes) -> Consignment:
@@ -154,9 +142,7 @@ def _from_raw(parts: Services, data: bytes) -> Consignment:
         now=parts.database.now(),
         message_id=f"<{id_[4:]}@{domain}>",
     )
-    return consign_raw(
-        raw, Terms(caller().app_id, _relay(parts, None), parts.database.now()), id_=id_
-    )
+    return consign_raw(raw, Terms(caller().app_id, _relay(parts, None), parts.database.now()), id_=id_)
 
 
 def _relay(parts: Services, wanted: str | None) -> Relay:
@@ -181,9 +167,7 @@ def _relay(parts: Services, wanted: str | None) -> Relay:
 def _message_id_of(parts: Services, id_: str) -> str:
     with parts.database.read() as connection:
         condition = (message.c.id == id_) & (message.c.app_id == caller().app_id)
-        found = connection.execute(
-            select(message.c.message_id).where(condition)
-        ).scalar()
+        found = connection.execute(select(message.c.message_id).where(condition)).scalar()
     if found is None:
         raise Invalid(
             FieldError(
@@ -199,26 +183,18 @@ def _pledge(data: bytes) -> Pledge | None:
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LENGTH:
-        raise Invalid(
-            FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters")
-        )
+        raise Invalid(FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters"))
     route = f"{request.method} {request.full_path}\n".encode()
     return Pledge(
         key,
-        hashlib.sha256(
-            route + data if len(data) < 65536 else route + hashlib.sha256(data).digest()
-        ).hexdigest(),
+        hashlib.sha256(route + data if len(data) < 65536 else route + hashlib.sha256(data).digest()).hexdigest(),
     )
 
 
 def _accept(parts: Services, ticket: Ticket) -> Response:
-    with parts.admission.turn(
-        ticket.app_id, ticket.pledge.key if ticket.pledge else None
-    ):
+    with parts.admission.turn(ticket.app_id, ticket.pledge.key if ticket.pledge else None):
         answer = parts.intake.accept(ticket)
-    response = Response(
-        answer.body, status=answer.status, content_type="application/json"
-    )
+    response = Response(answer.body, status=answer.status, content_type="application/json")
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return response
@@ -234,14 +210,7 @@ def _render_one(consignments: Sequence[Consignment]) -> Answer:
 def _render_batch(entries: "Sequence[Consignment | _Refused]") -> Answer:
     return Answer(
         202,
-        _encode(
-            {
-                "data": [
-                    e.answer() if isinstance(e, Consignment) else e.document
-                    for e in entries
-                ]
-            }
-        ),
+        _encode({"data": [e.answer() if isinstance(e, Consignment) else e.document for e in entries]}),
     )
 
 

@@ -35,9 +35,7 @@ def problem_document(problem: Problem, *, prefix: str = "") -> dict[str, Any]:
         "request_id": g.get("request_id", ""),
     }
     if problem.errors:
-        document["errors"] = [
-            {"field": prefix + e.field, "detail": e.detail} for e in problem.errors
-        ]
+        document["errors"] = [{"field": prefix + e.field, "detail": e.detail} for e in problem.errors]
     return document
 
 
@@ -48,9 +46,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _of_anything)
 
 
-def _answer(
-    document: dict[str, Any], headers: dict[str, str] | None = None
-) -> Response:
+def _answer(document: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     body = json.dumps(document, ensure_ascii=True)
     return Response(
         body,
@@ -71,9 +67,7 @@ def _of_problem(problem: Problem) -> Response:
 
 def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
-    code, title = _CODES.get(
-        status, ("invalid_request" if status < 500 else "internal", error.name)
-    )
+    code, title = _CODES.get(status, ("invalid_request" if status < 500 else "internal", error.name))
     detail = error.description or title
     if isinstance(error, RequestEntityTooLarge):
         detail = "the request is larger than MAILSVC_MAX_REQUEST_BYTES allows"
@@ -96,14 +90,8 @@ def _of_http(error: HTTPException) -> Response:
 
 def _of_anything(error: Exception) -> Response:
     if isinstance(error, SQLAlchemyError | OSError) and is_away(error):
-        log.warning(
-            "the database is away", extra=facts(error=explain(error), path=request.path)
-        )
-        return _of_problem(
-            Unavailable(
-                "the database can't be reached now; nothing was changed", retry_after=2
-            )
-        )
+        log.warning("the database is away", extra=facts(error=explain(error), path=request.path))
+        return _of_problem(Unavailable("the database can't be reached now; nothing was changed", retry_after=2))
     if isinstance(error, VaultError):
         log.error("a stored secret can't be read", extra=facts(error=str(error)))
         return _of_problem(Unavailable(str(error), retry_after=60))
@@ -112,6 +100,4 @@ def _of_anything(error: Exception) -> Response:
         exc_info=error,
         extra=facts(request_id=g.get("request_id"), path=request.path),
     )
-    return _of_problem(
-        Problem("something went wrong on our side; the log names this request_id")
-    )
+    return _of_problem(Problem("something went wrong on our side; the log names this request_id"))

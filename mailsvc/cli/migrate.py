@@ -22,8 +22,4 @@ def command(as_json: bool) -> None:  # noqa: FBT001 - click's way
     before = migrate.current(database)
     after = migrate.upgrade(database)
     database.close()
-    click.echo(
-        json.dumps({"before": before, "after": after})
-        if as_json
-        else f"The tables are at version {after}."
-    )
+    click.echo(json.dumps({"before": before, "after": after}) if as_json else f"The tables are at version {after}.")

@@ -45,9 +45,7 @@ class _Segment:
         self.path = path
         # Locked before it can be seen under its name, so that nobody takes it for a dead worker's.
         unseen = path.with_suffix(".new")
-        self.descriptor = os.open(
-            unseen, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        self.descriptor = os.open(unseen, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         self.size = 0
         self.open: set[int] = set()
@@ -83,10 +81,7 @@ class Journal:
             self._segments.append(segment)
         segment.open.add(self._number)
         self._where[self._number] = segment
-        segment.write(
-            _encoder.encode(_Line(self._number, claims, relay_id=relay_id, host=host))
-            + b"\n"
-        )
+        segment.write(_encoder.encode(_Line(self._number, claims, relay_id=relay_id, host=host)) + b"\n")
         return self._number
 
     def got(self, number: int, reply: Reply) -> None:
@@ -149,9 +144,7 @@ def testaments(directory: Path) -> list[Testament]:
             continue
         owner = path.name.split(".")[0]
         boot_id, *lines = content.split(b"\n")
-        testament = found.setdefault(
-            owner, Testament(owner, power_was_lost=boot_id.decode() != _boot_id())
-        )
+        testament = found.setdefault(owner, Testament(owner, power_was_lost=boot_id.decode() != _boot_id()))
         testament.paths.append(path)
         testament.entries.extend(_entries(lines))
     return list(found.values())
@@ -174,9 +167,7 @@ def _entries(lines: list[bytes]) -> Iterator[Entry]:
         except msgspec.DecodeError:
             continue  # torn by the kill, or the empty end
         if line.claims:
-            entries[line.number] = Entry(
-                [tuple(c) for c in line.claims], line.relay_id, line.host
-            )
+            entries[line.number] = Entry([tuple(c) for c in line.claims], line.relay_id, line.host)
         elif line.number in entries:
             entries[line.number].reply = Reply(line.code, line.enhanced_code, line.text)
     yield from entries.values()

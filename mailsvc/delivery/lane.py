@@ -78,9 +78,7 @@ class Lane:
     def room(self) -> int:
         """How many deliveries this lane can take now."""
         now = clock.monotonic()
-        if self.share == 0 or (
-            self.blocked_until is not None and now < self.blocked_until
-        ):
+        if self.share == 0 or (self.blocked_until is not None and now < self.blocked_until):
             return 0
         connections = 1 if self.blocked_until is not None else self.share
         window = self._window(connections, now)
@@ -122,9 +120,7 @@ class Lane:
                 turn.set_result(None)
                 waiting -= 1
         while waiting > 0 and len(self._senders) < limit:
-            sender = asyncio.create_task(
-                self._send_all(), name=f"sender {self.relay.name}"
-            )
+            sender = asyncio.create_task(self._send_all(), name=f"sender {self.relay.name}")
             self._senders.add(sender)
             sender.add_done_callback(self._sender_ended)
             waiting -= 1
@@ -132,9 +128,7 @@ class Lane:
     def _sender_ended(self, sender: asyncio.Task[None]) -> None:
         self._senders.discard(sender)
         if not sender.cancelled() and (error := sender.exception()):
-            log.error(
-                "a sender failed", exc_info=error, extra=facts(relay=self.relay.name)
-            )
+            log.error("a sender failed", exc_info=error, extra=facts(relay=self.relay.name))
         if self.parcels and not self._is_blocked():
             self._staff()
 
@@ -175,9 +169,7 @@ class Lane:
 
     def _may_use(self, session: Session) -> bool:
         return (
-            session.usable
-            and session.relay is self.relay
-            and clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
+            session.usable and session.relay is self.relay and clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
         )
 
     async def _leave(self, session: Session | None) -> None:
@@ -223,9 +215,7 @@ class Lane:
         meter.count("session_failures")
         self.failures += 1
         if (
-            trouble.is_auth
-            or self.failures >= FAILURES_TO_OPEN
-            or self.blocked_until is not None
+            trouble.is_auth or self.failures >= FAILURES_TO_OPEN or self.blocked_until is not None
         ) and not self._is_blocked():
             await self.owner.relay_failed(self, trouble)
             self._return_all()

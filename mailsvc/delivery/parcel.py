@@ -13,9 +13,7 @@ from mailsvc.mime.returnpath import return_path
 
 __all__ = ["Claimed", "Parcel", "pack"]
 
-RECIPIENTS_AT_ONCE = (
-    100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
-)
+RECIPIENTS_AT_ONCE = 100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,7 @@ class Parcel:
     claims: tuple[Claimed, ...]
     envelope_sender: str
     journal: Journal
-    deadline: (
-        float  # on the monotonic clock: after it, the lease may be somebody else's
-    )
+    deadline: float  # on the monotonic clock: after it, the lease may be somebody else's
     content: bytes | None = None
     held_bytes: int = 0
     number: int | None = None  # in the journal, once the dot is about to go out
@@ -51,9 +47,7 @@ class Parcel:
         """Whether the dot may go out: the lease is still ours. Notes it in the journal."""
         if clock.monotonic() >= self.deadline:
             return False
-        self.number = self.journal.about(
-            [(c.id, c.token) for c in self.claims], self.relay_id, self.host
-        )
+        self.number = self.journal.about([(c.id, c.token) for c in self.claims], self.relay_id, self.host)
         return True
 
     def got(self, reply: Reply) -> None:
@@ -68,7 +62,7 @@ class Parcel:
             recipients=tuple(c.recipient for c in self.claims),
             content=self.content,
             envid=self.message.id,
-            smtputf8=bool(self.message.smtputf8),
+            smtputf8=bool(self.message.smtputf8) or not all(c.recipient.isascii() for c in self.claims),
             eight_bit=bool(self.message.eight_bit),
             notify_success=bool(self.message.delivery_receipt),
             dsn=relay.dsn,

@@ -65,10 +65,7 @@ def _findings(connection: Connection, testament: Testament, now: int) -> list[Fi
                 findings.append(_finding(entry, held.pop(delivery_id), now))
     # Never at the dot: certainly not delivered, unless the machine lost the journal's last lines with its power.
     blank = Entry([], "", "")
-    findings += [
-        _finding(blank, row, now) if testament.power_was_lost else _back(row, now)
-        for row in held.values()
-    ]
+    findings += [_finding(blank, row, now) if testament.power_was_lost else _back(row, now) for row in held.values()]
     return findings
 
 

@@ -24,9 +24,7 @@ class Circumstances:
     chance: float
 
 
-def finding_of(
-    parcel: Parcel, claim: Claimed, verdict: Verdict, seen: Circumstances
-) -> Finding:
+def finding_of(parcel: Parcel, claim: Claimed, verdict: Verdict, seen: Circumstances) -> Finding:
     """What the verdict on one recipient means for its delivery."""
     if verdict.fate is Fate.UNTRIED:
         return given_back(claim, seen.now)

@@ -91,9 +91,7 @@ class DeliveryWorker:
         """Work until ``stop`` is set, then drain."""
         self._loop = asyncio.get_running_loop()
         self._journal = Journal(self._context.journal_directory, self.owner)
-        self._recorder = GroupWriter(
-            self._database, write=self._record, settled=self._settled
-        )
+        self._recorder = GroupWriter(self._database, write=self._record, settled=self._settled)
         keeper = asyncio.create_task(self._keep_leases())
         stopper = asyncio.create_task(stop.wait())
         stopper.add_done_callback(lambda _: self.wake())
@@ -119,9 +117,7 @@ class DeliveryWorker:
         try:
             due = await self._in_thread(self._due_lanes)
             lanes = [(lane, lane.room()) for lane in self._open_lanes(due)]
-            wanted = [
-                leases.Lane(lane.relay.id, room) for lane, room in lanes if room > 0
-            ]
+            wanted = [leases.Lane(lane.relay.id, room) for lane, room in lanes if room > 0]
             claimed = await self._claim(wanted) if wanted else 0
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
             _complain(error)
@@ -143,14 +139,10 @@ class DeliveryWorker:
     def _due_lanes(self) -> list[tuple[str, int]]:
         """The next relays in turn that have unfinished deliveries."""
         with self._database.read() as connection:
-            due = leases.due_lanes(
-                connection, DELIVERIES, after=self._after, limit=LANES_AT_ONCE
-            )
+            due = leases.due_lanes(connection, DELIVERIES, after=self._after, limit=LANES_AT_ONCE)
             if len(due) < LANES_AT_ONCE and self._after:
                 seen = {relay_id for relay_id, _ in due}
-                first = leases.due_lanes(
-                    connection, DELIVERIES, after="", limit=LANES_AT_ONCE - len(due)
-                )
+                first = leases.due_lanes(connection, DELIVERIES, after="", limit=LANES_AT_ONCE - len(due))
                 due += [lane for lane in first if lane[0] not in seen]
                 self._after = ""
             elif len(due) == LANES_AT_ONCE:
@@ -175,11 +167,7 @@ class DeliveryWorker:
         lane = self._lanes.get(relay.id)
         if lane is None:
             lane = self._lanes[relay.id] = Lane(relay, self)
-        if (
-            known.retry_at is None
-            and lane.blocked_until is not None
-            and known.failures == 0
-        ):
+        if known.retry_at is None and lane.blocked_until is not None and known.failures == 0:
             lane.blocked_until, lane.failures, lane.opened_breaker = (
                 None,
                 0,
@@ -188,16 +176,12 @@ class DeliveryWorker:
         elif known.retry_at is not None and lane.blocked_until is None:
             lane.blocked_until, lane.opened_breaker = clock.monotonic(), known.failures
         lane.adopt(relay, self._context.presence.share(relay.max_connections))
-        lane.pace.set_rate(
-            relay.rate / self._context.presence.workers if relay.rate else None
-        )
+        lane.pace.set_rate(relay.rate / self._context.presence.workers if relay.rate else None)
         return lane
 
     async def _claim(self, wanted: list[leases.Lane]) -> int:
         deadline = clock.monotonic() + self._lease
-        rows, messages, bodies = await self._in_thread(
-            partial(self._claim_rows, wanted)
-        )
+        rows, messages, bodies = await self._in_thread(partial(self._claim_rows, wanted))
         by_lane: dict[str, dict[str, list[Claimed]]] = {}
         now = self._database.now()
         for row in rows:
@@ -209,54 +193,33 @@ class DeliveryWorker:
                 bool(row.uncertain),
             )
             if not self._is_void(row, claim, messages.get(row.message_id), now):
-                by_lane.setdefault(row.relay_id, {}).setdefault(
-                    row.message_id, []
-                ).append(claim)
+                by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(claim)
         for relay_id, by_message in by_lane.items():
-            self._hand_over(
-                self._lanes[relay_id], by_message, messages, bodies, deadline
-            )
+            self._hand_over(self._lanes[relay_id], by_message, messages, bodies, deadline)
         for lane_id, claims in by_lane.items():
-            self._lanes[lane_id].pace.take(
-                sum(map(len, claims.values())), clock.monotonic()
-            )
+            self._lanes[lane_id].pace.take(sum(map(len, claims.values())), clock.monotonic())
         return len(rows)
 
-    def _claim_rows(
-        self, wanted: list[leases.Lane]
-    ) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
+    def _claim_rows(self, wanted: list[leases.Lane]) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
         with self._database.write() as connection:
             now = self._database.now()
             until = now + self._lease * clock.SECOND
-            rows = leases.claim(
-                connection, DELIVERIES, wanted, owner=self.owner, now=now, until=until
-            )
+            rows = leases.claim(connection, DELIVERIES, wanted, owner=self.owner, now=now, until=until)
         if not rows:
             return [], {}, {}
         ids = list({row.message_id for row in rows})
         with self._database.read() as connection:
-            messages = {
-                row.id: row for row in connection.execute(_MESSAGES, {"ids": ids})
-            }
+            messages = {row.id: row for row in connection.execute(_MESSAGES, {"ids": ids})}
             return rows, messages, self._small_bodies(connection, messages)
 
-    def _small_bodies(
-        self, connection: Connection, messages: dict[str, Any]
-    ) -> dict[str, bytes]:
+    def _small_bodies(self, connection: Connection, messages: dict[str, Any]) -> dict[str, bytes]:
         """Bodies that fit in what memory is left for them; the others are read when their turn comes."""
         room, ids = BODY_BYTES - self._budget.used, []
         for row in messages.values():
             if row.size <= SMALL_BODY and row.size <= room:
                 ids.append(row.id)
                 room -= row.size
-        return (
-            {
-                row.message_id: row.content
-                for row in connection.execute(_BODIES, {"ids": ids})
-            }
-            if ids
-            else {}
-        )
+        return {row.message_id: row.content for row in connection.execute(_BODIES, {"ids": ids})} if ids else {}
 
     def _is_void(self, row: Any, claim: Claimed, facts_: Any, now: int) -> bool:
         """Whether this claim ends without a transaction: expired, or uncertain and not to be repeated."""
@@ -266,9 +229,7 @@ class DeliveryWorker:
             self._recorder.put(Report([given_up(claim)]))
             return True
         if row.expires_at is not None and row.expires_at <= now:
-            self._recorder.put(
-                Report([Finding(claim.id, Change.EXPIRE, claim.token, why="expired")])
-            )
+            self._recorder.put(Report([Finding(claim.id, Change.EXPIRE, claim.token, why="expired")]))
             return True
         return False
 
@@ -309,18 +270,14 @@ class DeliveryWorker:
         await self._budget.wait_for(parcel.message.size)
         parcel.held_bytes = parcel.message.size
         try:
-            parcel.content = await self._in_thread(
-                partial(self._read_body, parcel.message.id)
-            )
+            parcel.content = await self._in_thread(partial(self._read_body, parcel.message.id))
         except Exception as error:  # noqa: BLE001
             _complain(error)
         return parcel.content is not None
 
     def _read_body(self, message_id: str) -> bytes | None:
         with self._database.read() as connection:
-            return connection.execute(
-                select(body.c.content).where(body.c.message_id == message_id)
-            ).scalar()
+            return connection.execute(select(body.c.content).where(body.c.message_id == message_id)).scalar()
 
     def finished(
         self,
@@ -343,11 +300,7 @@ class DeliveryWorker:
             meter.count(f"attempts.{verdict.fate.value}")
             if verdict.fate is Fate.SENT:
                 meter.observe_latency(
-                    (
-                        clock.now()
-                        - (parcel.message.scheduled_at or parcel.message.created_at)
-                    )
-                    / clock.SECOND
+                    (clock.now() - (parcel.message.scheduled_at or parcel.message.created_at)) / clock.SECOND
                 )
         self._report(parcel, findings)
 
@@ -375,45 +328,30 @@ class DeliveryWorker:
         lane.blocked_until = clock.monotonic() + (retry_at - now) / clock.SECOND
         log.warning(
             "relay backs off",
-            extra=facts(
-                relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text
-            ),
+            extra=facts(relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text),
         )
         values = {
             "failures": lane.opened_breaker,
             "retry_at": retry_at,
             "last_error": f"{trouble.stage.value}: {trouble.text}",
         }
-        await self._tell_of_relay(
-            lane, values, "relay.paused" if lane.opened_breaker == 1 else None
-        )
+        await self._tell_of_relay(lane, values, "relay.paused" if lane.opened_breaker == 1 else None)
 
     async def relay_recovered(self, lane: Lane) -> None:
         log.info("relay works again", extra=facts(relay=lane.relay.name))
-        await self._tell_of_relay(
-            lane, {"failures": 0, "retry_at": None}, "relay.resumed"
-        )
+        await self._tell_of_relay(lane, {"failures": 0, "retry_at": None}, "relay.resumed")
 
-    async def _tell_of_relay(
-        self, lane: Lane, values: dict[str, Any], event_type: str | None
-    ) -> None:
+    async def _tell_of_relay(self, lane: Lane, values: dict[str, Any], event_type: str | None) -> None:
         try:
-            await self._in_thread(
-                partial(self._write_relay, lane.relay.id, values, event_type)
-            )
+            await self._in_thread(partial(self._write_relay, lane.relay.id, values, event_type))
         except Exception as error:  # noqa: BLE001 - the breaker works without being written down
             _complain(error)
 
-    def _write_relay(
-        self, relay_id: str, values: dict[str, Any], event_type: str | None
-    ) -> None:
+    def _write_relay(self, relay_id: str, values: dict[str, Any], event_type: str | None) -> None:
         with self._database.write() as connection:
             now = self._database.now()
             row = connection.execute(
-                update(relay_table)
-                .where(relay_table.c.id == relay_id)
-                .values(**values)
-                .returning(relay_table)
+                update(relay_table).where(relay_table.c.id == relay_id).values(**values).returning(relay_table)
             ).first()
             if row is not None and event_type is not None:
                 retry_at = clock.rfc3339(row.retry_at) if row.retry_at else None
@@ -464,9 +402,7 @@ class DeliveryWorker:
         for start in range(0, len(parcels), 200):
             some = parcels[start : start + 200]
             deadline = clock.monotonic() + self._lease
-            held = await self._in_thread(
-                partial(self._extend_rows, [c for p in some for c in p.claims])
-            )
+            held = await self._in_thread(partial(self._extend_rows, [c for p in some for c in p.claims]))
             for parcel in some:
                 if held.issuperset(c.id for c in parcel.claims):
                     parcel.deadline = deadline
@@ -508,18 +444,12 @@ _MESSAGES = select(
     message.c.created_at,
 ).where(message.c.id.in_(bindparam("ids", expanding=True)))
 
-_BODIES = select(body.c.message_id, body.c.content).where(
-    body.c.message_id.in_(bindparam("ids", expanding=True))
-)
+_BODIES = select(body.c.message_id, body.c.content).where(body.c.message_id.in_(bindparam("ids", expanding=True)))
 
 
 def _complain(error: Exception) -> None:
     if is_away(error):
-        said = (
-            explain(error)
-            if isinstance(error, SQLAlchemyError | OSError)
-            else str(error)
-        )
+        said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
         log.warning("the database is away; deliveries wait", extra=facts(error=said))
     else:
         log.error("delivery: unexpected", exc_info=error)

@@ -5,16 +5,11 @@ import threading
 
 from mailsvc import clock
 
-PREFIXES = frozenset(
-    {"msg", "dlv", "evt", "att", "rly", "mbx", "whk", "whd", "arr", "sup", "tpl", "key", "app", "wrk", "req"}
-)
+__all__ = ["is_id", "new_id"]
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
-_SPACE = (1 << 80) - 1
-_lock = threading.Lock()
-_last_ms = 0
-_last_random = 0
+_LOW_BITS = 40
 
 
 def new_id(prefix: str) -> str:
@@ -23,20 +18,40 @@ def new_id(prefix: str) -> str:
     Identifiers made by one process always ascend, also within a millisecond and when the clock steps back,
     so that rows are appended to their index rather than scattered over it.
     """
-    global _last_ms, _last_random  # noqa: PLW0603 - one sequence a process
-    ms = clock.now() // 1000
-    with _lock:
-        if ms > _last_ms:
-            _last_ms, _last_random = ms, int.from_bytes(os.urandom(10), "big") >> 1
-        else:
-            _last_random += 1 + int.from_bytes(os.urandom(4), "big")
-            if _last_random > _SPACE:
-                _last_ms, _last_random = _last_ms + 1, int.from_bytes(os.urandom(10), "big") >> 1
-        value = (_last_ms << 80) | _last_random
-    return prefix + "_" + "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+    return f"{prefix}_{_sequence.next()}"
 
 
 def is_id(text: str, prefix: str) -> bool:
     """Whether the text has the form of an identifier with this prefix."""
     head, _, tail = text.partition("_")
     return head == prefix and len(tail) == 26 and all(c in _ALPHABET for c in tail)
+
+
+class _Sequence:
+    """Half of the chance is new every millisecond, the other half counts up within it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ms = 0
+        self._head = ""
+        self._low = 0
+
+    def next(self) -> str:
+        ms = clock.now() // 1000
+        with self._lock:
+            self._low += 1
+            if ms > self._ms:
+                self._begin(ms)
+            elif self._low >> _LOW_BITS:
+                self._begin(self._ms + 1)
+            low = self._low
+            return f"{self._head}{_PAIRS[low >> 30]}{_PAIRS[low >> 20 & 1023]}{_PAIRS[low >> 10 & 1023]}{_PAIRS[low & 1023]}"
+
+    def _begin(self, ms: int) -> None:
+        chance = int.from_bytes(os.urandom(10), "big")
+        self._ms, self._low = ms, chance & ((1 << _LOW_BITS - 1) - 1)
+        head = (ms << 40) | chance >> 40
+        self._head = "".join([_PAIRS[head >> shift & 1023] for shift in range(80, -1, -10)])
+
+
+_sequence = _Sequence()

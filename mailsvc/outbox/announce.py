@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from mailsvc import clock
 from mailsvc.domain import events
 from mailsvc.domain.ids import new_id
+from mailsvc.store.bulk import insert_rows
 from mailsvc.store.database import serialize_commits
 from mailsvc.store.tables import event, webhook, webhook_delivery
 
@@ -26,9 +27,7 @@ class News:
     data: dict[str, Any]
     message_id: str | None = None
     delivery_id: str | None = None
-    sequence: int | None = (
-        None  # given where it is known to be the first, else counted up
-    )
+    sequence: int | None = None  # given where it is known to be the first, else counted up
     id: str = field(default_factory=lambda: new_id("evt"))
 
 
@@ -39,26 +38,18 @@ def announce(connection: Connection, news: Sequence[News], *, now: int) -> None:
     """Append the events in the order given, and queue them for every webhook that subscribed to them."""
     if not news:
         return
-    serialize_commits(
-        connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
-    )
+    serialize_commits(connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql")
     _number(connection, news)
     timestamp = clock.rfc3339(now)
-    connection.execute(
-        insert(event), [_event_row(item, now, timestamp) for item in news]
-    )
+    insert_rows(connection, event, [_event_row(item, now, timestamp) for item in news])
     _fan_out(connection, news, now)
 
 
 def _number(connection: Connection, news: Sequence[News]) -> None:
-    wanted = {
-        item.message_id for item in news if item.message_id and item.sequence is None
-    }
+    wanted = {item.message_id for item in news if item.message_id and item.sequence is None}
     if not wanted:
         return
-    last = dict(
-        connection.execute(_LAST_SEQUENCE, {"ids": list(wanted)}).tuples().all()
-    )
+    last = dict(connection.execute(_LAST_SEQUENCE, {"ids": list(wanted)}).tuples().all())
     for item in news:
         if item.message_id and item.sequence is None:
             item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
@@ -97,35 +88,22 @@ _SUBSCRIPTIONS = select(webhook.c.id, webhook.c.app_id, webhook.c.events).where(
 
 
 def _fan_out(connection: Connection, news: Sequence[News], now: int) -> None:
-    hooks = connection.execute(
-        _SUBSCRIPTIONS, {"apps": list({item.app_id for item in news})}
-    ).all()
+    hooks = connection.execute(_SUBSCRIPTIONS, {"apps": list({item.app_id for item in news})}).all()
     for hook in hooks:
         patterns = tuple(json.loads(hook.events))
-        wanted = [
-            n.id
-            for n in news
-            if n.app_id == hook.app_id and events.matches(patterns, n.type)
-        ]
+        wanted = [n.id for n in news if n.app_id == hook.app_id and events.matches(patterns, n.type)]
         enqueue_for_webhooks(connection, hook.id, wanted, now=now)
 
 
-def enqueue_for_webhooks(
-    connection: Connection, webhook_id: str, event_ids: Iterable[str], *, now: int
-) -> None:
+def enqueue_for_webhooks(connection: Connection, webhook_id: str, event_ids: Iterable[str], *, now: int) -> None:
     """Queue events for one webhook, due at once."""
-    rows = [
-        {
-            "webhook_id": webhook_id,
-            "event_id": id_,
-            "due_at": now,
-            "created_at": now,
-            "updated_at": now,
-        }
-        for id_ in event_ids
-    ]
-    if rows:
-        connection.execute(_ENQUEUE, rows)
-
-
-_ENQUEUE = insert(webhook_delivery).values(status="queued", attempts=0, lease_token=0)
+    common = {
+        "webhook_id": webhook_id,
+        "status": "queued",
+        "due_at": now,
+        "attempts": 0,
+        "lease_token": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert_rows(connection, webhook_delivery, [{"event_id": id_, **common} for id_ in event_ids])

@@ -1,8 +1,9 @@
 """From a checked draft to the rows that make it durable. Nothing is stored here: see ``intake``."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from mailsvc import clock
 from mailsvc.domain.draft import Prepared, Recipient
@@ -28,6 +29,8 @@ class Consignment:
     message: dict[str, Any]
     content: bytes
     deliveries: list[dict[str, Any]]
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
 
     @property
     def app_id(self) -> str:
@@ -49,8 +52,8 @@ class Consignment:
         message = self.message
         base = {
             "message_id": message["id"],
-            "tags": json.loads(message["tags"]),
-            "metadata": json.loads(message["metadata"]),
+            "tags": self.tags,
+            "metadata": self.metadata,
         }
         told = [
             News(
@@ -86,9 +89,7 @@ class Consignment:
     def status(self) -> str:
         waiting = Status.SCHEDULED if self.message["scheduled_at"] else Status.QUEUED
         return (
-            waiting.value
-            if any(d["status"] != Status.SUPPRESSED for d in self.deliveries)
-            else Status.SUPPRESSED.value
+            waiting.value if any(d["status"] != Status.SUPPRESSED for d in self.deliveries) else Status.SUPPRESSED.value
         )
 
     def answer(self) -> dict[str, Any]:
@@ -99,8 +100,7 @@ class Consignment:
             "status": self.status,
             "created_at": clock.rfc3339(self.message["created_at"]),
             "deliveries": [
-                {"id": d["id"], "recipient": d["recipient"], "status": d["status"]}
-                for d in self.deliveries
+                {"id": d["id"], "recipient": d["recipient"], "status": d["status"]} for d in self.deliveries
             ],
         }
 
@@ -146,10 +146,8 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
         "expires_in": prepared.expires_in,
         "relay": prepared.relay,
     }
-    smtputf8 = prepared.sender.needs_smtputf8 or any(
-        m.needs_smtputf8
-        for m in (*prepared.to, *prepared.cc, *prepared.bcc, *prepared.reply_to)
-    )
+    in_headers = (prepared.sender, *prepared.to, *prepared.cc, *prepared.reply_to)
+    smtputf8 = any(mailbox.needs_smtputf8 for mailbox in in_headers)
     message = _message_row(id_, terms, submitted) | {
         "message_id": message_id,
         "sender": _show(prepared.sender),
@@ -162,8 +160,7 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
         "on_uncertain": prepared.on_uncertain,
         "delivery_receipt": prepared.delivery_receipt,
         "scheduled_at": prepared.scheduled_at,
-        "expires_at": (prepared.scheduled_at or terms.now)
-        + prepared.expires_in * clock.SECOND,
+        "expires_at": (prepared.scheduled_at or terms.now) + prepared.expires_in * clock.SECOND,
         "tags": compact(list(prepared.tags)),
         "metadata": compact(prepared.metadata),
     }
@@ -174,9 +171,7 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
     )
 
 
-def consign_raw(
-    raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int = 259200
-) -> Consignment:
+def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int = 259200) -> Consignment:
     """Take a finished RFC 5322 message as it is."""
     submitted = {
         "from": raw.header_from,
@@ -196,8 +191,7 @@ def consign_raw(
         "envelope_sender": raw.sender.addr,
         "subject": raw.subject,
         "size": len(raw.content),
-        "smtputf8": raw.sender.needs_smtputf8
-        or any(r.needs_smtputf8 for r in raw.recipients),
+        "smtputf8": raw.sender.needs_smtputf8 or any(r.needs_smtputf8 for r in raw.recipients),
         "eight_bit": raw.eight_bit,
         "priority": PRIORITIES["normal"],
         "on_uncertain": "resend",
@@ -207,14 +201,15 @@ def consign_raw(
         "tags": "[]",
         "metadata": "{}",
     }
-    return Consignment(
-        message, raw.content, _delivery_rows(message, raw.recipients, "normal", terms)
-    )
+    return Consignment(message, raw.content, _delivery_rows(message, raw.recipients, "normal", terms))
+
+
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def compact(value: Any) -> str:
     """JSON in one canonical spelling, so that a filter can look for a part of it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _encode(value).decode()
 
 
 def _show(mailbox: Any) -> str:
@@ -243,12 +238,12 @@ def _delivery_rows(
         "app_id": terms.app_id,
         "relay_id": terms.relay.id,
         "status": (Status.SCHEDULED if scheduled else Status.QUEUED).value,
+        "attempts": 0,
+        "lease_token": 0,
+        "uncertain": False,
         "due_at": scheduled or terms.now - HEAD_START[priority],
         "expires_at": message["expires_at"],
         "created_at": message["created_at"],
         "updated_at": message["created_at"],
     }
-    return [
-        {"id": new_id("dlv"), "recipient": r.address, "kind": r.kind, **common}
-        for r in recipients
-    ]
+    return [{"id": new_id("dlv"), "recipient": r.address, "kind": r.kind, **common} for r in recipients]

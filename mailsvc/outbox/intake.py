@@ -1,6 +1,5 @@
 """Accepting: one writer that lets concurrent requests share commits, each answered only after its own is durable."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -8,12 +7,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain
 
-from sqlalchemy import Connection, insert, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc.domain.errors import FieldError, Invalid, Problem, Unavailable
 from mailsvc.outbox.announce import announce
 from mailsvc.outbox.consign import Consignment
+from mailsvc.store.bulk import insert_rows
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.tables import body, delivery, idempotency, message, suppression
 from mailsvc.telemetry import facts, log, meter
@@ -22,9 +22,7 @@ __all__ = ["Answer", "Intake", "Pledge", "Ticket"]
 
 GROUP_BYTES = 8 * 1024 * 1024  # a commit this large takes about a tenth of a second
 GROUP_MESSAGES = 2000
-PATIENCE = (
-    8.0  # seconds that a database may be away before the client is told to come back
-)
+PATIENCE = 8.0  # seconds that a database may be away before the client is told to come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +121,7 @@ class Intake:
         elif is_away(error):
             log.warning(
                 "the database can't store",
-                extra=facts(
-                    error=explain(error)
-                    if isinstance(error, SQLAlchemyError | OSError)
-                    else str(error)
-                ),
+                extra=facts(error=explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)),
             )
             group[0].done.set_exception(
                 Unavailable(
@@ -163,9 +157,7 @@ def _take_group(pending: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
     for n, ticket in enumerate(pending):
         key = (ticket.app_id, ticket.pledge.key) if ticket.pledge else None
         if group and (
-            size + ticket.size > GROUP_BYTES
-            or count + len(ticket.consignments) > GROUP_MESSAGES
-            or key in keys
+            size + ticket.size > GROUP_BYTES or count + len(ticket.consignments) > GROUP_MESSAGES or key in keys
         ):
             return group, pending[n:]
         group.append(ticket)
@@ -177,42 +169,23 @@ def _take_group(pending: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
 
 def _already_stored(connection: Connection, group: list[Ticket]) -> set[str]:
     ids = [c.message["id"] for t in group for c in t.consignments]
-    return set(
-        connection.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars()
-    )
+    return set(connection.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars())
 
 
-def _insert(
-    connection: Connection, group: list[Ticket], known: set[str], now: int
-) -> list[Answer | Problem]:
+def _insert(connection: Connection, group: list[Ticket], known: set[str], now: int) -> list[Answer | Problem]:
     answers = _replays(connection, group, known)
     fresh = [t for t in group if id(t) not in answers]
-    consignments = [
-        c for t in fresh for c in t.consignments if c.message["id"] not in known
-    ]
+    consignments = [c for t in fresh for c in t.consignments if c.message["id"] not in known]
     _suppress(connection, consignments, now)
     if consignments:
-        connection.execute(insert(message), [c.message for c in consignments])
-        connection.execute(
-            insert(body),
-            [
-                {"message_id": c.message["id"], "content": c.content}
-                for c in consignments
-            ],
-        )
-        connection.execute(
-            _INSERT_DELIVERY,
-            list(chain.from_iterable(c.deliveries for c in consignments)),
-        )
+        insert_rows(connection, message, [c.message for c in consignments])
+        insert_rows(connection, body, [{"message_id": c.message["id"], "content": c.content} for c in consignments])
+        insert_rows(connection, delivery, list(chain.from_iterable(c.deliveries for c in consignments)))
     for ticket in fresh:
         answers[id(ticket)] = ticket.render(ticket.consignments)
     _keep_pledges(
         connection,
-        [
-            t
-            for t in fresh
-            if not known.issuperset(c.message["id"] for c in t.consignments)
-        ],
+        [t for t in fresh if not known.issuperset(c.message["id"] for c in t.consignments)],
         answers,
         now,
     )
@@ -220,12 +193,7 @@ def _insert(
     return [answers[id(t)] for t in group]
 
 
-_INSERT_DELIVERY = insert(delivery).values(attempts=0, lease_token=0, uncertain=False)
-
-
-def _replays(
-    connection: Connection, group: list[Ticket], known: set[str]
-) -> dict[int, Answer | Problem]:
+def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> dict[int, Answer | Problem]:
     """The answers of tickets whose idempotency key was used before."""
     keyed = {
         (t.app_id, t.pledge.key): t
@@ -239,9 +207,7 @@ def _replays(
     for row in connection.execute(select(idempotency).where(condition)):
         ticket = keyed[row.app_id, row.key]
         if ticket.pledge and row.fingerprint == ticket.pledge.fingerprint:
-            answers[id(ticket)] = Answer(
-                row.status, row.response.encode(), replayed=True
-            )
+            answers[id(ticket)] = Answer(row.status, row.response.encode(), replayed=True)
         else:
             answers[id(ticket)] = Invalid(
                 FieldError(
@@ -273,36 +239,23 @@ def _keep_pledges(
                     "created_at": now,
                 }
             )
-    if rows:
-        connection.execute(insert(idempotency), rows)
+    insert_rows(connection, idempotency, rows)
 
 
-def _suppress(
-    connection: Connection, consignments: list[Consignment], now: int
-) -> None:
+def _suppress(connection: Connection, consignments: list[Consignment], now: int) -> None:
     """Apply the suppression list: an entry with a tag covers only messages with that tag."""
     for app_id in {c.app_id for c in consignments}:
         mine = [c for c in consignments if c.app_id == app_id]
-        addresses = list(
-            {row["recipient"].lower() for c in mine for row in c.deliveries}
-        )
+        addresses = list({row["recipient"].lower() for c in mine for row in c.deliveries})
         found: dict[str, set[str]] = {}
         for start in range(0, len(addresses), 5000):
             chosen = suppression.c.address.in_(addresses[start : start + 5000])
             for row in connection.execute(
-                select(suppression.c.address, suppression.c.tag).where(
-                    suppression.c.app_id == app_id, chosen
-                )
+                select(suppression.c.address, suppression.c.tag).where(suppression.c.app_id == app_id, chosen)
             ):
                 found.setdefault(row.address, set()).add(row.tag)
         if not found:
             continue
         for consignment in mine:
-            tags = {"", *_tags(consignment)}
-            consignment.suppress(
-                {address for address, scopes in found.items() if scopes & tags}, now
-            )
-
-
-def _tags(consignment: Consignment) -> list[str]:
-    return list(json.loads(consignment.message["tags"]))
+            tags = {"", *consignment.tags}
+            consignment.suppress({address for address, scopes in found.items() if scopes & tags}, now)

@@ -64,9 +64,7 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ca_pem: str | None = None
     username: str | None = None
     password: str | None = None
-    auth: Literal[
-        "auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"
-    ] = "auto"
+    auth: Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"] = "auto"
     oauth: OAuth | None = None
     max_connections: int = 10
     max_messages_per_connection: int = 100
@@ -87,9 +85,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
             "name",
             "must be 1 to 64 letters, digits, dots, dashes or underscores",
         ),
-        _unless(
-            _HOST.fullmatch(relay.host), "host", "must be a host name or an IP address"
-        ),
+        _unless(_HOST.fullmatch(relay.host), "host", "must be a host name or an IP address"),
         _unless(1 <= relay.port <= 65535, "port", "must be from 1 to 65535"),
         _unless(
             1 <= relay.max_connections <= 1000,
@@ -134,9 +130,7 @@ def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
     return {
         "name": relay.name,
         "config": compact(config),
-        "secret": vault.encrypt(json.dumps(secret))
-        if relay.password is not None or relay.oauth
-        else None,
+        "secret": vault.encrypt(json.dumps(secret)) if relay.password is not None or relay.oauth else None,
         "enabled": relay.enabled,
         "is_default": relay.default,
     }
@@ -144,11 +138,7 @@ def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
 
 def relay_form(row: Any, vault: Vault) -> NewRelay:
     """The form that would make this row, secrets included: what a PATCH starts from."""
-    secret = (
-        json.loads(vault.decrypt(row.secret))
-        if row.secret
-        else {"password": None, "oauth": None}
-    )
+    secret = json.loads(vault.decrypt(row.secret)) if row.secret else {"password": None, "oauth": None}
     whole = json.loads(row.config) | {
         "name": row.name,
         "default": bool(row.is_default),
@@ -168,9 +158,7 @@ def shown_relay(row: Any, *, now: int) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         **config,
-        "timeouts": msgspec.to_builtins(
-            msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)
-        ),
+        "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
         "password": MASK if row.secret and not has else None,
         "oauth": MASK if row.secret and has else None,
         "default": bool(row.is_default),
@@ -213,21 +201,14 @@ def _check_rate(rate: str | None) -> FieldError | None:
         if rate is not None:
             parse_rate(rate, "rate")
     except BadSetting:
-        return FieldError(
-            "rate", "must be a number a second, minute, hour or day, such as 14/s"
-        )
+        return FieldError("rate", "must be a number a second, minute, hour or day, such as 14/s")
     return None
 
 
 def _check_return_path(address: str | None) -> FieldError | None:
     try:
-        if (
-            address is not None
-            and parse_mailbox(address).addr.lower() != address.lower()
-        ):
-            return FieldError(
-                "return_path", "must be a plain address such as bounces@app.test"
-            )
+        if address is not None and parse_mailbox(address).addr.lower() != address.lower():
+            return FieldError("return_path", "must be a plain address such as bounces@app.test")
     except ValueError as error:
         return FieldError("return_path", str(error))
     return None

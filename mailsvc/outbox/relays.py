@@ -45,9 +45,7 @@ class KnownRelay:
 def relay_of(row: Any, vault: Vault) -> Relay:
     """The relay that a row of ``mailsvc_relay`` describes, its secrets decrypted."""
     config: Mapping[str, Any] = json.loads(row.config)
-    secret: Mapping[str, Any] = (
-        json.loads(vault.decrypt(row.secret)) if row.secret else {}
-    )
+    secret: Mapping[str, Any] = json.loads(vault.decrypt(row.secret)) if row.secret else {}
     rate = config.get("rate")
     return Relay(
         id=row.id,
@@ -74,9 +72,7 @@ def relay_of(row: Any, vault: Vault) -> Relay:
 class RelayBook:
     """Looks relays up; what it knows is at most ``memory`` seconds old."""
 
-    def __init__(
-        self, database: Database, vault: Vault, *, memory: float = 1.0
-    ) -> None:
+    def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0) -> None:
         self._database = database
         self._vault = vault
         self._memory = memory
@@ -97,11 +93,7 @@ class RelayBook:
         fresh: dict[str, KnownRelay] = {}
         now = clock.monotonic()
         with self._lock:
-            stale = [
-                i
-                for i in relay_ids
-                if now - self._by_id.get(i, (-self._memory, None))[0] >= self._memory
-            ]
+            stale = [i for i in relay_ids if now - self._by_id.get(i, (-self._memory, None))[0] >= self._memory]
         if stale:
             with self._database.read() as connection:
                 self._remember(now, stale, connection)
@@ -112,9 +104,7 @@ class RelayBook:
                     fresh[id_] = known
         return fresh
 
-    def _remember(
-        self, now: float, relay_ids: list[str], connection: Connection
-    ) -> None:
+    def _remember(self, now: float, relay_ids: list[str], connection: Connection) -> None:
         found = {id_: (now, None) for id_ in relay_ids}
         rows = connection.execute(select(relay).where(relay.c.id.in_(relay_ids))).all()
         known: dict[str, tuple[float, KnownRelay | None]] = {
@@ -138,9 +128,7 @@ class RelayBook:
         """The relay that an app names, or its default: the one marked so, else the oldest."""
         relays = self._of_app(app_id)
         if name_or_id is not None:
-            return next(
-                (r for r in relays if name_or_id in (r.relay.name, r.relay.id)), None
-            )
+            return next((r for r in relays if name_or_id in (r.relay.name, r.relay.id)), None)
         usable = [r for r in relays if r.enabled]
         return next((r for r in usable if r.is_default), usable[0] if usable else None)
 
@@ -156,9 +144,7 @@ class RelayBook:
         if read_at and clock.monotonic() - read_at < self._memory:
             return relays
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(relay).where(relay.c.app_id == app_id).order_by(relay.c.id)
-            ).all()
+            rows = connection.execute(select(relay).where(relay.c.app_id == app_id).order_by(relay.c.id)).all()
         relays = [KnownRelay(row, self._vault) for row in rows]
         with self._lock:
             self._by_app[app_id] = (clock.monotonic(), relays)

@@ -29,9 +29,7 @@ class Suppression:
     event_id: str | None = None
 
 
-def add_suppressions(
-    connection: Connection, wanted: Sequence[Suppression], *, now: int
-) -> list[dict[str, Any]]:
+def add_suppressions(connection: Connection, wanted: Sequence[Suppression], *, now: int) -> list[dict[str, Any]]:
     """Add addresses that are not listed yet and tell about them. Returns the rows that are new."""
     if not wanted:
         return []
@@ -49,12 +47,7 @@ def add_suppressions(
             "created_at": now,
             "updated_at": now,
         }
-        statement = (
-            insert(suppression)
-            .values(**row)
-            .on_conflict_do_nothing()
-            .returning(suppression.c.id)
-        )
+        statement = insert(suppression).values(**row).on_conflict_do_nothing().returning(suppression.c.id)
         if connection.execute(statement).first():
             added.append(row)
     announce(

@@ -3,18 +3,19 @@
 All in one transaction, many deliveries at a time. A finding that is late, repeated or out of turn changes nothing.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+import msgspec
+from sqlalchemy import Connection, bindparam, null, select, update
 
 from mailsvc.domain.attempt import Tls
 from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.suppress import Suppression, add_suppressions
+from mailsvc.store.bulk import insert_rows, run_many
 from mailsvc.store.tables import attempt, delivery, message
 
 __all__ = ["Bounce", "Finding", "Try", "record"]
@@ -64,9 +65,7 @@ class Finding:
 
     delivery_id: str
     change: Change
-    lease_token: int | None = (
-        None  # the claim that this ends; None where no claim is involved
-    )
+    lease_token: int | None = None  # the claim that this ends; None where no claim is involved
     tried: Try | None = None
     bounce: Bounce | None = None
     due_at: int | None = None  # for a delivery that goes on waiting
@@ -101,41 +100,33 @@ _SETTLE = (
         due_at=bindparam("_due_at"),
         expires_at=bindparam("_expires_at"),
         attempts=bindparam("_attempts"),
-        lease_owner=None,
+        lease_owner=null(),
         uncertain=bindparam("_uncertain"),
         last_smtp=bindparam("_last_smtp"),
         updated_at=bindparam("_now"),
     )
 )
 
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
 _CHUNK = 2000  # bound parameters of one IN list
 
 
-def record(
-    connection: Connection, findings: Sequence[Finding], *, now: int
-) -> set[str]:
+def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> set[str]:
     """Write what was found. Returns the ids of the deliveries that it changed.
 
     The caller's transaction makes all of it durable at once.
     """
     rows: dict[str, Any] = {}
-    ids = sorted(
-        {f.delivery_id for f in findings}
-    )  # one order, so that two recorders never wait for each other
+    ids = sorted({f.delivery_id for f in findings})  # one order, so that two recorders never wait for each other
     for start in range(0, len(ids), _CHUNK):
-        rows.update(
-            (row.id, row)
-            for row in connection.execute(
-                _CURRENT, {"ids": ids[start : start + _CHUNK]}
-            )
-        )
+        rows.update((row.id, row) for row in connection.execute(_CURRENT, {"ids": ids[start : start + _CHUNK]}))
     steps = _steps(findings, rows, now)
     if not steps:
         return set()
-    connection.execute(_SETTLE, [step.settlement for step in steps])
-    attempts = [step.attempt for step in steps if step.attempt]
-    if attempts:
-        connection.execute(insert(attempt), attempts)
+    run_many(connection, _SETTLE, [step.settlement for step in steps])
+    insert_rows(connection, attempt, [step.attempt for step in steps if step.attempt])
     announce(connection, [step.news for step in steps if step.news], now=now)
     add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
     return {step.finding.delivery_id for step in steps}
@@ -182,9 +173,7 @@ def _step(finding: Finding, row: Any, status: Status, now: int) -> _Step:
         "_expires_at": expires_at,
         "_attempts": attempts,
         "_uncertain": False,
-        "_last_smtp": json.dumps(finding.tried.smtp())
-        if finding.tried
-        else row.last_smtp,
+        "_last_smtp": _encode(finding.tried.smtp()).decode() if finding.tried else row.last_smtp,
         "_now": now,
     }
     return _Step(
@@ -212,20 +201,14 @@ def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
         "text": tried.text,
         "relay_id": tried.relay_id,
         "host": tried.host,
-        "tls": json.dumps(
-            {"version": tls.version, "cipher": tls.cipher, "verified": tls.verified}
-        )
-        if tls
-        else None,
+        "tls": json.dumps({"version": tls.version, "cipher": tls.cipher, "verified": tls.verified}) if tls else None,
         "outcome": tried.outcome,
     }
 
 
 def _news(finding: Finding, row: Any, status: Status, attempts: int) -> News | None:
     event_type = EVENT_OF_STATUS.get(status)
-    if event_type is None or (
-        status is Status.DEFERRED and not _is_worth_telling(finding, row)
-    ):
+    if event_type is None or (status is Status.DEFERRED and not _is_worth_telling(finding, row)):
         return None
     data: dict[str, Any] = {
         "message_id": row.message_id,
@@ -233,8 +216,8 @@ def _news(finding: Finding, row: Any, status: Status, attempts: int) -> News | N
         "recipient": row.recipient,
         "status": status.value,
         "attempt": attempts,
-        "tags": json.loads(row.tags),
-        "metadata": json.loads(row.metadata),
+        "tags": _decode(row.tags),
+        "metadata": _decode(row.metadata),
     }
     if finding.tried:
         data["smtp"] = finding.tried.smtp()
@@ -249,7 +232,7 @@ def _is_worth_telling(finding: Finding, row: Any) -> bool:
     """A deferral is told when it is the first, and when its reason is another one than before."""
     if row.last_smtp is None or finding.tried is None:
         return True
-    before = json.loads(row.last_smtp)
+    before = _decode(row.last_smtp)
     return (before["stage"], before["code"], before["enhanced_code"]) != (
         finding.tried.stage,
         finding.tried.code,

@@ -22,9 +22,7 @@ _REFUSAL = {
 }
 
 
-def steer(
-    connection: Connection, message_id: str, change: Change, *, now: int
-) -> list[dict[str, Any]]:
+def steer(connection: Connection, message_id: str, change: Change, *, now: int) -> list[dict[str, Any]]:
     """Apply a change to every delivery of a message that allows it.
 
     Returns:
@@ -37,15 +35,9 @@ def steer(
     due_at = now if change in (Change.RETRY, Change.RELEASE) else None
     if change is Change.RETRY:
         _renew_expiry(connection, message_id, now)
-    changed = record(
-        connection, [Finding(id_, change, due_at=due_at) for id_ in ids], now=now
-    )
+    changed = record(connection, [Finding(id_, change, due_at=due_at) for id_ in ids], now=now)
     answer = []
-    for row in connection.execute(
-        select(delivery)
-        .where(delivery.c.message_id == message_id)
-        .order_by(delivery.c.id)
-    ):
+    for row in connection.execute(select(delivery).where(delivery.c.message_id == message_id).order_by(delivery.c.id)):
         done = row.id in changed
         detail = None if done else _explain(change, row.status)
         answer.append(
@@ -59,8 +51,7 @@ def steer(
         )
     if not changed:
         raise Conflict(
-            "; ".join(sorted({entry["detail"] for entry in answer if entry["detail"]}))
-            or "nothing to change"
+            "; ".join(sorted({entry["detail"] for entry in answer if entry["detail"]})) or "nothing to change"
         )
     return answer
 
@@ -72,11 +63,7 @@ def _explain(change: Change, status: str) -> str:
 
 
 def _ids(connection: Connection, message_id: str) -> list[str]:
-    return list(
-        connection.execute(
-            select(delivery.c.id).where(delivery.c.message_id == message_id)
-        ).scalars()
-    )
+    return list(connection.execute(select(delivery.c.id).where(delivery.c.message_id == message_id)).scalars())
 
 
 def _renew_expiry(connection: Connection, message_id: str, now: int) -> None:
@@ -84,11 +71,7 @@ def _renew_expiry(connection: Connection, message_id: str, now: int) -> None:
     row = connection.execute(select(message).where(message.c.id == message_id)).one()
     if row.expires_at <= now:
         span = row.expires_at - (row.scheduled_at or row.created_at)
-        connection.execute(
-            update(message)
-            .where(message.c.id == message_id)
-            .values(expires_at=now + span)
-        )
+        connection.execute(update(message).where(message.c.id == message_id).values(expires_at=now + span))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,35 +93,21 @@ _UNTOUCHED = (
 )
 
 
-def amend(
-    connection: Connection, message_id: str, wanted: Amendment, *, now: int
-) -> None:
+def amend(connection: Connection, message_id: str, wanted: Amendment, *, now: int) -> None:
     """Reschedule a message, or change its expiry or priority.
 
     Raises:
         Conflict: some of it was sent, is being sent, or has ended.
     """
-    rows = list(
-        connection.execute(
-            select(delivery)
-            .where(delivery.c.message_id == message_id)
-            .with_for_update()
-        )
-    )
+    rows = list(connection.execute(select(delivery).where(delivery.c.message_id == message_id).with_for_update()))
     stuck = sorted({r.status for r in rows if r.status not in _UNTOUCHED})
     if stuck or all(r.status == Status.SUPPRESSED for r in rows):
-        raise Conflict(
-            f"the message can't be changed any more: a delivery is {', '.join(stuck) or 'suppressed'}"
-        )
+        raise Conflict(f"the message can't be changed any more: a delivery is {', '.join(stuck) or 'suppressed'}")
     facts = connection.execute(select(message).where(message.c.id == message_id)).one()
-    scheduled_at = (
-        None if wanted.unschedule else (wanted.scheduled_at or facts.scheduled_at)
-    )
+    scheduled_at = None if wanted.unschedule else (wanted.scheduled_at or facts.scheduled_at)
     if scheduled_at is not None and scheduled_at <= now:
         scheduled_at = None
-    priority = (
-        facts.priority if wanted.priority is None else PRIORITIES[wanted.priority]
-    )
+    priority = facts.priority if wanted.priority is None else PRIORITIES[wanted.priority]
     span = (
         facts.expires_at - (facts.scheduled_at or facts.created_at)
         if wanted.expires_in is None
@@ -150,9 +119,7 @@ def amend(
         "priority": priority,
         "expires_at": expires_at,
     }
-    connection.execute(
-        update(message).where(message.c.id == message_id).values(**changed)
-    )
+    connection.execute(update(message).where(message.c.id == message_id).values(**changed))
     name = next(name for name, number in PRIORITIES.items() if number == priority)
     _move(connection, rows, scheduled_at, expires_at, now - HEAD_START[name], now)
 
@@ -174,22 +141,15 @@ def _move(
             values |= {"status": status.value, "due_at": scheduled_at or at_once}
         elif row.status == Status.DEFERRED and scheduled_at:
             values |= {"due_at": scheduled_at}
-        connection.execute(
-            update(delivery).where(delivery.c.id == row.id).values(**values)
-        )
+        connection.execute(update(delivery).where(delivery.c.id == row.id).values(**values))
 
 
 def expire_due(connection: Connection, *, now: int, limit: int) -> int:
     """End what has waited for longer than its message allows, whatever it waited for. Returns how many rows were due."""
-    condition = (delivery.c.expires_at <= now) & (
-        delivery.c.status != Status.SENDING.value
-    )
+    condition = (delivery.c.expires_at <= now) & (delivery.c.status != Status.SENDING.value)
     ids = list(
         connection.execute(
-            select(delivery.c.id)
-            .where(condition)
-            .order_by(delivery.c.expires_at)
-            .limit(limit)
+            select(delivery.c.id).where(condition).order_by(delivery.c.expires_at).limit(limit)
         ).scalars()
     )
     if ids:

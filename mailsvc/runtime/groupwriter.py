@@ -39,9 +39,7 @@ class GroupWriter(Generic[T]):
         self._changed = threading.Condition()
         self._stopping = False
         self.unsettled = 0  # results that are not durable yet
-        self._thread = threading.Thread(
-            target=self._run, name="group-writer", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="group-writer", daemon=True)
         self._thread.start()
 
     def put(self, result: T) -> None:
@@ -78,9 +76,7 @@ class GroupWriter(Generic[T]):
                     self._commit([result])
                 return
             # Its row stays leased and comes up again; the log says what is wrong with it.
-            log.exception(
-                "a result can't be written", extra=facts(error=type(error).__name__)
-            )
+            log.exception("a result can't be written", extra=facts(error=type(error).__name__))
         with self._changed:
             self.unsettled -= len(group)
         self._settled(group)
@@ -99,7 +95,5 @@ class GroupWriter(Generic[T]):
 
 def _complain(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    said = (
-        explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
-    )
+    said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
     log.warning("results wait for the database", extra=facts(error=said))

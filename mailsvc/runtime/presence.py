@@ -41,14 +41,9 @@ class Presence:
 
     def share(self, limit: int) -> int:
         """This worker's part of a limit that all workers share."""
-        if (
-            not self._joined_alone
-            and clock.monotonic() - self._joined_at < 2 * BEAT_SECONDS
-        ):
+        if not self._joined_alone and clock.monotonic() - self._joined_at < 2 * BEAT_SECONDS:
             return 0
-        rank = (
-            self._order.index(self.id) if self.id in self._order else len(self._order)
-        )
+        rank = self._order.index(self.id) if self.id in self._order else len(self._order)
         return limit // self.workers + (1 if rank < limit % self.workers else 0)
 
     def join(self) -> None:
@@ -75,11 +70,7 @@ class Presence:
         stats = json.dumps(meter.snapshot())
         with self._database.write() as connection:
             now = self._database.now()
-            changed = connection.execute(
-                update(worker)
-                .where(worker.c.id == self.id)
-                .values(seen_at=now, stats=stats)
-            )
+            changed = connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=now, stats=stats))
             if changed.rowcount == 0:
                 # The others gave us up for dead (frozen, or cut off): come back as one who joins.
                 self._joined_at, self._joined_alone = clock.monotonic(), False
@@ -104,14 +95,10 @@ class Presence:
             "pid": os.getpid(),
             "roles": ",".join(self._roles),
         }
-        connection.execute(
-            insert(worker).values(**row, started_at=now, seen_at=now, stats=stats)
-        )
+        connection.execute(insert(worker).values(**row, started_at=now, seen_at=now, stats=stats))
 
     def _look_around(self, connection: Connection, now: int) -> None:
         rows = connection.execute(
-            select(worker.c.id, worker.c.roles)
-            .where(worker.c.seen_at >= now - LIVES_FOR)
-            .order_by(worker.c.id)
+            select(worker.c.id, worker.c.roles).where(worker.c.seen_at >= now - LIVES_FOR).order_by(worker.c.id)
         )
         self._order = [row.id for row in rows if "deliver" in row.roles.split(",")]

@@ -24,9 +24,7 @@ class _Directory:
     def __init__(self, data_dir: Path) -> None:
         self.path = data_dir / "wake"
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(
-            self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        )
+        self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def address(self, name: str) -> str:
         return f"/proc/self/fd/{self._descriptor}/{name}"
@@ -37,9 +35,7 @@ class Bell:
 
     def __init__(self, data_dir: Path) -> None:
         self._directory = _Directory(data_dir)
-        self._socket = socket.socket(
-            socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
-        )
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._names: list[str] = []
         self._read_at = -1.0
         self._lock = threading.Lock()

@@ -44,9 +44,7 @@ def bootstrap(settings: Settings) -> str | None:
             _manage_relay(connection, settings, vault, app_id, database.now())
             _manage_webhook(connection, settings, vault, app_id, database.now())
     except (SQLAlchemyError, OSError) as error:
-        raise BadSetting(
-            f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error)}."
-        ) from error
+        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error)}.") from error
     finally:
         database.close()
     return key if is_new else None
@@ -59,18 +57,13 @@ def prepare_data_dir(settings: Settings) -> None:
         (settings.data_dir / "journal").mkdir(mode=0o700, exist_ok=True)
         settings.data_dir.chmod(0o700)
     except OSError as error:
-        raise BadSetting(
-            f"MAILSVC_DATA_DIR {settings.data_dir} can't be used: {error.strerror}."
-        ) from error
+        raise BadSetting(f"MAILSVC_DATA_DIR {settings.data_dir} can't be used: {error.strerror}.") from error
 
 
 def open_vault(settings: Settings) -> Vault:
     """The vault with the keys of the settings, else with the one in the data directory (made if missing)."""
     return Vault(
-        settings.secret_key
-        or _secret_file(
-            settings.data_dir / _SECRET_FILE, lambda: secrets.token_urlsafe(48)
-        )[0]
+        settings.secret_key or _secret_file(settings.data_dir / _SECRET_FILE, lambda: secrets.token_urlsafe(48))[0]
     )
 
 
@@ -116,20 +109,13 @@ def _first_app(connection: Connection, now: int) -> str:
     if found is not None:
         return str(found)
     id_ = new_id("app")
-    connection.execute(
-        insert(app).values(id=id_, name="default", created_at=now, updated_at=now)
-    )
+    connection.execute(insert(app).values(id=id_, name="default", created_at=now, updated_at=now))
     return id_
 
 
 def _keep_key(connection: Connection, app_id: str, key: str, now: int) -> None:
     digest = digest_of(key)
-    if (
-        connection.execute(
-            select(api_key.c.id).where(api_key.c.digest == digest)
-        ).first()
-        is None
-    ):
+    if connection.execute(select(api_key.c.id).where(api_key.c.digest == digest)).first() is None:
         values = {
             "name": "first",
             "scopes": '["send","read","admin"]',
@@ -137,16 +123,10 @@ def _keep_key(connection: Connection, app_id: str, key: str, now: int) -> None:
             "created_at": now,
             "updated_at": now,
         }
-        connection.execute(
-            insert(api_key).values(
-                id=new_id("key"), app_id=app_id, digest=digest, **values
-            )
-        )
+        connection.execute(insert(api_key).values(id=new_id("key"), app_id=app_id, digest=digest, **values))
 
 
-def _manage_relay(
-    connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int
-) -> None:
+def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int) -> None:
     """The relay of MAILSVC_RELAY_URL; without any relay, the sandbox's, which its server completes when it listens."""
     if settings.relay_url is not None:
         wanted = NewRelay(
@@ -159,34 +139,22 @@ def _manage_relay(
         try:
             check_relay(wanted, allow_plaintext=settings.allow_plaintext)
         except Invalid as problem:
-            raise BadSetting(
-                f"MAILSVC_RELAY_URL can't be used: {problem.detail}."
-            ) from problem
+            raise BadSetting(f"MAILSVC_RELAY_URL can't be used: {problem.detail}.") from problem
         _upsert_relay(connection, relay_values(wanted, vault), app_id, now)
-    others = connection.execute(
-        select(relay.c.id).where(relay.c.app_id == app_id, relay.c.name != SANDBOX)
-    ).first()
+    others = connection.execute(select(relay.c.id).where(relay.c.app_id == app_id, relay.c.name != SANDBOX)).first()
     if others is None:
         placeholder = NewRelay(name=SANDBOX, host="127.0.0.1", port=1, default=False)
         _upsert_relay(connection, relay_values(placeholder, vault), app_id, now)
     else:
         connection.execute(
-            update(relay)
-            .where(relay.c.app_id == app_id, relay.c.name == SANDBOX)
-            .values(enabled=False, updated_at=now)
+            update(relay).where(relay.c.app_id == app_id, relay.c.name == SANDBOX).values(enabled=False, updated_at=now)
         )
 
 
-def _upsert_relay(
-    connection: Connection, values: dict[str, Any], app_id: str, now: int
-) -> None:
+def _upsert_relay(connection: Connection, values: dict[str, Any], app_id: str, now: int) -> None:
     if values["is_default"]:
-        connection.execute(
-            update(relay).where(relay.c.app_id == app_id).values(is_default=False)
-        )
-    found = connection.execute(
-        select(relay).where(relay.c.app_id == app_id, relay.c.name == values["name"])
-    ).first()
+        connection.execute(update(relay).where(relay.c.app_id == app_id).values(is_default=False))
+    found = connection.execute(select(relay).where(relay.c.app_id == app_id, relay.c.name == values["name"])).first()
     if found is None:
         connection.execute(
             insert(relay).values(
@@ -199,11 +167,7 @@ def _upsert_relay(
                 **values,
             )
         )
-    elif (
-        found.config != values["config"]
-        or not found.enabled
-        or values["name"] != SANDBOX
-    ):
+    elif found.config != values["config"] or not found.enabled or values["name"] != SANDBOX:
         # What was wrong with it may be right with the new settings: forget its failures.
         connection.execute(
             update(relay)
@@ -212,14 +176,10 @@ def _upsert_relay(
         )
 
 
-def _manage_webhook(
-    connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int
-) -> None:
+def _manage_webhook(connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int) -> None:
     if settings.webhook_url is None:
         return
-    found = connection.execute(
-        select(webhook).where(webhook.c.app_id == app_id, webhook.c.managed)
-    ).first()
+    found = connection.execute(select(webhook).where(webhook.c.app_id == app_id, webhook.c.managed)).first()
     values = managed_webhook_values(
         settings.webhook_url,
         settings.webhook_secret,
@@ -240,28 +200,17 @@ def _manage_webhook(
             )
         )
     elif found.url != values["url"] or "secret" in values:
-        connection.execute(
-            update(webhook)
-            .where(webhook.c.id == found.id)
-            .values(updated_at=now, **values)
-        )
+        connection.execute(update(webhook).where(webhook.c.id == found.id).values(updated_at=now, **values))
 
 
-def write_sandbox(
-    connection: Connection, wanted: NewRelay, vault: Vault, now: int
-) -> None:
+def write_sandbox(connection: Connection, wanted: NewRelay, vault: Vault, now: int) -> None:
     """Let the sandbox's relay row point to where its server listens now."""
     values = relay_values(wanted, vault)
     row = connection.execute(
-        select(relay)
-        .where(relay.c.name == SANDBOX, relay.c.managed)
-        .order_by(relay.c.id)
-        .limit(1)
+        select(relay).where(relay.c.name == SANDBOX, relay.c.managed).order_by(relay.c.id).limit(1)
     ).first()
     if row is not None:
         values.pop("is_default")
         connection.execute(
-            update(relay)
-            .where(relay.c.id == row.id)
-            .values(updated_at=now, failures=0, retry_at=None, **values)
+            update(relay).where(relay.c.id == row.id).values(updated_at=now, failures=0, retry_at=None, **values)
         )

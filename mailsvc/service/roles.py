@@ -110,9 +110,7 @@ async def _work(parts: _Worker) -> None:
         loops.append(notifying.run(stop))
     if "upkeep" in parts.roles:
         loops.append(Upkeep(parts.database, parts.bell).run(stop))
-    ear.listen_in_loop(
-        lambda topics: [wake() for topic, wake in listeners if topic in topics] and None
-    )
+    ear.listen_in_loop(lambda topics: [wake() for topic, wake in listeners if topic in topics] and None)
     try:
         await asyncio.gather(*loops)
     finally:
@@ -138,16 +136,12 @@ def _delivery_context(parts: _Worker) -> Context:
 
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
-        for owner in settle_the_dead(
-            parts.database, parts.settings.data_dir / "journal"
-        ):
+        for owner in settle_the_dead(parts.database, parts.settings.data_dir / "journal"):
             parts.presence.forget(owner)
     parts.presence.join()
 
 
-async def _patiently(
-    parts: _Worker, stop: asyncio.Event, step: Callable[[], None]
-) -> None:
+async def _patiently(parts: _Worker, stop: asyncio.Event, step: Callable[[], None]) -> None:
     """Do it as soon as the database allows."""
     while not stop.is_set():
         try:
@@ -169,9 +163,7 @@ async def _beat(parts: _Worker, stop: asyncio.Event) -> None:
         try:
             await asyncio.to_thread(parts.presence.beat)
         except Exception as error:  # noqa: BLE001 - the next beat tries again
-            log.warning(
-                "no heartbeat", extra={"facts": {"error": str(error).splitlines()[0]}}
-            )
+            log.warning("no heartbeat", extra={"facts": {"error": str(error).splitlines()[0]}})
 
 
 async def _start_sandbox(parts: _Worker) -> Sandbox | None:

@@ -33,9 +33,7 @@ def die_with_parent(parent: int | None = None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # it ended before we could ask
 
 
-def serve(
-    settings: Settings, roles: tuple[str, ...], *, is_prepared: bool = False
-) -> int:
+def serve(settings: Settings, roles: tuple[str, ...], *, is_prepared: bool = False) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
     first_key = None if is_prepared else _bootstrap_apart(settings)
     work = tuple(role for role in roles if role != "api")
@@ -92,9 +90,7 @@ def _check_port(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise BadSetting(
-                f"MAILSVC_BIND {settings.bind} can't be used: {error.strerror}."
-            ) from error
+            raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {error.strerror}.") from error
 
 
 class _WorkerProcess:
@@ -113,9 +109,7 @@ class _WorkerProcess:
         ]
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(
-            target=self._watch, name="worker-watch", daemon=True
-        )
+        self._thread = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -140,15 +134,11 @@ class _WorkerProcess:
             self._process = subprocess.Popen(self._command)  # noqa: S603 - our own program
             code = self._process.wait()
             if not self._stopping.is_set():
-                log.error(
-                    "the worker ended; starting it again", extra=facts(exit_code=code)
-                )
+                log.error("the worker ended; starting it again", extra=facts(exit_code=code))
                 self._stopping.wait(1.0)
 
 
-def _serve_api(
-    settings: Settings, worker: _WorkerProcess | None, first_key: str | None
-) -> None:
+def _serve_api(settings: Settings, worker: _WorkerProcess | None, first_key: str | None) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415 - a worker-only process has no use for it
     from granian.log import LogLevels  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
@@ -181,9 +171,7 @@ def _serve_api(
         signal.signal(signal.SIGINT, interrupted)
         if worker is not None:
             worker.start()
-        threading.Thread(
-            target=_announce_ready, args=(settings, first_key), daemon=True
-        ).start()
+        threading.Thread(target=_announce_ready, args=(settings, first_key), daemon=True).start()
 
     server.on_startup(started)
     if worker is not None:

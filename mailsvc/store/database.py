@@ -62,9 +62,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
         self.url = make_url(url)
-        self.dialect: Dialect = (
-            "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
-        )
+        self.dialect: Dialect = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
         self._steady = clock.SteadyClock()
         self._skew = 0
         self._turn = threading.Lock()
@@ -131,9 +129,7 @@ class Database:
     def _open_lock(self) -> int:
         if self._lock_file is None:
             path = Path(str(self.url.database) + ".lock")
-            self._lock_file = os.open(
-                path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._lock_file
 
 
@@ -157,9 +153,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
-        connection.isolation_level = (
-            None  # the driver must not begin transactions of its own
-        )
+        connection.isolation_level = None  # the driver must not begin transactions of its own
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(pragma)
 
@@ -191,8 +185,4 @@ def _postgresql_engine(url: str, pool_size: int) -> Engine:
 def explain(error: SQLAlchemyError | OSError) -> str:
     """The database's own words in one line, without the statement or its values."""
     origin = getattr(error, "orig", None) or error
-    return (
-        str(origin).strip().splitlines()[0]
-        if str(origin).strip()
-        else type(origin).__name__
-    )
+    return str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__

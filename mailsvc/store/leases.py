@@ -83,9 +83,7 @@ def claim(
     for n, lane in enumerate(lanes):
         values[f"lane{n}"], values[f"limit{n}"] = lane.id, lane.limit
     dialect: Dialect = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
-    return list(
-        connection.execute(_claim_statement(worklist, len(lanes), dialect), values)
-    )
+    return list(connection.execute(_claim_statement(worklist, len(lanes), dialect), values))
 
 
 @lru_cache(maxsize=256)
@@ -121,15 +119,10 @@ def extend(
         f"UPDATE {worklist.table} SET due_at = :until "  # noqa: S608
         f"WHERE {condition} AND lease_token = :lease_token AND due_at IS NOT NULL AND status = 'sending'"
     )
-    return sum(
-        connection.execute(statement, {**lease, "until": until}).rowcount
-        for lease in leases
-    )
+    return sum(connection.execute(statement, {**lease, "until": until}).rowcount for lease in leases)
 
 
-def due_lanes(
-    connection: Connection, worklist: Worklist, *, after: str, limit: int
-) -> list[tuple[str, int]]:
+def due_lanes(connection: Connection, worklist: Worklist, *, after: str, limit: int) -> list[tuple[str, int]]:
     """The next lanes beyond ``after`` that have unfinished rows, each with the due time of its first row.
 
     It jumps from lane to lane through the index, so that a backlog of a million rows in one lane costs one step.

@@ -49,11 +49,7 @@ def _run_alembic(connection: Connection) -> None:
 
 def _scripts() -> Path:
     installed = Path(__file__).parent.parent / "migrations"
-    return (
-        installed
-        if installed.is_dir()
-        else Path(__file__).parent.parent.parent / "migrations"
-    )
+    return installed if installed.is_dir() else Path(__file__).parent.parent.parent / "migrations"
 
 
 @contextmanager

@@ -24,12 +24,7 @@ class Vault:
         parts = [key.strip() for key in keys.split(",") if key.strip()]
         if not parts:
             raise ValueError("MAILSVC_SECRET_KEY is empty")
-        self._fernet = MultiFernet(
-            [
-                Fernet(base64.urlsafe_b64encode(_derive(key, b"storage")))
-                for key in parts
-            ]
-        )
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, b"storage"))) for key in parts])
         self.signing_keys = tuple(_derive(key, b"signing") for key in parts)
 
     def encrypt(self, secret: str) -> str:
@@ -40,12 +35,8 @@ class Vault:
         try:
             return self._fernet.decrypt(token.encode()).decode()
         except InvalidToken as error:
-            raise VaultError(
-                "a stored secret was encrypted with another MAILSVC_SECRET_KEY"
-            ) from error
+            raise VaultError("a stored secret was encrypted with another MAILSVC_SECRET_KEY") from error
 
 
 def _derive(key: str, purpose: bytes) -> bytes:
-    return hmac.digest(
-        hashlib.sha256(key.encode()).digest(), b"mailsvc " + purpose, "sha256"
-    )
+    return hmac.digest(hashlib.sha256(key.encode()).digest(), b"mailsvc " + purpose, "sha256")

@@ -65,12 +65,7 @@ class Upkeep:
 
 
 def _anything_expired(connection: Connection, now: int) -> bool:
-    return (
-        connection.execute(
-            select(delivery.c.id).where(delivery.c.expires_at <= now).limit(1)
-        ).first()
-        is not None
-    )
+    return connection.execute(select(delivery.c.id).where(delivery.c.expires_at <= now).limit(1)).first() is not None
 
 
 def _drop_old_keys(connection: Connection, *, now: int) -> int:

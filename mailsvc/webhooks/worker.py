@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, null, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
@@ -15,6 +15,7 @@ from mailsvc.outbox.announce import News, announce
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
+from mailsvc.store.bulk import run_many
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.leases import WEBHOOKS
 from mailsvc.store.tables import event, webhook, webhook_delivery
@@ -93,9 +94,7 @@ class WebhookWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then let what is under way finish."""
         self._loop = asyncio.get_running_loop()
-        self._writer = GroupWriter(
-            self._database, write=self._record, settled=self._settled
-        )
+        self._writer = GroupWriter(self._database, write=self._record, settled=self._settled)
         stopper = asyncio.create_task(stop.wait())
         stopper.add_done_callback(lambda _: self.wake())
         while not stop.is_set():
@@ -120,9 +119,7 @@ class WebhookWorker:
             due = await asyncio.to_thread(self._due)
             now = self._database.now()
             wanted = [
-                leases.Lane(id_, room)
-                for id_, at in due
-                if at <= now and (room := self._endpoint(id_).room()) > 0
+                leases.Lane(id_, room) for id_, at in due if at <= now and (room := self._endpoint(id_).room()) > 0
             ]
             claimed = await asyncio.to_thread(self._claim, wanted) if wanted else []
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
@@ -137,9 +134,7 @@ class WebhookWorker:
 
     def _due(self) -> list[tuple[str, int]]:
         with self._database.read() as connection:
-            due = leases.due_lanes(
-                connection, WEBHOOKS, after=self._after, limit=LANES_AT_ONCE
-            )
+            due = leases.due_lanes(connection, WEBHOOKS, after=self._after, limit=LANES_AT_ONCE)
         self._after = due[-1][0] if len(due) == LANES_AT_ONCE else ""
         return due
 
@@ -158,28 +153,12 @@ class WebhookWorker:
                 until=now + LEASE,
             )
             hooks = {
-                hook.id: hook
-                for hook in connection.execute(
-                    _HOOKS, {"ids": list({row.webhook_id for row in rows})}
-                )
+                hook.id: hook for hook in connection.execute(_HOOKS, {"ids": list({row.webhook_id for row in rows})})
             }
-            told = {
-                e.id: e
-                for e in connection.execute(
-                    _EVENTS_BY_ID, {"ids": list({row.event_id for row in rows})}
-                )
-            }
-            lost = [
-                row
-                for row in rows
-                if row.webhook_id not in hooks or row.event_id not in told
-            ]
+            told = {e.id: e for e in connection.execute(_EVENTS_BY_ID, {"ids": list({row.event_id for row in rows})})}
+            lost = [row for row in rows if row.webhook_id not in hooks or row.event_id not in told]
             _abandon(connection, lost, now)
-        return [
-            (row, hooks[row.webhook_id], told[row.event_id])
-            for row in rows
-            if row not in lost
-        ]
+        return [(row, hooks[row.webhook_id], told[row.event_id]) for row in rows if row not in lost]
 
     def _start(self, row: Any, hook: Any, told: Any) -> None:
         self._endpoint(hook.id).outstanding += 1
@@ -194,19 +173,11 @@ class WebhookWorker:
                 body = told.body.encode()
                 now = clock.now()
                 secrets = [self._vault.decrypt(hook.secret)]
-                if (
-                    hook.old_secret
-                    and hook.old_secret_until
-                    and hook.old_secret_until > now
-                ):
+                if hook.old_secret and hook.old_secret_until and hook.old_secret_until > now:
                     secrets.append(self._vault.decrypt(hook.old_secret))
-                answer = await self._poster.post(
-                    hook.url, body, signed_headers(secrets, told.id, now, body)
-                )
+                answer = await self._poster.post(hook.url, body, signed_headers(secrets, told.id, now, body))
             endpoint.took(answer.duration)
-            meter.count(
-                "webhooks.delivered" if _is_success(answer) else "webhooks.failed"
-            )
+            meter.count("webhooks.delivered" if _is_success(answer) else "webhooks.failed")
             self._writer.put(_Result(row, answer))
         finally:
             endpoint.outstanding -= 1
@@ -215,33 +186,23 @@ class WebhookWorker:
 
     def _record(self, connection: Connection, results: list[_Result]) -> None:
         now = self._database.now()
-        connection.execute(_SETTLE, [_settlement(result, now) for result in results])
+        run_many(connection, _SETTLE, [_settlement(result, now) for result in results])
         by_hook: dict[str, list[_Result]] = {}
         for result in results:
             by_hook.setdefault(result.row.webhook_id, []).append(result)
         for hook_id, own in by_hook.items():
             self._judge(connection, hook_id, own, now)
 
-    def _judge(
-        self, connection: Connection, hook_id: str, results: list[_Result], now: int
-    ) -> None:
+    def _judge(self, connection: Connection, hook_id: str, results: list[_Result], now: int) -> None:
         """Keep the endpoint's record: a success clears it, 410 or five days of nothing but failure disable it."""
-        hook = connection.execute(
-            select(webhook).where(webhook.c.id == hook_id)
-        ).first()
+        hook = connection.execute(select(webhook).where(webhook.c.id == hook_id)).first()
         if hook is None:
             return
         gone = any(result.answer.status == GONE for result in results)
         if any(_is_success(result.answer) for result in results) and not gone:
             if hook.failing_since is not None:
-                connection.execute(
-                    update(webhook)
-                    .where(webhook.c.id == hook_id)
-                    .values(failing_since=None)
-                )
-        elif gone or (
-            hook.failing_since is not None and now - hook.failing_since >= GIVE_UP_AFTER
-        ):
+                connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=None))
+        elif gone or (hook.failing_since is not None and now - hook.failing_since >= GIVE_UP_AFTER):
             _disable(
                 connection,
                 hook,
@@ -249,18 +210,14 @@ class WebhookWorker:
                 now,
             )
         elif hook.failing_since is None:
-            connection.execute(
-                update(webhook).where(webhook.c.id == hook_id).values(failing_since=now)
-            )
+            connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=now))
 
     def _settled(self, results: list[_Result]) -> None:
         if any(result.answer.status == GONE for result in results):
             self._bell.ring(NOTIFY, EVENTS)
 
 
-def signed_headers(
-    secrets: list[str], event_id: str, now: int, body: bytes
-) -> dict[str, str]:
+def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> dict[str, str]:
     """The headers of Standard Webhooks, and what the body is."""
     timestamp = now // clock.SECOND
     return {
@@ -272,12 +229,8 @@ def signed_headers(
     }
 
 
-_HOOKS = select(webhook).where(
-    webhook.c.id.in_(bindparam("ids", expanding=True)), webhook.c.enabled
-)
-_EVENTS_BY_ID = select(event.c.id, event.c.body).where(
-    event.c.id.in_(bindparam("ids", expanding=True))
-)
+_HOOKS = select(webhook).where(webhook.c.id.in_(bindparam("ids", expanding=True)), webhook.c.enabled)
+_EVENTS_BY_ID = select(event.c.id, event.c.body).where(event.c.id.in_(bindparam("ids", expanding=True)))
 _SETTLE = (
     update(webhook_delivery)
     .where(
@@ -289,7 +242,7 @@ _SETTLE = (
         status=bindparam("_status"),
         due_at=bindparam("_due_at"),
         attempts=bindparam("_attempts"),
-        lease_owner=None,
+        lease_owner=null(),
         status_code=bindparam("_status_code"),
         error=bindparam("_error"),
         response=bindparam("_response"),
@@ -307,16 +260,8 @@ def _settlement(result: _Result, now: int) -> dict[str, Any]:
     answer, attempts = result.answer, result.row.attempts + 1
     due_at = None
     if not _is_success(answer) and answer.status != GONE:
-        due_at = next_attempt(
-            attempts, now=now, chance=random.random(), retry_after=answer.retry_after
-        )  # noqa: S311 - jitter
-    status = (
-        "delivered"
-        if _is_success(answer)
-        else "queued"
-        if due_at is not None
-        else "failed"
-    )
+        due_at = next_attempt(attempts, now=now, chance=random.random(), retry_after=answer.retry_after)  # noqa: S311 - jitter
+    status = "delivered" if _is_success(answer) else "queued" if due_at is not None else "failed"
     return {
         "_webhook_id": result.row.webhook_id,
         "_event_id": result.row.event_id,
@@ -336,13 +281,9 @@ def _settlement(result: _Result, now: int) -> dict[str, Any]:
 
 def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
     connection.execute(
-        update(webhook)
-        .where(webhook.c.id == hook.id)
-        .values(enabled=False, disabled_reason=reason, updated_at=now)
+        update(webhook).where(webhook.c.id == hook.id).values(enabled=False, disabled_reason=reason, updated_at=now)
     )
-    waiting = (
-        webhook_delivery.c.webhook_id == hook.id
-    ) & webhook_delivery.c.due_at.is_not(None)
+    waiting = (webhook_delivery.c.webhook_id == hook.id) & webhook_delivery.c.due_at.is_not(None)
     connection.execute(
         update(webhook_delivery)
         .where(waiting)
@@ -356,25 +297,17 @@ def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
 def _abandon(connection: Connection, rows: list[Any], now: int) -> None:
     """Rows whose webhook is disabled or gone, or whose event was dropped, are not posted any more."""
     for row in rows:
-        key = (webhook_delivery.c.webhook_id == row.webhook_id) & (
-            webhook_delivery.c.event_id == row.event_id
-        )
+        key = (webhook_delivery.c.webhook_id == row.webhook_id) & (webhook_delivery.c.event_id == row.event_id)
         connection.execute(
             update(webhook_delivery)
             .where(key)
-            .values(
-                due_at=None, status="failed", error="webhook disabled", updated_at=now
-            )
+            .values(due_at=None, status="failed", error="webhook disabled", updated_at=now)
         )
 
 
 def _complain(error: Exception) -> None:
     if is_away(error):
-        said = (
-            explain(error)
-            if isinstance(error, SQLAlchemyError | OSError)
-            else str(error)
-        )
+        said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
         log.warning("the database is away; webhooks wait", extra=facts(error=said))
     else:
         log.error("webhooks: unexpected", exc_info=error)
