@@ -49,7 +49,7 @@ def _number(connection: Connection, news: Sequence[News]) -> None:
     wanted = {item.message_id for item in news if item.message_id and item.sequence is None}
     if not wanted:
         return
-    last = dict(connection.execute(_LAST_SEQUENCE, {"ids": list(wanted)}).tuples().all())
+    last = dict(connection.execute(_LAST_SEQUENCE, {"ids": list(wanted)}).all())
     for item in news:
         if item.message_id and item.sequence is None:
             item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
