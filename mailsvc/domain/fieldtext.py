@@ -9,6 +9,7 @@ import re
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _BREAK = re.compile("[\0\n\r]")
+_MAX_DECODED = 4000
 # As lenient as the most lenient readers, for the sake of the guard.
 _WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 
@@ -16,10 +17,12 @@ MAX_FIELD_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
 def field_flaw(text: str) -> str | None:
-    """Why this text may not reach a header, as the second half of a sentence, or None. A tab is fine."""
+    """Why this text may not be a header's value, as the second half of a sentence, or None. A tab is fine."""
     # isprintable() is true for everything harmless that is common, and several times faster than the pattern.
     if not text.isprintable() and (found := _FORBIDDEN.search(text)):
         return f"must not contain {_describe(found[0])}; remove it"
+    if len(text) * 4 > MAX_FIELD_OCTETS and len(text.encode()) > MAX_FIELD_OCTETS:
+        return f"is longer than {MAX_FIELD_OCTETS} octets; shorten it"
     if "=?" in text and (found := _FORBIDDEN.search(decode_words(text)) or _BREAK.search(_undecoded(text))):
         return f"has an encoded word that hides {_describe(found[0])}; write the text plainly, it is encoded for you"
     return None
@@ -56,7 +59,12 @@ def printable(text: str) -> str:
 
 
 def decode_words(text: str) -> str:
-    """The text with its encoded words decoded (RFC 2047), as leniently as readers do; never raises."""
+    """The text with its encoded words decoded (RFC 2047), as leniently as readers do; never raises.
+
+    A text over 4,000 characters comes back as it is: looking for words takes the square of its length.
+    """
+    if len(text) > _MAX_DECODED:
+        return text
     out: list[str] = []
     run, run_charset, end = b"", "", 0
     for word in _WORD.finditer(text):

@@ -3,7 +3,7 @@
 import re
 
 from mailsvc.domain.errors import FieldError
-from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS, field_flaw
+from mailsvc.domain.fieldtext import field_flaw
 
 MAX_HEADERS = 100
 
@@ -68,8 +68,6 @@ def _name_flaw(name: str, seen: set[str]) -> str | None:
 def _value_flaw(name: str, value: str) -> str | None:
     if flaw := field_flaw(value):
         return flaw
-    if len(value.encode()) > MAX_FIELD_OCTETS:
-        return f"is longer than {MAX_FIELD_OCTETS} octets; shorten it"
     if name.lower().startswith("list-") and not value.isascii():
         return "must be ASCII; percent-encode other characters of a URI"
     return None

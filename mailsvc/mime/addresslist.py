@@ -3,7 +3,7 @@
 import re
 
 from mailsvc.domain.address import Mailbox, parse_mailbox
-from mailsvc.domain.fieldtext import decode_words
+from mailsvc.domain.fieldtext import decode_words, printable
 
 __all__ = ["mailboxes_of"]
 
@@ -30,7 +30,7 @@ def _read(item: str) -> Mailbox:
         mailbox = parse_mailbox(bracket + rest)
     except ValueError as error:
         raise ValueError(f"{item[:80]!r} {error}") from error
-    return Mailbox(decode_words(phrase).strip(' "') or None, mailbox.local, mailbox.domain)
+    return Mailbox(printable(decode_words(phrase)).strip(' "') or None, mailbox.local, mailbox.domain)
 
 
 def _items(value: str) -> list[str]:

@@ -3,8 +3,9 @@
 import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.message import EmailMessage
+from email.message import MIMEPart
 from email.utils import getaddresses
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -144,7 +145,7 @@ def test_a_text_takes_the_shortest_lossless_encoding(text: str, encoding: str) -
     assert received(text=text)["Content-Transfer-Encoding"] == encoding
 
 
-def shape(message: EmailMessage) -> object:
+def shape(message: MIMEPart) -> object:
     """The tree of types, as nested lists."""
     if not message.is_multipart() or message.get_content_maintype() == "message":
         return message.get_content_type()
@@ -261,7 +262,7 @@ def test_long_filenames_are_continued() -> None:
 
 def test_the_same_message_is_the_same_bytes() -> None:
     """Retries and repeated commits rely on it."""
-    fields = {"html": "h", "attachments": [FILE, LOGO], "headers": {"X-A": "ü"}}
+    fields: dict[str, Any] = {"html": "h", "attachments": [FILE, LOGO], "headers": {"X-A": "ü"}}
 
     assert composed(**fields) == composed(**fields)
 

@@ -168,6 +168,13 @@ def test_what_is_shown_cannot_act_on_a_reader() -> None:
     assert submitted(raw).content == raw
 
 
+def test_a_header_made_to_be_slow_is_shown_undecoded() -> None:
+    """What begins thousands of encoded words and ends none would cost the square of its length."""
+    raw = WHOLE.replace(b"Subject: ", b"Subject: " + b"=?a?b?\r\n " * 20_000)
+
+    assert (submitted(raw).subject or "").startswith("=?a?b? =?a?b?")
+
+
 def test_a_large_message_is_refused() -> None:
     """413, as for any other."""
     with pytest.raises(TooLarge):
