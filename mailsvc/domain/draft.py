@@ -10,7 +10,7 @@ import msgspec
 from mailsvc import clock
 from mailsvc.domain.address import Mailbox, parse_mailbox
 from mailsvc.domain.errors import FieldError, Invalid
-from mailsvc.domain.fieldtext import body_flaw, crlf, field_flaw
+from mailsvc.domain.fieldtext import body_flaw, crlf, field_flaw, printable
 from mailsvc.domain.files import check_attachments
 from mailsvc.domain.prepared import (
     Attachment,
@@ -193,7 +193,7 @@ def _check_labels(draft: Draft, errors: list[FieldError]) -> None:
         errors.append(FieldError("metadata", f"has {len(draft.metadata)} pairs, at most {MAX_PAIRS} are allowed"))
         return
     for key, value in draft.metadata.items():
-        where = f"metadata.{key[:MAX_KEY].encode('utf-8', 'backslashreplace').decode()}"
+        where = f"metadata.{printable(key[:MAX_KEY])}"
         if flaw := _label_flaw(key, MAX_KEY):
             errors.append(FieldError(where, f"the key {flaw}"))
         if flaw := body_flaw(value) or _length_flaw(value, MAX_VALUE):

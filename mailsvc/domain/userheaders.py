@@ -3,7 +3,7 @@
 import re
 
 from mailsvc.domain.errors import FieldError
-from mailsvc.domain.fieldtext import field_flaw
+from mailsvc.domain.fieldtext import field_flaw, printable
 
 MAX_HEADERS = 100
 
@@ -49,7 +49,7 @@ def check_headers(headers: dict[str, str], errors: list[FieldError]) -> dict[str
     for name, text in headers.items():
         value = text.strip(" \t")
         if flaw := _name_flaw(name, seen) or _value_flaw(name, value):
-            errors.append(FieldError(f"headers.{_shown(name)}", flaw))
+            errors.append(FieldError(f"headers.{printable(name[:64])}", flaw))
         seen.add(name.lower())
         checked[name] = value
     return checked
@@ -71,8 +71,3 @@ def _value_flaw(name: str, value: str) -> str | None:
     if name.lower().startswith("list-") and not value.isascii():
         return "must be ASCII; percent-encode other characters of a URI"
     return None
-
-
-def _shown(name: str) -> str:
-    """A name fit to be shown in an answer, whatever was sent as one."""
-    return name[:64].encode("ascii", "backslashreplace").decode("ascii")
