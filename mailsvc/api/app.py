@@ -5,7 +5,7 @@ import re
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from mailsvc.api import health, messages, problems
+from mailsvc.api import health, messages, problems, relays
 from mailsvc.api.services import EXTENSION, Services
 from mailsvc.domain.ids import new_id
 
@@ -29,7 +29,7 @@ def create_app(services: Services) -> Flask:
     problems.install(app)
     app.before_request(_name_request)
     app.after_request(_stamp_answer)
-    for blueprint in (health.blueprint, messages.blueprint):
+    for blueprint in (health.blueprint, messages.blueprint, relays.blueprint):
         app.register_blueprint(blueprint)
     return app
 

@@ -1,12 +1,16 @@
 """What the API's views are given: made once by the composition root, held by the Flask application."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
 
 from mailsvc.api.admission import Admission
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
+from mailsvc.domain.errors import Unavailable
+from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.wake import Bell
@@ -14,9 +18,20 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 
-__all__ = ["Services", "services"]
+__all__ = ["CheckRelay", "Services", "TryWebhook", "services"]
 
 EXTENSION = "mailsvc"
+
+CheckRelay = Callable[[Relay], dict[str, Any]]
+TryWebhook = Callable[[str, bytes, list[str], str], dict[str, Any]]  # URL, body, secrets, webhook-id
+
+
+def _no_relays(_relay: Relay) -> dict[str, Any]:
+    raise Unavailable("this process was made without the part that talks to relays")
+
+
+def _no_webhooks(_url: str, _body: bytes, _secrets: list[str], _event_id: str) -> dict[str, Any]:
+    raise Unavailable("this process was made without the part that talks to webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,9 @@ class Services:
     keyring: Keyring
     admission: Admission
     feed: Feed
+    # What talks to the network belongs to layers beside this one; the composition root hands it in.
+    check_relay: CheckRelay = _no_relays
+    try_webhook: TryWebhook = _no_webhooks
 
 
 def services() -> Services:

@@ -1,0 +1,36 @@
+"""PATCH: a JSON merge patch (RFC 7396) on the form that made the object."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["changes_of", "merged"]
+
+_ABSENT = object()
+
+
+def changes_of(
+    given: Mapping[str, Any], shown: Mapping[str, Any], *, mask: str, secrets: tuple[str, ...]
+) -> dict[str, Any]:
+    """The members of a patch that ask for a change.
+
+    What GET showed may be sent back as it was, read-only members and masked secrets included; so may the mask of a
+    secret that is not set.
+    """
+    return {
+        name: value
+        for name, value in given.items()
+        if shown.get(name, _ABSENT) != value and not (name in secrets and value == mask)
+    }
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """The target after the patch: members set or replaced, null removes (RFC 7396 section 2)."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result

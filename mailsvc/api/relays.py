@@ -1,0 +1,315 @@
+"""/v1/relays: the submission accounts of an app, and what people do to them: check, pause, resume."""
+
+from typing import Any, Literal
+
+import msgspec
+from flask import Blueprint, request
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from mailsvc import clock
+from mailsvc.api.auth import caller, needs
+from mailsvc.api.input import convert, read_json, refuse_unknown_arguments
+from mailsvc.api.paging import listing, requested_page
+from mailsvc.api.patch import changes_of, merged
+from mailsvc.api.services import services
+from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.lifecycle import Status
+from mailsvc.outbox.announce import News, announce
+from mailsvc.outbox.relayform import (
+    MASK,
+    NewRelay,
+    RelayTimeouts,
+    check_relay,
+    relay_form,
+    relay_values,
+    shown_relay,
+)
+from mailsvc.outbox.relays import relay_of
+from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
+from mailsvc.store.tables import app, delivery, relay
+
+__all__ = ["PauseRelay", "RelayCheck", "RelayList", "RelayObject", "blueprint"]
+
+blueprint = Blueprint("relays", __name__)
+
+_SECRETS = ("password", "oauth")
+# What worked against the old settings may fail with the new ones and the reverse: start from nothing.
+_CLEAN = {"failures": 0, "retry_at": None}
+
+
+class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A relay as it is shown: secrets are masked."""
+
+    id: str
+    name: str
+    host: str
+    port: int
+    tls: Literal["starttls", "implicit", "none"]
+    verify: bool
+    ca_pem: str | None
+    username: str | None
+    password: Literal["********"] | None
+    auth: str
+    oauth: Literal["********"] | None
+    max_connections: int
+    max_messages_per_connection: int
+    rate: str | None
+    return_path: str | None
+    verp: bool
+    dsn: bool
+    default: bool
+    enabled: bool
+    managed: bool
+    timeouts: RelayTimeouts
+    status: Literal["active", "backing_off", "paused"]
+    status_reason: str | None
+    retry_at: str | None
+    last_error: str | None
+    created_at: str
+    updated_at: str
+
+
+class RelayList(msgspec.Struct):
+    """A page of relays, newest first."""
+
+    data: list[RelayObject]
+    next_cursor: str | None
+
+
+class PauseRelay(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/relays/{id}/pause, which may also be empty."""
+
+    reason: str | None = None
+
+
+class CheckStep(msgspec.Struct):
+    """One step of a session that was tried."""
+
+    stage: str
+    ok: bool
+    detail: str
+
+
+class TlsFacts(msgspec.Struct):
+    """The protection that was negotiated."""
+
+    version: str
+    cipher: str
+    verified: bool
+
+
+class RelayCheck(msgspec.Struct):
+    """How connecting to a relay and logging in went."""
+
+    ok: bool
+    steps: list[CheckStep]
+    tls: TlsFacts | None
+    capabilities: list[str]
+    duration_ms: float
+
+
+@blueprint.post("/v1/relays")
+@needs("admin")
+def post_relay() -> tuple[dict[str, Any], int]:
+    """Add a relay. With ``default`` (which is so unless said otherwise) it becomes the app's default."""
+    refuse_unknown_arguments()
+    wanted = read_json(NewRelay)
+    _check(wanted)
+    parts = services()
+    with parts.database.write() as connection:
+        now = parts.database.now()
+        _make_room(connection, wanted, None, now)
+        values = relay_values(wanted, parts.vault) | {"paused": False, "managed": False}
+        row = connection.execute(
+            insert(relay)
+            .values(id=new_id("rly"), app_id=caller().app_id, created_at=now, updated_at=now, **values)
+            .returning(relay)
+        ).one()
+    _tell_workers()
+    return _show(row), 201
+
+
+@blueprint.get("/v1/relays")
+@needs("read")
+def list_relays() -> dict[str, Any]:
+    """The app's relays."""
+    refuse_unknown_arguments("limit", "cursor", "name")
+    page = requested_page("rly")
+    wanted = select(relay).where(relay.c.app_id == caller().app_id)
+    if page.before is not None:
+        wanted = wanted.where(relay.c.id < page.before)
+    if names := request.args.getlist("name"):
+        wanted = wanted.where(relay.c.name.in_(names))
+    with services().database.read() as connection:
+        rows = connection.execute(wanted.order_by(relay.c.id.desc()).limit(page.fetch)).all()
+    return listing(rows, page, _show)
+
+
+@blueprint.get("/v1/relays/<relay_id>")
+@needs("read")
+def get_relay(relay_id: str) -> dict[str, Any]:
+    """One relay."""
+    refuse_unknown_arguments()
+    with services().database.read() as connection:
+        return _show(_find(connection, relay_id))
+
+
+@blueprint.patch("/v1/relays/<relay_id>")
+@needs("admin")
+def patch_relay(relay_id: str) -> dict[str, Any]:
+    """Change a relay: a JSON merge patch; null puts a member back to its default."""
+    refuse_unknown_arguments()
+    given = read_json(dict[str, Any])
+    parts = services()
+    with parts.database.write() as connection:
+        now = parts.database.now()
+        _one_at_a_time(connection)
+        before = _find(connection, relay_id)
+        changes = changes_of(given, _show(before), mask=MASK, secrets=_SECRETS)
+        if not changes:
+            return _show(before)
+        wanted = convert(merged(msgspec.to_builtins(relay_form(before, parts.vault)), changes), NewRelay)
+        _check(wanted)
+        _make_room(connection, wanted, relay_id, now)
+        row = _change(connection, relay_id, relay_values(wanted, parts.vault) | _CLEAN, now)
+        if before.retry_at is not None and not before.paused:
+            _announce(connection, row, "relay.resumed", "its settings were changed", now)
+    _tell_workers()
+    return _show(row)
+
+
+@blueprint.delete("/v1/relays/<relay_id>")
+@needs("admin")
+def delete_relay(relay_id: str) -> tuple[str, int]:
+    """Remove a relay that nothing waits for."""
+    refuse_unknown_arguments()
+    parts = services()
+    with parts.database.write() as connection:
+        _one_at_a_time(connection)
+        row = _find(connection, relay_id)
+        waiting = _waiting(connection, relay_id)
+        if waiting:
+            what = "1 delivery waits" if waiting == 1 else f"{waiting} deliveries wait"
+            raise Conflict(f"{what} for the relay {row.name!r}: let them finish or cancel them first")
+        connection.execute(delete(relay).where(relay.c.id == relay_id))
+    _tell_workers()
+    return "", 204
+
+
+@blueprint.post("/v1/relays/<relay_id>/check")
+@needs("admin")
+def check(relay_id: str) -> dict[str, Any]:
+    """Connect and log in now, and report each step, the TLS session and the server's capabilities."""
+    refuse_unknown_arguments()
+    parts = services()
+    with parts.database.read() as connection:
+        row = _find(connection, relay_id)
+    return parts.check_relay(relay_of(row, parts.vault))
+
+
+@blueprint.post("/v1/relays/<relay_id>/pause")
+@needs("admin")
+def pause(relay_id: str) -> dict[str, Any]:
+    """Leave the relay alone until it is resumed, also over restarts; its messages wait."""
+    refuse_unknown_arguments()
+    reason = _reason()
+    parts = services()
+    with parts.database.write() as connection:
+        now = parts.database.now()
+        _one_at_a_time(connection)
+        before = _find(connection, relay_id)
+        values = {"paused": True, "pause_reason": reason or before.pause_reason}
+        row = _change(connection, relay_id, values, now)
+        if not before.paused:
+            _announce(connection, row, "relay.paused", row.pause_reason or "paused by hand", now)
+    _tell_workers()
+    return _show(row)
+
+
+@blueprint.post("/v1/relays/<relay_id>/resume")
+@needs("admin")
+def resume(relay_id: str) -> dict[str, Any]:
+    """Use the relay again now, whether it was paused by hand or backs off."""
+    refuse_unknown_arguments()
+    parts = services()
+    with parts.database.write() as connection:
+        now = parts.database.now()
+        _one_at_a_time(connection)
+        before = _find(connection, relay_id)
+        row = _change(connection, relay_id, {"paused": False, "pause_reason": None, **_CLEAN}, now)
+        if before.paused or before.retry_at is not None:
+            _announce(connection, row, "relay.resumed", "resumed by hand", now)
+    _tell_workers()
+    return _show(row)
+
+
+def _check(wanted: NewRelay) -> None:
+    if MASK in (wanted.password, wanted.oauth and wanted.oauth.access_token):
+        field = "password" if wanted.password == MASK else "oauth.access_token"
+        raise Invalid(FieldError(field, "is the mask that stands for a secret: send the secret itself"))
+    check_relay(wanted, allow_plaintext=services().settings.allow_plaintext)
+
+
+def _show(row: Any) -> dict[str, Any]:
+    return shown_relay(row, now=services().database.now())
+
+
+def _find(connection: Connection, relay_id: str) -> Any:
+    condition = (relay.c.id == relay_id) & (relay.c.app_id == caller().app_id)
+    row = connection.execute(select(relay).where(condition)).first()
+    if row is None:
+        raise NotFound(f"there is no relay {relay_id[:100]!r}")
+    return row
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Changes of one app's relays wait for each other: names and the default are matters of all of them."""
+    connection.execute(select(app.c.id).where(app.c.id == caller().app_id).with_for_update())
+
+
+def _make_room(connection: Connection, wanted: NewRelay, relay_id: str | None, now: int) -> None:
+    """Free the default flag for the relay and see that its name is free; ``relay_id`` is its own where it exists."""
+    _one_at_a_time(connection)
+    others = relay.c.app_id == caller().app_id
+    if relay_id is not None:
+        others &= relay.c.id != relay_id
+    if connection.execute(select(relay.c.id).where(others, relay.c.name == wanted.name)).first():
+        raise Conflict(f"there is already a relay named {wanted.name!r}")
+    if wanted.default:
+        connection.execute(update(relay).where(others, relay.c.is_default).values(is_default=False, updated_at=now))
+
+
+def _change(connection: Connection, relay_id: str, values: dict[str, Any], now: int) -> Any:
+    statement = update(relay).where(relay.c.id == relay_id).values(**values, updated_at=now).returning(relay)
+    return connection.execute(statement).one()
+
+
+def _waiting(connection: Connection, relay_id: str) -> int:
+    own = delivery.c.relay_id == relay_id
+    # Two counts, since each has an index over unfinished rows and a condition with OR would use neither.
+    queued = select(func.count()).where(own, delivery.c.due_at.is_not(None))
+    held = select(func.count()).where(
+        own, delivery.c.status == Status.HELD.value, delivery.c.due_at.is_(None), delivery.c.expires_at.is_not(None)
+    )
+    return sum(connection.execute(count).scalar_one() for count in (queued, held))
+
+
+def _reason() -> str | None:
+    if not request.content_length:
+        return None
+    reason = read_json(PauseRelay).reason
+    if reason is not None and not (len(reason) <= 500 and reason.isprintable()):
+        raise Invalid(FieldError("reason", "must be one line of at most 500 characters"))
+    return reason
+
+
+def _announce(connection: Connection, row: Any, event_type: str, reason: str, now: int) -> None:
+    retry_at = clock.rfc3339(row.retry_at) if row.retry_at is not None and not row.paused else None
+    data = {"relay_id": row.id, "name": row.name, "reason": reason, "retry_at": retry_at}
+    announce(connection, [News(row.app_id, event_type, data)], now=now)
+
+
+def _tell_workers() -> None:
+    services().relays.forget()
+    services().bell.ring(DELIVER, NOTIFY, EVENTS)

@@ -1,0 +1,342 @@
+"""The relays resource: what applications may do to their submission accounts, and what it means for the queue."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select, update
+
+from mailsvc.api.relays import RelayCheck, RelayObject
+from mailsvc.domain.relay import Relay
+from mailsvc.store.tables import delivery, event, relay
+from tests.support.api import Client, House, open_house
+
+ACME = {"name": "acme", "host": "smtp.acme.test", "username": "shop", "password": "s3cret"}
+CHECKED = {
+    "ok": True,
+    "steps": [{"stage": "connect", "ok": True, "detail": "smtp.acme.test:587"}],
+    "tls": None,
+    "capabilities": ["SIZE 1000"],
+    "duration_ms": 1.5,
+}
+
+
+@pytest.fixture
+def checked() -> list[Relay]:
+    """The relays that a check was asked of."""
+    return []
+
+
+@pytest.fixture
+def house(tmp_path: Path, checked: list[Relay]) -> Iterator[House]:
+    def check(wanted: Relay) -> dict[str, Any]:
+        checked.append(wanted)
+        return CHECKED
+
+    house = open_house(tmp_path, check_relay=check)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    return house.move_in("alice")
+
+
+@pytest.fixture
+def acme(alice: Client) -> dict[str, Any]:
+    """Alice's relay, as POST answered it."""
+    answer = alice.post("/relays", ACME)
+    assert answer.status_code == 201, answer.json
+    return dict(answer.json)
+
+
+def row_of(house: House, relay_id: str) -> Any:
+    with house.database.read() as connection:
+        return connection.execute(select(relay).where(relay.c.id == relay_id)).one()
+
+
+def change(house: House, relay_id: str, **values: Any) -> None:
+    with house.database.write() as connection:
+        connection.execute(update(relay).where(relay.c.id == relay_id).values(**values))
+
+
+def told(house: House) -> list[tuple[str, dict[str, Any]]]:
+    """Type and data of every event so far."""
+    with house.database.read() as connection:
+        bodies = [json.loads(b) for b in connection.execute(select(event.c.body).order_by(event.c.position)).scalars()]
+    return [(body["type"], body["data"]) for body in bodies]
+
+
+def mail(alice: Client) -> None:
+    answer = alice.post("/messages", {"from": "a@app.test", "to": "b@example.test", "subject": "x", "text": "x"})
+    assert answer.status_code == 202, answer.json
+
+
+class TestObject:
+    def test_the_answer_is_the_documented_object(self, alice: Client, acme: dict[str, Any]) -> None:
+        """POST, GET and the declared model show the same members."""
+        msgspec.convert(acme, RelayObject, strict=True)
+
+        assert alice.get(f"/relays/{acme['id']}").json == acme
+
+    def test_secrets_are_masked_and_encrypted(self, house: House, acme: dict[str, Any]) -> None:
+        """A password is never shown again, neither in an answer nor in the table."""
+        row = row_of(house, acme["id"])
+
+        assert (acme["password"], acme["oauth"]) == ("********", None)
+        assert "s3cret" not in json.dumps(acme) + str(row)
+
+    def test_a_token_is_masked_as_oauth(self, alice: Client) -> None:
+        """An access token is a secret like a password."""
+        token = {"auth": "xoauth2", "username": "shop", "oauth": {"access_token": "t0ken"}}
+        shown = alice.post("/relays", {"name": "gm", "host": "smtp.acme.test", **token}).json
+
+        assert (shown["password"], shown["oauth"]) == (None, "********")
+
+    def test_defaults_are_those_of_the_contract(self, acme: dict[str, Any]) -> None:
+        """Port 587, STARTTLS and the rest need not be said."""
+        shown = {name: acme[name] for name in ("port", "tls", "verify", "max_connections", "auth", "rate", "verp")}
+
+        assert shown == {
+            "port": 587, "tls": "starttls", "verify": True, "max_connections": 10, "auth": "auto", "rate": None, "verp": True,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"port": 0}, "port"),
+            ({"port": "587"}, "port"),
+            ({"hots": "x"}, "hots"),
+            ({"tls": "none"}, "tls"),
+            ({"host": "a b"}, "host"),
+            ({"rate": "fast"}, "rate"),
+            ({"timeouts": {"connect": 0}}, "timeouts.connect"),
+            ({"password": "********"}, "password"),
+            ({"name": "a/b"}, "name"),
+        ],
+    )
+    def test_a_wrong_field_is_named(self, alice: Client, wrong: dict[str, Any], field: str) -> None:
+        """422 says which field is at fault."""
+        answer = alice.post("/relays", ACME | wrong)
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
+
+    def test_plaintext_is_allowed_on_loopback(self, alice: Client) -> None:
+        """A relay on this host needs no TLS."""
+        answer = alice.post("/relays", {"name": "local", "host": "127.0.0.1", "port": 2525, "tls": "none"})
+
+        assert answer.status_code == 201
+
+
+class TestList:
+    def test_pages_follow_one_another(self, alice: Client) -> None:
+        """Newest first; the cursor leads to the rest, and the last page says so."""
+        for name in ("one", "two", "three"):
+            alice.post("/relays", ACME | {"name": name})
+        first = alice.get("/relays?limit=2").json
+        rest = alice.get(f"/relays?limit=2&cursor={first['next_cursor']}").json
+
+        assert [r["name"] for r in first["data"]] == ["three", "two"]
+        assert ([r["name"] for r in rest["data"]], rest["next_cursor"]) == (["one"], None)
+
+    @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "color=red"])
+    def test_a_wrong_argument_is_refused(self, alice: Client, query: str) -> None:
+        """A misspelt or impossible argument must not silently list everything."""
+        answer = alice.get(f"/relays?{query}")
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
+
+    def test_other_apps_see_nothing(self, house: House, acme: dict[str, Any]) -> None:
+        """A foreign relay is no relay, whatever is done to it."""
+        bob = house.move_in("bob")
+        path = f"/relays/{acme['id']}"
+        answers = [bob.get(path), bob.patch(path, {"port": 25}), bob.delete(path)]
+        answers += [bob.post(f"{path}/{verb}") for verb in ("check", "pause", "resume")]
+
+        assert {(a.status_code, a.json["code"]) for a in answers} == {(404, "not_found")}
+        assert bob.get("/relays").json == {"data": [], "next_cursor": None}
+
+    def test_a_reader_may_only_read(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """Credentials are a matter of admin keys."""
+        reader = house.client_of(alice.app_id, "read")
+        path = f"/relays/{acme['id']}"
+        refused = [
+            reader.post("/relays", ACME),
+            reader.patch(path, {}),
+            reader.delete(path),
+            reader.post(path + "/check"),
+        ]
+
+        assert {a.json["code"] for a in refused} == {"insufficient_scope"}
+        assert reader.get(path).json == acme
+
+
+class TestNamesAndDefault:
+    def test_a_taken_name_is_a_conflict(self, alice: Client, acme: dict[str, Any]) -> None:
+        """Names are unique in an app, for new relays and for renamed ones."""
+        other = alice.post("/relays", ACME | {"name": "other"}).json
+        answers = [alice.post("/relays", ACME), alice.patch(f"/relays/{other['id']}", {"name": "acme"})]
+
+        assert [(a.status_code, a.json["code"]) for a in answers] == [(409, "conflict")] * 2
+
+    def test_another_app_may_use_the_same_name(self, house: House, acme: dict[str, Any]) -> None:
+        """Names are unique in an app only."""
+        assert house.move_in("bob").post("/relays", ACME).status_code == 201
+
+    def test_the_default_is_one(self, alice: Client, acme: dict[str, Any]) -> None:
+        """Who becomes the default takes the flag from the others."""
+        other = alice.post("/relays", ACME | {"name": "other", "default": True}).json
+        taken = {r["name"]: r["default"] for r in alice.get("/relays").json["data"]}
+        alice.patch(f"/relays/{acme['id']}", {"default": True})
+
+        assert taken == {"other": True, "acme": False}
+        assert alice.get(f"/relays/{other['id']}").json["default"] is False
+
+    def test_the_defaults_of_other_apps_stay(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """One app's default is no matter of another."""
+        house.move_in("bob").post("/relays", ACME)
+
+        assert alice.get(f"/relays/{acme['id']}").json["default"] is True
+
+
+class TestPatch:
+    def test_only_what_is_given_changes(self, alice: Client, acme: dict[str, Any]) -> None:
+        """A merge patch; what was there stays."""
+        patched = alice.patch(f"/relays/{acme['id']}", {"port": 2525, "timeouts": {"connect": 5}}).json
+
+        changed = {"port": 2525, "timeouts": acme["timeouts"] | {"connect": 5.0}}
+        assert patched == acme | changed | {"updated_at": patched["updated_at"]}
+        assert patched["updated_at"] > acme["updated_at"]
+
+    def test_what_get_showed_may_be_sent_back(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """The mask and read-only members leave things as they are."""
+        before = row_of(house, acme["id"]).secret
+        answer = alice.patch(f"/relays/{acme['id']}", acme)
+
+        assert (answer.status_code, answer.json) == (200, acme)
+        assert row_of(house, acme["id"]).secret == before
+
+    def test_the_mask_keeps_the_password(
+        self, house: House, alice: Client, checked: list[Relay], acme: dict[str, Any]
+    ) -> None:
+        """A form that shows the mask can be saved without knowing the secret."""
+        alice.patch(f"/relays/{acme['id']}", {"password": "********", "oauth": "********", "port": 25})
+        alice.post(f"/relays/{acme['id']}/check")
+
+        assert (checked[0].password, checked[0].port) == ("s3cret", 25)
+
+    def test_null_removes(self, alice: Client, acme: dict[str, Any]) -> None:
+        """null takes a secret away and puts a setting back to its default."""
+        alice.patch(f"/relays/{acme['id']}", {"port": 2525})
+        patched = alice.patch(f"/relays/{acme['id']}", {"password": None, "port": None}).json
+
+        assert (patched["password"], patched["port"]) == (None, 587)
+
+    @pytest.mark.parametrize(
+        ("patch", "field"),
+        [({"host": None}, "host"), ({"hots": "x"}, "hots"), ({"status": "paused"}, "status"), ({"port": 0}, "port")],
+    )
+    def test_a_wrong_patch_changes_nothing(
+        self, alice: Client, acme: dict[str, Any], patch: dict[str, Any], field: str
+    ) -> None:
+        """A patch is taken whole or not at all."""
+        answer = alice.patch(f"/relays/{acme['id']}", patch)
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
+        assert alice.get(f"/relays/{acme['id']}").json == acme
+
+    def test_new_settings_close_the_breaker(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """What was wrong may be right now: the relay is tried at once, and the application hears of it."""
+        change(house, acme["id"], failures=3, retry_at=house.database.now() + 10**9, last_error="auth: 535 no")
+        before = alice.get(f"/relays/{acme['id']}").json
+        after = alice.patch(f"/relays/{acme['id']}", {"password": "right"}).json
+
+        assert (before["status"], before["status_reason"]) == ("backing_off", "auth: 535 no")
+        assert (after["status"], after["retry_at"]) == ("active", None)
+        assert [kind for kind, _ in told(house)] == ["relay.resumed"]
+
+
+class TestDelete:
+    def test_an_unused_relay_goes(self, alice: Client, acme: dict[str, Any]) -> None:
+        """204, and then it is not there."""
+        answer = alice.delete(f"/relays/{acme['id']}")
+
+        assert (answer.status_code, answer.data) == (204, b"")
+        assert alice.get(f"/relays/{acme['id']}").status_code == 404
+
+    def test_what_waits_keeps_it(self, alice: Client, acme: dict[str, Any]) -> None:
+        """A relay with a queue stays, and the answer says how many wait."""
+        mail(alice)
+        mail(alice)
+        answer = alice.delete(f"/relays/{acme['id']}")
+
+        assert (answer.status_code, answer.json["code"]) == (409, "conflict")
+        assert answer.json["detail"].startswith("2 deliveries wait for the relay 'acme'")
+
+    def test_what_is_held_keeps_it_too(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """Held mail is not due, but not finished either."""
+        mail(alice)
+        with house.database.write() as connection:
+            connection.execute(update(delivery).values(status="held", due_at=None))
+
+        assert alice.delete(f"/relays/{acme['id']}").json["detail"].startswith("1 delivery waits")
+
+    def test_finished_mail_does_not(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """What has ended needs no relay any more."""
+        mail(alice)
+        with house.database.write() as connection:
+            connection.execute(update(delivery).values(status="sent", due_at=None, expires_at=None))
+
+        assert alice.delete(f"/relays/{acme['id']}").status_code == 204
+
+
+class TestActions:
+    def test_a_pause_is_told_and_kept(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """A pause by hand is a row, so it survives restarts; a second one changes nothing."""
+        paused = alice.post(f"/relays/{acme['id']}/pause", {"reason": "provider asked"}).json
+        again = alice.post(f"/relays/{acme['id']}/pause").json
+
+        assert (paused["status"], paused["status_reason"]) == ("paused", "provider asked")
+        assert again["status_reason"] == "provider asked"
+        data = {"relay_id": acme["id"], "name": "acme", "reason": "provider asked", "retry_at": None}
+        assert told(house) == [("relay.paused", data)]
+
+    def test_a_resume_is_told_once(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """Paused and resumed come in pairs; resuming what works says nothing."""
+        alice.post(f"/relays/{acme['id']}/pause")
+        answers = [alice.post(f"/relays/{acme['id']}/resume") for _ in range(2)]
+
+        assert [(a.status_code, a.json["status"], a.json["status_reason"]) for a in answers] == [
+            (200, "active", None)
+        ] * 2
+        assert [kind for kind, _ in told(house)] == ["relay.paused", "relay.resumed"]
+
+    def test_a_resume_closes_the_breaker(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """A relay that backs off is used again at once."""
+        change(house, acme["id"], failures=3, retry_at=house.database.now() + 10**9, last_error="connect: refused")
+        shown = alice.post(f"/relays/{acme['id']}/resume").json
+        row = row_of(house, acme["id"])
+
+        assert (shown["status"], shown["retry_at"]) == ("active", None)
+        assert (row.failures, row.retry_at) == (0, None)
+        assert [kind for kind, _ in told(house)] == ["relay.resumed"]
+
+    def test_a_pause_outlives_new_settings(self, alice: Client, acme: dict[str, Any]) -> None:
+        """Only a resume ends a pause."""
+        alice.post(f"/relays/{acme['id']}/pause")
+
+        assert alice.patch(f"/relays/{acme['id']}", {"port": 25}).json["status"] == "paused"
+
+    def test_a_check_dials_with_the_stored_secret(
+        self, alice: Client, checked: list[Relay], acme: dict[str, Any]
+    ) -> None:
+        """The report comes from the part that dials, which gets the decrypted account."""
+        answer = alice.post(f"/relays/{acme['id']}/check")
+
+        assert (answer.status_code, answer.json) == (200, CHECKED)
+        assert (checked[0].host, checked[0].password) == ("smtp.acme.test", "s3cret")
+        msgspec.convert(answer.json, RelayCheck)

@@ -1,0 +1,136 @@
+"""The API in the test's own process: Flask's client with a key, real parts, a real database."""
+
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import insert
+from werkzeug.datastructures import Headers
+
+from mailsvc.api.admission import Admission
+from mailsvc.api.app import create_app
+from mailsvc.api.auth import Keyring, digest_of
+from mailsvc.api.feed import Feed
+from mailsvc.api.services import Services
+from mailsvc.domain.ids import new_id
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.relays import RelayBook
+from mailsvc.runtime.wake import Bell
+from mailsvc.settings import Settings
+from mailsvc.store.database import Database
+from mailsvc.store.migrate import upgrade
+from mailsvc.store.tables import api_key, app
+from mailsvc.store.vault import Vault
+
+__all__ = ["Answer", "Client", "House", "open_house"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; ``json`` is None where the body is not JSON."""
+
+    status_code: int
+    headers: Headers
+    data: bytes
+    json: Any
+
+
+@dataclass
+class Client:
+    """Somebody with a key; answers are kept whole, so that a test can look at status and headers."""
+
+    flask: FlaskClient
+    app_id: str
+    key: str
+
+    def call(self, method: str, path: str, json: Any = None, **options: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        if json is not None:
+            options["json"] = json
+        response = self.flask.open("/v1" + path, method=method, headers=headers, **options)
+        return Answer(response.status_code, response.headers, response.data, response.get_json(silent=True))
+
+    def get(self, path: str) -> Answer:
+        return self.call("GET", path)
+
+    def post(self, path: str, json: Any = None) -> Answer:
+        return self.call("POST", path, json)
+
+    def patch(self, path: str, json: Any) -> Answer:
+        return self.call("PATCH", path, json)
+
+    def delete(self, path: str) -> Answer:
+        return self.call("DELETE", path)
+
+
+@dataclass
+class House:
+    """One service with as many apps as a test wants."""
+
+    services: Services
+    flask: Flask
+    closing: list[Any] = field(default_factory=list)
+
+    @property
+    def database(self) -> Database:
+        return self.services.database
+
+    def move_in(self, name: str, *scopes: str) -> Client:
+        """A new app with a key of these scopes (``admin`` unless said otherwise)."""
+        app_id, now = new_id("app"), self.database.now()
+        with self.database.write() as connection:
+            connection.execute(insert(app).values(id=app_id, name=name, created_at=now, updated_at=now))
+        return self.client_of(app_id, *scopes)
+
+    def client_of(self, app_id: str, *scopes: str) -> Client:
+        """Another key of the app."""
+        key, now = "mk_" + secrets.token_urlsafe(32), self.database.now()
+        listed = "[" + ",".join(f'"{scope}"' for scope in scopes or ("admin",)) + "]"
+        values = {"name": "test", "digest": digest_of(key), "scopes": listed, "networks": "[]"}
+        with self.database.write() as connection:
+            connection.execute(
+                insert(api_key).values(id=new_id("key"), app_id=app_id, created_at=now, updated_at=now, **values)
+            )
+        return Client(self.flask.test_client(), app_id, key)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_house(data_dir: Path, database_url: str | None = None, **given: Any) -> House:
+    """A service without workers; ``given`` are further parts of its Services, or settings by their names."""
+    parts = {name: given.pop(name) for name in ("check_relay", "try_webhook") if name in given}
+    settings = Settings(data_dir=data_dir, database_url=database_url or "", **given)
+    if not database_url:
+        shutil.copy(_empty_sqlite(), data_dir / "mailsvc.db")
+    database, vault = Database(settings.database, pool_size=4), Vault("a key for tests only")
+    upgrade(database)
+    services = Services(
+        settings=settings,
+        database=database,
+        vault=vault,
+        relays=RelayBook(database, vault),
+        bell=Bell(data_dir),
+        intake=Intake(database, ring=lambda: None),
+        keyring=Keyring(database),
+        admission=Admission(settings, database),
+        feed=Feed(),
+        **parts,
+    )
+    return House(services, create_app(services))
+
+
+@cache
+def _empty_sqlite() -> Path:
+    """A database with all tables and no rows: copying it is much faster than making another."""
+    path = Path(tempfile.mkdtemp(prefix="mailsvc-test-")) / "empty.db"
+    database = Database(f"sqlite:///{path}", pool_size=1)
+    upgrade(database)
+    database.close()
+    return path
