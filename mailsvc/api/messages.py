@@ -19,7 +19,7 @@ from mailsvc.api.input import (
 )
 from mailsvc.api.problems import problem_document
 from mailsvc.api.services import Services, services
-from mailsvc.domain.draft import Draft, check
+from mailsvc.domain.draft import Draft, check, require_size
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.relay import Relay
@@ -124,7 +124,9 @@ def _consign(parts: Services, draft: Draft) -> Consignment:
     if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
         references = (_message_id_of(parts, prepared.in_reply_to),)
         prepared = replace(prepared, in_reply_to=references[0])
-    return consign_draft(prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references))
+    consignment = consign_draft(prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references))
+    require_size(len(consignment.content), parts.settings.limits)
+    return consignment
 
 
 def _from_raw(parts: Services, data: bytes) -> Consignment:

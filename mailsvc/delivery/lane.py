@@ -64,7 +64,7 @@ class Lane:
         self.failures = 0  # sessions that failed in a row
         self.opened_breaker = 0  # how often since it last worked
         self.blocked_until: float | None = None  # monotonic; the breaker is open
-        self.probing = False
+        self.blocked_at = 0.0
         self.parcels: deque[Parcel] = deque()
         self.in_flight: set[Parcel] = set()
         self._senders: set[asyncio.Task[None]] = set()
@@ -163,6 +163,15 @@ class Lane:
 
     def _is_over_share(self) -> bool:
         return len(self._senders) > self.share
+
+    def block(self, seconds: float) -> None:
+        """Open the breaker for this long; after it, one session tries."""
+        self.blocked_at = clock.monotonic()
+        self.blocked_until = self.blocked_at + seconds
+
+    def unblock(self) -> None:
+        """Close the breaker: somebody else, or a person, found the relay well."""
+        self.blocked_until, self.failures, self.opened_breaker = None, 0, 0
 
     def _is_blocked(self) -> bool:
         return self.blocked_until is not None and clock.monotonic() < self.blocked_until

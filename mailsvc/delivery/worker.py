@@ -42,6 +42,7 @@ LANES_AT_ONCE = 64
 SMALL_BODY = 128 * 1024
 BODY_BYTES = 32 * 1024 * 1024
 MOST_UNSETTLED = 5000
+_BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +168,12 @@ class DeliveryWorker:
         lane = self._lanes.get(relay.id)
         if lane is None:
             lane = self._lanes[relay.id] = Lane(relay, self)
-        if known.retry_at is None and lane.blocked_until is not None and known.failures == 0:
-            lane.blocked_until, lane.failures, lane.opened_breaker = (
-                None,
-                0,
-                0,
-            )  # resumed by hand, or by another worker
+        if known.retry_at is None and lane.blocked_until is not None:
+            if clock.monotonic() - lane.blocked_at > _BOOK_MEMORY:  # else what we know of the row may be older
+                lane.unblock()
         elif known.retry_at is not None and lane.blocked_until is None:
-            lane.blocked_until, lane.opened_breaker = clock.monotonic(), known.failures
+            lane.block(0)
+            lane.opened_breaker = known.failures
         lane.adopt(relay, self._context.presence.share(relay.max_connections))
         lane.pace.set_rate(relay.rate / self._context.presence.workers if relay.rate else None)
         return lane
@@ -325,7 +324,7 @@ class DeliveryWorker:
         lane.opened_breaker += 1
         now = self._database.now()
         retry_at = relay_retry(lane.opened_breaker, now=now, chance=random.random())  # noqa: S311
-        lane.blocked_until = clock.monotonic() + (retry_at - now) / clock.SECOND
+        lane.block((retry_at - now) / clock.SECOND)
         log.warning(
             "relay backs off",
             extra=facts(relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text),

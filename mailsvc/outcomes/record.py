@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, null, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from mailsvc.domain.attempt import Tls
 from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.suppress import Suppression, add_suppressions
-from mailsvc.store.bulk import insert_rows, run_many
+from mailsvc.store.bulk import insert_rows, update_rows
 from mailsvc.store.tables import attempt, delivery, message
 
 __all__ = ["Bounce", "Finding", "Try", "record"]
@@ -92,21 +92,6 @@ _CURRENT = (
     .with_for_update(of=delivery)
 )
 
-_SETTLE = (
-    update(delivery)
-    .where(delivery.c.id == bindparam("_id"))
-    .values(
-        status=bindparam("_status"),
-        due_at=bindparam("_due_at"),
-        expires_at=bindparam("_expires_at"),
-        attempts=bindparam("_attempts"),
-        lease_owner=null(),
-        uncertain=bindparam("_uncertain"),
-        last_smtp=bindparam("_last_smtp"),
-        updated_at=bindparam("_now"),
-    )
-)
-
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -125,7 +110,7 @@ def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> 
     steps = _steps(findings, rows, now)
     if not steps:
         return set()
-    run_many(connection, _SETTLE, [step.settlement for step in steps])
+    update_rows(connection, delivery, ("id",), [step.settlement for step in steps])
     insert_rows(connection, attempt, [step.attempt for step in steps if step.attempt])
     announce(connection, [step.news for step in steps if step.news], now=now)
     add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
@@ -167,14 +152,15 @@ def _step(finding: Finding, row: Any, status: Status, now: int) -> _Step:
     if due_at is not None and expires_at is not None:
         due_at = min(due_at, expires_at)
     settlement = {
-        "_id": row.id,
-        "_status": status.value,
-        "_due_at": due_at,
-        "_expires_at": expires_at,
-        "_attempts": attempts,
-        "_uncertain": False,
-        "_last_smtp": _encode(finding.tried.smtp()).decode() if finding.tried else row.last_smtp,
-        "_now": now,
+        "id": row.id,
+        "status": status.value,
+        "due_at": due_at,
+        "expires_at": expires_at,
+        "attempts": attempts,
+        "uncertain": False,
+        "last_smtp": _encode(finding.tried.smtp()).decode() if finding.tried else row.last_smtp,
+        "lease_owner": None,
+        "updated_at": now,
     }
     return _Step(
         finding,

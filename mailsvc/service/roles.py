@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def make_app(settings: Settings) -> Flask:
         admission=Admission(settings, database),
         feed=feed,
     )
-    Ear(settings.data_dir, "api").listen_in_thread(feed.heard)
+    Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
     return create_app(services)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
@@ -119,6 +119,12 @@ class Database:
         """Drop every pooled connection, as after a lost server."""
         self._writer.dispose()
         self._reader.dispose()
+
+    def pool_use(self) -> tuple[int, int]:
+        """How many connections are in use now, and how many are open but idle."""
+        pools = [engine.pool for engine in {self._writer, self._reader}]
+        queues = [pool for pool in pools if isinstance(pool, QueuePool)]
+        return sum(pool.checkedout() for pool in queues), sum(pool.checkedin() for pool in queues)
 
     def close(self) -> None:
         self.forget_connections()

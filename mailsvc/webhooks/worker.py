@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, bindparam, null, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
@@ -15,7 +15,7 @@ from mailsvc.outbox.announce import News, announce
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
-from mailsvc.store.bulk import run_many
+from mailsvc.store.bulk import update_rows
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.leases import WEBHOOKS
 from mailsvc.store.tables import event, webhook, webhook_delivery
@@ -34,6 +34,7 @@ QUICK_SECONDS = 0.2
 LANES_AT_ONCE = 64
 GIVE_UP_AFTER = 5 * clock.DAY
 GONE = 410
+_KEYS = ("webhook_id", "event_id", "lease_token")
 
 
 @dataclass(slots=True)
@@ -186,7 +187,7 @@ class WebhookWorker:
 
     def _record(self, connection: Connection, results: list[_Result]) -> None:
         now = self._database.now()
-        run_many(connection, _SETTLE, [_settlement(result, now) for result in results])
+        update_rows(connection, webhook_delivery, _KEYS, [_settlement(result, now) for result in results])
         by_hook: dict[str, list[_Result]] = {}
         for result in results:
             by_hook.setdefault(result.row.webhook_id, []).append(result)
@@ -231,25 +232,6 @@ def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> 
 
 _HOOKS = select(webhook).where(webhook.c.id.in_(bindparam("ids", expanding=True)), webhook.c.enabled)
 _EVENTS_BY_ID = select(event.c.id, event.c.body).where(event.c.id.in_(bindparam("ids", expanding=True)))
-_SETTLE = (
-    update(webhook_delivery)
-    .where(
-        webhook_delivery.c.webhook_id == bindparam("_webhook_id"),
-        webhook_delivery.c.event_id == bindparam("_event_id"),
-        webhook_delivery.c.lease_token == bindparam("_token"),
-    )
-    .values(
-        status=bindparam("_status"),
-        due_at=bindparam("_due_at"),
-        attempts=bindparam("_attempts"),
-        lease_owner=null(),
-        status_code=bindparam("_status_code"),
-        error=bindparam("_error"),
-        response=bindparam("_response"),
-        duration_ms=bindparam("_duration_ms"),
-        updated_at=bindparam("_now"),
-    )
-)
 
 
 def _is_success(answer: Answer) -> bool:
@@ -263,19 +245,20 @@ def _settlement(result: _Result, now: int) -> dict[str, Any]:
         due_at = next_attempt(attempts, now=now, chance=random.random(), retry_after=answer.retry_after)  # noqa: S311 - jitter
     status = "delivered" if _is_success(answer) else "queued" if due_at is not None else "failed"
     return {
-        "_webhook_id": result.row.webhook_id,
-        "_event_id": result.row.event_id,
-        "_token": result.row.lease_token,
-        "_status": status,
-        "_due_at": due_at,
-        "_attempts": attempts,
-        "_status_code": answer.status,
-        "_error": answer.error,
-        "_response": answer.body.decode("utf-8", "replace").replace("\0", "�")
+        "webhook_id": result.row.webhook_id,
+        "event_id": result.row.event_id,
+        "lease_token": result.row.lease_token,
+        "status": status,
+        "due_at": due_at,
+        "attempts": attempts,
+        "status_code": answer.status,
+        "error": answer.error,
+        "response": answer.body.decode("utf-8", "replace").replace("\0", "�")
         if answer.body and status != "delivered"
         else None,
-        "_duration_ms": answer.duration * 1000,
-        "_now": now,
+        "duration_ms": answer.duration * 1000,
+        "lease_owner": None,
+        "updated_at": now,
     }
 
 
