@@ -1,0 +1,1 @@
+"""Measures mailsvc against its peers on this machine; no part of the product, nothing in mailsvc imports it."""

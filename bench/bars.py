@@ -1,0 +1,68 @@
+"""The bars that mailsvc has to reach, each worked out of the medians of one run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Medians = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One line of the table of bars."""
+
+    label: str
+    value: Callable[[Medians], float]  # KeyError where a scenario was not measured
+    limit: float
+    unit: str
+    at_least: bool = False
+
+    def reached(self, value: float) -> bool:
+        """Whether the value is good enough."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+def postfix_rate(medians: Medians) -> float:
+    """The faster of Postfix's two settings: tuning that helps the peer counts."""
+    return max(medians["postfix"]["rate"], medians["postfix-tuned"]["rate"])
+
+
+def _times_postfix(name: str) -> Callable[[Medians], float]:
+    return lambda medians: medians[name]["rate"] / postfix_rate(medians)
+
+
+def _times(name: str, peer: str) -> Callable[[Medians], float]:
+    return lambda medians: medians[name]["rate"] / medians[peer]["rate"]
+
+
+def _plain(name: str, value: str) -> Callable[[Medians], float]:
+    return lambda medians: medians[name][value]
+
+
+def _cpu_share(medians: Medians) -> float:
+    return medians["sqlite-batch"]["cpu"] / min(medians["postfix"]["cpu"], medians["postfix-tuned"]["cpu"])
+
+
+BARS = (
+    Bar("SQLite, batch, end to end", _times_postfix("sqlite-batch"), 12, "x Postfix", at_least=True),
+    Bar("SQLite, single POSTs, 32 connections", _times_postfix("sqlite-single"), 4, "x Postfix", at_least=True),
+    Bar("PostgreSQL, batch", _times_postfix("pg-batch"), 6, "x Postfix", at_least=True),
+    Bar("PostgreSQL, single POSTs", _times_postfix("pg-single"), 3, "x Postfix", at_least=True),
+    Bar("batch against Celery + Redis + smtplib", _times("sqlite-batch", "celery"), 15, "x", at_least=True),
+    Bar("batch against django-post_office", _times("sqlite-batch", "post-office"), 6, "x", at_least=True),
+    Bar("batch against Nodemailer's pool, no queue", _times("sqlite-batch", "nodemailer"), 3, "x", at_least=True),
+    Bar("CPU per message, batch", _cpu_share, 1 / 6, "of Postfix's"),
+    Bar("idle, POST to bytes at the relay, p50", _plain("idle-latency", "p50_ms"), 25, "ms"),
+    Bar("idle, POST to bytes at the relay, p99", _plain("idle-latency", "p99_ms"), 100, "ms"),
+    Bar("POST at half the maximum rate, p50", _plain("post-latency", "p50_ms"), 10, "ms"),
+    Bar("POST at half the maximum rate, p99", _plain("post-latency", "p99_ms"), 60, "ms"),
+    Bar(
+        "relay with 50 ms a reply, 50 connections", _plain("slow-relay", "percent"), 80, "% of the bound", at_least=True
+    ),
+    Bar("claim with 10 million finished against none", _plain("claim", "finished_ratio"), 1.2, "x"),
+    Bar("claim, 10,000 relays x 10 against 1 x 100,000", _plain("claim", "relays_ratio"), 1.5, "x"),
+    Bar("memory, idle", _plain("memory", "idle_pss_mb"), 130, "MB"),
+    Bar("memory, draining 100,000 small", _plain("memory", "small_pss_mb"), 250, "MB"),
+    Bar("memory, draining 200 x 20 MB", _plain("memory", "large_pss_mb"), 400, "MB"),
+    Bar("mailsvc serve to ready, first start", _plain("startup", "first_s"), 2, "s"),
+    Bar("mailsvc serve to ready, second start", _plain("startup", "second_s"), 2, "s"),
+)

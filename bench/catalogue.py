@@ -1,0 +1,40 @@
+"""Every scenario by name, in the order of the table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.figure import Figure, Run
+from bench.peers import celery, djangomail, node, postfix
+from bench.scenarios import claim, latency, memory, slowrelay, startup, throughput
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A measurement that the harness can make."""
+
+    name: str
+    measure: Callable[[Run], Figure]
+    share: float = 1.0  # of ``--messages``: slow peers get fewer, their rate does not depend on it
+    once: bool = False  # in the first round only: long, and not noisy
+    by_default: bool = True
+
+
+SCENARIOS = (
+    Scenario("postfix", postfix.default),
+    Scenario("postfix-tuned", postfix.tuned),
+    Scenario("celery", celery.durable, share=0.25),
+    Scenario("celery-reusing", celery.durable_reusing, share=0.25),
+    Scenario("celery-volatile", celery.volatile, share=0.25, by_default=False),
+    Scenario("post-office", djangomail.post_office),
+    Scenario("nodemailer", node.nodemailer),
+    Scenario("sqlite-batch", throughput.sqlite_batch),
+    Scenario("sqlite-single", throughput.sqlite_single),
+    Scenario("pg-batch", throughput.pg_batch),
+    Scenario("pg-single", throughput.pg_single),
+    Scenario("idle-latency", latency.idle),
+    Scenario("post-latency", latency.half_load),
+    Scenario("slow-relay", slowrelay.measure),
+    Scenario("startup", startup.measure),
+    Scenario("memory", memory.measure, once=True),
+    Scenario("claim", claim.measure, once=True),
+)

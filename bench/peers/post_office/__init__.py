@@ -1,0 +1,1 @@
+"""django-post_office on SQLite. Run with the peers' own interpreter."""

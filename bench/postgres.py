@@ -1,0 +1,58 @@
+"""A private PostgreSQL cluster with everything durable, run by an unprivileged user."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.children import free_port, started, wait_for_port
+from bench.figure import Skipped
+
+_SETTINGS = ("fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_buffers=256MB", "max_connections=100")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running cluster."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def cluster(directory: Path) -> Iterator[Cluster]:
+    """Made in ``directory``, gone with the block.
+
+    Raises:
+        Skipped: PostgreSQL is not installed, or we are root and it has no user of its own to run as.
+    """
+    programs, user = _programs(), "postgres" if os.getuid() == 0 else None
+    directory.chmod(0o755)
+    data, port, log = directory / "pg", free_port(), directory / "postgres.log"
+    data.mkdir(mode=0o700)
+    if user:
+        try:
+            shutil.chown(data, user, user)
+        except LookupError:
+            raise Skipped("as root it needs the user postgres, who comes with Debian's package") from None
+    command = [str(programs / "initdb"), "-D", str(data), "-U", "mailsvc", "--auth=trust", "-E", "UTF8", "--locale=C"]
+    subprocess.run(command, check=True, user=user, capture_output=True, cwd="/")  # noqa: S603
+    server = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(data), "-h", "127.0.0.1"]
+    for setting in _SETTINGS:
+        server += ["-c", setting]
+    with started(server, log=log, user=user) as process:
+        wait_for_port(port, process, log=log)
+        yield Cluster(f"postgresql+psycopg://mailsvc@127.0.0.1:{port}/postgres", process.pid)
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    initdb = shutil.which("initdb")
+    if initdb is None:
+        raise Skipped("PostgreSQL is not installed")
+    return Path(initdb).resolve().parent

@@ -1,0 +1,1 @@
+"""What is measured about mailsvc itself, one module a subject."""
