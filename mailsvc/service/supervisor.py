@@ -153,7 +153,7 @@ def _serve_api(settings: Settings, worker: _WorkerProcess | None, first_key: str
         backpressure=256,
         backlog=2048,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
     )
