@@ -9,9 +9,13 @@ from flask import request
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.ids import is_id
 
-__all__ = ["Page", "listing", "requested_page"]
+__all__ = ["PAGING", "Page", "listing", "requested_page"]
 
 DEFAULT, MOST = 50, 200
+PAGING = {
+    "limit": f"How many to answer, from 1 to {MOST}; {DEFAULT} unless given.",
+    "cursor": "The next_cursor of the page before.",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import convert, read_json, refuse_unknown_arguments
-from mailsvc.api.paging import listing, requested_page
+from mailsvc.api.operation import Operation
+from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.patch import changes_of, merged
 from mailsvc.api.services import services
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
@@ -29,7 +30,7 @@ from mailsvc.outbox.relays import relay_of
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
 from mailsvc.store.tables import app, delivery, relay
 
-__all__ = ["PauseRelay", "RelayCheck", "RelayList", "RelayObject", "blueprint"]
+__all__ = ["OPERATIONS", "RelayCheck", "RelayObject", "blueprint"]
 
 blueprint = Blueprint("relays", __name__)
 
@@ -75,6 +76,17 @@ class RelayList(msgspec.Struct):
 
     data: list[RelayObject]
     next_cursor: str | None
+
+
+RelayChanges = msgspec.defstruct(
+    "RelayChanges",
+    [
+        (field.name, field.type | None | msgspec.UnsetType, msgspec.UNSET)  # null puts it back to its default
+        for field in msgspec.structs.fields(NewRelay)
+    ],
+    kw_only=True,
+    namespace={"__doc__": "A JSON merge patch: what is given changes, null puts back to the default."},
+)
 
 
 class PauseRelay(msgspec.Struct, forbid_unknown_fields=True):
@@ -313,3 +325,23 @@ def _announce(connection: Connection, row: Any, event_type: str, reason: str, no
 def _tell_workers() -> None:
     services().relays.forget()
     services().bell.ring(DELIVER, NOTIFY, EVENTS)
+
+
+OPERATIONS = {
+    "post_relay": Operation(summary="Add a relay.", request=NewRelay, answer=RelayObject, status=201),
+    "list_relays": Operation(
+        summary="List the app's relays, newest first.",
+        answer=RelayList,
+        query={**PAGING, "name": "Only the relay of this name; may be repeated."},
+    ),
+    "get_relay": Operation(summary="Show one relay.", answer=RelayObject),
+    "patch_relay": Operation(
+        summary="Change a relay (JSON merge patch, RFC 7396).", request=RelayChanges, answer=RelayObject
+    ),
+    "delete_relay": Operation(summary="Remove a relay that nothing waits for.", status=204),
+    "check": Operation(summary="Connect and log in now, and report each step.", answer=RelayCheck),
+    "pause": Operation(
+        summary="Leave the relay alone until it is resumed; its messages wait.", request=PauseRelay, answer=RelayObject
+    ),
+    "resume": Operation(summary="Use the relay again now.", answer=RelayObject),
+}
