@@ -5,11 +5,12 @@ import re
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from mailsvc.api import health, messages, problems, relays
+from mailsvc.api import docs, health, messages, metrics, problems, relays
 from mailsvc.api.services import EXTENSION, Services
 from mailsvc.domain.ids import new_id
+from mailsvc.telemetry import meter
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "routed"]
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
@@ -21,16 +22,22 @@ class _Json(DefaultJSONProvider):
 
 def create_app(services: Services) -> Flask:
     """The API for these services."""
-    app = Flask("mailsvc", static_folder=None)
+    app = routed()
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
-    app.url_map.strict_slashes = False
     app.extensions[EXTENSION] = services
     problems.install(app)
     app.before_request(_name_request)
     app.after_request(_stamp_answer)
-    for blueprint in (health.blueprint, messages.blueprint, relays.blueprint):
-        app.register_blueprint(blueprint)
+    return app
+
+
+def routed() -> Flask:
+    """The application with nothing but its routes, which is all that its description needs."""
+    app = Flask("mailsvc", static_folder=None)
+    app.url_map.strict_slashes = False
+    for module in (health, metrics, docs, messages, relays):
+        app.register_blueprint(module.blueprint)
     return app
 
 
@@ -40,6 +47,7 @@ def _name_request() -> None:
 
 
 def _stamp_answer(response: Response) -> Response:
+    meter.count(f"requests.{response.status_code // 100}xx")
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

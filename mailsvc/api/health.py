@@ -1,14 +1,40 @@
 """Whether the service lives and can take messages. No key is needed."""
 
+from typing import Literal
+
+import msgspec
 from flask import Blueprint, Response, jsonify
 
+from mailsvc.api.operation import Operation
 from mailsvc.api.services import services
 from mailsvc.store import migrate
 from mailsvc.telemetry import log
 
-__all__ = ["blueprint"]
+__all__ = ["OPERATIONS", "Health", "Readiness", "blueprint"]
 
 blueprint = Blueprint("health", __name__)
+
+
+class Health(msgspec.Struct):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Readiness(msgspec.Struct):
+    """Whether messages can be taken; `checks` says `ok` or what is wrong."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[str, str]
+
+
+OPERATIONS = {
+    "healthz": Operation(summary="Whether the process lives.", answer=Health),
+    "readyz": Operation(
+        summary="Whether messages can be taken; 503 names what keeps them out.",
+        answer=Readiness,
+    ),
+}
 
 
 @blueprint.get("/healthz")

@@ -17,18 +17,27 @@ from mailsvc.api.input import (
     read_body,
     refuse_unknown_arguments,
 )
+from mailsvc.api.operation import Operation
 from mailsvc.api.problems import problem_document
 from mailsvc.api.services import Services, services
 from mailsvc.domain.draft import Draft, check, require_size
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
 from mailsvc.domain.ids import new_id
+from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.raw import prepare_raw
 from mailsvc.outbox.consign import Consignment, Terms, consign_draft, consign_raw
 from mailsvc.outbox.intake import Answer, Pledge, Ticket
 from mailsvc.store.tables import message
 
-__all__ = ["BatchOfMessages", "blueprint"]
+__all__ = [
+    "KEY_LENGTH",
+    "OPERATIONS",
+    "Accepted",
+    "AcceptedBatch",
+    "BatchOfMessages",
+    "blueprint",
+]
 
 blueprint = Blueprint("messages", __name__)
 
@@ -40,6 +49,51 @@ class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST /v1/messages/batch; every entry is a message as POST /v1/messages takes it."""
 
     messages: list[Any]
+
+
+class AcceptedDelivery(msgspec.Struct):
+    """One recipient of a message that was taken."""
+
+    id: str
+    recipient: str
+    status: Status
+
+
+class Accepted(msgspec.Struct):
+    """A message that is on stable storage."""
+
+    id: str
+    message_id: str
+    status: Status
+    created_at: str
+    deliveries: list[AcceptedDelivery]
+
+
+class AcceptedBatch(msgspec.Struct):
+    """What became of each entry of a batch: a message where it was taken, a problem where not."""
+
+    data: list[Any]
+
+
+OPERATIONS = {
+    "post_message": Operation(
+        summary="Take one message: JSON, or a finished one as message/rfc822.",
+        request=Draft,
+        answer=Accepted,
+        status=202,
+        query={
+            "from": "The envelope's sender of a message/rfc822 body; else from its header.",
+            "to": "The envelope's recipients of a message/rfc822 body; else from its header.",
+        },
+    ),
+    "post_batch": Operation(
+        summary="Take up to 1000 messages in one commit.",
+        request=BatchOfMessages,
+        answer=AcceptedBatch,
+        status=202,
+        query={"atomic": "Take all of them or none."},
+    ),
+}
 
 
 @blueprint.post("/v1/messages")

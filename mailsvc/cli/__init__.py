@@ -12,6 +12,7 @@ __all__ = ["main"]
 _COMMANDS = {
     "serve": "mailsvc.cli.serve",
     "migrate": "mailsvc.cli.migrate",
+    "openapi": "mailsvc.cli.openapi",
 }
 
 

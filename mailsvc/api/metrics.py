@@ -1,0 +1,219 @@
+"""``GET /metrics``: the figures of the whole service in Prometheus' text format. No key is needed.
+
+The queue is counted in the database, by its partial indexes. Counters are kept by the processes that do the work: each
+worker's row carries its own, told apart by the label ``worker`` (a dead worker's series ends instead of making a sum
+fall, so ``rate()`` stays right). Every host that serves one database shows the same workers and the same queue.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+from sqlalchemy import select
+
+from mailsvc import clock
+from mailsvc.api.operation import Operation
+from mailsvc.api.queuefigures import QueueFigures, look_at_queue
+from mailsvc.api.services import Services, services
+from mailsvc.store.database import Database
+from mailsvc.store.tables import worker
+from mailsvc.telemetry import LATENCY_BUCKETS, meter
+
+__all__ = ["OPERATIONS", "blueprint", "exposition"]
+
+blueprint = Blueprint("metrics", __name__)
+
+OPERATIONS = {"metrics": Operation(summary="The service's figures in Prometheus' text format.", media="text/plain")}
+
+FRESH = 1.5  # seconds that an answer is given again
+
+_COUNTERS = {
+    "accepted": ("mailsvc_messages_accepted", "Messages durably taken."),
+    "sessions": ("mailsvc_relay_sessions", "SMTP sessions that were opened or tried."),
+    "session_failures": (
+        "mailsvc_relay_session_failures",
+        "SMTP sessions that failed or were closed by the relay.",
+    ),
+}
+_FAMILIES = {
+    "attempts": (
+        "mailsvc_attempts",
+        "Attempts to send, one a recipient, by their result.",
+        "result",
+    ),
+    "webhooks": (
+        "mailsvc_webhook_posts",
+        "Events posted to webhooks, by their result.",
+        "result",
+    ),
+    "requests": (
+        "mailsvc_http_requests",
+        "Requests answered by the API, by the class of the status.",
+        "status",
+    ),
+}
+_GAUGES = {
+    "connections": ("mailsvc_relay_connections", "SMTP connections open now."),
+    "connections_busy": (
+        "mailsvc_relay_connections_busy",
+        "SMTP connections that are sending now.",
+    ),
+}
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Counters, queue depths and latencies."""
+    return Response(_cache.text(services()), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Cache:
+    """One answer at a time is made, and given to all who ask meanwhile."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._text = b""
+        self._database: Database | None = None
+        self._stale_at = 0.0
+
+    def text(self, parts: Services) -> bytes:
+        with self._lock:
+            begun = clock.monotonic()
+            if begun >= self._stale_at or self._database is not parts.database:
+                self._text, self._database = exposition(parts.database), parts.database
+                # Counting a queue of millions takes a while: it may use a twentieth of the time at most.
+                self._stale_at = clock.monotonic() + max(FRESH, 20 * (clock.monotonic() - begun))
+            return self._text
+
+
+_cache = _Cache()
+
+
+def exposition(database: Database) -> bytes:
+    """The whole answer; reads the database."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(database))
+    return generate_latest(registry)
+
+
+class _Figures(Collector):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterable[Metric]:
+        with self._database.read() as connection:
+            queue = look_at_queue(connection, self._database.now())
+            workers = connection.execute(select(worker).order_by(worker.c.id)).all()
+        yield from _of_queue(queue)
+        yield from _of_workers(workers)
+        snapshots = {row.id: json.loads(row.stats) for row in workers} | {"api": meter.snapshot()}
+        yield from _of_counts({who: figures.get("counts", {}) for who, figures in snapshots.items()})
+        yield from _of_gauges({who: figures.get("gauges", {}) for who, figures in snapshots.items()})
+        yield _latency(snapshots)
+        yield from _of_pool(self._database)
+
+
+def _of_queue(queue: QueueFigures) -> Iterable[Metric]:
+    depth = GaugeMetricFamily(
+        "mailsvc_queue_deliveries",
+        "Unfinished deliveries: due now, due later (scheduled, deferred or being sent), held.",
+        labels=["state"],
+    )
+    for state, value in (
+        ("due", queue.due),
+        ("later", queue.later),
+        ("held", queue.held),
+    ):
+        depth.add_metric([state], value)
+    yield depth
+    yield GaugeMetricFamily(
+        "mailsvc_queue_oldest_age_seconds",
+        "How long the first due delivery waits.",
+        max(0.0, queue.oldest_age),
+    )
+    yield GaugeMetricFamily("mailsvc_webhook_backlog", "Events that wait to be posted.", queue.webhooks)
+    yield CounterMetricFamily(
+        "mailsvc_events",
+        "Events announced (the last position in the feed).",
+        queue.events,
+    )
+
+
+def _of_workers(rows: Iterable[Any]) -> Iterable[Metric]:
+    info = GaugeMetricFamily(
+        "mailsvc_worker_info",
+        "1 for each worker that lives.",
+        labels=["worker", "host", "roles"],
+    )
+    started = GaugeMetricFamily(
+        "mailsvc_worker_start_time_seconds",
+        "Unix time of its start.",
+        labels=["worker"],
+    )
+    for row in rows:
+        info.add_metric([row.id, row.host, row.roles], 1)
+        started.add_metric([row.id], row.started_at / clock.SECOND)
+    return info, started
+
+
+def _of_counts(counts: Mapping[str, Mapping[str, int]]) -> Iterable[Metric]:
+    for name, (metric, text) in _COUNTERS.items():
+        plain = CounterMetricFamily(metric, text, labels=["worker"])
+        for who, values in counts.items():
+            if name in values:
+                plain.add_metric([who], values[name])
+        yield plain
+    for prefix, (metric, text, label) in _FAMILIES.items():
+        family = CounterMetricFamily(metric, text, labels=["worker", label])
+        for who, values in counts.items():
+            for name, value in sorted(values.items()):
+                if name.startswith(prefix + "."):
+                    family.add_metric([who, name.removeprefix(prefix + ".")], value)
+        yield family
+
+
+def _of_gauges(gauges: Mapping[str, Mapping[str, float]]) -> Iterable[Metric]:
+    for name, (metric, text) in _GAUGES.items():
+        family = GaugeMetricFamily(metric, text, labels=["worker"])
+        for who, values in gauges.items():
+            if name in values:
+                family.add_metric([who], values[name])
+        yield family
+
+
+def _latency(snapshots: Mapping[str, Mapping[str, Any]]) -> Metric:
+    family = HistogramMetricFamily(
+        "mailsvc_accept_to_relay_seconds",
+        "From the acceptance (or the scheduled time) to the relay's positive reply.",
+        labels=["worker"],
+    )
+    for who, figures in snapshots.items():
+        counts = figures.get("latency")
+        if counts and len(counts) == len(LATENCY_BUCKETS) + 1 and any(counts):
+            edges = [*map(str, LATENCY_BUCKETS), "+Inf"]
+            buckets = [(edge, float(sum(counts[: n + 1]))) for n, edge in enumerate(edges)]
+            family.add_metric([who], buckets=buckets, sum_value=figures["latency_sum"])
+    return family
+
+
+def _of_pool(database: Database) -> Iterable[Metric]:
+    family = GaugeMetricFamily(
+        "mailsvc_database_connections",
+        "The API's database connections, by what they do now.",
+        labels=["state"],
+    )
+    busy, idle = database.pool_use()
+    family.add_metric(["busy"], busy)
+    family.add_metric(["idle"], idle)
+    yield family

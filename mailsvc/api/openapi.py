@@ -1,0 +1,293 @@
+"""The OpenAPI 3.1 document, made from the running code: routes, each view's ``Operation``, scopes and types.
+
+A view without an entry in its module's ``OPERATIONS`` is an error, so that nothing can be forgotten.
+"""
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from flask import Flask
+
+from mailsvc.api.health import Readiness
+from mailsvc.api.messages import KEY_LENGTH
+from mailsvc.api.operation import Operation
+from mailsvc.api.schemas import ProblemDocument, components, reference
+from mailsvc.domain.draft import Limits
+
+__all__ = ["Route", "describe", "routes", "to_yaml"]
+
+_CONVERTER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+_UNLISTED = frozenset({"HEAD", "OPTIONS"})
+
+_IDEMPOTENT = frozenset({"messages.post_message", "messages.post_batch"})
+_RAW = {"message/rfc822": {"schema": {"type": "string", "description": "A finished message (RFC 5322)."}}}
+_ALSO_TAKES = {"messages.post_message": _RAW}
+_ALSO_ANSWERS = {"health.readyz": {503: Readiness}}
+_PROBLEMS_WITHOUT_KEY = {"metrics.metrics": (503,)}
+
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
+    "wait": {"type": "integer", "minimum": 0, "maximum": 30, "default": 0},
+    "atomic": {"type": "boolean", "default": False},
+    "since": {"type": "string", "format": "date-time"},
+    "until": {"type": "string", "format": "date-time"},
+}
+_REPEATED = frozenset(
+    {
+        "to",
+        "status",
+        "recipient",
+        "tag",
+        "from",
+        "type",
+        "message",
+        "relay",
+        "name",
+        "address",
+    }
+)
+
+_REQUEST_ID = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "description": "Comes back in the answer; 1 to 128 printable ASCII characters, replaced by one of ours otherwise.",
+    "schema": {"type": "string"},
+}
+_GOOD = {
+    200: "Done.",
+    201: "Made.",
+    202: "Durably taken.",
+    204: "Removed.",
+    503: "Not ready.",
+}
+_PROBLEMS = {
+    400: "The request can't be read: not JSON, a name twice, broken syntax.",
+    401: "No key, or one that is unknown, revoked or expired.",
+    403: "The key lacks the scope (`insufficient_scope`), or may not be used from this address (`network_not_allowed`).",
+    404: "There is no such object of this app.",
+    409: "The state of the object forbids it; or the first request with this Idempotency-Key still runs.",
+    413: "Larger than a limit, which the detail names with its setting.",
+    415: "A content type that is not taken here, or a Content-Encoding.",
+    422: "Readable, but values are not acceptable; `errors` names each field.",
+    429: "Too many wrong keys from this address, or more messages than MAILSVC_RATE_PER_KEY allows.",
+    500: "A fault of the service; its log names the request_id.",
+    503: "It can't be stored now (database away, disk nearly full, queue full); nothing was changed.",
+}
+_RETRY_AFTER = frozenset({409, 429, 503})
+
+_ABOUT = """Send mail through the account you already have, and learn what became of it.
+
+Times are RFC 3339 in UTC. Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists take `limit` and
+`cursor` and answer `{"data": [...], "next_cursor": ...}`. Unknown fields and parameters are refused (422). Every answer
+carries `X-Request-Id`, the client's own where it sent one. An object of another app is 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path, with what its module says about it."""
+
+    method: str
+    path: str
+    endpoint: str
+    operation: Operation
+    scope: str | None
+
+    @property
+    def parameters(self) -> list[str]:
+        return re.findall(r"\{([^}]+)\}", self.path)
+
+
+def routes(app: Flask) -> list[Route]:
+    """Every operation of the application, in the order of the paths.
+
+    Raises:
+        LookupError: a view that its module does not describe.
+    """
+    found = []
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        described = getattr(sys.modules[view.__module__], "OPERATIONS", {})
+        if view.__name__ not in described:
+            raise LookupError(f"{view.__module__}.OPERATIONS does not describe {view.__name__}")
+        path, scope = _CONVERTER.sub(r"{\1}", rule.rule), getattr(view, "scope", None)
+        for method in sorted((rule.methods or set()) - _UNLISTED):
+            found.append(Route(method.lower(), path, rule.endpoint, described[view.__name__], scope))
+    return sorted(found, key=lambda route: (route.path, route.method))
+
+
+def describe(app: Flask, limits: Limits) -> dict[str, Any]:
+    """The document for this application, under these limits."""
+    known = routes(app)
+    types = [kind for route in known for kind in _types_of(route)]
+    schemas, named = components(types, limits)
+    schema_of = dict(zip(map(id, types), schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for route in known:
+        paths.setdefault(route.path, {})[route.method] = _operation(route, schema_of, named)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "mailsvc",
+            "version": version("mailsvc"),
+            "description": _ABOUT,
+            "license": {"name": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key.",
+                }
+            },
+            "parameters": {"X-Request-Id": _REQUEST_ID},
+            "headers": _headers(),
+            "responses": {f"Problem{status}": _problem(status) for status in _PROBLEMS},
+            "schemas": named,
+        },
+    }
+
+
+def to_yaml(document: dict[str, Any]) -> str:
+    """The document as it is checked in and served."""
+    import yaml  # noqa: PLC0415 - a service that is never asked for the document does not load it
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - pyyaml's signature
+            return True
+
+    Plain.add_representer(str, _readable)
+    text: str = yaml.dump(document, Dumper=Plain, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _readable(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+def _types_of(route: Route) -> Iterable[Any]:
+    operation = route.operation
+    kinds = (
+        operation.request,
+        operation.answer,
+        *_ALSO_ANSWERS.get(route.endpoint, {}).values(),
+    )
+    return [kind for kind in kinds if kind is not None]
+
+
+def _operation(route: Route, schema_of: dict[int, Any], named: dict[str, Any]) -> dict[str, Any]:
+    operation = route.operation
+    described: dict[str, Any] = {
+        "operationId": route.endpoint.replace(".", "_"),
+        "tags": [route.endpoint.partition(".")[0]],
+        "summary": operation.summary,
+    }
+    if route.scope is not None:
+        described["description"] = f"Needs a key with the scope `{route.scope}`."
+        described["security"] = [{"key": [route.scope]}]
+    if parameters := _parameters(route):
+        described["parameters"] = parameters
+    if operation.request is not None:
+        described["requestBody"] = _request_body(route, schema_of[id(operation.request)], named)
+    described["responses"] = _responses(route, schema_of)
+    return described
+
+
+def _request_body(route: Route, schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    form = named.get(str(schema.get("$ref", "")).rpartition("/")[2], {})
+    content = {"application/json": {"schema": schema}} | _ALSO_TAKES.get(route.endpoint, {})
+    # An action whose members are all optional may be asked for without a body.
+    return {
+        "required": route.method == "patch" or not form or "required" in form,
+        "content": content,
+    }
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+    ]
+    for name, text in route.operation.query.items():
+        schema = _ARGUMENTS.get(name, {"type": "string"})
+        if name in _REPEATED:
+            schema = {"type": "array", "items": schema}
+        parameters.append({"name": name, "in": "query", "description": text, "schema": schema})
+    if route.endpoint in _IDEMPOTENT:
+        text = "Kept for 24 hours: the same key with the same request gives the first answer again."
+        schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
+        parameters.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": text,
+                "schema": schema,
+            }
+        )
+    if route.scope is not None:
+        parameters.append({"$ref": "#/components/parameters/X-Request-Id"})
+    return parameters
+
+
+def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
+    kinds = {
+        route.operation.status: route.operation.answer,
+        **_ALSO_ANSWERS.get(route.endpoint, {}),
+    }
+    names = ("X-Request-Id", "Idempotent-Replayed") if route.endpoint in _IDEMPOTENT else ("X-Request-Id",)
+    answers: dict[str, Any] = {}
+    for status, kind in kinds.items():
+        answers[str(status)] = {
+            "description": _GOOD[status],
+            "headers": _named_headers(*names),
+        }
+        if status != 204:
+            schema = {"type": "string"} if kind is None else schema_of[id(kind)]
+            answers[str(status)]["content"] = {route.operation.media: {"schema": schema}}
+    for status in _problems_of(route):
+        answers[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    return answers
+
+
+def _problems_of(route: Route) -> list[int]:
+    if route.scope is None:
+        return list(_PROBLEMS_WITHOUT_KEY.get(route.endpoint, ()))
+    statuses = {401, 403, 422, 429, 500, 503}
+    if route.parameters:
+        statuses.add(404)
+    if route.method != "get":
+        statuses |= {400, 409, 413, 415}
+    return sorted(statuses)
+
+
+def _problem(status: int) -> dict[str, Any]:
+    names = ["X-Request-Id"]
+    if status in _RETRY_AFTER:
+        names.append("Retry-After")
+    if status == 401:
+        names.append("WWW-Authenticate")
+    content = {"application/problem+json": {"schema": reference(ProblemDocument.__name__)}}
+    return {
+        "description": _PROBLEMS[status],
+        "headers": _named_headers(*names),
+        "content": content,
+    }
+
+
+def _headers() -> dict[str, Any]:
+    texts = {
+        "X-Request-Id": "Names the request in our log.",
+        "Retry-After": "Seconds after which it is worth another try.",
+        "WWW-Authenticate": "How to send a key.",
+        "Idempotent-Replayed": "`true` where this is the first answer again.",
+    }
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
+
+
+def _named_headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

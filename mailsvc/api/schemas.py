@@ -1,0 +1,169 @@
+"""The JSON schemas of what the API takes and gives: from the types themselves, with the limits that types can't say."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from mailsvc.domain.draft import (
+    MAX_KEY,
+    MAX_PAIRS,
+    MAX_TAG,
+    MAX_TAGS,
+    MAX_VALUE,
+    Draft,
+    Limits,
+)
+from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS
+
+__all__ = ["Fault", "ProblemDocument", "components", "reference"]
+
+Code = Literal[
+    "invalid_request",
+    "unauthorized",
+    "insufficient_scope",
+    "network_not_allowed",
+    "not_found",
+    "method_not_allowed",
+    "conflict",
+    "idempotency_in_flight",
+    "payload_too_large",
+    "unsupported_media_type",
+    "validation_failed",
+    "idempotency_mismatch",
+    "rate_limited",
+    "internal",
+    "unavailable",
+]
+
+
+class Fault(msgspec.Struct):
+    """What is wrong with one field of the request."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(msgspec.Struct, omit_defaults=True):
+    """What went wrong (RFC 9457); `code` is stable and made for programs, `detail` for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Code
+    request_id: str
+    errors: list[Fault] = []
+
+
+MESSAGE_EXAMPLE = {
+    "from": "Shop <orders@app.test>",
+    "to": ["Alice <alice@example.test>"],
+    "subject": "Your order",
+    "text": "It is on its way.",
+    "headers": {"X-Order": "17"},
+    "attachments": [{"filename": "a.txt", "content_type": "text/plain", "content": "aGVsbG8="}],
+    "tags": ["receipt"],
+    "metadata": {"order": "17"},
+}
+_BATCH_ITEM = {
+    "anyOf": [
+        {"$ref": "#/components/schemas/Accepted"},
+        {"$ref": "#/components/schemas/ProblemDocument"},
+    ]
+}
+
+
+def reference(name: str) -> dict[str, str]:
+    """A reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def components(types: Iterable[Any], limits: Limits) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The schema of each type, and all the schemas that these refer to by name."""
+    schemas, named = msgspec.json.schema_components(
+        [*types, Draft, ProblemDocument], ref_template="#/components/schemas/{name}"
+    )
+    for name, keywords in _refinements(limits).items():
+        if name in named:
+            _refine(named[name], keywords)
+    for schema in named.values():
+        schema.pop("title", None)
+        _name_instants(schema)
+    return list(schemas[:-2]), dict(sorted(named.items()))
+
+
+def _refine(schema: dict[str, Any], keywords: Mapping[str, Any]) -> None:
+    properties = schema.get("properties", {})
+    for name, more in keywords.items():
+        if name in properties:
+            properties[name].update(more)
+        elif name in ("description", "examples"):
+            schema[name] = more
+
+
+def _name_instants(schema: dict[str, Any]) -> None:
+    """Times end in ``_at`` throughout, and are RFC 3339 in UTC."""
+    for name, property_ in schema.get("properties", {}).items():
+        if name.endswith("_at") or name == "timestamp":
+            for kind in property_.get("anyOf", [property_]):
+                if kind.get("type") == "string":
+                    kind["format"] = "date-time"
+
+
+def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
+    recipients = {"maxItems": limits.max_recipients}
+    return {
+        "Draft": {
+            "description": "A message. It needs a recipient in `to`, `cc` or `bcc`, and `text`, `html` or both.",
+            "examples": [MESSAGE_EXAMPLE],
+            "from": {"description": "`address` or `Name <address>`.", "minLength": 3},
+            "to": {
+                "description": f"At most {limits.max_recipients} with cc and bcc together.",
+                **recipients,
+            },
+            "cc": recipients,
+            "bcc": recipients,
+            "reply_to": recipients,
+            "subject": {"maxLength": MAX_FIELD_OCTETS},
+            "headers": {"description": f"Further header fields; a value has at most {MAX_FIELD_OCTETS} octets."},
+            "attachments": {"maxItems": limits.max_attachments},
+            "template": {"description": "Not available yet."},
+            "tags": {
+                "maxItems": MAX_TAGS,
+                "items": {"type": "string", "minLength": 1, "maxLength": MAX_TAG},
+            },
+            "metadata": {
+                "maxProperties": MAX_PAIRS,
+                "propertyNames": {"minLength": 1, "maxLength": MAX_KEY},
+                "additionalProperties": {"type": "string", "maxLength": MAX_VALUE},
+            },
+            "scheduled_at": {"description": "Not sent before; at most a year ahead, in the past means now."},
+            "expires_in": {
+                "minimum": 60,
+                "maximum": 31_622_400,
+                "description": "Seconds until it is given up.",
+            },
+            "relay": {
+                "description": "A relay's name or id; the app's default otherwise.",
+                "maxLength": 255,
+            },
+            "in_reply_to": {"description": "The id of a message or arrival, or a Message-ID: `<id@host>`."},
+        },
+        "Attachment": {
+            "filename": {"minLength": 1, "maxLength": 255},
+            "content": {"description": "Base64 (RFC 4648 section 4)."},
+            "content_type": {"maxLength": 255},
+        },
+        "BatchOfMessages": {
+            "messages": {"items": reference("Draft"), "minItems": 1, "maxItems": 1000},
+            "examples": [{"messages": [MESSAGE_EXAMPLE]}],
+        },
+        "AcceptedBatch": {
+            "data": {
+                "items": _BATCH_ITEM,
+                "description": "In the order of the request.",
+            }
+        },
+        "ProblemDocument": {"status": {"minimum": 400, "maximum": 599}},
+    }

@@ -1,0 +1,172 @@
+"""/metrics: what an operator's Prometheus sees."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import insert, update
+
+from mailsvc import clock
+from mailsvc.api import metrics
+from mailsvc.api.metrics import exposition
+from mailsvc.domain.relay import Relay
+from mailsvc.outbox.intake import Answer, Ticket
+from mailsvc.store.tables import delivery, worker
+from mailsvc.telemetry import Meter
+from tests.support.api import House, open_house
+from tests.support.messages import a_message
+
+RELAY = Relay(id="rly_a", name="a", host="127.0.0.1")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = open_house(tmp_path)
+    yield house
+    house.close()
+
+
+def put(house: House, *recipients: str) -> list[str]:
+    consignment = a_message(relay=RELAY, to=recipients, now=house.database.now())
+    house.services.intake.accept(Ticket("app_1", [consignment], lambda _: Answer(202, b"{}")))
+    return [row["id"] for row in consignment.deliveries]
+
+
+def join(house: House, id_: str, meter: Meter) -> None:
+    row = {
+        "id": id_,
+        "host": "mail1",
+        "pid": 7,
+        "roles": "deliver,notify",
+        "started_at": 5 * clock.SECOND,
+        "seen_at": 0,
+    }
+    with house.database.write() as connection:
+        connection.execute(insert(worker).values(**row, stats=json.dumps(meter.snapshot())))
+
+
+def change(house: House, id_: str, **values: Any) -> None:
+    with house.database.write() as connection:
+        connection.execute(update(delivery).where(delivery.c.id == id_).values(**values))
+
+
+def samples(house: House) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every sample by its name and labels, as a parser that is not ours reads them."""
+    text = exposition(house.database).decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(house: House, name: str, **labels: str) -> float:
+    return samples(house)[name, frozenset(labels.items())]
+
+
+def test_it_needs_no_key_and_says_its_format(house: House) -> None:
+    """Prometheus scrapes it as it is."""
+    answer = house.flask.test_client().get("/metrics")
+
+    assert 200 == answer.status_code
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+def test_all_names_are_ours_and_counters_end_in_total(house: House) -> None:
+    """What promtool checks: a prefix of our own, help for each, _total for counters alone."""
+    put(house, "alice@example.test")
+    join(house, "wrk_1", Meter())
+    families = list(text_string_to_metric_families(exposition(house.database).decode()))
+
+    assert all(family.name.startswith("mailsvc_") and family.documentation for family in families)
+    assert all((s.name.endswith("_total")) == (f.type == "counter") for f in families for s in f.samples)
+
+
+def test_the_queue_is_counted_by_what_can_be_sent_now(house: House) -> None:
+    """Due, later and held, whatever is finished beside them."""
+    _, later, held, done = put(house, "a@example.test", "b@example.test", "c@example.test", "d@example.test")
+    change(house, later, due_at=house.database.now() + clock.HOUR)
+    change(house, held, due_at=None, status="held")
+    change(house, done, due_at=None, expires_at=None, status="sent")
+
+    counts = {state: value(house, "mailsvc_queue_deliveries", state=state) for state in ("due", "later", "held")}
+
+    assert {"due": 1, "later": 1, "held": 1} == counts
+
+
+def test_the_oldest_age_counts_from_when_it_could_be_sent(house: House) -> None:
+    """A head start in the queue's order is no waiting; an hour behind the due time is."""
+    old, _ = put(house, "alice@example.test", "bob@example.test")
+    fresh = value(house, "mailsvc_queue_oldest_age_seconds")
+    now = house.database.now()
+    change(house, old, due_at=now - clock.HOUR, created_at=now - 2 * clock.HOUR)
+
+    assert fresh < 60
+    assert 3600 == pytest.approx(value(house, "mailsvc_queue_oldest_age_seconds"), abs=60)
+
+
+def test_each_worker_has_its_own_counters(house: House) -> None:
+    """A worker that dies ends its own series and makes no sum fall, so that rate() stays right."""
+    for id_, sent in (("wrk_1", 3), ("wrk_2", 4)):
+        meter = Meter()
+        meter.count("attempts.sent", sent)
+        meter.count("webhooks.failed", 1)
+        join(house, id_, meter)
+
+    assert 3 == value(house, "mailsvc_attempts_total", worker="wrk_1", result="sent")
+    assert 4 == value(house, "mailsvc_attempts_total", worker="wrk_2", result="sent")
+    assert 1 == value(house, "mailsvc_webhook_posts_total", worker="wrk_2", result="failed")
+
+
+def test_latency_is_a_histogram(house: House) -> None:
+    """Buckets are cumulative and end with all observations."""
+    meter = Meter()
+    for seconds in (0.004, 0.3, 9000):
+        meter.observe_latency(seconds)
+    join(house, "wrk_1", meter)
+    bucket = "mailsvc_accept_to_relay_seconds_bucket"
+
+    assert 1 == value(house, bucket, worker="wrk_1", le="0.005")
+    assert 2 == value(house, bucket, worker="wrk_1", le="0.5")
+    assert 3 == value(house, bucket, worker="wrk_1", le="+Inf")
+    assert 3 == value(house, "mailsvc_accept_to_relay_seconds_count", worker="wrk_1")
+
+
+def test_events_and_the_apis_own_counters_are_there(house: House) -> None:
+    """What the API's process did itself carries the label of no worker."""
+    before = samples(house).get(("mailsvc_messages_accepted_total", frozenset({("worker", "api")})), 0)
+    put(house, "alice@example.test")
+
+    assert before + 1 == value(house, "mailsvc_messages_accepted_total", worker="api")
+    assert 1 == value(house, "mailsvc_events_total")
+
+
+def test_requests_are_counted_by_the_class_of_their_answer(house: House) -> None:
+    """An operator sees refusals and faults as rates."""
+    key = ("mailsvc_http_requests_total", frozenset({("worker", "api"), ("status", "4xx")}))
+    before = samples(house).get(key, 0)
+    house.flask.test_client().get("/nowhere")
+
+    assert before + 1 == samples(house)[key]
+
+
+def test_counting_reads_only_partial_indexes(house: House) -> None:
+    """Ten million finished rows must cost a scrape nothing."""
+    with house.database.read() as connection:
+        for column in ("due_at", "expires_at"):
+            query = f"EXPLAIN QUERY PLAN SELECT count(*) FROM mailsvc_delivery WHERE {column} IS NOT NULL"
+            plan = " ".join(row[3] for row in connection.exec_driver_sql(query))
+            assert "COVERING INDEX mailsvc_delivery_" in plan
+
+
+def test_a_scrape_soon_after_another_gets_the_same_answer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many scrapers cost no more than one."""
+    monkeypatch.setattr(metrics, "FRESH", 3600)
+    client = house.flask.test_client()
+    first = client.get("/metrics").text
+    put(house, "alice@example.test")
+
+    assert first == client.get("/metrics").text
