@@ -36,5 +36,6 @@ SCENARIOS = (
     Scenario("slow-relay", slowrelay.measure),
     Scenario("startup", startup.measure),
     Scenario("memory", memory.measure, once=True),
-    Scenario("claim", claim.measure, once=True),
+    Scenario("claim-sqlite", claim.sqlite, once=True),
+    Scenario("claim-pg", claim.postgresql, once=True),
 )
