@@ -1,7 +1,8 @@
 """What a sink counts, and the line protocol by which the harness asks for it (inside the sink's process).
 
 A line in on standard input: a number and ``report``, ``reset``, ``times`` or ``wait N`` (answered once N distinct
-arrivals are there). A JSON line out on standard output, with the number in ``to``: who gave up waiting can tell. Times are ``time.monotonic()``, which all processes here share.
+arrivals are there). A JSON line out on standard output, with the number in ``to``: who gave up waiting can tell.
+Times are ``time.monotonic()``, which all processes here share.
 """
 
 import asyncio
