@@ -43,11 +43,13 @@ class Parcel:
     host: str = ""
     dials: int = field(default=0)
 
-    def about(self) -> bool:
+    def about(self, accepted: Sequence[int]) -> bool:
         """Whether the dot may go out: the lease is still ours. Notes it in the journal."""
         if clock.monotonic() >= self.deadline:
             return False
-        self.number = self.journal.about([(c.id, c.token) for c in self.claims], self.relay_id, self.host)
+        self.number = self.journal.about(
+            [(self.claims[n].id, self.claims[n].token) for n in accepted], self.relay_id, self.host
+        )
         return True
 
     def got(self, reply: Reply) -> None:
