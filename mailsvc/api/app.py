@@ -7,6 +7,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from mailsvc.api import docs, health, messages, metrics, problems, relays
 from mailsvc.api.services import EXTENSION, Services
+from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.telemetry import meter
 
@@ -44,6 +45,8 @@ def routed() -> Flask:
 def _name_request() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
+    if "\0" in request.path:
+        raise NotFound("no path here holds a NUL")  # PostgreSQL would refuse it as a value
 
 
 def _stamp_answer(response: Response) -> Response:

@@ -3,11 +3,13 @@
 import json
 import re
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from flask import request
 
 from mailsvc.domain.errors import FieldError, Invalid, Malformed, UnsupportedMedia
+from mailsvc.domain.fieldtext import body_flaw, printable
 
 __all__ = [
     "convert",
@@ -20,6 +22,10 @@ __all__ = [
 
 T = TypeVar("T")
 _WHERE = re.compile(r"^(.*?)(?: - at `(?:key in )?\$([^`]*)`)?$", re.DOTALL)
+# The only ways in which valid UTF-8 JSON can spell what neither a database nor a mail can hold.
+_UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_LONGEST_NAME = 200
+_BOM = b"\xef\xbb\xbf"
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
 
 
@@ -45,19 +51,26 @@ def read_json(kind: type[T]) -> T:
     """
     if media_type() != "application/json":
         raise UnsupportedMedia("send the body as Content-Type: application/json")
-    return convert(parse_json(read_body()), kind)
+    data = read_body()
+    value = parse_json(data)
+    if _UNSTORABLE.search(data):
+        _refuse_unstorable(value)
+    return convert(value, kind)
 
 
 def parse_json(data: bytes) -> Any:
-    """Strict JSON (RFC 8259, I-JSON's unique names): no NaN, no name twice, not too deep; raises Malformed."""
+    """Strict JSON (RFC 8259, I-JSON's unique names): UTF-8, no NaN, no name twice, not too deep; raises Malformed."""
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        # Decoded here, since json.loads would let UTF-16 and lone surrogates pass.
+        text = data.removeprefix(_BOM).decode()
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8") from None
     except ValueError as error:
-        raise Malformed(f"the body is not valid JSON: {str(error)[:200]}") from None
+        said = "a number has too many digits" if "integer string conversion" in str(error) else str(error)[:200]
+        raise Malformed(f"the body is not valid JSON: {said}") from None
 
 
 def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
@@ -66,24 +79,54 @@ def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise Invalid(_field_error(str(error), prefix)) from None
+    except UnicodeEncodeError:
+        _refuse_unstorable(value, prefix)
+        raise
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
 
 
 def refuse_unknown_arguments(*known: str) -> None:
-    """A misspelt filter must not silently match everything."""
+    """A misspelt filter must not silently match everything; raises Invalid, or Malformed where it is not UTF-8."""
     unknown = sorted(name for name in request.args if name not in known and not name.startswith("metadata."))
     if unknown:
-        raise Invalid(*(FieldError(name, f"is not a parameter here; known are {', '.join(known)}") for name in unknown))
+        detail = f"is not a parameter here; known are {', '.join(known) or 'none'}"
+        raise Invalid(*(FieldError(_shown(name), detail) for name in unknown))
+    for name, value in request.args.items(multi=True):
+        if "\0" in value:
+            raise Invalid(FieldError(_shown(name), "must not contain NUL (U+0000); remove it"))
+    try:
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError:  # it would stay percent-encoded, and an address would become another one
+        raise Malformed("the parameters in the URL are not UTF-8") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise ValueError(f"the name {twice[:100]!r} appears twice in one object")
     return found
+
+
+def _refuse_unstorable(value: Any, path: str = "") -> None:
+    """Raises Invalid for a string with half a character or NUL, among names as among values."""
+    waiting = [(path.strip("."), value)]  # no recursion: the value may be nested as deeply as the parser went
+    while waiting:
+        where, item = waiting.pop()
+        if isinstance(item, str) and (flaw := body_flaw(item)):
+            raise Invalid(FieldError(where, flaw))
+        if isinstance(item, list):
+            waiting += [(f"{where}.{index}", entry) for index, entry in enumerate(item)]
+        elif isinstance(item, dict):
+            for name, entry in item.items():
+                below = f"{where}.{_shown(name)}".strip(".")
+                waiting += [(below, entry), (below, name)]
+
+
+def _shown(name: str) -> str:
+    return printable(name[:_LONGEST_NAME])
 
 
 def _no_constant(text: str) -> NoReturn:
@@ -96,6 +139,6 @@ def _field_error(text: str, prefix: str) -> FieldError:
     field = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", path).strip(".")
     named = _NAMED.search(said)
     if named:
-        field = f"{field}.{named[1]}".strip(".")
+        field = f"{field}.{_shown(named[1])}".strip(".")
         said = "is not a field here" if "unknown" in said else "is required"
-    return FieldError((prefix + field).strip("."), said[:1].lower() + said[1:])
+    return FieldError((prefix + field).strip(".") or "body", said[:1].lower() + said[1:300])

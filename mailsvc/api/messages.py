@@ -18,7 +18,7 @@ from mailsvc.api.input import (
     refuse_unknown_arguments,
 )
 from mailsvc.api.operation import Operation
-from mailsvc.api.problems import problem_document
+from mailsvc.api.problems import field_below, problem_document
 from mailsvc.api.services import Services, services
 from mailsvc.domain.draft import Draft, check, require_size
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
@@ -43,6 +43,7 @@ blueprint = Blueprint("messages", __name__)
 
 BATCH_SIZE = 1000
 KEY_LENGTH = 255
+ERRORS_AN_ENTRY = 10  # named of each message of a batch that can't be taken
 
 
 class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,7 +137,7 @@ def post_batch() -> Response:
         entries = [_try_entry(parts, n, raw) for n, raw in enumerate(batch.messages)]
         failed = [entry for entry in entries if isinstance(entry, _Refused)]
         if len(failed) == len(entries) or (atomic and failed):
-            raise Invalid(*(e for entry in failed for e in entry.named_errors()))
+            raise Invalid(*(e for entry in failed for e in entry.errors))
         taken = [entry for entry in entries if isinstance(entry, Consignment)]
         pledge = _pledge(data)
         del data, batch
@@ -150,13 +151,10 @@ class _Refused:
     """An entry of a batch that can't be taken."""
 
     def __init__(self, number: int, problem: Problem) -> None:
-        self.prefix = f"messages.{number}."
-        self.problem = problem
-        self.document = problem_document(problem, prefix=self.prefix)
-
-    def named_errors(self) -> list[FieldError]:
-        named = [FieldError(self.prefix + e.field, e.detail) for e in self.problem.errors]
-        return named or [FieldError(self.prefix.strip("."), self.problem.detail)]
+        prefix = f"messages.{number}."
+        self.document = problem_document(problem, prefix=prefix, most=ERRORS_AN_ENTRY)
+        named = [FieldError(field_below(prefix, e.field), e.detail) for e in problem.errors[:ERRORS_AN_ENTRY]]
+        self.errors = named or [FieldError(prefix.strip("."), problem.detail)]
 
 
 def _try_entry(parts: Services, number: int, raw: Any) -> "Consignment | _Refused":

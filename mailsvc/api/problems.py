@@ -12,7 +12,7 @@ from mailsvc.store.database import explain, is_away
 from mailsvc.store.vault import VaultError
 from mailsvc.telemetry import facts, log
 
-__all__ = ["install", "problem_document"]
+__all__ = ["field_below", "install", "problem_document"]
 
 _CODES = {
     400: ("invalid_request", "Invalid request"),
@@ -24,19 +24,38 @@ _CODES = {
 }
 
 
-def problem_document(problem: Problem, *, prefix: str = "") -> dict[str, Any]:
-    """The members of a problem; ``prefix`` is put before its fields (an entry of a batch)."""
+MOST_ERRORS = 100
+LONGEST_DETAIL = 2000
+
+
+def problem_document(problem: Problem, *, prefix: str = "", most: int = MOST_ERRORS) -> dict[str, Any]:
+    """The members of a problem; ``prefix`` is put before its fields (an entry of a batch).
+
+    At most ``most`` fields are named, since a request of a few megabytes can hold a million faults.
+    """
+    errors = problem.errors
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail,
+        "detail": _detail(problem, most),
         "code": problem.code,
         "request_id": g.get("request_id", ""),
     }
-    if problem.errors:
-        document["errors"] = [{"field": prefix + e.field, "detail": e.detail} for e in problem.errors]
+    if errors:
+        document["errors"] = [{"field": field_below(prefix, e.field), "detail": e.detail} for e in errors[:most]]
     return document
+
+
+def field_below(prefix: str, field: str) -> str:
+    """The field's name below an entry of a batch; an entry that is wrong as a whole has the entry's own name."""
+    return prefix.rstrip(".") if prefix and field in ("", "body") else prefix + field
+
+
+def _detail(problem: Problem, most: int) -> str:
+    if len(problem.errors) > most:
+        return f"{len(problem.errors)} fields are at fault, the first {most} are named"
+    return problem.detail if len(problem.detail) <= LONGEST_DETAIL else problem.detail[:LONGEST_DETAIL] + "…"
 
 
 def install(app: Flask) -> None:

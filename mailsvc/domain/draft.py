@@ -31,7 +31,8 @@ MAX_AHEAD = 366 * clock.DAY
 MAX_TAGS, MAX_TAG = 10, 100
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 50, 40, 500
 
-_REFERENCE = re.compile(r"<[!-;=?-~]{1,250}>|[a-z]{3}_[0-9a-z]{26}")
+# No encoded word: lenient readers decode it even here, and it may hide a line break.
+_REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|[a-z]{3}_[0-9a-z]{26}")
 
 
 class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

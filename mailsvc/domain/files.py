@@ -9,7 +9,8 @@ from mailsvc.domain.prepared import Attachment
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
 _CONTENT_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))*")
-_CONTENT_ID = re.compile(r"<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
+# No encoded word: lenient readers decode it even here, and it may hide a line break.
+_CONTENT_ID = re.compile(r"(?!.*=\?)<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
 
 
 def check_attachments(attachments: list[Attachment], errors: list[FieldError]) -> tuple[Attachment, ...]:
