@@ -1,0 +1,112 @@
+"""Which addresses a webhook may reach. A URL is checked when it is given, and every address again when it is dialled."""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Literal
+from urllib.parse import urlsplit
+
+import idna
+
+__all__ = ["Forbidden", "TargetPolicy", "check_url", "vet"]
+
+TargetPolicy = Literal["any", "public"]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Networks that carry an IPv4 address inside, with the position of its lowest bit: what counts is where that leads.
+_EMBEDDING = (
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # mapped
+    (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),  # translated (SIIT)
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64
+    (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
+)
+# Not global, whatever the standard library's tables say.
+_REFUSED = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "0.0.0.0/8",
+        "100.64.0.0/10",
+        "192.88.99.0/24",
+        "240.0.0.0/4",
+        "::/8",
+        "64:ff9b:1::/48",
+        "fec0::/10",
+        "5f00::/16",
+    )
+)
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+
+
+class Forbidden(ValueError):
+    """An address that the target rule doesn't allow; the text says which setting decides."""
+
+
+def check_url(url: str, policy: TargetPolicy) -> str:
+    """The URL in the form in which it will be called.
+
+    Raises:
+        ValueError: it is no usable http(s) URL, or names a forbidden address literally.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a URL such as https://app.example/mail-events") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must begin with https:// or http:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not contain a user name or password")
+    if not url.isprintable() or " " in url or len(url) > 2000:
+        raise ValueError("must not contain spaces or control characters, and have at most 2000 characters")
+    host = _host(parts.hostname)
+    if (literal := _literal(host)) is not None:
+        vet([literal], policy)
+        host = f"[{literal}]" if literal.version == 6 else str(literal)
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+
+
+def vet(addresses: Iterable[Address], policy: TargetPolicy) -> None:
+    """Raises Forbidden when one of a name's addresses may not be reached: then none of them is."""
+    for address in addresses:
+        if policy == "public" and not is_public(address):
+            raise Forbidden(f"{address} is not a public address (MAILSVC_WEBHOOK_TARGETS=any allows it)")
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address leads to the public internet, also through what it embeds."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if (inner := _embedded(address)) is not None:
+            return is_public(inner)
+        if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
+            return False
+    if address.is_multicast or not address.is_global:
+        return False
+    return not any(address.version == network.version and address in network for network in _REFUSED)
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    for network, low_bit in _EMBEDDING:
+        if address in network:
+            return ipaddress.IPv4Address(int(address) >> low_bit & 0xFFFF_FFFF)
+    return None
+
+
+def _host(host: str) -> str:
+    if host.isascii():
+        return host.lower()
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise ValueError(f"has a host name that is not valid: {error}") from error
+
+
+def _literal(host: str) -> Address | None:
+    """The address that a host literally is, in every spelling that a resolver would take for one (127.1, 0x7f000001)."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host.rstrip(".")))
+    except (OSError, ipaddress.AddressValueError):
+        return None

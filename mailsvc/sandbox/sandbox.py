@@ -1,0 +1,29 @@
+"""The sandbox relay: where mail goes while no real one is configured."""
+
+import secrets
+
+from mailsvc.sandbox.certificate import make_certificate
+from mailsvc.sandbox.fates import Fates
+from mailsvc.sandbox.server import SmtpServer
+
+__all__ = ["Sandbox"]
+
+
+class Sandbox:
+    """A submission server on loopback, with credentials and a certificate of its own."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host = host
+        self.port = port
+        self.username = "sandbox"
+        self.password = secrets.token_urlsafe(24)
+        self.ca_pem, context = make_certificate()
+        self._server = SmtpServer(Fates(self.username, self.password), context)
+
+    async def start(self) -> None:
+        """Listen, in the running event loop."""
+        await self._server.start(self.host, self.port)
+        self.port = self._server.port
+
+    async def stop(self) -> None:
+        await self._server.stop()
