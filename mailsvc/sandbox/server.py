@@ -81,6 +81,7 @@ class _Connection(asyncio.Protocol):
         self._handle: Callable[[], bool] = self._take_line
         self._line_handler: Callable[[bytes], bytes] = self._command
         self._is_tls = False
+        self._is_upgrading = False
         self._is_known = not server.requires_auth
         self._failures = 0
         self._envelope: Envelope | None = None
@@ -106,6 +107,10 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         self._seen = True
+        if not self._is_upgrading:
+            self._work_off()
+
+    def _work_off(self) -> None:
         while self._buffer and self._handle():
             pass
         if self._out:
@@ -183,8 +188,9 @@ class _Connection(asyncio.Protocol):
         return b""
 
     async def _start_tls(self) -> None:
+        # The first protected bytes can come before we hold the protected transport: they wait in the buffer.
         loop = asyncio.get_running_loop()
-        self._is_tls = True
+        self._is_tls = self._is_upgrading = True
         try:
             transport = await loop.start_tls(self._transport, self, self._server.context, server_side=True)
         except (OSError, ssl.SSLError):
@@ -194,6 +200,8 @@ class _Connection(asyncio.Protocol):
             return
         self._transport = transport
         self._envelope, self._is_known = None, not self._server.requires_auth
+        self._is_upgrading = False
+        self._work_off()
 
     # AUTH
 

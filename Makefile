@@ -1,0 +1,59 @@
+# mailsvc: `make run` starts it, `make test` tests it. Every target sets up what it needs, and is quick when nothing changed.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run setup test check fix bench soak lock clean
+
+run: $(VENV)/.run  ## set up, then start the service on 127.0.0.1:8025
+	exec $(BIN)/mailsvc serve
+
+setup: $(VENV)/.dev  ## set up everything for development
+
+test: $(VENV)/.dev  ## set up, system packages included, and run all tests
+	.ci/system-packages
+	$(BIN)/python -m pytest tests
+
+check: $(VENV)/.dev  ## formatter, linters, types, layers, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+
+fix: $(VENV)/.dev  ## format, and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## measure against peers (see docs/benchmarks.md)
+	$(BIN)/python -m bench
+
+soak: $(VENV)/.dev  ## the slow crash tests: a hundred kills over ten thousand messages
+	.ci/system-packages
+	MAILSVC_SOAK=1 $(BIN)/python -m pytest tests/system -m soak --timeout 3600
+
+lock: $(VENV)/.dev  ## renew the lock files from pyproject.toml
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove what was set up; data is kept
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "mailsvc needs Python 3.11 or newer; on Debian: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/system-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+# The lock files pin everything with hashes; the package itself is installed as it stands here.
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q mailsvc migrations
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q mailsvc migrations
+	@touch $@ $(VENV)/.run

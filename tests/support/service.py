@@ -1,0 +1,121 @@
+"""The real service as a process group of its own, to be used, killed and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.support.postgres import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Service:
+    """``mailsvc serve`` with a data directory and settings of its own."""
+
+    def __init__(self, data_dir: Path, *, roles: str | None = None, port: int | None = None, wrapper: list[str] | None = None, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._roles = roles
+        self._wrapper = wrapper or []
+        self._settings = {"MAILSVC_LOG_FORMAT": "json", **{f"MAILSVC_{name.upper()}": value for name, value in settings.items()}}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log_path = data_dir.parent / f"{data_dir.name}.log"
+
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MAILSVC_")}
+        own = {"MAILSVC_DATA_DIR": str(self.data_dir), "MAILSVC_BIND": f"127.0.0.1:{self.port}", "PYTHONPATH": str(ROOT)}
+        return kept | own | self._settings
+
+    def start(self, *, wait: bool = True) -> "Service":
+        """Start it; with ``wait``, come back when it is ready."""
+        command = [*self._wrapper, sys.executable, "-m", "mailsvc", "serve"]
+        if self._roles:
+            command += ["--roles", self._roles]
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.data_dir.parent
+            )
+        if wait:
+            self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log()}")
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"not ready in {seconds} s:\n{self.log()}")
+
+    @property
+    def api_key(self) -> str:
+        return (self.data_dir / "api-key").read_text().strip()
+
+    def client(self, **options: Any) -> httpx.Client:
+        """An HTTP client with the first key."""
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.api_key}"}, timeout=30, trust_env=False, **options)
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of its group."""
+        if self.process is None:
+            return []
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if os.getpgid(process.pid) == self.process.pid:
+                    found.append(process)
+            except ProcessLookupError:
+                continue
+        return found
+
+    def kill9(self) -> None:
+        """SIGKILL the whole group, and see it gone."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait()
+            psutil.wait_procs(self.processes(), timeout=10)
+            self.process = None
+
+    def terminate(self, seconds: float = 20) -> int:
+        """SIGTERM to the first process; its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(seconds)
+        self.process = None
+        return code
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")[-8000:] if self.log_path.exists() else ""
+
+    def wait_for_events(self, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30) -> list[dict[str, Any]]:
+        """Follow the feed from its beginning until there is enough."""
+        events: list[dict[str, Any]] = []
+        after, deadline = "beginning", time.monotonic() + seconds
+        with self.client() as client:
+            while time.monotonic() < deadline:
+                page = client.get("/v1/events", params={"after": after, "wait": 2, "limit": 200})
+                page.raise_for_status()
+                events += page.json()["data"]
+                after = page.json()["next_cursor"] or after
+                if enough(events):
+                    return events
+        raise AssertionError(f"not enough in {seconds} s; got {json.dumps(events)[-3000:]}\n{self.log()}")
