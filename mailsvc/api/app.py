@@ -5,7 +5,7 @@ import re
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from mailsvc.api import docs, health, messages, metrics, problems, relays
+from mailsvc.api import docs, health, messages, metrics, problems, relays, webhooks
 from mailsvc.api.services import EXTENSION, Services
 from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
@@ -37,7 +37,7 @@ def routed() -> Flask:
     """The application with nothing but its routes, which is all that its description needs."""
     app = Flask("mailsvc", static_folder=None)
     app.url_map.strict_slashes = False
-    for module in (health, metrics, docs, messages, relays):
+    for module in (health, metrics, docs, messages, relays, webhooks):
         app.register_blueprint(module.blueprint)
     return app
 

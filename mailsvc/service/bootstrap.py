@@ -9,16 +9,16 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc.api.auth import digest_of
-from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
-from mailsvc.api.webhooks import managed_webhook_values
 from mailsvc.domain.errors import Invalid
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.consign import compact
+from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
+from mailsvc.outbox.webhookform import managed_webhook_values
 from mailsvc.settings import BadSetting, Settings, parse_relay_url
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
 from mailsvc.store.tables import api_key, app, relay, webhook
-from mailsvc.store.vault import Vault
+from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["SANDBOX", "bootstrap", "open_vault", "prepare_data_dir"]
 
@@ -199,8 +199,15 @@ def _manage_webhook(connection: Connection, settings: Settings, vault: Vault, ap
                 **values,
             )
         )
-    elif found.url != values["url"] or "secret" in values:
+    elif found.url != values["url"] or not found.enabled or not _has_secret(found, settings.webhook_secret, vault):
         connection.execute(update(webhook).where(webhook.c.id == found.id).values(updated_at=now, **values))
+
+
+def _has_secret(row: Any, wanted: str | None, vault: Vault) -> bool:
+    try:
+        return wanted is None or vault.decrypt(row.secret) == wanted
+    except VaultError:
+        return False
 
 
 def write_sandbox(connection: Connection, wanted: NewRelay, vault: Vault, now: int) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
 from sqlalchemy import select
@@ -14,11 +15,12 @@ from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
-from mailsvc.outbox.relayform import NewRelay
 from mailsvc.api.services import Services
+from mailsvc.delivery.probe import probe
 from mailsvc.delivery.rescue import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.relayform import NewRelay
 from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.presence import BEAT_SECONDS, Presence
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell, Ear
@@ -30,6 +32,7 @@ from mailsvc.store.tables import relay
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
 from mailsvc.upkeep.loop import Upkeep
+from mailsvc.webhooks.trial import post_now
 from mailsvc.webhooks.worker import WebhookWorker
 
 __all__ = ["API_THREADS", "ROLES", "make_app", "run_worker"]
@@ -55,6 +58,8 @@ def make_app(settings: Settings) -> Flask:
         keyring=Keyring(database),
         admission=Admission(settings, database),
         feed=feed,
+        check_relay=probe,
+        try_webhook=partial(post_now, settings.targets),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
     return create_app(services)

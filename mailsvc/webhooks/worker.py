@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.domain.signing import sign
+from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.outbox.announce import News, announce
+from mailsvc.outbox.webhookform import secrets_in_force
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
@@ -19,12 +21,12 @@ from mailsvc.store.bulk import update_rows
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.leases import WEBHOOKS
 from mailsvc.store.tables import event, webhook, webhook_delivery
-from mailsvc.store.vault import Vault
+from mailsvc.store.vault import Vault, VaultError
 from mailsvc.telemetry import facts, log, meter
 from mailsvc.webhooks.post import Answer, Poster
 from mailsvc.webhooks.schedule import next_attempt
 
-__all__ = ["WebhookWorker", "signed_headers"]
+__all__ = ["WebhookWorker", "is_success", "signed_headers"]
 
 POLL_SECONDS = 1.0
 LEASE = 90 * clock.SECOND
@@ -72,7 +74,7 @@ class WebhookWorker:
         bell: Bell,
         *,
         owner: str,
-        targets: Literal["any", "public"],
+        targets: TargetPolicy,
     ) -> None:
         self._database, self._vault, self._bell, self._owner = (
             database,
@@ -80,6 +82,7 @@ class WebhookWorker:
             bell,
             owner,
         )
+        self._targets = targets
         self._poster = Poster(targets)
         self._endpoints: dict[str, _Endpoint] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -171,19 +174,25 @@ class WebhookWorker:
         endpoint = self._endpoint(hook.id)
         try:
             async with endpoint.turn:
-                body = told.body.encode()
-                now = clock.now()
-                secrets = [self._vault.decrypt(hook.secret)]
-                if hook.old_secret and hook.old_secret_until and hook.old_secret_until > now:
-                    secrets.append(self._vault.decrypt(hook.old_secret))
-                answer = await self._poster.post(hook.url, body, signed_headers(secrets, told.id, now, body))
+                answer = await self._try(hook, told)
             endpoint.took(answer.duration)
-            meter.count("webhooks.delivered" if _is_success(answer) else "webhooks.failed")
+            meter.count("webhooks.delivered" if is_success(answer) else "webhooks.failed")
             self._writer.put(_Result(row, answer))
         finally:
             endpoint.outstanding -= 1
             if endpoint.room():
                 self._more.set()
+
+    async def _try(self, hook: Any, told: Any) -> Answer:
+        try:
+            body, now = told.body.encode(), clock.now()
+            headers = signed_headers(secrets_in_force(hook, self._vault, now=now), told.id, now, body)
+            return await self._poster.post(check_url(hook.url, self._targets), body, headers)
+        except (VaultError, ValueError) as error:
+            return _no_answer(str(error))
+        except Exception as error:  # noqa: BLE001 - a row whose result is lost would stay in our hands for ever
+            _complain(error)
+            return _no_answer(f"unexpected: {type(error).__name__}")
 
     def _record(self, connection: Connection, results: list[_Result]) -> None:
         now = self._database.now()
@@ -199,8 +208,11 @@ class WebhookWorker:
         hook = connection.execute(select(webhook).where(webhook.c.id == hook_id)).first()
         if hook is None:
             return
+        if not hook.enabled:  # by a post beside this one, or by hand: what was under way is not tried again
+            _give_up_waiting(connection, hook, hook.disabled_reason or "by hand")
+            return
         gone = any(result.answer.status == GONE for result in results)
-        if any(_is_success(result.answer) for result in results) and not gone:
+        if any(is_success(result.answer) for result in results) and not gone:
             if hook.failing_since is not None:
                 connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=None))
         elif gone or (hook.failing_since is not None and now - hook.failing_since >= GIVE_UP_AFTER):
@@ -214,8 +226,8 @@ class WebhookWorker:
             connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=now))
 
     def _settled(self, results: list[_Result]) -> None:
-        if any(result.answer.status == GONE for result in results):
-            self._bell.ring(NOTIFY, EVENTS)
+        if not all(is_success(result.answer) for result in results):
+            self._bell.ring(NOTIFY, EVENTS)  # one of them may have disabled its webhook, which is news
 
 
 def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> dict[str, str]:
@@ -234,16 +246,21 @@ _HOOKS = select(webhook).where(webhook.c.id.in_(bindparam("ids", expanding=True)
 _EVENTS_BY_ID = select(event.c.id, event.c.body).where(event.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def _is_success(answer: Answer) -> bool:
+def _no_answer(error: str) -> Answer:
+    return Answer(status=None, body=b"", error=error, duration=0.0, retry_after=None)
+
+
+def is_success(answer: Answer) -> bool:
+    """Whether the endpoint took the event: any 2xx, and nothing else."""
     return answer.status is not None and 200 <= answer.status < 300
 
 
 def _settlement(result: _Result, now: int) -> dict[str, Any]:
     answer, attempts = result.answer, result.row.attempts + 1
     due_at = None
-    if not _is_success(answer) and answer.status != GONE:
+    if not is_success(answer) and answer.status != GONE:
         due_at = next_attempt(attempts, now=now, chance=random.random(), retry_after=answer.retry_after)  # noqa: S311 - jitter
-    status = "delivered" if _is_success(answer) else "queued" if due_at is not None else "failed"
+    status = "delivered" if is_success(answer) else "queued" if due_at is not None else "failed"
     return {
         "webhook_id": result.row.webhook_id,
         "event_id": result.row.event_id,
@@ -263,18 +280,26 @@ def _settlement(result: _Result, now: int) -> dict[str, Any]:
 
 
 def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
-    connection.execute(
-        update(webhook).where(webhook.c.id == hook.id).values(enabled=False, disabled_reason=reason, updated_at=now)
+    changed = (
+        update(webhook)
+        .where(webhook.c.id == hook.id, webhook.c.enabled)
+        .values(enabled=False, disabled_reason=reason, updated_at=now)
     )
+    if connection.execute(changed).rowcount != 1:
+        return  # another worker got there first, and has told
+    _give_up_waiting(connection, hook, reason)
+    log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
+    data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
+    announce(connection, [News(hook.app_id, "webhook.disabled", data)], now=now)
+
+
+def _give_up_waiting(connection: Connection, hook: Any, reason: str) -> None:
     waiting = (webhook_delivery.c.webhook_id == hook.id) & webhook_delivery.c.due_at.is_not(None)
     connection.execute(
         update(webhook_delivery)
         .where(waiting)
         .values(due_at=None, status="failed", error=f"webhook disabled: {reason}")
     )
-    log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
-    data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
-    announce(connection, [News(hook.app_id, "webhook.disabled", data)], now=now)
 
 
 def _abandon(connection: Connection, rows: list[Any], now: int) -> None:

@@ -31,12 +31,12 @@ def checked() -> list[Relay]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, checked: list[Relay]) -> Iterator[House]:
+def house(database_url: str | None, tmp_path: Path, checked: list[Relay]) -> Iterator[House]:
     def check(wanted: Relay) -> dict[str, Any]:
         checked.append(wanted)
         return CHECKED
 
-    house = open_house(tmp_path, check_relay=check)
+    house = open_house(tmp_path, database_url, check_relay=check)
     yield house
     house.close()
 

@@ -3,14 +3,14 @@
 import secrets
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 from werkzeug.datastructures import Headers
 
 from mailsvc.api.admission import Admission
@@ -25,7 +25,7 @@ from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.migrate import upgrade
-from mailsvc.store.tables import api_key, app
+from mailsvc.store.tables import api_key, app, metadata
 from mailsvc.store.vault import Vault
 
 __all__ = ["Answer", "Client", "House", "open_house"]
@@ -75,7 +75,6 @@ class House:
 
     services: Services
     flask: Flask
-    closing: list[Any] = field(default_factory=list)
 
     @property
     def database(self) -> Database:
@@ -100,17 +99,20 @@ class House:
         return Client(self.flask.test_client(), app_id, key)
 
     def close(self) -> None:
+        self.services.intake.stop()
         self.database.close()
 
 
 def open_house(data_dir: Path, database_url: str | None = None, **given: Any) -> House:
-    """A service without workers; ``given`` are further parts of its Services, or settings by their names."""
+    """A service without workers on an empty database; ``given`` are further parts of its Services, or settings by their names."""
     parts = {name: given.pop(name) for name in ("check_relay", "try_webhook") if name in given}
     settings = Settings(data_dir=data_dir, database_url=database_url or "", **given)
     if not database_url:
         shutil.copy(_empty_sqlite(), data_dir / "mailsvc.db")
     database, vault = Database(settings.database, pool_size=4), Vault("a key for tests only")
     upgrade(database)
+    if database_url:
+        _empty(database)
     services = Services(
         settings=settings,
         database=database,
@@ -124,6 +126,12 @@ def open_house(data_dir: Path, database_url: str | None = None, **given: Any) ->
         **parts,
     )
     return House(services, create_app(services))
+
+
+def _empty(database: Database) -> None:
+    with database.write() as connection:
+        for table in metadata.tables.values():
+            connection.execute(delete(table))  # of a handful of rows; TRUNCATE makes new files each time
 
 
 @cache
