@@ -286,9 +286,10 @@ def test_a_replay_keeps_the_webhook_id(house: House, alice: Client, sink: Sink) 
     """The application can tell that it has seen the event before."""
     hook = subscribe(alice, sink, "/a")
     (id_,) = happen(house, alice)
-    with working(house):
+    with working(house) as wake:
         settled(house, id_, hook)
         alice.post(f"/webhooks/{hook['id']}/replay", {"event_id": id_})
+        wake()
         told = sink.wait("/a", 2)
 
     assert [(t.id, t.body) for t in told] == [(id_, told[0].body)] * 2
