@@ -5,7 +5,7 @@ Senders are tasks that each own one session; there are as many as there is work,
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Protocol
 
 from tenacity import (

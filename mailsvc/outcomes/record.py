@@ -187,7 +187,7 @@ def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
         "text": tried.text,
         "relay_id": tried.relay_id,
         "host": tried.host,
-        "tls": json.dumps({"version": tls.version, "cipher": tls.cipher, "verified": tls.verified}) if tls else None,
+        "tls": _encode(tls).decode() if tls else None,
         "outcome": tried.outcome,
     }
 
