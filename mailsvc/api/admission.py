@@ -78,8 +78,12 @@ class Admission:
         if content_length is not None and content_length <= LARGE_REQUEST:
             yield
             return
-        with self._large:
+        if not self._large.acquire(timeout=TURN_SECONDS):
+            raise Unavailable("too many large requests at once; nothing was stored", retry_after=2)
+        try:
             yield
+        finally:
+            self._large.release()
 
     @contextmanager
     def turn(self, app_id: str, key: str | None) -> Iterator[None]:

@@ -5,7 +5,20 @@ import re
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-from mailsvc.api import docs, health, messages, metrics, problems, relays, webhooks
+from mailsvc.api import (
+    archive,
+    docs,
+    events,
+    health,
+    keys,
+    messages,
+    metrics,
+    problems,
+    relays,
+    steering,
+    suppressions,
+    webhooks,
+)
 from mailsvc.api.services import EXTENSION, Services
 from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
@@ -13,6 +26,7 @@ from mailsvc.telemetry import meter
 
 __all__ = ["create_app", "routed"]
 
+_RESOURCES = (health, metrics, docs, messages, archive, steering, events, relays, webhooks, suppressions, keys)
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
@@ -37,7 +51,7 @@ def routed() -> Flask:
     """The application with nothing but its routes, which is all that its description needs."""
     app = Flask("mailsvc", static_folder=None)
     app.url_map.strict_slashes = False
-    for module in (health, metrics, docs, messages, relays, webhooks):
+    for module in _RESOURCES:
         app.register_blueprint(module.blueprint)
     return app
 

@@ -2,13 +2,14 @@
 
 import json
 import re
+import threading
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from flask import request
 
-from mailsvc.domain.errors import FieldError, Invalid, Malformed, UnsupportedMedia
+from mailsvc.domain.errors import FieldError, Invalid, Malformed, TooLarge, Unavailable, UnsupportedMedia
 from mailsvc.domain.fieldtext import body_flaw, printable
 
 __all__ = [
@@ -24,6 +25,14 @@ T = TypeVar("T")
 _WHERE = re.compile(r"^(.*?)(?: - at `(?:key in )?\$([^`]*)`)?$", re.DOTALL)
 # The only ways in which valid UTF-8 JSON can spell what neither a database nor a mail can hold.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRINGS = re.compile(rb'(?:[^"]*+"(?:[^"\\]++|\\.)*+"?){1,10000}+', re.DOTALL)  # a stretch that ends outside of them
+# More than any request that keeps the other limits; 35 MiB of "[]," would take a gigabyte of objects.
+MOST_VALUES = 1_500_000
+MOST_NAMES = 600_000
+# Of the server's threads; the others go on answering while clients are slow to send their bodies.
+_reading = threading.BoundedSemaphore(24)
+_PATIENCE = 1.0  # seconds
 _LONGEST_NAME = 200
 _BOM = b"\xef\xbb\xbf"
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
@@ -37,8 +46,23 @@ def media_type() -> str:
 
 
 def read_body() -> bytes:
-    """The whole body, within MAILSVC_MAX_REQUEST_BYTES."""
-    return request.get_data(cache=False)
+    """The whole body.
+
+    Raises:
+        TooLarge: it is over MAILSVC_MAX_REQUEST_BYTES, whether it said its length or not.
+        Unavailable: too many others have not finished sending theirs.
+    """
+    if not _reading.acquire(timeout=_PATIENCE):
+        raise Unavailable("too many requests are still sending their bodies; nothing was stored", retry_after=1)
+    try:
+        data = request.get_data(cache=False)
+    finally:
+        _reading.release()
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(data) >= limit:
+        # Without a length the body was cut off there, and nothing tells what is missing.
+        raise TooLarge("the request is larger than MAILSVC_MAX_REQUEST_BYTES allows")
+    return data
 
 
 def read_json(kind: type[T]) -> T:
@@ -59,7 +83,13 @@ def read_json(kind: type[T]) -> T:
 
 
 def parse_json(data: bytes) -> Any:
-    """Strict JSON (RFC 8259, I-JSON's unique names): UTF-8, no NaN, no name twice, not too deep; raises Malformed."""
+    """Strict JSON (RFC 8259, I-JSON's unique names): UTF-8, no NaN, no name twice, not too deep.
+
+    Raises:
+        Malformed: it is not such JSON.
+        TooLarge: it holds more values than any valid request.
+    """
+    _bound_values(data)
     try:
         # Decoded here, since json.loads would let UTF-16 and lone surrogates pass.
         text = data.removeprefix(_BOM).decode()
@@ -99,6 +129,22 @@ def refuse_unknown_arguments(*known: str) -> None:
         unquote_to_bytes(request.query_string).decode()
     except UnicodeDecodeError:  # it would stay percent-encoded, and an address would become another one
         raise Malformed("the parameters in the URL are not UTF-8") from None
+
+
+def _bound_values(data: bytes) -> None:
+    if data.count(b",") <= MOST_VALUES and data.count(b":") <= MOST_NAMES:
+        return
+    values = names = at = 0
+    while at < len(data):
+        # By stretches, since taking out millions of strings at once costs what this is here to prevent.
+        stretch = _STRINGS.match(data, at)
+        end = stretch.end() if stretch else len(data)
+        structure = _STRING.sub(b"", data[at:end])
+        values, names, at = values + structure.count(b","), names + structure.count(b":"), end
+        if values > MOST_VALUES or names > MOST_NAMES:
+            raise TooLarge(
+                f"the JSON holds more than {MOST_VALUES} values or {MOST_NAMES} names; send several requests"
+            )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

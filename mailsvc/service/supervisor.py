@@ -123,6 +123,8 @@ class _WorkerProcess:
                 self._process.send_signal(signal.SIGKILL if again else signal.SIGTERM)
 
     def join(self) -> None:
+        if not self._thread.ident:
+            return
         self._thread.join(DRAIN_SECONDS)
         if self._thread.is_alive():
             self.stop()
@@ -169,10 +171,18 @@ def _serve_api(settings: Settings, worker: _WorkerProcess | None, first_key: str
     def started() -> None:
         signal.signal(signal.SIGTERM, interrupted)
         signal.signal(signal.SIGINT, interrupted)
+        threading.Thread(target=after_fork, daemon=True).start()
+
+    def after_fork() -> None:
+        # Granian forks next. A thread that holds a lock at that moment (an import's, say) would leave it locked in the
+        # child for ever, so this one does nothing but wait until the fork has happened.
+        while not (server.wrks and server.wrks[0].inner.pid):
+            forked.wait(0.01)
         if worker is not None:
             worker.start()
-        threading.Thread(target=_announce_ready, args=(settings, first_key), daemon=True).start()
+        _announce_ready(settings, first_key)
 
+    forked = threading.Event()  # never set: only a way to rest
     server.on_startup(started)
     if worker is not None:
         server.on_shutdown(worker.join)

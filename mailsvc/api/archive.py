@@ -1,0 +1,279 @@
+"""GET /v1/messages: what was handed in, what became of it, and the bytes that were sent."""
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, jsonify, request
+
+from mailsvc import clock
+from mailsvc.api.auth import caller, needs
+from mailsvc.api.input import refuse_unknown_arguments
+from mailsvc.api.operation import Operation
+from mailsvc.api.paging import PAGING, requested_page
+from mailsvc.api.services import services
+from mailsvc.domain.errors import FieldError, Invalid, NotFound
+from mailsvc.domain.lifecycle import Status
+from mailsvc.mime.extract import content_of
+from mailsvc.outbox import read
+
+__all__ = ["OPERATIONS", "AttemptObject", "DeliveryObject", "MessageObject", "blueprint", "found_message"]
+
+blueprint = Blueprint("archive", __name__)
+
+_FILTERS = ("status", "recipient", "tag", "from", "since", "until", "q")
+_STATUSES = frozenset({*(s.value for s in Status), "partial"})
+
+
+class SmtpReply(msgspec.Struct):
+    """What a relay said, and when in the session."""
+
+    stage: str
+    code: int | None
+    enhanced_code: str | None
+    text: str
+    host: str
+
+
+class DeliveryObject(msgspec.Struct):
+    """One recipient of one message."""
+
+    id: str
+    recipient: str
+    kind: str
+    status: str
+    attempts: int
+    next_attempt_at: str | None
+    last_smtp: SmtpReply | None
+    updated_at: str
+
+
+class AttachmentObject(msgspec.Struct):
+    """An attachment without its content."""
+
+    filename: str
+    content_type: str
+    size: int
+    content_id: str | None
+
+
+class MessageObject(msgspec.Struct, kw_only=True):
+    """A message: what was submitted, and where each of its deliveries stands."""
+
+    id: str
+    message_id: str
+    status: str
+    created_at: str
+    from_: str = msgspec.field(name="from")
+    to: list[str]
+    cc: list[str]
+    bcc: list[str]
+    reply_to: list[str]
+    subject: str | None
+    headers: dict[str, str]
+    attachments: list[AttachmentObject]
+    tags: list[str]
+    metadata: dict[str, str]
+    scheduled_at: str | None
+    expires_in: int
+    priority: str
+    relay: str
+    on_uncertain: str
+    delivery_receipt: bool
+    in_reply_to: str | None
+    template: str | None
+    variables: dict[str, Any]
+    size: int
+    deliveries: list[DeliveryObject]
+    text: str | None = None
+    html: str | None = None
+
+
+class MessagePage(msgspec.Struct):
+    """Messages, newest first."""
+
+    data: list[MessageObject]
+    next_cursor: str | None
+
+
+class TlsObject(msgspec.Struct):
+    """How the session was protected."""
+
+    version: str
+    cipher: str
+    verified: bool
+
+
+class AttemptObject(msgspec.Struct):
+    """One SMTP transaction's result for one delivery."""
+
+    id: str
+    delivery_id: str
+    number: int
+    started_at: str
+    duration_ms: float
+    stage: str
+    code: int | None
+    enhanced_code: str | None
+    text: str
+    relay: str
+    host: str
+    tls: TlsObject | None
+    outcome: str
+
+
+class AttemptPage(msgspec.Struct):
+    """Attempts, oldest first."""
+
+    data: list[AttemptObject]
+    next_cursor: str | None
+
+
+class MessageEvent(msgspec.Struct):
+    """An event about a message."""
+
+    id: str
+    type: str
+    timestamp: str
+    sequence: int | None
+    data: dict[str, Any]
+
+
+class MessageEventPage(msgspec.Struct):
+    """A message's events, oldest first."""
+
+    data: list[MessageEvent]
+    next_cursor: str | None
+
+
+@blueprint.get("/v1/messages")
+@needs("read")
+def list_messages() -> Response:
+    """Messages, newest first."""
+    refuse_unknown_arguments(*_FILTERS, "limit", "cursor")
+    page = requested_page("msg")
+    wanted = _filter()
+    with services().database.read() as connection:
+        messages = read.page(connection, caller().app_id, wanted, before=page.before, limit=page.fetch)
+    more = len(messages) > page.limit
+    shown = messages[: page.limit]
+    return jsonify(data=shown, next_cursor=shown[-1]["id"] if more else None)
+
+
+@blueprint.get("/v1/messages/<id_>")
+@needs("read")
+def get_message(id_: str) -> Response:
+    """One message; ``?include=content`` adds its text and html."""
+    refuse_unknown_arguments("include")
+    include = request.args.get("include")
+    if include not in (None, "content"):
+        raise Invalid(FieldError("include", "can only be content"))
+    with services().database.read() as connection:
+        row = found_message(connection, id_)
+        shown = read.message_objects(connection, [row])[0]
+        if include:
+            shown["text"], shown["html"] = content_of(read.content(connection, id_) or b"")
+    return jsonify(shown)
+
+
+@blueprint.get("/v1/messages/<id_>/events")
+@needs("read")
+def get_message_events(id_: str) -> Response:
+    """A message's events, oldest first."""
+    refuse_unknown_arguments("limit", "cursor")
+    page = requested_page("evt")
+    with services().database.read() as connection:
+        found_message(connection, id_)
+        bodies, last, more = read.events_of(connection, id_, after=page.before, limit=page.limit)
+    cursor = f'"{last}"' if more else "null"
+    return Response(f'{{"data":[{",".join(bodies)}],"next_cursor":{cursor}}}', content_type="application/json")
+
+
+@blueprint.get("/v1/messages/<id_>/attempts")
+@needs("read")
+def get_message_attempts(id_: str) -> Response:
+    """Every attempt at a message's deliveries, oldest first."""
+    refuse_unknown_arguments()
+    with services().database.read() as connection:
+        found_message(connection, id_)
+        return jsonify(data=read.attempts_of(connection, id_), next_cursor=None)
+
+
+@blueprint.get("/v1/messages/<id_>/raw")
+@needs("read")
+def get_message_raw(id_: str) -> Response:
+    """The frozen bytes that every attempt sends."""
+    refuse_unknown_arguments()
+    with services().database.read() as connection:
+        found_message(connection, id_)
+        content = read.content(connection, id_)
+    if content is None:
+        raise NotFound("the content of this message is not kept any more")
+    return Response(content, content_type="message/rfc822")
+
+
+def found_message(connection: Any, id_: str) -> Any:
+    """The message's row; raises NotFound, also where it is another app's."""
+    row = read.find(connection, caller().app_id, id_)
+    if row is None:
+        raise NotFound("there is no such message")
+    return row
+
+
+def _filter() -> read.Filter:
+    arguments = request.args
+    for status in arguments.getlist("status"):
+        if status not in _STATUSES:
+            raise Invalid(
+                FieldError("status", f"{status[:100]!r} is not a status; known are {', '.join(sorted(_STATUSES))}")
+            )
+    metadata = {
+        name.removeprefix("metadata."): tuple(arguments.getlist(name))
+        for name in arguments
+        if name.startswith("metadata.")
+    }
+    return read.Filter(
+        status=tuple(arguments.getlist("status")),
+        recipient=tuple(arguments.getlist("recipient")),
+        tag=tuple(arguments.getlist("tag")),
+        sender=tuple(arguments.getlist("from")),
+        since=_instant("since"),
+        until=_instant("until"),
+        metadata=metadata,
+        text=tuple(arguments.getlist("q")),
+    )
+
+
+def _instant(name: str) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return None
+    try:
+        return clock.parse_rfc3339(text.replace(" ", "+"))  # a + that was not percent-encoded arrives as a space
+    except ValueError as error:
+        raise Invalid(FieldError(name, str(error))) from None
+
+
+OPERATIONS = {
+    "list_messages": Operation(
+        summary="Messages, newest first.",
+        answer=MessagePage,
+        query={
+            "status": "Only messages of this status; may be repeated.",
+            "recipient": "Only messages to this address; may be repeated.",
+            "tag": "Only messages with this tag; may be repeated.",
+            "from": "Only messages whose sender contains this; may be repeated.",
+            "since": "Only messages accepted at or after this RFC 3339 time.",
+            "until": "Only messages accepted before this RFC 3339 time.",
+            "q": "Only messages whose subject, addresses or id contain this.",
+            **PAGING,
+        },
+    ),
+    "get_message": Operation(
+        summary="One message, with its deliveries.",
+        answer=MessageObject,
+        query={"include": "content adds text and html."},
+    ),
+    "get_message_events": Operation(summary="A message's events, oldest first.", answer=MessageEventPage, query=PAGING),
+    "get_message_attempts": Operation(summary="Every attempt at a message's deliveries.", answer=AttemptPage),
+    "get_message_raw": Operation(summary="The bytes that every attempt sends.", media="message/rfc822"),
+}

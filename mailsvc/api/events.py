@@ -1,0 +1,141 @@
+"""GET /v1/events: the ordered feed, for those who prefer pulling to webhooks. Long-polls until there is something new."""
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection, func, select
+
+from mailsvc import clock
+from mailsvc.api.auth import caller, needs
+from mailsvc.api.input import refuse_unknown_arguments
+from mailsvc.api.operation import Operation
+from mailsvc.api.services import services
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.events import is_pattern, matches
+from mailsvc.domain.ids import is_id
+from mailsvc.store.tables import event
+
+__all__ = ["OPERATIONS", "EventObject", "EventPage", "blueprint"]
+
+blueprint = Blueprint("events", __name__)
+
+DEFAULT, MOST, LONGEST_WAIT = 50, 200, 30
+
+
+class EventObject(msgspec.Struct):
+    """A fact that is told to the application; ``data`` depends on the type."""
+
+    id: str
+    type: str
+    timestamp: str
+    sequence: int | None
+    data: dict[str, Any]
+
+
+class EventPage(msgspec.Struct):
+    """Events in the order in which they were committed; ``next_cursor`` continues after them."""
+
+    data: list[EventObject]
+    next_cursor: str
+
+
+@blueprint.get("/v1/events")
+@needs("read")
+def list_events() -> Response:
+    """Events from the oldest that is kept."""
+    refuse_unknown_arguments("after", "wait", "type", "message", "limit", "cursor")
+    wanted = _Wanted()
+    deadline = clock.monotonic() + wanted.wait
+    feed = services().feed
+    while True:
+        mark = feed.mark
+        with services().database.read() as connection:
+            rows = wanted.look(connection)
+        remaining = deadline - clock.monotonic()
+        if rows or remaining <= 0 or not feed.wait(mark, remaining):
+            return _page(rows, wanted)
+
+
+class _Wanted:
+    """What the request asks for."""
+
+    def __init__(self) -> None:
+        self.limit = _number("limit", DEFAULT, 1, MOST)
+        self.wait = _number("wait", 0, 0, LONGEST_WAIT)
+        self.types = tuple(request.args.getlist("type"))
+        for pattern in self.types:
+            if not is_pattern(pattern):
+                raise Invalid(FieldError("type", f"{pattern[:100]!r} is not an event type; see the list of events"))
+        self.message = request.args.get("message")
+        after = request.args.get("after") or request.args.get("cursor") or "beginning"
+        with services().database.read() as connection:
+            self.position = _position(connection, after)
+
+    def look(self, connection: Connection) -> list[Any]:
+        """The next events, at most a page of them."""
+        found: list[Any] = []
+        while len(found) < self.limit:
+            condition = (event.c.app_id == caller().app_id) & (event.c.position > self.position)
+            if self.message is not None:
+                condition &= event.c.message_id == self.message
+            rows = connection.execute(
+                select(event.c.position, event.c.type, event.c.body)
+                .where(condition)
+                .order_by(event.c.position)
+                .limit(MOST)
+            ).all()
+            for row in rows:
+                self.position = row.position
+                if not self.types or matches(self.types, row.type):
+                    found.append(row)
+                    if len(found) == self.limit:
+                        break
+            if len(rows) < MOST:
+                break
+        return found
+
+
+def _position(connection: Connection, after: str) -> int:
+    """Where to begin: an event's id, ``now``, ``beginning``, or a cursor of this feed."""
+    if after == "beginning":
+        return 0
+    if after == "now":
+        return connection.execute(select(func.max(event.c.position))).scalar() or 0
+    if after.startswith("pos_") and after[4:].isascii() and after[4:].isdigit() and len(after) < 24:
+        return int(after[4:])
+    if is_id(after, "evt"):
+        condition = (event.c.id == after) & (event.c.app_id == caller().app_id)
+        found = connection.execute(select(event.c.position).where(condition)).scalar()
+        if found is not None:
+            return int(found)
+    raise Invalid(FieldError("after", "must be an event's id, a next_cursor of this feed, now or beginning"))
+
+
+def _page(rows: list[Any], wanted: _Wanted) -> Response:
+    # The bodies are sent as they were frozen: the same bytes that a webhook carries.
+    body = f'{{"data":[{",".join(row.body for row in rows)}],"next_cursor":"pos_{wanted.position}"}}'
+    return Response(body, content_type="application/json")
+
+
+def _number(name: str, default: int, least: int, most: int) -> int:
+    text = request.args.get(name, str(default))
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
+    if not least <= number <= most:
+        raise Invalid(FieldError(name, f"must be a number from {least} to {most}"))
+    return number
+
+
+OPERATIONS = {
+    "list_events": Operation(
+        summary="The ordered feed of events.",
+        answer=EventPage,
+        query={
+            "after": "An event's id or a next_cursor; now; beginning (the default).",
+            "wait": f"Seconds to wait for news, up to {LONGEST_WAIT}.",
+            "type": "A type or a pattern such as message.*; may be repeated.",
+            "message": "Only events of this message.",
+            "limit": f"How many to answer, from 1 to {MOST}; {DEFAULT} unless given.",
+        },
+    ),
+}

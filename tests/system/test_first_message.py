@@ -1,0 +1,55 @@
+"""What a newcomer does: start, post, see."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.receiver import Receiver
+from tests.support.service import Service
+
+RunService = Callable[..., Service]
+
+
+def test_the_first_message_travels_through_the_sandbox(run_service: RunService) -> None:
+    """Without any configuration, a message is sent and its fate is told."""
+    service = run_service()
+    with service.client() as client:
+        answer = client.post("/v1/messages", json={"from": "a@app.test", "to": ["ok@sandbox.test", "bounce@sandbox.test"], "text": "Hi"})
+
+    assert answer.status_code == 202
+    events = service.wait_for_events(lambda got: len([e for e in got if e["type"] in ("message.sent", "message.bounced")]) == 2)
+    fates = {e["data"]["recipient"]: e["type"] for e in events if "recipient" in e["data"]}
+    assert fates == {"ok@sandbox.test": "message.sent", "bounce@sandbox.test": "message.bounced"}
+
+
+def test_a_start_with_a_misspelt_setting_names_it(run_service: RunService) -> None:
+    """One sentence, exit code 2, nothing started."""
+    service = run_service(start=False, relay_ulr="smtp://x")
+    service.start(wait=False)
+
+    assert service.process is not None
+    assert service.process.wait(20) == 2
+    assert "MAILSVC_RELAY_ULR is not a setting of mailsvc; did you mean MAILSVC_RELAY_URL?" in service.log()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_real_relay_gets_what_was_posted(run_service: RunService, tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
+    """Every message of a batch reaches the relay that the settings name, once."""
+    settings = {"database_url": request.getfixturevalue("postgres").fresh_database()} if database == "postgresql" else {}
+    receiver = Receiver(tmp_path / "receiver")
+    service = run_service(relay_url=receiver.relay_url, **settings)
+    batch = [{"from": "a@app.test", "to": f"user{n}@example.test", "subject": f"No. {n}", "text": "Hi"} for n in range(300)]
+    with service.client() as client:
+        answer = client.post("/v1/messages/batch", json={"messages": batch})
+
+    assert [entry["status"] for entry in answer.json()["data"]] == ["queued"] * 300
+    service.wait_for_events(lambda got: sum(e["type"] == "message.sent" for e in got) == 300)
+    expected = {f"{m['message_id']} {m['deliveries'][0]['recipient']}" for m in answer.json()["data"]}
+    assert (set(receiver.received()), set(receiver.received().values())) == (expected, {1})
+    receiver.stop()
+
+
+def test_a_stop_is_clean_and_quick(run_service: RunService) -> None:
+    """SIGTERM drains and ends with success."""
+    assert run_service().terminate() == 0
