@@ -264,7 +264,7 @@ def _check(wanted: NewRelay) -> None:
 
 
 def _show(row: Any) -> dict[str, Any]:
-    return shown_relay(row, now=services().database.now())
+    return shown_relay(row)
 
 
 def _find(connection: Connection, relay_id: str) -> Any:

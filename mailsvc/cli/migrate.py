@@ -13,7 +13,7 @@ from mailsvc.store.database import Database
 
 @click.command("migrate", epilog="Example: mailsvc migrate")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def command(as_json: bool) -> None:  # noqa: FBT001 - click's way
+def command(as_json: bool) -> None:
     """Create or update the tables; safe to run at any time and from several hosts."""
     settings = settings_module.load()
     telemetry.set_up(settings.log_format, settings.log_level)

@@ -11,7 +11,7 @@ from mailsvc.domain.draft import Limits
 
 @click.command("openapi", epilog="Example: mailsvc openapi > openapi.yaml")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
-def command(as_json: bool) -> None:  # noqa: FBT001 - click's way
+def command(as_json: bool) -> None:
     """Print the OpenAPI 3.1 document of this version, with the default limits."""
     document = describe(routed(), Limits())
     click.echo(

@@ -51,7 +51,7 @@ class Capabilities:
     def of(cls, reply: Reply) -> "Capabilities":
         """Read an EHLO reply (RFC 5321 section 4.1.1.1); the first line is the greeting."""
         lines = tuple(line.strip() for line in reply.text.split("\n")[1:] if line.strip())
-        words = {}
+        words: dict[str, list[str]] = {}
         for line in lines:
             keyword, *parameters = line.replace("AUTH=", "AUTH ").upper().split()
             words.setdefault(keyword, []).extend(parameters)

@@ -130,11 +130,11 @@ class _Talk:
     def _is_over(self, n: int) -> bool:
         """In lock-step: whether the next command makes no sense any more."""
         is_data = n > len(self._verdicts)
-        return self._stage is Stage.MAIL and n > 0 or (is_data and not self._accepted)
+        return (self._stage is Stage.MAIL and n > 0) or (is_data and not self._accepted)
 
     def _expect(self, stage: Stage) -> Generator[Step, "Reply | bool | None", Reply]:
         reply = yield Expect(stage)
-        assert isinstance(reply, Reply)  # noqa: S101 - the driver's side of the bargain
+        assert isinstance(reply, Reply)
         self._heard = True
         if reply.code == CLOSING:
             self._closing, self._in_step = reply, False

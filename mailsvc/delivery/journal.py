@@ -167,7 +167,7 @@ def _entries(lines: list[bytes]) -> Iterator[Entry]:
         except msgspec.DecodeError:
             continue  # torn by the kill, or the empty end
         if line.claims:
-            entries[line.number] = Entry([tuple(c) for c in line.claims], line.relay_id, line.host)
+            entries[line.number] = Entry(line.claims, line.relay_id, line.host)
         elif line.number in entries:
             entries[line.number].reply = Reply(line.code, line.enhanced_code, line.text)
     yield from entries.values()

@@ -194,7 +194,7 @@ class Lane:
             reraise=True,
         )
         try:
-            session = await dialling(self._dial)
+            session: Session = await dialling(self._dial)
         except (RelayTrouble, RetryError):
             return None
         if self.failures or self.blocked_until is not None:

@@ -58,7 +58,7 @@ class Parcel:
             self.journal.got(self.number, reply)
 
     def submission(self, relay: Relay) -> Submission:
-        assert self.content is not None  # noqa: S101 - loaded before it is sent
+        assert self.content is not None
         return Submission(
             sender=self.envelope_sender,
             recipients=tuple(c.recipient for c in self.claims),

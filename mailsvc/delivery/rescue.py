@@ -107,8 +107,8 @@ def _finding(entry: Entry, row: object, now: int) -> Finding:
         Change.DEFER,
         token,
         tried,
-        due_at=next_attempt(attempts, now=now, chance=random.random()),
-    )  # noqa: S311 - jitter
+        due_at=next_attempt(attempts, now=now, chance=random.random()),  # noqa: S311 - jitter
+    )
 
 
 def _fate(reply: Reply | None) -> Fate:

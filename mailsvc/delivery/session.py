@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import binascii
+import contextlib
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -210,7 +211,7 @@ class Session:
         try:
             while step is not None:
                 try:
-                    answer = await self._do(step, submission, dot, talk)
+                    answer = await self._do(step, submission, dot)
                 except engine.Broken as broken:
                     step = talk.throw(broken)
                 else:
@@ -229,7 +230,7 @@ class Session:
             return finding
         raise AssertionError
 
-    async def _do(self, step: engine.Step, submission: Submission, dot: Dot, talk: object) -> Reply | bool | None:
+    async def _do(self, step: engine.Step, submission: Submission, dot: Dot) -> Reply | bool | None:
         timeouts = self.relay.timeouts
         match step:
             case engine.Write(data):
@@ -260,10 +261,8 @@ class Session:
         """Leave politely, but not for long."""
         if self._in_step and self._wire.is_quiet:
             self._wire.write(b"QUIT\r\n")
-            try:
+            with contextlib.suppress(engine.Broken):
                 await self._wire.reply(QUIT_SECONDS)
-            except engine.Broken:
-                pass
         self.abort()
 
     def abort(self) -> None:
@@ -311,7 +310,7 @@ async def open_session(relay: Relay) -> Session:
         await _connect(client, relay, progress)
         tls = _tls_of(client, relay)
         transport = client.transport
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - connected
+        assert isinstance(transport, asyncio.Transport)
         wire = _Wire(transport)
     except (aiosmtplib.SMTPException, OSError, ssl.SSLError, ValueError, EOFError) as error:
         client.close()

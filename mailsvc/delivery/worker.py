@@ -291,8 +291,8 @@ class DeliveryWorker:
             session.host,
             session.tls,
             self._database.now(),
-            random.random(),
-        )  # noqa: S311 - jitter
+            random.random(),  # noqa: S311 - jitter
+        )
         findings = []
         for claim, verdict in zip(parcel.claims, result.verdicts, strict=True):
             findings.append(finding_of(parcel, claim, verdict, seen))
@@ -323,7 +323,7 @@ class DeliveryWorker:
         """Open the breaker: leave the relay alone for a while, and say so."""
         lane.opened_breaker += 1
         now = self._database.now()
-        retry_at = relay_retry(lane.opened_breaker, now=now, chance=random.random())  # noqa: S311
+        retry_at = relay_retry(lane.opened_breaker, now=now, chance=random.random())  # noqa: S311 - jitter
         lane.block((retry_at - now) / clock.SECOND)
         log.warning(
             "relay backs off",

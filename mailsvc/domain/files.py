@@ -6,9 +6,9 @@ from mailsvc.domain.errors import FieldError
 from mailsvc.domain.fieldtext import field_flaw
 from mailsvc.domain.prepared import Attachment
 
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
-_CONTENT_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))*")
+_CONTENT_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTED}))*")
 # No encoded word: lenient readers decode it even here, and it may hide a line break.
 _CONTENT_ID = re.compile(r"(?!.*=\?)<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
 
@@ -24,8 +24,9 @@ def check_attachments(attachments: list[Attachment], errors: list[FieldError]) -
         if flaw := _type_flaw(attachment.content_type):
             errors.append(FieldError(f"{where}.content_type", flaw))
         if attachment.content_id is not None:
-            attachment = _with_bare_id(attachment, ids, f"{where}.content_id", errors)
-        checked.append(attachment)
+            checked.append(_with_bare_id(attachment, ids, f"{where}.content_id", errors))
+        else:
+            checked.append(attachment)
     return tuple(checked)
 
 

@@ -7,7 +7,7 @@ from mailsvc.domain.fieldtext import decode_words, printable
 
 __all__ = ["mailboxes_of"]
 
-# One token at a time, so that no separator inside quotes, a comment or angle brackets counts.
+# One piece at a time, so that no separator inside quotes, a comment or angle brackets counts.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|<[^<>]*+>|\\.|.', re.DOTALL)
 _COMMENT_TOKEN = re.compile(r"\\.|[()]", re.DOTALL)
 
@@ -41,22 +41,22 @@ def _items(value: str) -> list[str]:
             position = _after_comment(value, position)
             continue
         match = _TOKEN.match(value, position)
-        token = match[0] if match else value[position]
-        position += len(token)
-        if token in ",;":
+        piece = match[0] if match else value[position]
+        position += len(piece)
+        if piece in ",;":
             items.append(item)
             item = ""
-        elif token == ":":
+        elif piece == ":":
             item = ""  # the name of a group
         else:
-            item += token
+            item += piece
     return [stripped for piece in [*items, item] if (stripped := piece.strip())]
 
 
 def _after_comment(value: str, start: int) -> int:
     depth = 0
-    for token in _COMMENT_TOKEN.finditer(value, start):
-        depth += (token[0] == "(") - (token[0] == ")")
+    for piece in _COMMENT_TOKEN.finditer(value, start):
+        depth += (piece[0] == "(") - (piece[0] == ")")
         if depth == 0:
-            return token.end()
+            return piece.end()
     raise ValueError("has a comment that is never closed; close its parenthesis")

@@ -173,7 +173,7 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
 
 def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int = 259200) -> Consignment:
     """Take a finished RFC 5322 message as it is."""
-    submitted = {
+    submitted: dict[str, Any] = {
         "from": raw.header_from,
         "to": list(raw.to),
         "cc": list(raw.cc),

@@ -148,7 +148,7 @@ def relay_form(row: Any, vault: Vault) -> NewRelay:
     return msgspec.convert(whole, NewRelay)
 
 
-def shown_relay(row: Any, *, now: int) -> dict[str, Any]:
+def shown_relay(row: Any) -> dict[str, Any]:
     """The relay object as the API shows it; secrets are masked."""
     config = json.loads(row.config)
     backing_off = row.retry_at is not None
@@ -183,7 +183,7 @@ def _unless(condition: object, field: str, detail: str) -> FieldError | None:
 
 def _no_control(field: str, text: str | None) -> FieldError | None:
     return _unless(
-        text is None or text.isprintable() and len(text) <= 4096,
+        text is None or (text.isprintable() and len(text) <= 4096),
         field,
         "must not contain control characters",
     )

@@ -105,7 +105,7 @@ class RelayBook:
         return fresh
 
     def _remember(self, now: float, relay_ids: list[str], connection: Connection) -> None:
-        found = {id_: (now, None) for id_ in relay_ids}
+        found = dict.fromkeys(relay_ids, (now, None))
         rows = connection.execute(select(relay).where(relay.c.id.in_(relay_ids))).all()
         known: dict[str, tuple[float, KnownRelay | None]] = {
             **found,

@@ -52,7 +52,7 @@ def add_suppressions(connection: Connection, wanted: Sequence[Suppression], *, n
             added.append(row)
     announce(
         connection,
-        [News(row["app_id"], "suppression.added", as_shown(row)) for row in added],
+        [News(str(row["app_id"]), "suppression.added", as_shown(row)) for row in added],
         now=now,
     )
     return added

@@ -70,7 +70,7 @@ class GroupWriter(Generic[T]):
     def _commit(self, group: list[T]) -> None:
         try:
             self._patiently(group)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others must be written
             if len(group) > 1:
                 for result in group:
                     self._commit([result])

@@ -55,7 +55,7 @@ class Bell:
         now = clock.monotonic()
         with self._lock:
             if now - self._read_at > 0.5:
-                self._names, self._read_at = os.listdir(self._directory.path), now
+                self._names, self._read_at = [path.name for path in self._directory.path.iterdir()], now
             return list(self._names)
 
     def _remove(self, name: str) -> None:
@@ -79,7 +79,7 @@ class Ear:
 
     def listen_in_loop(self, heard: Callable[[bytes], None]) -> None:
         """Call ``heard(topics)`` in the running event loop."""
-        self._socket.setblocking(False)
+        self._socket.setblocking(False)  # noqa: FBT003 - its only parameter
 
         def read() -> None:
             with contextlib.suppress(BlockingIOError):

@@ -92,7 +92,7 @@ class _Connection(asyncio.Protocol):
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._server.connections.add(self)
         if not self._is_tls:
@@ -292,7 +292,7 @@ class _Connection(asyncio.Protocol):
         del self._buffer[:rest]
         self._handle = self._take_line
         envelope, self._envelope = self._envelope, None
-        assert envelope is not None  # noqa: S101 - DATA has seen to it
+        assert envelope is not None
         if content.startswith(b".") or b"\r\n." in content:
             content = content.removeprefix(b".").replace(b"\r\n.", b"\r\n")
         self._out.append(self._policy.message(envelope, content) + b"\r\n")

@@ -33,7 +33,7 @@ from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
 from mailsvc.upkeep.loop import Upkeep
 from mailsvc.webhooks.trial import post_now
-from mailsvc.webhooks.worker import WebhookWorker
+from mailsvc.webhooks.worker import WebhookWorker, release_claims
 
 __all__ = ["API_THREADS", "ROLES", "make_app", "run_worker"]
 
@@ -96,27 +96,10 @@ async def _work(parts: _Worker) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sandbox = await _start_sandbox(parts)
-    await _patiently(parts, stop, lambda: _join(parts))
+    await _patiently(stop, lambda: _join(parts))
+    loops, listeners = _loops(parts, stop)
     ear = Ear(parts.settings.data_dir, parts.presence.id)
-    listeners: list[tuple[bytes, Callable[[], None]]] = []
-    loops: list[Awaitable[None]] = [_beat(parts, stop)]
-    if "deliver" in parts.roles:
-        delivering = DeliveryWorker(_delivery_context(parts))
-        listeners.append((DELIVER, delivering.wake))
-        loops.append(delivering.run(stop))
-    if "notify" in parts.roles:
-        notifying = WebhookWorker(
-            parts.database,
-            parts.vault,
-            parts.bell,
-            owner=parts.presence.id,
-            targets=parts.settings.targets,
-        )
-        listeners.append((NOTIFY, notifying.wake))
-        loops.append(notifying.run(stop))
-    if "upkeep" in parts.roles:
-        loops.append(Upkeep(parts.database, parts.bell).run(stop))
-    ear.listen_in_loop(lambda topics: [wake() for topic, wake in listeners if topic in topics] and None)
+    ear.listen_in_loop(lambda topics: _wake(listeners, topics))
     try:
         await asyncio.gather(*loops)
     finally:
@@ -126,6 +109,33 @@ async def _work(parts: _Worker) -> None:
         with contextlib.suppress(Exception):
             await asyncio.to_thread(parts.presence.leave)
         parts.database.close()
+
+
+Listeners = list[tuple[bytes, Callable[[], None]]]
+
+
+def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
+    """The loops of this process's roles, and whom each topic of the bell wakes."""
+    listeners: Listeners = []
+    loops: list[Awaitable[None]] = [_beat(parts, stop)]
+    if "deliver" in parts.roles:
+        delivering = DeliveryWorker(_delivery_context(parts))
+        listeners.append((DELIVER, delivering.wake))
+        loops.append(delivering.run(stop))
+    if "notify" in parts.roles:
+        owner, targets = parts.presence.id, parts.settings.targets
+        notifying = WebhookWorker(parts.database, parts.vault, parts.bell, owner=owner, targets=targets)
+        listeners.append((NOTIFY, notifying.wake))
+        loops.append(notifying.run(stop))
+    if "upkeep" in parts.roles:
+        loops.append(Upkeep(parts.database, parts.bell).run(stop))
+    return loops, listeners
+
+
+def _wake(listeners: Listeners, topics: bytes) -> None:
+    for topic, wake in listeners:
+        if topic in topics:
+            wake()
 
 
 def _delivery_context(parts: _Worker) -> Context:
@@ -143,11 +153,12 @@ def _delivery_context(parts: _Worker) -> Context:
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
         for owner in settle_the_dead(parts.database, parts.settings.data_dir / "journal"):
+            release_claims(parts.database, owner)
             parts.presence.forget(owner)
     parts.presence.join()
 
 
-async def _patiently(parts: _Worker, stop: asyncio.Event, step: Callable[[], None]) -> None:
+async def _patiently(stop: asyncio.Event, step: Callable[[], None]) -> None:
     """Do it as soon as the database allows."""
     while not stop.is_set():
         try:

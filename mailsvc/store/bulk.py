@@ -32,7 +32,7 @@ def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
         )
         return
     cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+    with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(pick(row))
 

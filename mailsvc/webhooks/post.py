@@ -5,8 +5,10 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ TIMEOUT_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
 MOST_BODY = 64 * 1024
 KEPT_CONNECTIONS = 64
+RESOLVERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Poster:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             self._made_pool = httpcore.AsyncConnectionPool(
                 ssl_context=context,
-                max_connections=256,
+                max_connections=None,  # every endpoint has its own bound; waiting here would let one delay another
                 max_keepalive_connections=KEPT_CONNECTIONS,
                 keepalive_expiry=30,
                 retries=0,
@@ -128,6 +131,8 @@ class _VettedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy: TargetPolicy = policy
         self._backend = httpcore.AnyIOBackend()
+        # Threads of its own: a name server that hangs must not hold up the database's.
+        self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
 
     async def connect_tcp(
         self,
@@ -147,7 +152,8 @@ class _VettedBackend(httpcore.AsyncNetworkBackend):
 
     async def _resolve(self, host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(self._resolvers, look_up)
         except OSError as error:
             raise httpcore.ConnectError(f"{host} can't be resolved") from error
         addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
@@ -157,8 +163,8 @@ class _VettedBackend(httpcore.AsyncNetworkBackend):
     async def connect_unix_socket(
         self,
         path: str,
-        timeout: float | None = None,  # noqa: ASYNC109
-        socket_options: Iterable[Any] | None = None,
+        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - see connect_tcp
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
         raise httpcore.UnsupportedProtocol(path)
 

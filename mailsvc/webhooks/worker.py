@@ -26,7 +26,7 @@ from mailsvc.telemetry import facts, log, meter
 from mailsvc.webhooks.post import Answer, Poster
 from mailsvc.webhooks.schedule import next_attempt
 
-__all__ = ["WebhookWorker", "is_success", "signed_headers"]
+__all__ = ["WebhookWorker", "is_success", "release_claims", "signed_headers"]
 
 POLL_SECONDS = 1.0
 LEASE = 90 * clock.SECOND
@@ -228,6 +228,14 @@ class WebhookWorker:
     def _settled(self, results: list[_Result]) -> None:
         if not all(is_success(result.answer) for result in results):
             self._bell.ring(NOTIFY, EVENTS)  # one of them may have disabled its webhook, which is news
+
+
+def release_claims(database: Database, owner: str) -> None:
+    """Let others post at once what a dead worker had claimed, rather than when its leases end."""
+    with database.write() as connection:
+        held = (webhook_delivery.c.lease_owner == owner) & webhook_delivery.c.due_at.is_not(None)
+        values = {"status": "queued", "due_at": database.now(), "lease_owner": None}
+        connection.execute(update(webhook_delivery).where(held).values(**values))
 
 
 def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> dict[str, str]:

@@ -88,9 +88,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("expires_at IS NOT NULL"),
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
-    op.create_index(
-        "mailsvc_delivery_message", "mailsvc_delivery", ["message_id"], unique=False
-    )
+    op.create_index("mailsvc_delivery_message", "mailsvc_delivery", ["message_id"], unique=False)
     op.create_index(
         "mailsvc_delivery_recipient",
         "mailsvc_delivery",
@@ -116,9 +114,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("id"),
     )
-    op.create_index(
-        "mailsvc_event_feed", "mailsvc_event", ["app_id", "position"], unique=False
-    )
+    op.create_index("mailsvc_event_feed", "mailsvc_event", ["app_id", "position"], unique=False)
     op.create_index(
         "mailsvc_event_message",
         "mailsvc_event",
@@ -137,9 +133,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("app_id", "key"),
     )
-    op.create_index(
-        "mailsvc_idempotency_age", "mailsvc_idempotency", ["created_at"], unique=False
-    )
+    op.create_index("mailsvc_idempotency_age", "mailsvc_idempotency", ["created_at"], unique=False)
     op.create_table(
         "mailsvc_message",
         sa.Column("id", sa.Text(), nullable=False),
@@ -163,9 +157,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "mailsvc_message_list", "mailsvc_message", ["app_id", "id"], unique=False
-    )
+    op.create_index("mailsvc_message_list", "mailsvc_message", ["app_id", "id"], unique=False)
     op.create_table(
         "mailsvc_message_body",
         sa.Column("message_id", sa.Text(), nullable=False),

@@ -29,8 +29,17 @@ def intake(database: Database):
     taking.stop()
 
 
-def put(intake: Intake, *, relay: str = "rly_a", to: tuple[str, ...] = (ALICE,), pledge: Pledge | None = None, **draft: object) -> list[str]:
-    consignment = a_message(relay=Relay(id=relay, name=relay, host="127.0.0.1"), to=to, now=intake._database.now(), **draft)
+def put(
+    intake: Intake,
+    *,
+    relay: str = "rly_a",
+    to: tuple[str, ...] = (ALICE,),
+    pledge: Pledge | None = None,
+    **draft: object,
+) -> list[str]:
+    consignment = a_message(
+        relay=Relay(id=relay, name=relay, host="127.0.0.1"), to=to, now=intake._database.now(), **draft
+    )
     intake.accept(Ticket("app_1", [consignment], lambda _: Answer(202, b'{"first":true}'), pledge))
     return [row["id"] for row in consignment.deliveries]
 
@@ -121,7 +130,9 @@ def test_an_extended_lease_is_not_claimed(database: Database, intake: Intake) ->
     (held,) = claim(database)
     later = database.now() + 2 * LEASE
     with database.write() as connection:
-        count = leases.extend(connection, DELIVERIES, [{"id": id_, "lease_token": held.lease_token}], until=later + LEASE)
+        count = leases.extend(
+            connection, DELIVERIES, [{"id": id_, "lease_token": held.lease_token}], until=later + LEASE
+        )
 
     assert count == 1
     assert claim(database, "wrk_b", now=later) == []
@@ -131,7 +142,9 @@ def test_high_priority_goes_first_and_low_priority_is_not_starved(database: Data
     """Priority is a head start: a low message goes before normal ones that came more than ten minutes after it."""
     (low,), (normal,), (high,) = put(intake, priority="low"), put(intake), put(intake, priority="high")
     with database.write() as connection:
-        connection.execute(update(delivery).where(delivery.c.id == low).values(due_at=delivery.c.due_at - 11 * clock.MINUTE))
+        connection.execute(
+            update(delivery).where(delivery.c.id == low).values(due_at=delivery.c.due_at - 11 * clock.MINUTE)
+        )
 
     order = [claim(database, limit=1)[0].id for _ in range(3)]
 
@@ -146,7 +159,9 @@ def test_a_claim_takes_from_each_relay_only_what_it_has_room_for(database: Datab
 
     with database.write() as connection:
         now = database.now()
-        rows = leases.claim(connection, DELIVERIES, [Lane("rly_slow", 2), Lane("rly_quick", 2)], owner="w", now=now, until=now + LEASE)
+        rows = leases.claim(
+            connection, DELIVERIES, [Lane("rly_slow", 2), Lane("rly_quick", 2)], owner="w", now=now, until=now + LEASE
+        )
 
     assert sorted(row.relay_id for row in rows) == ["rly_quick", "rly_slow", "rly_slow"]
 
@@ -203,7 +218,9 @@ def test_a_deferral_is_told_again_only_for_a_new_reason(database: Database, inta
     (id_,) = put(intake)
     for code in (450, 450, 451):
         (held,) = claim(database, now=database.now())
-        settle(database, Finding(id_, Change.DEFER, held.lease_token, sent_try("deferred", code), due_at=database.now()))
+        settle(
+            database, Finding(id_, Change.DEFER, held.lease_token, sent_try("deferred", code), due_at=database.now())
+        )
 
     assert events_of(database).count("message.deferred") == 2
 
@@ -213,7 +230,10 @@ def test_a_delivery_is_never_deferred_beyond_its_expiry(database: Database, inta
     (id_,) = put(intake, expires_in=60)
     (held,) = claim(database)
 
-    settle(database, Finding(id_, Change.DEFER, held.lease_token, sent_try("deferred", 450), due_at=database.now() + clock.HOUR))
+    settle(
+        database,
+        Finding(id_, Change.DEFER, held.lease_token, sent_try("deferred", 450), due_at=database.now() + clock.HOUR),
+    )
 
     assert row_of(database, id_).due_at == row_of(database, id_).expires_at
 
@@ -297,5 +317,3 @@ def test_a_hard_bounce_at_the_recipient_is_suppressed(database: Database, intake
     with database.read() as connection:
         listed = connection.execute(select(suppression.c.address, suppression.c.reason)).one()
     assert tuple(listed) == (ALICE, "hard_bounce")
-
-

@@ -38,7 +38,10 @@ class Postgres:
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "--locale=C")
         options = {"fsync": "on" if durable else "off", "max_connections": "200", "listen_addresses": "'127.0.0.1'"}
-        lines = [f"{name} = {value}" for name, value in {**options, "unix_socket_directories": f"'{self._dir}'", "port": self.port}.items()]
+        lines = [
+            f"{name} = {value}"
+            for name, value in {**options, "unix_socket_directories": f"'{self._dir}'", "port": self.port}.items()
+        ]
         with (self._dir / "data" / "postgresql.conf").open("a") as file:
             file.write("\n".join(lines) + "\n")
         self.start()
@@ -50,7 +53,9 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as, str(self._bin / program), *arguments]
         with (self._dir.parent / f"{self._dir.name}.out").open("ab") as out:
-            subprocess.run(command, check=True, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=self._dir, timeout=60)
+            subprocess.run(
+                command, check=True, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=self._dir, timeout=60
+            )
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -73,7 +78,9 @@ class Postgres:
     def kill_backends(self) -> None:
         """Terminate every other connection."""
         with self.connect() as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
 
     def fresh_database(self) -> str:
         """The URL of an empty database."""

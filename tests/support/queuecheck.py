@@ -35,7 +35,10 @@ class Clients:
     def __init__(self, service: Service, ledger: Ledger, *, messages: int, threads: int = 4, seed: int = 7) -> None:
         self._service, self._ledger = service, ledger
         share = messages // threads
-        self._threads = [threading.Thread(target=self._post_all, args=(share, random.Random(seed + n)), daemon=True) for n in range(threads)]
+        self._threads = [
+            threading.Thread(target=self._post_all, args=(share, random.Random(seed + n)), daemon=True)
+            for n in range(threads)
+        ]
         self.failed: list[str] = []
 
     def start(self) -> None:
@@ -52,14 +55,24 @@ class Clients:
 
     def _post_all(self, count: int, chance: random.Random) -> None:
         key = self._service.api_key
-        with httpx.Client(base_url=self._service.url, headers={"Authorization": f"Bearer {key}"}, timeout=15, trust_env=False) as client:
+        with httpx.Client(
+            base_url=self._service.url, headers={"Authorization": f"Bearer {key}"}, timeout=15, trust_env=False
+        ) as client:
             while count > 0:
                 size = min(count, chance.choice((1, 1, 5, 20)))
                 self._post_until_taken(client, size, chance)
                 count -= size
 
     def _post_until_taken(self, client: httpx.Client, size: int, chance: random.Random) -> None:
-        texts = [{"from": "app@app.test", "to": f"user{chance.randrange(10**9)}@example.test", "subject": "x", "text": "y" * 500} for _ in range(size)]
+        texts = [
+            {
+                "from": "app@app.test",
+                "to": f"user{chance.randrange(10**9)}@example.test",
+                "subject": "x",
+                "text": "y" * 500,
+            }
+            for _ in range(size)
+        ]
         path, body = ("/v1/messages", texts[0]) if size == 1 else ("/v1/messages/batch", {"messages": texts})
         headers = {"Idempotency-Key": str(uuid.UUID(int=chance.getrandbits(128)))}
         while True:
@@ -101,7 +114,9 @@ def wait_until_done(database: Database, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with database.read() as connection:
-            if not connection.execute(select(func.count()).select_from(delivery).where(delivery.c.due_at.is_not(None))).scalar_one():
+            if not connection.execute(
+                select(func.count()).select_from(delivery).where(delivery.c.due_at.is_not(None))
+            ).scalar_one():
                 return
         time.sleep(0.2)
 
@@ -110,7 +125,11 @@ def judge(database: Database, ledger: Ledger, received: Counter[str]) -> Verdict
     """Compare what was promised, what is recorded, and what arrived."""
     final = {s.value for s in FINAL}
     with database.read() as connection:
-        rows = connection.execute(select(message.c.message_id, delivery.c.recipient, delivery.c.status, delivery.c.id).join(message, message.c.id == delivery.c.message_id)).all()
+        rows = connection.execute(
+            select(message.c.message_id, delivery.c.recipient, delivery.c.status, delivery.c.id).join(
+                message, message.c.id == delivery.c.message_id
+            )
+        ).all()
         told = set(connection.execute(select(event.c.delivery_id).where(event.c.type == "message.sent")).scalars())
     known = {f"{row.message_id} {row.recipient}" for row in rows}
     return Verdict(

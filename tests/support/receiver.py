@@ -60,7 +60,9 @@ class Receiver:
         self.directory = directory
         root = Path(__file__).parent.parent.parent
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.receiver", str(directory)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)}
+            [sys.executable, "-m", "tests.support.receiver", str(directory)],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
         )
         while not (directory / "port").exists():
             assert self._process.poll() is None

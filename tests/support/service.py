@@ -21,19 +21,34 @@ ROOT = Path(__file__).parent.parent.parent
 class Service:
     """``mailsvc serve`` with a data directory and settings of its own."""
 
-    def __init__(self, data_dir: Path, *, roles: str | None = None, port: int | None = None, wrapper: list[str] | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        roles: str | None = None,
+        port: int | None = None,
+        wrapper: list[str] | None = None,
+        **settings: str,
+    ) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._roles = roles
         self._wrapper = wrapper or []
-        self._settings = {"MAILSVC_LOG_FORMAT": "json", **{f"MAILSVC_{name.upper()}": value for name, value in settings.items()}}
+        self._settings = {
+            "MAILSVC_LOG_FORMAT": "json",
+            **{f"MAILSVC_{name.upper()}": value for name, value in settings.items()},
+        }
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAILSVC_")}
-        own = {"MAILSVC_DATA_DIR": str(self.data_dir), "MAILSVC_BIND": f"127.0.0.1:{self.port}", "PYTHONPATH": str(ROOT)}
+        own = {
+            "MAILSVC_DATA_DIR": str(self.data_dir),
+            "MAILSVC_BIND": f"127.0.0.1:{self.port}",
+            "PYTHONPATH": str(ROOT),
+        }
         return kept | own | self._settings
 
     def start(self, *, wait: bool = True) -> "Service":
@@ -43,7 +58,13 @@ class Service:
             command += ["--roles", self._roles]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environment(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.data_dir.parent
+                command,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd=self.data_dir.parent,
             )
         if wait:
             self.wait_until_ready()
@@ -69,7 +90,13 @@ class Service:
 
     def client(self, **options: Any) -> httpx.Client:
         """An HTTP client with the first key."""
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.api_key}"}, timeout=30, trust_env=False, **options)
+        return httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {self.api_key}"},
+            timeout=30,
+            trust_env=False,
+            **options,
+        )
 
     def processes(self) -> list[psutil.Process]:
         """All processes of its group."""
@@ -106,7 +133,9 @@ class Service:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")[-8000:] if self.log_path.exists() else ""
 
-    def wait_for_events(self, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30) -> list[dict[str, Any]]:
+    def wait_for_events(
+        self, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30
+    ) -> list[dict[str, Any]]:
         """Follow the feed from its beginning until there is enough."""
         events: list[dict[str, Any]] = []
         after, deadline = "beginning", time.monotonic() + seconds

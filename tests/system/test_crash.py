@@ -21,7 +21,12 @@ SOAK = pytest.mark.soak
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize(
     ("database", "kills", "messages"),
-    [("sqlite", 6, 1200), ("postgresql", 5, 1000), pytest.param("sqlite", 100, 12000, marks=SOAK), pytest.param("postgresql", 100, 12000, marks=SOAK)],
+    [
+        ("sqlite", 6, 1200),
+        ("postgresql", 5, 1000),
+        pytest.param("sqlite", 100, 12000, marks=SOAK),
+        pytest.param("postgresql", 100, 12000, marks=SOAK),
+    ],
 )
 def test_killing_the_whole_group_loses_nothing(
     run_service: RunService, tmp_path: Path, request: pytest.FixtureRequest, database: str, kills: int, messages: int
@@ -48,7 +53,13 @@ def test_killing_the_whole_group_loses_nothing(
     print(f"\n{database}: {kills} kills, {verdict}, dots in flight {dots}")
 
     assert clients.failed == []
-    assert (verdict.promised, verdict.lost, verdict.unexpected, verdict.unfinished, verdict.untold) == (messages, 0, 0, 0, 0), service.log()
+    assert (verdict.promised, verdict.lost, verdict.unexpected, verdict.unfinished, verdict.untold) == (
+        messages,
+        0,
+        0,
+        0,
+        0,
+    ), service.log()
     assert verdict.duplicated <= dots
 
 

@@ -15,10 +15,14 @@ def test_the_first_message_travels_through_the_sandbox(run_service: RunService) 
     """Without any configuration, a message is sent and its fate is told."""
     service = run_service()
     with service.client() as client:
-        answer = client.post("/v1/messages", json={"from": "a@app.test", "to": ["ok@sandbox.test", "bounce@sandbox.test"], "text": "Hi"})
+        answer = client.post(
+            "/v1/messages", json={"from": "a@app.test", "to": ["ok@sandbox.test", "bounce@sandbox.test"], "text": "Hi"}
+        )
 
     assert answer.status_code == 202
-    events = service.wait_for_events(lambda got: len([e for e in got if e["type"] in ("message.sent", "message.bounced")]) == 2)
+    events = service.wait_for_events(
+        lambda got: len([e for e in got if e["type"] in ("message.sent", "message.bounced")]) == 2
+    )
     fates = {e["data"]["recipient"]: e["type"] for e in events if "recipient" in e["data"]}
     assert fates == {"ok@sandbox.test": "message.sent", "bounce@sandbox.test": "message.bounced"}
 
@@ -34,12 +38,18 @@ def test_a_start_with_a_misspelt_setting_names_it(run_service: RunService) -> No
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_a_real_relay_gets_what_was_posted(run_service: RunService, tmp_path: Path, database: str, request: pytest.FixtureRequest) -> None:
+def test_a_real_relay_gets_what_was_posted(
+    run_service: RunService, tmp_path: Path, database: str, request: pytest.FixtureRequest
+) -> None:
     """Every message of a batch reaches the relay that the settings name, once."""
-    settings = {"database_url": request.getfixturevalue("postgres").fresh_database()} if database == "postgresql" else {}
+    settings = (
+        {"database_url": request.getfixturevalue("postgres").fresh_database()} if database == "postgresql" else {}
+    )
     receiver = Receiver(tmp_path / "receiver")
     service = run_service(relay_url=receiver.relay_url, **settings)
-    batch = [{"from": "a@app.test", "to": f"user{n}@example.test", "subject": f"No. {n}", "text": "Hi"} for n in range(300)]
+    batch = [
+        {"from": "a@app.test", "to": f"user{n}@example.test", "subject": f"No. {n}", "text": "Hi"} for n in range(300)
+    ]
     with service.client() as client:
         answer = client.post("/v1/messages/batch", json={"messages": batch})
 
