@@ -88,6 +88,10 @@ class DeliveryWorker:
         """There may be something to claim."""
         self._more.set()
 
+    def is_pressed(self) -> bool:
+        """More is claimed than the sessions can take at once: what else this process does must wait."""
+        return any(lane.parcels for lane in self._lanes.values())
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain."""
         self._loop = asyncio.get_running_loop()

@@ -118,13 +118,17 @@ def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], 
     """The loops of this process's roles, and whom each topic of the bell wakes."""
     listeners: Listeners = []
     loops: list[Awaitable[None]] = [_beat(parts, stop)]
+    is_pressed: Callable[[], bool] = lambda: False  # noqa: E731 - a default for processes that don't deliver
     if "deliver" in parts.roles:
         delivering = DeliveryWorker(_delivery_context(parts))
+        is_pressed = delivering.is_pressed
         listeners.append((DELIVER, delivering.wake))
         loops.append(delivering.run(stop))
     if "notify" in parts.roles:
         owner, targets = parts.presence.id, parts.settings.targets
-        notifying = WebhookWorker(parts.database, parts.vault, parts.bell, owner=owner, targets=targets)
+        notifying = WebhookWorker(
+            parts.database, parts.vault, parts.bell, owner=owner, targets=targets, must_yield=is_pressed
+        )
         listeners.append((NOTIFY, notifying.wake))
         loops.append(notifying.run(stop))
     if "upkeep" in parts.roles:

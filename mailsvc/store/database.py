@@ -5,12 +5,8 @@ own polling: a waiter wakes at once, and no two connections ever write or checkp
 the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wait.
 """
 
-import fcntl
-import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
@@ -18,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
+from mailsvc.store.turnstile import Turnstile
 
 __all__ = ["Database", "is_away"]
 
@@ -65,9 +62,9 @@ class Database:
         self.dialect: Dialect = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
         self._steady = clock.SteadyClock()
         self._skew = 0
-        self._turn = threading.Lock()
-        self._lock_file: int | None = None
+        self._turnstile: Turnstile | None = None
         if self.dialect == "sqlite":
+            self._turnstile = Turnstile(f"{self.url.database}.lock")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:
@@ -81,18 +78,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
-        if self.dialect == "postgresql":
-            with self._writer.begin() as connection:
-                yield connection
-            return
-        with self._turn:
-            lock = self._open_lock()
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                with self._writer.begin() as connection:
-                    yield connection
-            finally:
-                fcntl.flock(lock, fcntl.LOCK_UN)
+        with self._turnstile or nullcontext(), self._writer.begin() as connection:
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -128,15 +115,6 @@ class Database:
 
     def close(self) -> None:
         self.forget_connections()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
-
-    def _open_lock(self) -> int:
-        if self._lock_file is None:
-            path = Path(str(self.url.database) + ".lock")
-            self._lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return self._lock_file
 
 
 def serialize_commits(connection: Connection, dialect: Dialect) -> None:
