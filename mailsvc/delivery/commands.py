@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from mailsvc.domain.attempt import Fate, Reply, Stage, Verdict
 
 __all__ = ["Capabilities", "Submission", "mail_command", "rcpt_command", "why_not"]
@@ -12,8 +14,7 @@ _UNSPEAKABLE = re.compile(r"[\x00-\x20\x7f<>]")
 _XTEXT = re.compile(r"[^!-*,-<>-~]")
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """One transaction to be.
 
     Args:

@@ -5,8 +5,9 @@ sends back replies, or throws ``Broken`` in; what it returns is a verdict for ev
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from mailsvc.delivery.commands import Capabilities, Submission, mail_command, rcpt_command, why_not
 from mailsvc.delivery.trouble import fate_of, is_too_many
@@ -17,27 +18,23 @@ __all__ = ["Body", "Broken", "Conversation", "Dot", "Expect", "Finding", "Step",
 CLOSING = 421
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True, gc=False):
     """Send these bytes."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(msgspec.Struct, frozen=True, gc=False):
     """Wait for the reply of this stage."""
 
     stage: Stage
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, gc=False):
     """Send the content without its final dot, until the transport holds nothing back and the connection is seen alive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(msgspec.Struct, frozen=True, gc=False):
     """Send the final dot for these recipients, unless the lease is gone; the answer says whether it went out."""
 
     accepted: tuple[int, ...]
@@ -55,8 +52,7 @@ class Broken(Exception):
         self.reply = reply  # an early reply in the middle of the body
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """What a transaction came to."""
 
     verdicts: tuple[Verdict, ...]

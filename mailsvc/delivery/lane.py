@@ -65,6 +65,7 @@ class Lane:
         self.opened_breaker = 0  # how often since it last worked
         self.blocked_until: float | None = None  # monotonic; the breaker is open
         self.blocked_at = 0.0
+        self.has_backlog = False  # the last claim found as much as it asked for
         self.parcels: deque[Parcel] = deque()
         self.in_flight: set[Parcel] = set()
         self._senders: set[asyncio.Task[None]] = set()

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from mailsvc import clock
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.session import Submission
@@ -16,8 +18,7 @@ __all__ = ["Claimed", "Parcel", "pack"]
 RECIPIENTS_AT_ONCE = 100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, gc=False):
     """One delivery whose lease we hold."""
 
     id: str

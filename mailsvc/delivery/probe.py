@@ -1,8 +1,10 @@
 """Trying a relay on request: connect, protect, log in, leave; and a report of how far it went."""
 
 import asyncio
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from typing import Any
+
+import msgspec
 
 from mailsvc import clock
 from mailsvc.delivery.session import RelayTrouble, Session, open_session
@@ -46,7 +48,7 @@ def _impatient(relay: Relay) -> Relay:
 
 
 def _success(relay: Relay, session: Session) -> dict[str, Any]:
-    tls = asdict(session.tls) if session.tls is not None else None
+    tls = msgspec.to_builtins(session.tls) if session.tls is not None else None
     said = {
         Stage.CONNECT: f"{relay.host}:{relay.port}",
         Stage.STARTTLS: f"{tls['version']} {tls['cipher']}" if tls else "",

@@ -54,7 +54,7 @@ class ReplyParser:
         self._size += len(line)
         if self._size > MOST_REPLY:
             raise Garbled("a reply of more than 32 KiB")
-        self._lines.append(text.decode("utf-8", "replace"))
+        self._lines.append(text.replace(b"\0", b"?").decode("utf-8", "replace"))
         return None if mark == b"-" else self._finish()
 
     def _finish(self) -> Reply:

@@ -7,11 +7,11 @@ import contextlib
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 import aiosmtplib
+import msgspec
 
 from mailsvc import clock
 from mailsvc.delivery import auth, engine
@@ -37,8 +37,7 @@ class Dot(Protocol):
         """The reply to the dot was just read."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionResult:
+class TransactionResult(msgspec.Struct, frozen=True, gc=False):
     """What became of a submission."""
 
     verdicts: tuple[Verdict, ...]  # in the order of the recipients
@@ -59,6 +58,8 @@ class _Wire(asyncio.Protocol):
         self._paused = False
         self._loop = asyncio.get_running_loop()
         self.watch_reply: Dot | None = None
+        self._deadline = 0.0
+        self._watchdog: asyncio.TimerHandle | None = None
         transport.set_write_buffer_limits(high=CHUNK, low=0)
         transport.set_protocol(self)
 
@@ -82,6 +83,8 @@ class _Wire(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         self.fault = self.fault or (in_words(error) if error else "connection lost")
         self._wake()
 
@@ -128,6 +131,9 @@ class _Wire(asyncio.Protocol):
 
     async def flushed(self, seconds: float) -> None:
         """Until the transport's buffer is empty."""
+        if not self._transport.get_write_buffer_size():
+            self._raise_if_broken()
+            return
         self._transport.set_write_buffer_limits(high=1, low=0)
         try:
             await self.drained(seconds)
@@ -136,18 +142,30 @@ class _Wire(asyncio.Protocol):
 
     async def _wait(self, seconds: float) -> None:
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(seconds, self._time_is_up, waiter)
+        self._deadline = self._loop.time() + seconds
+        if self._watchdog is None or self._watchdog.when() > self._deadline:
+            self._watch()
         try:
             await waiter
         finally:
-            timer.cancel()
             self._waiter = None
 
-    def _time_is_up(self, waiter: "asyncio.Future[None]") -> None:
-        if not waiter.done():
-            self.fault = "no answer in time"
-            self._transport.abort()
-            waiter.set_result(None)
+    def _watch(self) -> None:
+        # One timer for many waits: it looks when it goes off whether there is still something to wait for until later.
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        self._watchdog = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._watch()
+            return
+        self.fault = "no answer in time"
+        self._transport.abort()
+        self._waiter.set_result(None)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

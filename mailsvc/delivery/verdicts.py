@@ -1,6 +1,6 @@
 """From a transaction's verdicts to findings for the recorder. Pure: time and chance come in as arguments."""
 
-from dataclasses import dataclass
+import msgspec
 
 from mailsvc.delivery.parcel import Claimed, Parcel
 from mailsvc.domain.attempt import Fate, Tls, Verdict
@@ -12,8 +12,7 @@ from mailsvc.outcomes.record import Bounce, Finding, Try
 __all__ = ["Circumstances", "finding_of", "given_back", "given_up"]
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
+class Circumstances(msgspec.Struct, frozen=True, gc=False):
     """When, where and how a transaction took place."""
 
     started_at: int

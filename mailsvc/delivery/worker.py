@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +43,8 @@ LANES_AT_ONCE = 64
 SMALL_BODY = 128 * 1024
 BODY_BYTES = 32 * 1024 * 1024
 MOST_UNSETTLED = 5000
+PRESSED_SECONDS = 2.0
+LOOK_SECONDS = 0.05
 _BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
 
 
@@ -80,6 +83,8 @@ class DeliveryWorker:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
         self._more = asyncio.Event()
         self._after = ""
+        self._pressed_until = 0.0
+        self._looked_at = 0.0
         self._journal: Journal
         self._recorder: GroupWriter[Report]
         self._loop: asyncio.AbstractEventLoop
@@ -89,8 +94,8 @@ class DeliveryWorker:
         self._more.set()
 
     def is_pressed(self) -> bool:
-        """More is claimed than the sessions can take at once: what else this process does must wait."""
-        return any(lane.parcels for lane in self._lanes.values())
+        """There is more mail than could be claimed a moment ago: what else this process does must wait."""
+        return clock.monotonic() < self._pressed_until
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain."""
@@ -99,7 +104,7 @@ class DeliveryWorker:
         self._recorder = GroupWriter(self._database, write=self._record, settled=self._settled)
         keeper = asyncio.create_task(self._keep_leases())
         stopper = asyncio.create_task(stop.wait())
-        stopper.add_done_callback(lambda _: self.wake())
+        stopper.add_done_callback(lambda _: self._more.set())
         try:
             while not stop.is_set():
                 self._more.clear()
@@ -120,9 +125,10 @@ class DeliveryWorker:
         if self._recorder.unsettled > MOST_UNSETTLED:
             return 0.05  # the database is slow or away: what was sent must be recorded before more is
         try:
-            due = await self._in_thread(self._due_lanes)
-            lanes = [(lane, lane.room()) for lane in self._open_lanes(due)]
-            wanted = [leases.Lane(lane.relay.id, room) for lane, room in lanes if room > 0]
+            # A lane whose last claim came back full surely has more: no need to look for it first.
+            due = [] if (lanes := self._hungry()) else await self._in_thread(self._due_lanes)
+            lanes = lanes or self._open_lanes(due)
+            wanted = [leases.Lane(lane.relay.id, room) for lane in lanes if (room := lane.room()) > 0]
             claimed = await self._claim(wanted) if wanted else 0
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
             _complain(error)
@@ -130,6 +136,14 @@ class DeliveryWorker:
         if claimed or self._after:
             return 0  # there may be more, or relays that were not looked at yet
         return self._rest(due)
+
+    def _hungry(self) -> list[Lane]:
+        """Lanes with a backlog and room; but every now and then nobody, so that the others get their turn."""
+        now = clock.monotonic()
+        if now - self._looked_at > LOOK_SECONDS:
+            self._looked_at = now
+            return []
+        return [lane for lane in self._lanes.values() if lane.has_backlog and lane.room() > 0][:LANES_AT_ONCE]
 
     def _rest(self, due: list[tuple[str, int]]) -> float:
         now, soonest = self._database.now(), POLL_SECONDS
@@ -161,6 +175,8 @@ class DeliveryWorker:
         for relay_id, due_at in due:
             known = self._context.relays.get(relay_id)
             if known is None or not known.enabled or known.paused or due_at > now:
+                if relay_id in self._lanes:
+                    self._lanes[relay_id].has_backlog = False
                 continue
             lane = self._lane(known)
             if known.retry_at is None or known.retry_at <= now:
@@ -199,9 +215,17 @@ class DeliveryWorker:
                 by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(claim)
         for relay_id, by_message in by_lane.items():
             self._hand_over(self._lanes[relay_id], by_message, messages, bodies, deadline)
-        for lane_id, claims in by_lane.items():
-            self._lanes[lane_id].pace.take(sum(map(len, claims.values())), clock.monotonic())
+        self._note_backlogs(wanted, rows)
         return len(rows)
+
+    def _note_backlogs(self, wanted: list[leases.Lane], rows: list[Any]) -> None:
+        counts = Counter(row.relay_id for row in rows)
+        for asked in wanted:
+            lane, count = self._lanes[asked.id], counts[asked.id]
+            lane.pace.take(count, clock.monotonic())
+            lane.has_backlog = count == asked.limit
+            if lane.has_backlog:
+                self._pressed_until = clock.monotonic() + PRESSED_SECONDS
 
     def _claim_rows(self, wanted: list[leases.Lane]) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
         with self._database.write() as connection:
@@ -289,6 +313,7 @@ class DeliveryWorker:
         result: TransactionResult,
         started_at: int,
     ) -> None:
+        now = clock.now()
         seen = Circumstances(
             started_at,
             result.duration * 1000,
@@ -302,9 +327,7 @@ class DeliveryWorker:
             findings.append(finding_of(parcel, claim, verdict, seen))
             meter.count(f"attempts.{verdict.fate.value}")
             if verdict.fate is Fate.SENT:
-                meter.observe_latency(
-                    (clock.now() - (parcel.message.scheduled_at or parcel.message.created_at)) / clock.SECOND
-                )
+                meter.observe_latency((now - (parcel.message.scheduled_at or parcel.message.created_at)) / clock.SECOND)
         self._report(parcel, findings)
 
     def give_back(self, parcels: list[Parcel]) -> None:

@@ -1,7 +1,8 @@
 """What one SMTP transaction meant for one recipient: the words between delivery and the recorder."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Stage(StrEnum):
@@ -29,8 +30,7 @@ class Fate(StrEnum):
     UNCERTAIN = "uncertain"  # the final dot went out and no reply came (RFC 1047)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """One SMTP reply (RFC 5321 section 4.2), its enhanced code apart where it has one (RFC 2034, RFC 3463)."""
 
     code: int
@@ -38,8 +38,7 @@ class Reply:
     text: str  # lines joined by "\n", without codes
 
 
-@dataclass(frozen=True, slots=True)
-class Tls:
+class Tls(msgspec.Struct, frozen=True, gc=False):
     """The session's protection as it was negotiated."""
 
     version: str
@@ -47,8 +46,7 @@ class Tls:
     verified: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The result for one recipient of one transaction."""
 
     fate: Fate

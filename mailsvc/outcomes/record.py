@@ -4,7 +4,6 @@ All in one transaction, many deliveries at a time. A finding that is late, repea
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,8 +20,7 @@ from mailsvc.store.tables import attempt, delivery, message
 __all__ = ["Bounce", "Finding", "Try", "record"]
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(msgspec.Struct, frozen=True, gc=False):
     """One SMTP transaction's result for one delivery, as it is kept and shown."""
 
     started_at: int
@@ -46,8 +44,7 @@ class Try:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Bounce:
+class Bounce(msgspec.Struct, frozen=True, gc=False):
     """Why it will not arrive, in the public taxonomy."""
 
     type: str  # hard | soft
@@ -59,8 +56,7 @@ class Bounce:
         return {"type": self.type, "reason": self.reason, "source": self.source}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """What was learnt about one delivery."""
 
     delivery_id: str
@@ -117,8 +113,7 @@ def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> 
     return {step.finding.delivery_id for step in steps}
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(msgspec.Struct, frozen=True, gc=False):
     finding: Finding
     row: Any
     settlement: dict[str, Any]

@@ -1,7 +1,9 @@
 """Many rows in one call, by what each database does best, without SQLAlchemy's work per row.
 
-SQLite runs one prepared statement over all rows; PostgreSQL takes new rows by COPY and changes as one JSON document, so
-that a group costs one round trip instead of one a row. Only for plain values: text, numbers, bytes, booleans and None.
+SQLite takes them as one JSON document in one statement: the driver gives up Python's lock at every step of a statement,
+and getting it back, row by row, against a busy event loop costs far more than the row itself. PostgreSQL takes new rows by
+COPY and changes as one JSON document as well. Only for plain values: text, numbers, booleans, None, and bytes (for which
+SQLite is given row by row).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +12,14 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
 
 __all__ = ["insert_rows", "update_rows"]
 
 Rows = Sequence[Mapping[str, Any]]
+
+_encode = msgspec.json.Encoder().encode
 
 
 def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
@@ -24,17 +28,19 @@ def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
         return
     columns = tuple(rows[0])
     pick = itemgetter(*columns)
-    if connection.dialect.name == "sqlite":
+    if connection.dialect.name != "sqlite":
+        cursor = connection.connection.cursor()
+        with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(pick(row))
+    elif any(isinstance(table.c[name].type, LargeBinary) for name in columns):
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(
             f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - names of our own tables
             [pick(row) for row in rows],
         )
-        return
-    cursor = connection.connection.cursor()
-    with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(pick(row))
+    else:
+        connection.exec_driver_sql(_insert_all(table, columns), (_encode([pick(row) for row in rows]).decode(),))
 
 
 def update_rows(connection: Connection, table: Table, keys: tuple[str, ...], rows: Rows) -> None:
@@ -43,17 +49,24 @@ def update_rows(connection: Connection, table: Table, keys: tuple[str, ...], row
         return
     columns = tuple(rows[0])
     if connection.dialect.name == "sqlite":
-        changed = tuple(name for name in columns if name not in keys)
-        pick = itemgetter(*changed, *keys)
-        connection.exec_driver_sql(_update_one(table, keys, changed), [pick(row) for row in rows])
+        pick = itemgetter(*columns)
+        connection.exec_driver_sql(_update_lite(table, keys, columns), (_encode([pick(row) for row in rows]).decode(),))
     else:
-        connection.exec_driver_sql(_update_all(table, keys, columns), (msgspec.json.encode(rows).decode(),))
+        connection.exec_driver_sql(_update_all(table, keys, columns), (_encode(rows).decode(),))
 
 
 @lru_cache(maxsize=32)
-def _update_one(table: Table, keys: tuple[str, ...], changed: tuple[str, ...]) -> str:
-    assignments = ", ".join(f"{name} = ?" for name in changed)
-    return f"UPDATE {table.name} SET {assignments} WHERE {' AND '.join(f'{key} = ?' for key in keys)}"  # noqa: S608
+def _insert_all(table: Table, columns: tuple[str, ...]) -> str:
+    values = ", ".join(f"value ->> {n}" for n in range(len(columns)))
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608
+
+
+@lru_cache(maxsize=32)
+def _update_lite(table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    values = ", ".join(f"value ->> {n} AS {name}" for n, name in enumerate(columns))
+    assignments = ", ".join(f"{name} = v.{name}" for name in columns if name not in keys)
+    condition = " AND ".join(f"{table.name}.{key} = v.{key}" for key in keys)
+    return f"UPDATE {table.name} SET {assignments} FROM (SELECT {values} FROM json_each(?)) AS v WHERE {condition}"  # noqa: S608
 
 
 @lru_cache(maxsize=32)
