@@ -18,6 +18,7 @@ __all__ = ["Admission"]
 LARGE_REQUEST = 1024 * 1024
 LARGE_AT_ONCE = 2
 LOOK_EVERY = 1.0  # seconds
+LARGE_PATIENCE = 10.0  # seconds that a large request waits for its turn
 TURN_SECONDS = 2.0  # how long a second use of an idempotency key waits for the first
 
 
@@ -78,7 +79,7 @@ class Admission:
         if content_length is not None and content_length <= LARGE_REQUEST:
             yield
             return
-        if not self._large.acquire(timeout=TURN_SECONDS):
+        if not self._large.acquire(timeout=LARGE_PATIENCE):
             raise Unavailable("too many large requests at once; nothing was stored", retry_after=2)
         try:
             yield
