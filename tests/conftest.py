@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.postfix import Postfix
 from tests.support.postgres import Postgres
+from tests.support.rootserver import why_not
 from tests.support.service import Service
 
 
@@ -16,6 +18,31 @@ def postgres() -> Iterator[Postgres]:
     cluster = Postgres()
     yield cluster
     cluster.remove()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A durable PostgreSQL for one test, which may stop and kill it."""
+    cluster = Postgres(durable=True)
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def shared_postfix() -> Iterator[Postfix]:
+    """A real Postfix with Dovecot's logins; tests ask for ``postfix``."""
+    if reason := why_not():
+        pytest.skip(reason)
+    server = Postfix()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postfix(shared_postfix: Postfix) -> Postfix:
+    """A real Postfix that remembers nothing of earlier tests."""
+    shared_postfix.forget()
+    return shared_postfix
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -10,8 +9,10 @@ import time
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg
 
+PATIENCE = 30.0  # seconds until a cluster that doesn't come up or go down has failed
 _BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 _names = count()
 
@@ -24,27 +25,37 @@ def free_port() -> int:
 
 
 class Postgres:
-    """Starts and stops one cluster; makes databases in it."""
+    """Starts and stops one cluster; makes databases in it. It ends with the test run, however that ends."""
 
     def __init__(self, *, durable: bool = False) -> None:
         if not _BIN:
             raise RuntimeError("PostgreSQL is not installed: run .ci/system-packages")
         self._bin = _BIN[-1]
         self._dir = Path(tempfile.mkdtemp(prefix="mailsvc-pg-"))
+        self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self._as: list[str] = []
         if os.geteuid() == 0:
             shutil.chown(self._dir, "postgres", "postgres")
             self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        try:
+            self._create(durable=durable)
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def _create(self, *, durable: bool) -> None:
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync", "--locale=C")
-        options = {"fsync": "on" if durable else "off", "max_connections": "200", "listen_addresses": "'127.0.0.1'"}
-        lines = [
-            f"{name} = {value}"
-            for name, value in {**options, "unix_socket_directories": f"'{self._dir}'", "port": self.port}.items()
-        ]
+        options = {
+            "fsync": "on" if durable else "off",
+            "max_connections": "200",
+            "listen_addresses": "'127.0.0.1'",
+            "unix_socket_directories": f"'{self._dir}'",
+            "port": str(self.port),
+        }
         with (self._dir / "data" / "postgresql.conf").open("a") as file:
-            file.write("\n".join(lines) + "\n")
-        self.start()
+            file.writelines(f"{name} = {value}\n" for name, value in options.items())
 
     @property
     def _data(self) -> str:
@@ -52,25 +63,57 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as, str(self._bin / program), *arguments]
-        with (self._dir.parent / f"{self._dir.name}.out").open("ab") as out:
+        with self._out.open("ab") as out:
             subprocess.run(
                 command, check=True, stdout=out, stderr=out, stdin=subprocess.DEVNULL, cwd=self._dir, timeout=60
             )
 
+    @property
+    def _out(self) -> Path:
+        return self._dir.parent / f"{self._dir.name}.out"
+
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self._run("pg_ctl", "-D", self._data, "-w", "-l", f"{self._dir}/log", "start")
+        # The signal at our death (SIGINT: stop fast) is set after the change of user, which would clear it.
+        command = [*self._as, "setpriv", "--pdeathsig", "INT", str(self._bin / "postgres"), "-D", self._data]
+        with self._out.open("ab") as out:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self._dir, start_new_session=True
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert self._process.poll() is None, f"it ended:\n{self.log()}"
+            assert time.monotonic() < deadline, f"it doesn't answer:\n{self.log()}"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def log(self) -> str:
+        """The end of what it said."""
+        return self._out.read_text(errors="replace")[-8000:] if self._out.exists() else ""
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; ``immediate`` is a crash."""
         self._run("pg_ctl", "-D", self._data, "-w", "-m", mode, "stop")
+        self._reap()
 
     def kill9(self) -> None:
         """SIGKILL its first process; the others end with it."""
-        pid = int((self._dir / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-            time.sleep(0.05)
+        assert self._process is not None
+        others = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._reap()
+        psutil.wait_procs(others, timeout=PATIENCE)  # until then a new start finds the memory in use
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.wait(PATIENCE)
+            self._process = None
 
     def connect(self, database: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
         return psycopg.connect(f"host=127.0.0.1 port={self.port} user=postgres dbname={database}", autocommit=True)
@@ -90,10 +133,8 @@ class Postgres:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def remove(self) -> None:
-        """Stop it for good."""
-        try:
+        """Stop it for good, and leave nothing."""
+        if self._process is not None and self._process.poll() is None:
             self.stop("immediate")
-        except subprocess.CalledProcessError:
-            pass
         shutil.rmtree(self._dir, ignore_errors=True)
-        (self._dir.parent / f"{self._dir.name}.out").unlink(missing_ok=True)
+        self._out.unlink(missing_ok=True)

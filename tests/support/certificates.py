@@ -1,0 +1,40 @@
+"""Certificates for servers on loopback: one that is right, and one for each way to be wrong."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import trustme
+
+__all__ = ["Certificates", "make_certificates"]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files: the authority that clients trust; each server's key with its chain."""
+
+    ca: Path
+    good: Path
+    expired: Path
+    wrong_name: Path
+    untrusted: Path
+
+
+def make_certificates(directory: Path, host: str) -> Certificates:
+    """Write them into the directory, the good one for ``host``."""
+    trusted, stranger = trustme.CA(), trustme.CA()
+    first, last = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 12, 31, tzinfo=UTC)
+    leaves = {
+        "good": trusted.issue_cert(host),
+        "expired": trusted.issue_cert(host, not_before=first, not_after=last),
+        "wrong_name": trusted.issue_cert("elsewhere.test"),
+        "untrusted": stranger.issue_cert(host),
+    }
+    ca = directory / "ca.pem"
+    trusted.cert_pem.write_to_path(str(ca))
+    paths = {}
+    for name, leaf in leaves.items():
+        paths[name] = directory / f"{name}.pem"
+        paths[name].touch(mode=0o600)
+        leaf.private_key_and_cert_chain_pem.write_to_path(str(paths[name]))
+    return Certificates(ca=ca, **paths)

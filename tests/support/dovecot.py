@@ -1,0 +1,63 @@
+"""A real Dovecot, so far only its SASL server, which Postfix asks whether a login is right."""
+
+from tests.support.rootserver import RootServer, run_as_root
+
+__all__ = ["Dovecot"]
+
+# Delays and penalties after wrong passwords would make tests of wrong passwords slow.
+_CONFIGURATION = """
+protocols = none
+listen = 127.0.0.2
+base_dir = {directory}/run
+log_path = {directory}/log
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = {mechanisms}
+auth_failure_delay = 0
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {directory}/users
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={directory}/home
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service auth {{
+  unix_listener {socket} {{
+    mode = 0660
+    user = postfix
+    group = postfix
+  }}
+}}
+"""
+
+
+class Dovecot(RootServer):
+    """Knows one user; answers at ``socket``."""
+
+    def __init__(self, *, username: str, password: str, mechanisms: str = "plain login cram-md5 scram-sha-256") -> None:
+        super().__init__("dovecot")
+        self.socket = self.directory / "sasl"
+        users = self.directory / "users"
+        users.write_text(f"{username}:{{PLAIN}}{password}\n")
+        self._configuration = self.directory / "dovecot.conf"
+        self._configuration.write_text(
+            _CONFIGURATION.format(directory=self.directory, socket=self.socket, mechanisms=mechanisms)
+        )
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        # A socket of a server that was killed is no sign of life.
+        run_as_root("rm", "-f", str(self.socket))
+        self.launch("/usr/sbin/dovecot", "-F", "-c", str(self._configuration))
+        self.wait_for_file(self.socket)
