@@ -113,7 +113,10 @@ def routes(app: Flask) -> list[Route]:
         described = getattr(sys.modules[view.__module__], "OPERATIONS", {})
         if view.__name__ not in described:
             raise LookupError(f"{view.__module__}.OPERATIONS does not describe {view.__name__}")
-        path, scope = _CONVERTER.sub(r"{\1}", rule.rule), getattr(view, "scope", None)
+        path, scope = (
+            _CONVERTER.sub(lambda found: "{" + found[1].rstrip("_") + "}", rule.rule),
+            getattr(view, "scope", None),
+        )
         for method in sorted((rule.methods or set()) - _UNLISTED):
             found.append(Route(method.lower(), path, rule.endpoint, described[view.__name__], scope))  # noqa: PERF401
     return sorted(found, key=lambda route: (route.path, route.method))

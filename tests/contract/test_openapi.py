@@ -47,7 +47,7 @@ def test_the_checked_in_document_is_what_the_code_makes() -> None:
 def test_the_document_and_the_routes_name_the_same_operations(document: dict[str, Any]) -> None:
     """No view is undocumented, and nothing is documented that does not exist."""
     rules = [
-        (method, re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<(?:[^:<>]+:)?([^<>]+?)_?>", r"{\1}", rule.rule))
         for rule in routed().url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     ]
