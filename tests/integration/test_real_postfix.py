@@ -1,5 +1,6 @@
 """Whose fault is it, asked of a real Postfix with Dovecot's logins: every fate reached by our own session."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -155,10 +156,10 @@ async def test_without_sound_tls_nothing_is_said(postfix: Postfix, door: Door, w
     with pytest.raises(RelayTrouble, match=words) as caught:
         await open_session(postfix.relay(door))
 
-    commands = postfix.wait_for_log(rf"{door}/smtpd.*: disconnect from \S+ (.*)")[1]
+    line = await asyncio.to_thread(postfix.wait_for_log, rf"{door}/smtpd.*: disconnect from .*")
     assert caught.value.stage is Stage.STARTTLS
-    assert "auth=" not in commands
-    assert "mail=" not in commands
+    assert "auth=" not in line[0]
+    assert "mail=" not in line[0]
 
 
 async def test_who_says_so_may_trust_an_untrusted_certificate(postfix: Postfix) -> None:
@@ -167,7 +168,7 @@ async def test_who_says_so_may_trust_an_untrusted_certificate(postfix: Postfix) 
 
     assert (session.tls is not None, session.tls and session.tls.verified) == (True, False)
     await session.quit()
-    postfix.wait_for_log(r"expired/smtpd.*: disconnect from .* auth=1")
+    await asyncio.to_thread(postfix.wait_for_log, r"expired/smtpd.*: disconnect from .* auth=1")
 
 
 @pytest.mark.parametrize("auth", ["auto", "plain", "login", "cram-md5", "scram-sha-256"])

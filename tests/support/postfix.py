@@ -215,16 +215,27 @@ class Postfix(RootServer):
         return found
 
     def _log_since(self) -> tuple[str, int]:
+        if not self.log_path.exists():
+            return "", 0
         with self.log_path.open("rb") as file:
             file.seek(self._log_seen)
             return file.read().decode(errors="replace"), file.tell()
 
     def forget(self) -> None:
-        """Be as new for the next test: no mail, nothing told, nothing logged."""
+        """Be as new for the next test: no mail, also none on its way, nothing told, nothing logged."""
         self.policy.forget()
+        deadline = time.monotonic() + 30
+        while self._queued():
+            assert time.monotonic() < deadline, f"the queue doesn't empty:\n{self.log()}"
+            time.sleep(0.02)
         self._log_seen = self._log_since()[1]
         for path in self._inbox.glob("new/*"):
             path.unlink()
+
+    def _queued(self) -> str:
+        # Twice, in the order in which mail moves: what a bounce adds meanwhile is not overlooked.
+        queues = [str(self.directory / "queue" / name) for name in ("incoming", "active") * 2]
+        return run_as_root("find", *queues, "-ignore_readdir_race", "-type", "f")
 
     def start(self) -> None:
         """Start it and wait until it answers."""

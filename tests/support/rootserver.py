@@ -13,6 +13,8 @@ from pathlib import Path
 __all__ = ["RootServer", "free_ports", "run_as_root", "why_not"]
 
 PATIENCE = 20.0  # seconds until a server that doesn't come up or go down has failed
+# Stands between us and a daemon, which may change its user and so clear the signal that it would get at our death.
+_GUARD = 'trap \'kill -TERM "$child" 2>/dev/null\' TERM; "$0" "$@" & child=$!; wait "$child"; wait "$child"'
 _AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
 
 
@@ -37,10 +39,11 @@ def free_ports(host: str, count: int) -> list[int]:
         return found
 
 
-def run_as_root(*command: str) -> None:
-    """Carry it out; what it said is in the error."""
+def run_as_root(*command: str) -> str:
+    """What it said, on success and in the error."""
     done = subprocess.run([*_AS_ROOT, *command], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, f"{command} said {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 class RootServer:
@@ -57,7 +60,7 @@ class RootServer:
         """Start it. It dies with this process, however that ends."""
         with (self.directory / "out").open("ab") as out:  # a pipe would stay open in its children
             self._process = subprocess.Popen(
-                [*_AS_ROOT, "setpriv", "--pdeathsig", "TERM", *command],
+                [*_AS_ROOT, "setpriv", "--pdeathsig", "TERM", "sh", "-c", _GUARD, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
