@@ -8,7 +8,9 @@ from scramp import ScramClient, ScramException
 
 from mailsvc.domain.relay import Relay
 
-__all__ = ["AuthImpossible", "choose", "dialogue", "initial"]
+__all__ = ["CHALLENGE", "AuthImpossible", "choose", "dialogue", "initial", "require_proof"]
+
+CHALLENGE = 334
 
 # Strongest first; CRAM-MD5 proves nothing about the server, so over TLS it comes last.
 _PASSWORD = ("SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5")
@@ -59,6 +61,12 @@ def dialogue(mechanism: str, relay: Relay) -> Dialogue:
 def initial(mechanism: str, first: bytes) -> bytes:
     """The AUTH command; an empty initial response is left out (LOGIN, CRAM-MD5)."""
     return f"AUTH {mechanism}".encode() + (b" " + base64.b64encode(first) if first else b"") + b"\r\n"
+
+
+def require_proof(mechanism: str, challenges: int) -> None:
+    """Raises AuthImpossible where the relay let us in without having proven that it knows the password (RFC 5802)."""
+    if mechanism == "SCRAM-SHA-256" and challenges < 2:
+        raise AuthImpossible("the relay did not prove that it knows the password, as SCRAM-SHA-256 asks")
 
 
 def _once(response: bytes) -> Dialogue:

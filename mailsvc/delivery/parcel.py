@@ -65,7 +65,7 @@ class Parcel:
             recipients=tuple(c.recipient for c in self.claims),
             content=self.content,
             envid=self.message.id,
-            smtputf8=bool(self.message.smtputf8) or not all(c.recipient.isascii() for c in self.claims),
+            smtputf8=bool(self.message.smtputf8),
             eight_bit=bool(self.message.eight_bit),
             notify_success=bool(self.message.delivery_receipt),
             dsn=relay.dsn,

@@ -4,65 +4,77 @@ import re
 
 from mailsvc.domain.attempt import Reply
 
-__all__ = ["Garbled", "ReplyParser"]
+__all__ = ["ReplyParser", "reply_of"]
 
 MOST_LINE = 8 * 1024
 MOST_REPLY = 32 * 1024
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?")
-_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)")  # RFC 2034 section 4
-
-
-class Garbled(Exception):
-    """Bytes that are no SMTP reply; the connection is of no more use."""
+_ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)", re.ASCII)  # RFC 2034 section 4
 
 
 class ReplyParser:
-    """Collects bytes, gives whole replies."""
+    """Collects bytes, gives whole replies; how the bytes are cut into pieces makes no difference.
+
+    Attributes:
+        flaw: what was no reply; from then on nothing is read, and the connection is of no more use.
+    """
 
     def __init__(self) -> None:
+        self.flaw: str | None = None
         self._buffer = b""
         self._code = b""
         self._lines: list[str] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[Reply]:
-        """The replies that these bytes complete.
-
-        Raises:
-            Garbled: a line out of form, two codes in one reply, or more than a reply may hold.
-        """
+        """The replies that these bytes complete, up to a flaw."""
+        replies: list[Reply] = []
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        replies = [reply for line in lines if (reply := self._take(line)) is not None]
+        for line in lines:
+            if self.flaw is not None:
+                break
+            if (reply := self._take(line)) is not None:
+                replies.append(reply)
         if len(self._buffer) > MOST_LINE:
-            raise Garbled("a reply line of more than 8 KiB")
+            self.flaw = self.flaw or "a reply line of more than 8 KiB"
+        if self.flaw is not None:
+            self._buffer = b""
         return replies
 
     @property
     def is_between(self) -> bool:
         """Whether no reply has begun."""
-        return not self._buffer and not self._lines
+        return not self._buffer and not self._lines and self.flaw is None
 
     def _take(self, line: bytes) -> Reply | None:
         match = _LINE.fullmatch(line.removesuffix(b"\r"))
-        if match is None or len(line) > MOST_LINE:
-            raise Garbled(f"not an SMTP reply: {line[:80]!r}")
-        code, mark, text = match[1], match[2], match[3] or b""
-        if self._lines and code != self._code:
-            raise Garbled("two codes in one reply")
-        self._code = code
         self._size += len(line)
-        if self._size > MOST_REPLY:
-            raise Garbled("a reply of more than 32 KiB")
-        self._lines.append(text.replace(b"\0", b"?").decode("utf-8", "replace"))
-        return None if mark == b"-" else self._finish()
+        if len(line) > MOST_LINE:
+            self.flaw = "a reply line of more than 8 KiB"
+        elif match is None:
+            self.flaw = f"not an SMTP reply: {line[:80]!r}"
+        elif self._lines and match[1] != self._code:
+            self.flaw = "two codes in one reply"
+        elif self._size > MOST_REPLY:
+            self.flaw = "a reply of more than 32 KiB"
+        if match is None or self.flaw is not None:
+            return None
+        self._code = match[1]
+        self._lines.append((match[3] or b"").decode("utf-8", "replace"))
+        return None if match[2] == b"-" else self._finish()
 
     def _finish(self) -> Reply:
-        code, lines = int(self._code), self._lines
+        lines = self._lines
         self._lines, self._size = [], 0
-        match = _ENHANCED.match(lines[0])
-        if match is None or int(match[1][0]) != code // 100:
-            return Reply(code, None, "\n".join(lines))
-        enhanced = match[1]
-        stripped = [line[match.end() :] if line.startswith(enhanced) else line for line in lines]
-        return Reply(code, enhanced, "\n".join(stripped))
+        return reply_of(int(self._code), lines)
+
+
+def reply_of(code: int, lines: list[str]) -> Reply:
+    """The reply with its enhanced code apart: one that contradicts the code's class is only text."""
+    match = _ENHANCED.match(lines[0])
+    if match is None or int(match[1][0]) != code // 100:
+        return Reply(code, None, "\n".join(lines))
+    enhanced = match[1]
+    stripped = [line[len(enhanced) :].lstrip(" ") if line.startswith(enhanced) else line for line in lines]
+    return Reply(code, enhanced, "\n".join(stripped))

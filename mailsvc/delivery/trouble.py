@@ -3,12 +3,15 @@
 | trouble                                                          | whose           | consequence                         |
 | ---------------------------------------------------------------- | --------------- | ----------------------------------- |
 | DNS, connect, TLS, greeting, EHLO, AUTH refused (any code), 421  | the relay's     | ``RelayTrouble``; nothing is charged |
+| 530, 534, 535, 538 to MAIL: log in, or use TLS, first            | the relay's     | as 421                              |
 | a reused connection is found dead                                | nobody's        | ``stale``; another one is opened    |
 | 4xx to MAIL, DATA or dot; lost or silent before the dot          | the message's   | DEFERRED                            |
 | 5xx to MAIL, DATA or dot                                         | the message's   | BOUNCED                             |
 | 4xx, 5xx to RCPT                                                 | that recipient's | DEFERRED, BOUNCED                   |
 | "too many recipients" after the first                            | nobody's        | UNTRIED; goes in another transaction |
 | lost or silent after the dot                                     | nobody knows    | UNCERTAIN (RFC 1047)                |
+
+What a loss or silence did to the message is in its verdicts; the relay's breaker is told of it besides.
 """
 
 import socket
@@ -16,7 +19,11 @@ import ssl
 
 from mailsvc.domain.attempt import Fate, Reply, Stage
 
-__all__ = ["RelayTrouble", "fate_of", "in_words", "is_too_many"]
+__all__ = ["RelayTrouble", "fate_of", "in_words", "is_about_session", "is_too_many"]
+
+# RFC 4954 section 6: they tell of the session, whatever message happens to be asked about.
+_ABOUT_SESSION = frozenset({530, 534, 535, 538})
+_TOO_MANY = frozenset({452, 552})
 
 
 class RelayTrouble(Exception):
@@ -43,10 +50,18 @@ def fate_of(stage: Stage, reply: Reply) -> Fate:
 
 
 def is_too_many(reply: Reply, *, accepted: int) -> bool:
-    """RFC 5321 section 4.5.3.1.10: 452, by habit also 552, means that these recipients go in another transaction."""
-    if reply.enhanced_code is not None and reply.enhanced_code[1:] == ".5.3":
-        return True
-    return accepted > 0 and reply.code in (452, 552) and reply.enhanced_code is None
+    """RFC 5321 section 4.5.3.1.10: 452, by habit also 552, means that these recipients go in another transaction.
+
+    Only after one was accepted, else the other transaction would end in the same way for ever.
+    """
+    if accepted == 0:
+        return False
+    return reply.enhanced_code[1:] == ".5.3" if reply.enhanced_code else reply.code in _TOO_MANY
+
+
+def is_about_session(stage: Stage, reply: Reply) -> bool:
+    """Whether a refusal of MAIL is really one of the session."""
+    return stage is Stage.MAIL and reply.code in _ABOUT_SESSION
 
 
 def in_words(error: BaseException) -> str:
@@ -54,16 +69,26 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_in_words(error)
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
+        return _tls_in_words(error)
     if isinstance(error, socket.gaierror):
         return f"the host name can't be resolved: {error.strerror}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
+    if isinstance(error, ConnectionAbortedError) and "SSL" in str(error):
+        return "no answer in time"  # how asyncio ends a TLS handshake that takes too long
     if isinstance(error, ConnectionError):
         return "connection lost"
     return str(error) or type(error).__name__
+
+
+def _tls_in_words(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "connection lost during TLS"
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+        return "no TLS is spoken on this port: implicit TLS is usually on 465, STARTTLS on 587"
+    return f"TLS failed: {error.reason or error}"
 
 
 def _certificate_in_words(error: ssl.SSLCertVerificationError) -> str:

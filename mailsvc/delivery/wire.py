@@ -1,0 +1,199 @@
+"""One connection to a relay as asyncio sees it: bytes to replies, one waiter, nothing held back without being noticed."""
+
+import asyncio
+import select
+import ssl
+from collections import deque
+from typing import Protocol
+
+from mailsvc.delivery.engine import Broken
+from mailsvc.delivery.replies import ReplyParser
+from mailsvc.delivery.stuffing import stuffed
+from mailsvc.delivery.trouble import in_words
+from mailsvc.domain.attempt import Reply, Tls
+
+__all__ = ["Listener", "Wire"]
+
+MOST_REPLIES = 1024  # unread: a relay that talks on and on must not fill the memory
+
+
+class Listener(Protocol):
+    """Whoever must know a reply before anything else happens."""
+
+    def got(self, reply: Reply) -> None: ...
+
+
+class Wire(asyncio.Protocol):
+    """Takes over an open transport. What it can't go on with is in ``fault``, and raised as ``Broken`` to who waits."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parser = ReplyParser()
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._timed_out = False
+        self.fault: str | None = None
+        self.listener: Listener | None = None  # told of the next reply, once
+        self._take(transport, _beneath(transport))
+        transport.set_protocol(self)
+        self._hangup = select.poll()
+        self._hangup.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+
+    def _take(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
+        self._transport, self._beneath = transport, beneath
+        # So every change of what is unsent calls pause_writing or resume_writing, and they wake us to look.
+        beneath.set_write_buffer_limits(high=0, low=0)
+        transport.set_write_buffer_limits(high=0, low=0)
+
+    # What the transport calls
+
+    def data_received(self, data: bytes) -> None:
+        replies = self._parser.feed(data)
+        if replies:
+            self._replies.extend(replies)
+            self._wake()
+            if self.listener is not None:
+                listener, self.listener = self.listener, None
+                listener.got(replies[0])
+        if self._parser.flaw is not None:
+            self.fail(self._parser.flaw)
+        elif len(self._replies) > MOST_REPLIES:
+            self.fail("the relay talks without being asked")
+
+    def eof_received(self) -> None:
+        self.fault = self.fault or "connection lost"
+        self._wake()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self.fault = self.fault or (in_words(error) if error else "connection lost")
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._wake()
+
+    def resume_writing(self) -> None:
+        self._wake()
+
+    # What a session calls
+
+    @property
+    def is_quiet(self) -> bool:
+        """Alive, and nothing unexpected has come."""
+        return self.fault is None and not self._replies and self._parser.is_between and not self._transport.is_closing()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size() + self._beneath.get_write_buffer_size()
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._transport.write(data)
+
+    def fail(self, text: str) -> None:
+        """Close at once, for this reason."""
+        self.fault = self.fault or text
+        self._transport.abort()
+        self._wake()
+
+    def desert(self, text: str) -> None:
+        """Close at once, and forget what came: it would be taken for an answer to something else."""
+        self._replies.clear()
+        self.fail(text)
+
+    async def reply(self, seconds: float) -> Reply:
+        """The next reply."""
+        while not self._replies:
+            if self.fault is not None:
+                raise Broken(self.fault, timed_out=self._timed_out)
+            await self._wait(seconds)
+        return self._replies.popleft()
+
+    async def send_body(self, content: bytes, seconds: float) -> None:
+        """Send the content without its final dot, until the kernel has all of it and the connection is seen alive.
+
+        Args:
+            seconds: how long a piece may take.
+        """
+        for piece in stuffed(content):
+            self.write(piece)
+            if self.unsent:
+                await self._drained(seconds)
+        while self.is_quiet and self._is_hung_up():
+            await self._wait(seconds)  # the event loop will soon tell why, perhaps in the relay's own words
+        self._raise_if_broken()
+        if not self.is_quiet:
+            raise Broken("the relay answered in the middle of the message")
+
+    async def _drained(self, seconds: float) -> None:
+        while self.unsent and self.fault is None and not self._replies:
+            await self._wait(seconds)
+        self._raise_if_broken()
+
+    def _is_hung_up(self) -> bool:
+        return not self._transport.is_closing() and bool(self._hangup.poll(0))
+
+    def _raise_if_broken(self) -> None:
+        if self._replies:
+            raise Broken("the relay answered in the middle of the message", self._replies.popleft())
+        if self.fault is not None:
+            raise Broken(self.fault, timed_out=self._timed_out)
+
+    async def start_tls(self, context: ssl.SSLContext, name: str, seconds: float) -> None:
+        """Protect the connection; raises OSError where that fails."""
+        plain = self._transport
+        protected = await self._loop.start_tls(
+            plain, self, context, server_hostname=name, ssl_handshake_timeout=seconds
+        )
+        if protected is None:
+            raise ConnectionResetError
+        self._take(protected, plain)
+
+    def tls(self, *, verified: bool) -> Tls | None:
+        """How the connection is protected, if it is."""
+        ssl_object = self._transport.get_extra_info("ssl_object")
+        if ssl_object is None:
+            return None
+        cipher = ssl_object.cipher()
+        return Tls(ssl_object.version() or "", cipher[0] if cipher else "", verified)
+
+    # Waiting
+
+    async def _wait(self, seconds: float) -> None:
+        waiter = self._waiter = self._loop.create_future()
+        self._deadline = self._loop.time() + seconds
+        if self._watchdog is None or self._watchdog.when() > self._deadline:
+            self._watch()
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+
+    def _watch(self) -> None:
+        # One timer for many waits: it looks when it goes off whether there is still something to wait for until later.
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = self._loop.call_at(self._deadline, self._look)
+
+    def _look(self) -> None:
+        self._watchdog = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._watch()
+            return
+        self._timed_out = True
+        self.fail("no answer in time")
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _beneath(transport: asyncio.Transport) -> asyncio.Transport:
+    """The socket's transport below a TLS transport: asyncio shows it nowhere, yet unsent bytes wait there."""
+    found = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return found if isinstance(found, asyncio.Transport) else transport
