@@ -21,7 +21,7 @@ from mailsvc.domain.ids import new_id
 from mailsvc.outbox.consign import compact
 from mailsvc.store.tables import api_key, app
 
-__all__ = ["OPERATIONS", "KeyObject", "NewKey", "blueprint", "make_key"]
+__all__ = ["OPERATIONS", "KeyObject", "NewKey", "blueprint", "key_values", "make_key", "shown_key"]
 
 blueprint = Blueprint("keys", __name__)
 
@@ -87,7 +87,7 @@ def list_keys() -> Response:
         rows = connection.execute(
             select(api_key).where(*conditions).order_by(api_key.c.id.desc()).limit(page.fetch)
         ).all()
-    return jsonify(listing(rows, page, _shown))
+    return jsonify(listing(rows, page, shown_key))
 
 
 @blueprint.post("/v1/keys")
@@ -96,7 +96,7 @@ def create_key() -> tuple[Response, int]:
     """Make a key; the answer is the only place where it is shown."""
     refuse_unknown_arguments()
     wanted = read_json(NewKey)
-    values = _values(wanted)
+    values = key_values(wanted)
     key, now = make_key(), clock.now()
     with services().database.write() as connection:
         app_id = _app_for(connection, wanted.app)
@@ -107,7 +107,7 @@ def create_key() -> tuple[Response, int]:
             )
         )
         row = connection.execute(select(api_key).where(api_key.c.id == id_)).one()
-    return jsonify({**_shown(row), "key": key}), 201
+    return jsonify({**shown_key(row), "key": key}), 201
 
 
 @blueprint.get("/v1/keys/<id_>")
@@ -116,7 +116,7 @@ def get_key(id_: str) -> Response:
     """One key, without the key itself."""
     refuse_unknown_arguments()
     with services().database.read() as connection:
-        return jsonify(_shown(_found(connection, id_)))
+        return jsonify(shown_key(_found(connection, id_)))
 
 
 @blueprint.patch("/v1/keys/<id_>")
@@ -126,17 +126,17 @@ def change_key(id_: str) -> Response:
     refuse_unknown_arguments()
     given = read_json(KeyChange)
     with services().database.write() as connection:
-        now_is = _shown(_found(connection, id_))
+        now_is = shown_key(_found(connection, id_))
         merged = {name: now_is[name] for name in ("name", "scopes", "networks", "expires_at")}
         merged |= {name: value for name, value in msgspec.structs.asdict(given).items() if value is not msgspec.UNSET}
         changed = NewKey(**merged)
-        values = _values(changed, was=now_is["expires_at"])
+        values = key_values(changed, was=now_is["expires_at"])
         if "admin" not in changed.scopes:
             _keep_an_admin(connection, id_)
         connection.execute(update(api_key).where(api_key.c.id == id_).values(updated_at=clock.now(), **values))
         row = _found(connection, id_)
     services().keyring.forget()
-    return jsonify(_shown(row))
+    return jsonify(shown_key(row))
 
 
 @blueprint.delete("/v1/keys/<id_>")
@@ -191,7 +191,8 @@ def _app_for(connection: Connection, named: str | None) -> str:
     return str(found)
 
 
-def _values(wanted: NewKey, *, was: str | None = None) -> dict[str, Any]:
+def key_values(wanted: NewKey, *, was: str | None = None) -> dict[str, Any]:
+    """The columns of a key's row that the form gives; raises Invalid, with every field at fault."""
     errors = []
     if not 1 <= len(wanted.name) <= MOST_NAME or (flaw := field_flaw(wanted.name)):
         errors.append(
@@ -241,7 +242,8 @@ def _expiry(given: str | None, was: str | None) -> tuple[int | None, list[FieldE
     return expires_at, []
 
 
-def _shown(row: Any) -> dict[str, Any]:
+def shown_key(row: Any) -> dict[str, Any]:
+    """The key object as it is shown: without the key."""
     return {
         "id": row.id,
         "name": row.name,

@@ -12,7 +12,15 @@ __all__ = ["main"]
 _COMMANDS = {
     "serve": "mailsvc.cli.serve",
     "migrate": "mailsvc.cli.migrate",
+    "key": "mailsvc.cli.key",
+    "relay": "mailsvc.cli.relay",
+    "webhook": "mailsvc.cli.webhook",
+    "send": "mailsvc.cli.send",
+    "queue": "mailsvc.cli.queue",
+    "events": "mailsvc.cli.events",
+    "doctor": "mailsvc.cli.doctor",
     "openapi": "mailsvc.cli.openapi",
+    "bench": "mailsvc.cli.bench",
 }
 
 

@@ -6,9 +6,9 @@ import click
 
 from mailsvc import settings as settings_module
 from mailsvc import telemetry
+from mailsvc.cli.local import reach
 from mailsvc.service.bootstrap import prepare_data_dir
 from mailsvc.store import migrate
-from mailsvc.store.database import Database
 
 
 @click.command("migrate", epilog="Example: mailsvc migrate")
@@ -18,8 +18,7 @@ def command(as_json: bool) -> None:
     settings = settings_module.load()
     telemetry.set_up(settings.log_format, settings.log_level)
     prepare_data_dir(settings)
-    database = Database(settings.database, pool_size=1)
-    before = migrate.current(database)
-    after = migrate.upgrade(database)
-    database.close()
+    with reach(settings) as database:
+        before = migrate.current(database)
+        after = migrate.upgrade(database)
     click.echo(json.dumps({"before": before, "after": after}) if as_json else f"The tables are at version {after}.")

@@ -20,7 +20,7 @@ from mailsvc.store.database import Database, explain
 from mailsvc.store.tables import api_key, app, relay, webhook
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["SANDBOX", "bootstrap", "open_vault", "prepare_data_dir"]
+__all__ = ["SANDBOX", "bootstrap", "first_app", "open_vault", "prepare_data_dir"]
 
 SANDBOX = "sandbox"
 _KEY_FILE, _SECRET_FILE = "api-key", "secret-key"
@@ -39,7 +39,7 @@ def bootstrap(settings: Settings) -> str | None:
         vault = open_vault(settings)
         key, is_new = _first_key(settings)
         with database.write() as connection:
-            app_id = _first_app(connection, database.now())
+            app_id = first_app(connection, database.now())
             _keep_key(connection, app_id, key, database.now())
             _manage_relay(connection, settings, vault, app_id, database.now())
             _manage_webhook(connection, settings, vault, app_id, database.now())
@@ -104,7 +104,8 @@ def _write_secret(path: Path, secret: str) -> None:
         os.fsync(file.fileno())
 
 
-def _first_app(connection: Connection, now: int) -> str:
+def first_app(connection: Connection, now: int) -> str:
+    """The id of the app that the first start makes; made now if it is missing."""
     found = connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar()
     if found is not None:
         return str(found)

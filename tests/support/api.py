@@ -1,5 +1,6 @@
 """The API in the test's own process: Flask's client with a key, real parts, a real database."""
 
+import atexit
 import secrets
 import shutil
 import tempfile
@@ -137,7 +138,9 @@ def _empty(database: Database) -> None:
 @cache
 def _empty_sqlite() -> Path:
     """A database with all tables and no rows: copying it is much faster than making another."""
-    path = Path(tempfile.mkdtemp(prefix="mailsvc-test-")) / "empty.db"
+    directory = Path(tempfile.mkdtemp(prefix="mailsvc-test-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = directory / "empty.db"
     database = Database(f"sqlite:///{path}", pool_size=1)
     upgrade(database)
     database.close()

@@ -1,0 +1,64 @@
+"""Where mail and news go: relays and webhooks of every app."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from mailsvc import clock
+from mailsvc.cli.checkup.finding import Finding, problem, warning, well
+from mailsvc.cli.show import age
+from mailsvc.outbox.relayform import shown_relay
+from mailsvc.store.database import Database
+from mailsvc.store.tables import relay, webhook
+
+__all__ = ["look_at_routes"]
+
+_SANDBOX = "sandbox"
+
+
+def look_at_routes(database: Database) -> Iterator[Finding]:
+    """Findings about each relay and webhook, with reasons."""
+    with database.read() as connection:
+        yield from _relays(connection)
+        yield from _webhooks(connection, database.now())
+
+
+def _relays(connection: Connection) -> Iterator[Finding]:
+    rows = connection.execute(select(relay).order_by(relay.c.id)).all()
+    real = [row for row in rows if not (row.managed and row.name == _SANDBOX)]
+    if not real:
+        todo = "set MAILSVC_RELAY_URL or run mailsvc relay add, when mail shall reach people"
+        yield warning("relays", "only the sandbox: mail is delivered to nobody", todo)
+    for row in real:
+        yield _relay(shown_relay(row))
+
+
+def _relay(shown: dict[str, Any]) -> Finding:
+    check, name = f"relay {shown['name']}", shown["name"]
+    if not shown["enabled"]:
+        return warning(check, "is disabled", f"enable it (PATCH /v1/relays/{shown['id']}) if its messages shall go")
+    if shown["status"] == "paused":
+        return warning(check, f"is paused: {shown['status_reason']}", f"mailsvc relay resume {name}")
+    if shown["status"] == "backing_off":
+        said = f"can't be used since it failed: {shown['status_reason']}"
+        return problem(check, said, f"mailsvc relay check {name} shows each step; then mailsvc relay resume {name}")
+    if not shown["verify"] and shown["tls"] != "none":
+        return warning(check, "its certificate is not verified", "set verify, with ca_pem if the server has its own CA")
+    return well(check, f"{shown['host']}:{shown['port']} is in use")
+
+
+def _webhooks(connection: Connection, now: int) -> Iterator[Finding]:
+    for row in connection.execute(select(webhook).order_by(webhook.c.id)):
+        check = f"webhook {row.id}"
+        if row.disabled_reason:
+            todo = f"mend the endpoint, mailsvc webhook test {row.id}, then enable it and replay what it missed"
+            yield problem(check, f"{row.url} was disabled: {row.disabled_reason}", todo)
+        elif not row.enabled:
+            yield well(check, f"{row.url} is switched off")
+        elif row.failing_since is not None:
+            failing = age((now - row.failing_since) / clock.SECOND)
+            yield problem(check, f"{row.url} has failed for {failing}", f"mailsvc webhook test {row.id} shows how")
+        else:
+            yield well(check, f"{row.url} gets {', '.join(json.loads(row.events))}")

@@ -1,0 +1,63 @@
+"""The running service: it answers, it is ready, and it takes the key."""
+
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+
+from mailsvc import clock
+from mailsvc.cli.checkup.finding import Finding, problem, warning, well
+from mailsvc.cli.client import Client, Refused, Reply, Unreachable
+
+__all__ = ["look_at_service"]
+
+MOST_SKEW = 5.0  # seconds; the Date header is whole seconds
+
+
+def look_at_service(service: Client) -> Iterator[Finding]:
+    """Findings about what answers at the service's address."""
+    try:
+        reply = service.call("GET", "/healthz")
+    except (Unreachable, Refused) as trouble:
+        yield problem("service", trouble.message, "start mailsvc serve; or give --url if it runs elsewhere")
+        return
+    yield well("service", f"runs at {service.url}")
+    yield from _clock(reply)
+    yield _readiness(service)
+    yield _key(service)
+
+
+def _clock(reply: Reply) -> Iterator[Finding]:
+    try:
+        there = parsedate_to_datetime(reply.headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return
+    skew = there - clock.now() / clock.SECOND
+    if abs(skew) > MOST_SKEW:
+        yield problem("clock", f"the service's is {skew:+.0f} s away from this host's", "synchronise the clocks (NTP)")
+
+
+def _readiness(service: Client) -> Finding:
+    try:
+        service.call("GET", "/readyz")
+    except (Unreachable, Refused) as trouble:
+        checks = trouble.problem.get("checks", {}) if isinstance(trouble, Refused) else {}
+        wrong = "; ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+        return problem("ready", wrong or trouble.message, "see the service's log")
+    return well("ready", "messages can be taken")
+
+
+def _key(service: Client) -> Finding:
+    if service.key is None:
+        return warning(
+            "key", "no API key is known here", "set MAILSVC_API_KEY, or run doctor where the data directory is"
+        )
+    try:
+        service.call("GET", "/v1/events", arguments={"after": "now", "limit": 1})
+    except Refused as refusal:
+        if refusal.status == 403:
+            return well("key", f"is taken ({refusal.message})")
+        return problem(
+            "key", f"is not taken: {refusal.message}", "mailsvc key create makes one; set it as MAILSVC_API_KEY"
+        )
+    except Unreachable as trouble:
+        return problem("key", trouble.message, "see the service's log")
+    return well("key", "is taken")

@@ -1,0 +1,162 @@
+"""The database: reachable, durable, migrated; its clock, its queue, and whether its secrets can be read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailsvc import clock
+from mailsvc.api.queuefigures import look_at_queue
+from mailsvc.cli.checkup.finding import Finding, problem, warning, well
+from mailsvc.cli.show import age, plural
+from mailsvc.settings import Settings
+from mailsvc.store import migrate
+from mailsvc.store.database import Database, explain
+from mailsvc.store.tables import event, relay, webhook, worker
+from mailsvc.store.vault import Vault, VaultError
+
+__all__ = ["look_at_database", "open_if_there"]
+
+MOST_SKEW = 2 * clock.SECOND
+LONG_WAIT = 900.0  # seconds
+ALIVE = 15 * clock.SECOND
+_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "synchronous_standby_names")
+
+
+def open_if_there(settings: Settings) -> Database | Finding:
+    """The database with tables of this version, else what is wrong with it. An absent file is not made."""
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return problem("database", f"there is none at {url.database}", "start mailsvc serve here, or mailsvc migrate")
+    database = Database(settings.database, pool_size=1)
+    try:
+        version = migrate.current(database)
+    except (SQLAlchemyError, OSError) as error:
+        database.close()
+        return problem(
+            "database", f"can't be used: {explain(error)}", "check MAILSVC_DATABASE_URL and that its server runs"
+        )
+    if version != migrate.HEAD:
+        database.close()
+        said = f"the tables are at {version or 'nothing yet'}, needed is {migrate.HEAD}"
+        return problem("migrations", said, "run mailsvc migrate")
+    return database
+
+
+def look_at_database(database: Database, settings: Settings) -> Iterator[Finding]:
+    """Findings about a database that can be reached and has this version's tables."""
+    yield well("database", f"{database.dialect} can be reached")
+    yield well("migrations", f"the tables are at {migrate.HEAD}")
+    database.measure_skew()
+    with database.read() as connection:
+        yield from _durability(connection) if database.dialect == "postgresql" else _sqlite(connection)
+        yield _clock(connection, database)
+        yield from _workers(connection, database.now())
+        yield _queue(connection, database.now())
+        yield from _secrets(connection, settings)
+
+
+def _durability(connection: Connection) -> Iterator[Finding]:
+    settings = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in _DURABILITY}
+    off = [name for name in ("fsync", "full_page_writes") if settings.get(name) == "off"]
+    if off:
+        yield problem(
+            "durability", f"PostgreSQL runs with {' and '.join(off)} off", f"set {off[0]} = on: a power loss loses mail"
+        )
+    if settings.get("synchronous_commit") == "off":
+        todo = "set synchronous_commit = on (ALTER ROLE … SET also works): a crash loses accepted mail"
+        yield problem("durability", "PostgreSQL answers before a commit is stored (synchronous_commit = off)", todo)
+    if not settings.get("synchronous_standby_names"):
+        replicas = connection.execute(text("SELECT count(*) FROM pg_stat_replication")).scalar_one()
+        if replicas:
+            todo = "set synchronous_standby_names (Patroni: synchronous_mode): a failover loses the latest mail"
+            yield warning("durability", f"{plural(replicas, 'replica')}, none of them synchronous", todo)
+    elif settings.get("synchronous_commit") == "local":
+        todo = "set synchronous_commit = on: a failover loses the latest mail"
+        yield warning("durability", "commits do not wait for the synchronous standby", todo)
+    if not off and settings.get("synchronous_commit") != "off":
+        yield well("durability", f"synchronous_commit = {settings.get('synchronous_commit')}, fsync = on")
+
+
+def _sqlite(connection: Connection) -> Iterator[Finding]:
+    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    if mode != "wal":
+        yield problem(
+            "durability", f"SQLite's journal mode is {mode}", "stop what else uses the file; mailsvc sets WAL"
+        )
+    else:
+        yield well("durability", "write-ahead log, synchronous=FULL")
+
+
+def _clock(connection: Connection, database: Database) -> Finding:
+    skew = database.now() - clock.now()
+    newest = connection.execute(select(func.max(event.c.position))).scalar()
+    at = connection.execute(select(event.c.created_at).where(event.c.position == newest)).scalar() or 0
+    todo = "synchronise the clocks of all hosts (NTP)"
+    if abs(skew) > MOST_SKEW:
+        return problem("clock", f"this host is {abs(skew) / clock.SECOND:.1f} s away from the database's clock", todo)
+    ahead = (at - database.now()) / clock.SECOND
+    if ahead > MOST_SKEW / clock.SECOND:
+        return problem("clock", f"the newest event is {age(ahead)} in the future: a clock was set back", todo)
+    return well("clock", "agrees with the database's" if database.dialect == "postgresql" else "runs forward")
+
+
+def _workers(connection: Connection, now: int) -> Iterator[Finding]:
+    rows = connection.execute(select(worker).where(worker.c.seen_at >= now - ALIVE)).all()
+    roles = {role for row in rows for role in row.roles.split(",")}
+    missing = [role for role in ("deliver", "notify") if role not in roles]
+    if missing:
+        what = {"deliver": "nobody delivers", "notify": "nobody posts to webhooks"}
+        said = " and ".join(what[role] for role in missing)
+        yield problem("workers", said, f"start mailsvc serve, or a host with --roles {','.join(missing)}")
+    else:
+        yield well(
+            "workers",
+            f"{plural(len(rows), 'process works', 'processes work')} on {plural(len({r.host for r in rows}), 'host')}",
+        )
+
+
+def _queue(connection: Connection, now: int) -> Finding:
+    figures = look_at_queue(connection, now)
+    said = f"{figures.due:,} due, {figures.later:,} later, {figures.held:,} held"
+    if figures.oldest_age > LONG_WAIT:
+        todo = "see mailsvc queue and the relays below: is one paused, failing or too slow for what comes?"
+        return warning("queue", f"{said}; the first due one waits for {age(figures.oldest_age)}", todo)
+    return well("queue", said)
+
+
+def _secrets(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    keys = settings.secret_key or _kept(settings.data_dir / "secret-key")
+    stored = [row.secret for row in connection.execute(select(relay.c.secret).where(relay.c.secret.is_not(None)))]
+    stored += [row.secret for row in connection.execute(select(webhook.c.secret))]
+    if keys is None:
+        if stored:
+            yield problem(
+                "secrets",
+                "there is no key for the stored passwords",
+                "set MAILSVC_SECRET_KEY as where they were stored",
+            )
+        return
+    unreadable = sum(not _can_read(Vault(keys), token) for token in stored)
+    if unreadable:
+        todo = "add the former key to MAILSVC_SECRET_KEY behind a comma, or enter the passwords again"
+        yield problem("secrets", f"{unreadable} of {len(stored)} stored secrets can't be decrypted", todo)
+    else:
+        yield well("secrets", f"{plural(len(stored), 'stored secret')} can be decrypted")
+
+
+def _kept(path: Path) -> str | None:
+    try:
+        return path.read_text("ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def _can_read(vault: Vault, token: str) -> bool:
+    try:
+        vault.decrypt(token)
+    except VaultError:
+        return False
+    return True

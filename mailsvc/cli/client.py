@@ -1,0 +1,283 @@
+"""Talking to a running service: where it is, with which key, and its refusals in one sentence.
+
+Every failure is a ``ClickException``: the sentence goes to stderr, the exit code is 1.
+"""
+
+import ipaddress
+import json
+import math
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import click
+import httpcore
+
+from mailsvc import settings as settings_module
+from mailsvc.settings import Settings
+
+__all__ = ["Client", "Refused", "Reply", "Unreachable", "find_service"]
+
+PATIENCE = 60.0  # seconds without an answer; a check of a relay takes half of it
+RETRY_SECONDS = 1.0
+LONG_POLL = 30
+FEED_PAGE = 200
+MOST_NAMED = 20  # fields at fault that are shown
+Arguments = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+
+class Unreachable(click.ClickException):
+    """Nobody answers at the service's address."""
+
+
+class Refused(click.ClickException):
+    """The service answered with a problem (RFC 9457)."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status, self.problem = status, dict(problem)
+        super().__init__(explain_problem(problem))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of success; ``json`` is None where there is no body, or another kind of it."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    json: Any = None
+
+
+@dataclass(slots=True)
+class Client:
+    """One service with one key.
+
+    Args:
+        url: where it is, e.g. ``http://127.0.0.1:8025``.
+        key: None where only what needs no key is asked.
+    """
+
+    url: str
+    key: str | None
+    _pool: httpcore.ConnectionPool | None = field(default=None, repr=False)
+
+    def get(self, path: str, arguments: Arguments = ()) -> Any:
+        """The JSON of the answer."""
+        return self.call("GET", path, arguments=arguments).json
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """The JSON of the answer; ``body`` is sent as JSON unless it is None."""
+        return self.call("POST", path, content=None if body is None else json.dumps(body).encode()).json
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        arguments: Arguments = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request.
+
+        Raises:
+            Unreachable: nobody listens there, or no answer came.
+            Refused: the answer is a problem.
+        """
+        reply = self._exchange(
+            method, self._address(path, arguments), content, {**self._headers(content), **(headers or {})}
+        )
+        if reply.status >= 400:
+            raise Refused(reply.status, _problem_of(reply))
+        return reply
+
+    def pages(self, path: str, arguments: Sequence[tuple[str, Any]] = (), *, most: int = 1_000_000) -> Iterator[Any]:
+        """The entries of a list, newest first, page by page."""
+        cursor = None
+        while most > 0:
+            given = [*arguments, ("limit", min(200, most)), *([("cursor", cursor)] if cursor else [])]
+            page = self.get(path, given)
+            yield from page["data"]
+            most -= len(page["data"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def feed(self, after: str, arguments: Sequence[tuple[str, Any]] = ()) -> Iterator[list[dict[str, Any]]]:
+        """The feed's events from ``after`` up to now, page by page."""
+        while True:
+            page = self.get("/v1/events", [*arguments, ("after", after), ("limit", FEED_PAGE)])
+            after = page["next_cursor"]
+            yield page["data"]
+            if len(page["data"]) < FEED_PAGE:
+                return
+
+    def follow(
+        self,
+        after: str,
+        arguments: Sequence[tuple[str, Any]] = (),
+        *,
+        patience: Callable[[], float | None] = lambda: None,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The feed's events from ``after`` on, for ever; an empty list where a while brought none.
+
+        A service that goes away is waited for: the feed continues where it was.
+
+        Args:
+            patience: how many seconds to wait at most for what comes next; None for ever.
+        """
+        if after == "now":  # to be where it is now also after a lost connection
+            page = self.get("/v1/events", [*arguments, ("after", "now"), ("limit", FEED_PAGE)])
+            after = page["next_cursor"]
+            yield page["data"]
+        while True:
+            left = patience()
+            wait = LONG_POLL if left is None else min(LONG_POLL, math.ceil(left))
+            page = self._persistently([*arguments, ("after", after), ("wait", wait), ("limit", FEED_PAGE)], left)
+            after = page["next_cursor"]
+            yield page["data"]
+
+    def _persistently(self, arguments: Sequence[tuple[str, Any]], patience: float | None) -> Any:
+        tries = 0
+        while True:
+            try:
+                return self.get("/v1/events", arguments)
+            except (Unreachable, Refused) as trouble:
+                is_passing = not isinstance(trouble, Refused) or trouble.status in (502, 503, 504)
+                if not is_passing or (patience is not None and tries * RETRY_SECONDS >= patience):
+                    raise
+                if tries == 0:
+                    click.echo(f"waiting for {self.url}: {trouble.message}", err=True)
+            tries += 1
+            threading.Event().wait(RETRY_SECONDS)
+
+    def _address(self, path: str, arguments: Arguments) -> str:
+        query = urlencode(list(arguments.items()) if isinstance(arguments, Mapping) else list(arguments))
+        return self.url + quote(path, safe="/:") + (f"?{query}" if query else "")
+
+    def _headers(self, content: bytes | None) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "mailsvc-cli"}
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {self.key}"
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _exchange(self, method: str, address: str, content: bytes | None, headers: Mapping[str, str]) -> Reply:
+        waits = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE)
+        try:
+            pool = self._pool = self._pool or httpcore.ConnectionPool(ssl_context=_tls(self.url))
+            answer = pool.request(
+                method, address, headers=list(headers.items()), content=content or b"", extensions={"timeout": waits}
+            )
+        except httpcore.ConnectError as error:
+            raise Unreachable(_no_connection(self.url, error)) from error
+        except httpcore.TimeoutException as error:
+            raise Unreachable(f"{self.url} did not answer in {PATIENCE:.0f} seconds") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise Unreachable(f"the connection to {self.url} broke: {error}") from error
+        return _reply_of(answer)
+
+
+def find_service(url: str | None, key: str | None) -> Client:
+    """The service that is meant: as given, else as the environment says, else the one of this host's settings.
+
+    The key of the data directory is only sent to this host, whatever the URL.
+
+    Raises:
+        BadSetting: a setting can't be used.
+        click.UsageError: the URL is none, or no key is known for it.
+    """
+    environ_url, environ_key = settings_module.client_environ()
+    url, key = url or environ_url, key or environ_key
+    if url is None or key is None:
+        settings = settings_module.load()
+        url = url or _own_address(settings)
+        key = key or settings.api_key or (_kept_key(settings) if _is_here(url, settings) else None)
+    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        raise click.UsageError("--key (or MAILSVC_API_KEY) is not a key: it has letters, digits, - and _ only")
+    return Client(_checked(url), key)
+
+
+def require_key(client: Client) -> Client:
+    """The same client; raises UsageError where no key is known."""
+    if client.key is None:
+        raise click.UsageError(
+            f"no API key is known for {client.url}: give --key or MAILSVC_API_KEY, or run this where the data directory is"
+        )
+    return client
+
+
+def explain_problem(problem: Mapping[str, Any]) -> str:
+    """The problem's detail; its fields a line each where there are several."""
+    errors = problem.get("errors") or []
+    if len(errors) < 2:
+        return str(problem.get("detail") or problem.get("title"))
+    lines = [f"  {e.get('field')}: {e.get('detail')}" for e in errors[:MOST_NAMED]]
+    more = [f"  and {len(errors) - MOST_NAMED} more"] if len(errors) > MOST_NAMED else []
+    return "\n".join([str(problem.get("title")), *lines, *more])
+
+
+def _problem_of(reply: Reply) -> Mapping[str, Any]:
+    if isinstance(reply.json, Mapping) and ("detail" in reply.json or "title" in reply.json):
+        return reply.json
+    return {"detail": f"the answer was status {reply.status}, not one of mailsvc's: is the URL right?"}
+
+
+def _reply_of(answer: httpcore.Response) -> Reply:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+    document = None
+    if "json" in headers.get("content-type", ""):
+        try:
+            document = json.loads(answer.content)
+        except ValueError:
+            document = None
+    return Reply(answer.status, headers, answer.content, document)
+
+
+def _no_connection(url: str, error: httpcore.ConnectError) -> str:
+    if isinstance(error.__context__, ssl.SSLError):
+        return f"{url} can't be reached safely: {error}"
+    return f"mailsvc is not running at {url}: start it with mailsvc serve ({error})"
+
+
+def _tls(url: str) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if url.startswith("https:") else None
+
+
+def _own_address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - to be replaced
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _is_here(url: str, settings: Settings) -> bool:
+    host = urlsplit(_checked(url)).hostname or ""
+    return url == _own_address(settings) or host == settings.host or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _kept_key(settings: Settings) -> str | None:
+    try:
+        return (settings.data_dir / "api-key").read_text("ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query
+    except ValueError:
+        is_url = False
+    if not is_url or not url.isascii() or not url.isprintable() or " " in url:
+        raise click.UsageError(f"{url!r} is not a URL such as http://127.0.0.1:8025 (--url or MAILSVC_URL)")
+    return url.rstrip("/")

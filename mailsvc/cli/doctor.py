@@ -1,0 +1,71 @@
+"""``mailsvc doctor``: look at everything, and say what is wrong and what to do."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailsvc import settings as settings_module
+from mailsvc.cli.checkup.finding import Finding, problem
+from mailsvc.cli.checkup.host import look_at_host
+from mailsvc.cli.checkup.routes import look_at_routes
+from mailsvc.cli.checkup.service import look_at_service
+from mailsvc.cli.checkup.store import look_at_database, open_if_there
+from mailsvc.cli.client import Client, find_service
+from mailsvc.cli.options import address_options
+from mailsvc.cli.show import as_json_line, one_line, plural
+from mailsvc.settings import Settings
+from mailsvc.store.database import Database, explain
+
+_MARKS = {"ok": ("ok     ", "green"), "warning": ("WARNING", "yellow"), "problem": ("PROBLEM", "red")}
+
+
+@click.command("doctor", epilog="Example: mailsvc doctor")
+@address_options
+def command(url: str | None, key: str | None, as_json: bool) -> None:
+    """Check settings, data directory, disk, database, migrations, service, relays, webhooks and clock.
+
+    Reads the database of this host's settings; changes nothing. Exit code 1 if something is wrong; a warning is not.
+    """
+    settings = settings_module.load()
+    findings = []
+    for finding in _look(settings, find_service(url, key)):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    wrong = sum(finding.level == "problem" for finding in findings)
+    if as_json:
+        as_json_line({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
+    else:
+        click.echo(f"\n{plural(wrong, 'problem')} found." if wrong else "\nNothing is wrong.")
+    if wrong:
+        sys.exit(1)
+
+
+def _look(settings: Settings, service: Client) -> Iterator[Finding]:
+    yield from look_at_host(settings)
+    database = open_if_there(settings)
+    if isinstance(database, Finding):
+        yield database
+    else:
+        yield from _look_inside(database, settings)
+    yield from look_at_service(service)
+
+
+def _look_inside(database: Database, settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from look_at_database(database, settings)
+        yield from look_at_routes(database)
+    except (SQLAlchemyError, OSError) as error:
+        yield problem("database", f"can't be used: {explain(error)}", "see the database's log")
+    finally:
+        database.close()
+
+
+def _show(finding: Finding) -> None:
+    mark, color = _MARKS[finding.level]
+    click.echo(f"{click.style(mark, fg=color)}  {finding.check}: {one_line(finding.said)}")
+    if finding.todo:
+        click.echo(f"         → {one_line(finding.todo)}")

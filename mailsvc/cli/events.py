@@ -1,0 +1,38 @@
+"""``mailsvc events``: the ordered feed of what happened."""
+
+from typing import Any
+
+import click
+
+from mailsvc.cli.client import Client
+from mailsvc.cli.fates import event_line
+from mailsvc.cli.options import with_service
+from mailsvc.cli.show import as_json_line
+
+
+@click.command("events", epilog="Example: mailsvc events --follow --type message.bounced")
+@click.option("--follow", is_flag=True, help="Wait for what comes, until Ctrl-C; survives restarts of the service.")
+@click.option(
+    "--after", metavar="ID|now|beginning", help="Where to begin (default: now with --follow, else beginning)."
+)
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="A type or message.*; may be repeated.")
+@click.option("--message", metavar="ID", help="Only events of this message.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after that many.")
+@with_service
+def command(service: Client, /, follow: bool, after: str | None, limit: int | None, as_json: bool, **only: Any) -> None:
+    """Print events, oldest first: one a line, or with --json one object a line as a webhook would get it."""
+    arguments = [
+        *(("type", kind) for kind in only["types"]),
+        *([("message", only["message"])] if only["message"] else []),
+    ]
+    begin = after or ("now" if follow else "beginning")
+    left = limit
+    try:
+        for events in service.follow(begin, arguments) if follow else service.feed(begin, arguments):
+            for event in events[:left]:
+                as_json_line(event) if as_json else click.echo(event_line(event))
+            left = None if left is None else left - len(events)
+            if left is not None and left <= 0:
+                return
+    except KeyboardInterrupt:
+        return  # the ordinary end of following

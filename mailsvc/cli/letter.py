@@ -1,0 +1,97 @@
+"""What ``mailsvc send`` hands in: messages out of options, of a file, or of stdin."""
+
+import base64
+import json
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["Letter", "letter_of", "members"]
+
+_AS_THEY_ARE = ("subject", "text", "html", "relay", "priority", "on_uncertain", "scheduled_at", "expires_in")
+_LISTS = ("to", "cc", "bcc", "reply_to", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Either JSON messages or one finished mail, with its envelope where that was given."""
+
+    messages: tuple[dict[str, Any], ...] = ()
+    raw: bytes | None = None
+    envelope: tuple[tuple[str, str], ...] = ()
+
+
+def letter_of(content: bytes | None, given: dict[str, Any]) -> Letter:
+    """The letter that the content of a file and the options make together.
+
+    Args:
+        content: JSON (a message, a list of them, ``{"messages": […]}``, or one a line) or a mail as in RFC 5322;
+            None where the options say everything.
+        given: members of a message object; they win over those of a JSON file, and name a mail's envelope.
+
+    Raises:
+        click.UsageError: the content is neither, or the options don't go with it.
+    """
+    if content is None:
+        return Letter(messages=(given,))
+    if content.lstrip()[:1] in (b"{", b"["):
+        return Letter(messages=tuple({**message, **given} for message in _parse(content)))
+    unfit = sorted(set(given) - {"from", "to"})
+    if unfit:
+        raise click.UsageError(f"a finished mail takes --from and --to only, not {', '.join(unfit)}")
+    sender = [("from", str(given["from"]))] if "from" in given else []
+    return Letter(raw=content, envelope=(*sender, *(("to", address) for address in given.get("to", ()))))
+
+
+def members(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a message object that the options name; those that were not given are left out."""
+    given = {"from": options["sender"], **{name: options[name] for name in _AS_THEY_ARE}}
+    found = {name: value for name, value in given.items() if value is not None}
+    found |= {name: list(options[name]) for name in _LISTS if options[name]}
+    pairs = {
+        "headers": _pairs(options["headers"], ":", "--header takes NAME:VALUE"),
+        "metadata": _pairs(options["metadata"], "=", "--metadata takes NAME=VALUE"),
+    }
+    found |= {name: values for name, values in pairs.items() if values}
+    if options["files"]:
+        found["attachments"] = [_attachment(path) for path in options["files"]]
+    return found
+
+
+def _parse(content: bytes) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(content)
+    except ValueError as whole:
+        try:
+            value = [json.loads(line) for line in content.splitlines() if line.strip()]
+        except ValueError:
+            raise click.UsageError(f"the message is not JSON: {whole}") from None
+    if isinstance(value, dict) and set(value) == {"messages"}:
+        value = value["messages"]
+    messages = value if isinstance(value, list) else [value]
+    if not messages or not all(isinstance(message, dict) for message in messages):
+        raise click.UsageError("the JSON is neither a message object nor a list of them")
+    return messages
+
+
+def _pairs(texts: tuple[str, ...], mark: str, rule: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, found, value = text.partition(mark)
+        if not found or not name.strip():
+            raise click.UsageError(f"{rule}, not {text!r}")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _attachment(path: Path) -> dict[str, str]:
+    kind, encoding = mimetypes.guess_type(path.name)
+    return {
+        "filename": path.name,
+        "content_type": kind if kind and not encoding else "application/octet-stream",
+        "content": base64.b64encode(path.read_bytes()).decode(),
+    }

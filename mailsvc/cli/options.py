@@ -1,0 +1,37 @@
+"""Options that many commands share."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from mailsvc.cli.client import Client, find_service, require_key
+
+__all__ = ["address_options", "json_option", "with_service"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+_url = click.option(
+    "--url", metavar="URL", help="Where the service is (default: MAILSVC_URL, else MAILSVC_BIND on this host)."
+)
+_key = click.option(
+    "--key", metavar="KEY", help="The API key (default: MAILSVC_API_KEY, else the data directory's api-key)."
+)
+
+
+def address_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Take ``--url``, ``--key`` and ``--json``."""
+    return _url(_key(json_option(command)))
+
+
+def with_service(command: Callable[Concatenate[Client, P], R]) -> Callable[..., R]:
+    """Take ``--url``, ``--key`` and ``--json``; the command gets a ``Client`` first instead of the first two."""
+
+    @wraps(command)
+    def found(*args: Any, url: str | None, key: str | None, **kwargs: Any) -> R:
+        return command(require_key(find_service(url, key)), *args, **kwargs)
+
+    return address_options(found)
