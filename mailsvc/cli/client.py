@@ -203,8 +203,14 @@ def find_service(url: str | None, key: str | None) -> Client:
 
 
 def require_key(client: Client) -> Client:
-    """The same client; raises UsageError where no key is known."""
+    """The same client.
+
+    Raises:
+        Unreachable: nobody answers there, which says more than a missing key.
+        click.UsageError: no key is known.
+    """
     if client.key is None:
+        client.call("GET", "/healthz")
         raise click.UsageError(
             f"no API key is known for {client.url}: give --key or MAILSVC_API_KEY, or run this where the data directory is"
         )

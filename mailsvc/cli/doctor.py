@@ -24,14 +24,14 @@ _MARKS = {"ok": ("ok     ", "green"), "warning": ("WARNING", "yellow"), "problem
 
 @click.command("doctor", epilog="Example: mailsvc doctor")
 @address_options
-def command(url: str | None, key: str | None, as_json: bool) -> None:
+def command(service_url: str | None, service_key: str | None, as_json: bool) -> None:
     """Check settings, data directory, disk, database, migrations, service, relays, webhooks and clock.
 
     Reads the database of this host's settings; changes nothing. Exit code 1 if something is wrong; a warning is not.
     """
     settings = settings_module.load()
     findings = []
-    for finding in _look(settings, find_service(url, key)):
+    for finding in _look(settings, find_service(service_url, service_key)):
         findings.append(finding)
         if not as_json:
             _show(finding)

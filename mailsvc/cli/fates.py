@@ -53,6 +53,7 @@ class Watch:
     def _follow(self, after: str, arguments: list[tuple[str, Any]]) -> None:
         if not self._open:
             return
+        is_told = False
         for events in self._service.follow(after, arguments, patience=self._patience):
             for event in events:
                 self._look_at(event)
@@ -61,6 +62,9 @@ class Watch:
             if self._deadline is not None and clock.monotonic() >= self._deadline:
                 click.echo(f"gave up watching: {plural(len(self._open), 'recipient')} not final yet", err=True)
                 return
+            if not events and not is_told:
+                click.echo("nothing new for a while; mailsvc queue shows what it waits for", err=True)
+                is_told = True
 
     def _patience(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - clock.monotonic())
@@ -86,7 +90,7 @@ def event_line(event: dict[str, Any]) -> str:
     about = (
         data.get("recipient") or data.get("message_id") or data.get("name") or data.get("address") or data.get("url")
     )
-    said = " ".join(str(part) for part in (smtp.get("code"), smtp.get("text")) if part)
+    said = " ".join(str(part) for part in (smtp.get("code"), smtp.get("enhanced_code"), smtp.get("text")) if part)
     why = said or str(data.get("reason") or "")
     what = event["type"].removeprefix("message.") if "recipient" in data else event["type"]
     return one_line(f"{moment(event['timestamp'])}  {about or '-'}  {what}  {why}")

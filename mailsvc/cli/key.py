@@ -50,6 +50,8 @@ def create(
 ) -> None:
     """Make a key. It is printed now and never again; only its digest is stored."""
     given = [scope for text in scopes for scope in text.split(",") if scope] or ["send", "read"]
+    if unknown := [scope for scope in given if scope not in SCOPES]:
+        raise click.UsageError(f"{unknown[0]!r} is not a scope; known are {', '.join(SCOPES)}")
     values = _checked({"name": name, "scopes": given, "networks": list(networks), "expires_at": expires_at})
     key = make_key()
     with existing_database(settings_module.load()) as database, database.write() as connection:

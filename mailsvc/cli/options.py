@@ -15,15 +15,21 @@ R = TypeVar("R")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 _url = click.option(
-    "--url", metavar="URL", help="Where the service is (default: MAILSVC_URL, else MAILSVC_BIND on this host)."
+    "--url",
+    "service_url",
+    metavar="URL",
+    help="Where the service is (default: MAILSVC_URL, else MAILSVC_BIND on this host).",
 )
 _key = click.option(
-    "--key", metavar="KEY", help="The API key (default: MAILSVC_API_KEY, else the data directory's api-key)."
+    "--key",
+    "service_key",
+    metavar="KEY",
+    help="The API key (default: MAILSVC_API_KEY, else the data directory's api-key).",
 )
 
 
 def address_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Take ``--url``, ``--key`` and ``--json``."""
+    """Take ``--url``, ``--key`` and ``--json`` as ``service_url``, ``service_key`` and ``as_json``."""
     return _url(_key(json_option(command)))
 
 
@@ -31,7 +37,7 @@ def with_service(command: Callable[Concatenate[Client, P], R]) -> Callable[..., 
     """Take ``--url``, ``--key`` and ``--json``; the command gets a ``Client`` first instead of the first two."""
 
     @wraps(command)
-    def found(*args: Any, url: str | None, key: str | None, **kwargs: Any) -> R:
-        return command(require_key(find_service(url, key)), *args, **kwargs)
+    def found(*args: Any, service_url: str | None, service_key: str | None, **kwargs: Any) -> R:
+        return command(require_key(find_service(service_url, service_key)), *args, **kwargs)
 
     return address_options(found)

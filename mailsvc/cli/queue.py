@@ -153,4 +153,4 @@ def _due(entry: dict[str, Any]) -> str | None:
 
 def _answer(entry: dict[str, Any]) -> str | None:
     said = entry["last_smtp"]
-    return f"{said['code'] or ''} {said['text']}".strip() if said else None
+    return " ".join(str(said[part]) for part in ("code", "enhanced_code", "text") if said[part]) if said else None

@@ -110,7 +110,11 @@ def _workers(connection: Connection, now: int) -> Iterator[Finding]:
     if missing:
         what = {"deliver": "nobody delivers", "notify": "nobody posts to webhooks"}
         said = " and ".join(what[role] for role in missing)
-        yield problem("workers", said, f"start mailsvc serve, or a host with --roles {','.join(missing)}")
+        yield problem(
+            "workers",
+            said,
+            f"start mailsvc serve, or a host with --roles {','.join(missing)}; it joins some seconds after its start",
+        )
     else:
         yield well(
             "workers",
