@@ -60,4 +60,4 @@ class Dovecot(RootServer):
         # A socket of a server that was killed is no sign of life.
         run_as_root("rm", "-f", str(self.socket))
         self.launch("/usr/sbin/dovecot", "-F", "-c", str(self._configuration))
-        self.wait_for_file(self.socket)
+        self.wait_until(self.socket.exists)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
+
 __all__ = ["RootServer", "free_ports", "run_as_root", "why_not"]
 
 PATIENCE = 20.0  # seconds until a server that doesn't come up or go down has failed
@@ -67,19 +69,14 @@ class RootServer:
                 cwd=self.directory,
             )
 
-    def wait_for_port(self, host: str, port: int) -> None:
-        self._wait(lambda: _listens(host, port), f"port {port}")
-
-    def wait_for_file(self, path: Path) -> None:
-        self._wait(path.exists, str(path))
-
-    def _wait(self, is_there: Callable[[], bool], what: str) -> None:
+    def wait_until(self, is_there: Callable[[], bool]) -> None:
+        """Come back when the server that was launched is there; its log is the error."""
         assert self._process is not None
         deadline = time.monotonic() + PATIENCE
         while not is_there():
             code = self._process.poll()
             assert code is None, f"it ended with {code}:\n{self.log()}"
-            assert time.monotonic() < deadline, f"no {what} in {PATIENCE} s:\n{self.log()}"
+            assert time.monotonic() < deadline, f"not there in {PATIENCE} s:\n{self.log()}"
             time.sleep(0.02)
 
     def log(self) -> str:
@@ -90,12 +87,12 @@ class RootServer:
     def stop(self) -> None:
         """End it and see it gone."""
         if self._process is not None and self._process.poll() is None:
+            descendants = psutil.Process(self._process.pid).children(recursive=True)
             run_as_root("kill", "-TERM", str(self._process.pid))
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                run_as_root("kill", "-KILL", str(self._process.pid))
-                self._process.wait()
+            _, stubborn = psutil.wait_procs(descendants, timeout=PATIENCE)
+            if stubborn:
+                run_as_root("kill", "-KILL", *(str(process.pid) for process in stubborn))
+            self._process.wait(PATIENCE)
         self._process = None
 
     def remove(self) -> None:
@@ -104,11 +101,3 @@ class RootServer:
         if _AS_ROOT:
             run_as_root("rm", "-rf", str(self.directory))
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def _listens(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
