@@ -1,9 +1,8 @@
-"""Talking to a running service: where it is, with which key, and its refusals in one sentence.
+"""Talking to a running service, and its refusals in one sentence.
 
 Every failure is a ``ClickException``: the sentence goes to stderr, the exit code is 1.
 """
 
-import ipaddress
 import json
 import math
 import ssl
@@ -11,15 +10,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import click
 import httpcore
 
-from mailsvc import settings as settings_module
-from mailsvc.settings import Settings
-
-__all__ = ["Client", "Refused", "Reply", "Unreachable", "find_service"]
+__all__ = ["Client", "Refused", "Reply", "Unreachable", "explain_problem"]
 
 PATIENCE = 60.0  # seconds without an answer; a check of a relay takes half of it
 RETRY_SECONDS = 1.0
@@ -182,41 +178,6 @@ class Client:
         return _reply_of(answer)
 
 
-def find_service(url: str | None, key: str | None) -> Client:
-    """The service that is meant: as given, else as the environment says, else the one of this host's settings.
-
-    The key of the data directory is only sent to this host, whatever the URL.
-
-    Raises:
-        BadSetting: a setting can't be used.
-        click.UsageError: the URL is none, or no key is known for it.
-    """
-    environ_url, environ_key = settings_module.client_environ()
-    url, key = url or environ_url, key or environ_key
-    if url is None or key is None:
-        settings = settings_module.load()
-        url = url or _own_address(settings)
-        key = key or settings.api_key or (_kept_key(settings) if _is_here(url, settings) else None)
-    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-        raise click.UsageError("--key (or MAILSVC_API_KEY) is not a key: it has letters, digits, - and _ only")
-    return Client(_checked(url), key)
-
-
-def require_key(client: Client) -> Client:
-    """The same client.
-
-    Raises:
-        Unreachable: nobody answers there, which says more than a missing key.
-        click.UsageError: no key is known.
-    """
-    if client.key is None:
-        client.call("GET", "/healthz")
-        raise click.UsageError(
-            f"no API key is known for {client.url}: give --key or MAILSVC_API_KEY, or run this where the data directory is"
-        )
-    return client
-
-
 def explain_problem(problem: Mapping[str, Any]) -> str:
     """The problem's detail; its fields a line each where there are several."""
     errors = problem.get("errors") or []
@@ -252,38 +213,3 @@ def _no_connection(url: str, error: httpcore.ConnectError) -> str:
 
 def _tls(url: str) -> ssl.SSLContext | None:
     return ssl.create_default_context() if url.startswith("https:") else None
-
-
-def _own_address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - to be replaced
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
-def _is_here(url: str, settings: Settings) -> bool:
-    host = urlsplit(_checked(url)).hostname or ""
-    return url == _own_address(settings) or host == settings.host or _is_loopback(host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _kept_key(settings: Settings) -> str | None:
-    try:
-        return (settings.data_dir / "api-key").read_text("ascii").strip() or None
-    except (OSError, ValueError):
-        return None
-
-
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query
-    except ValueError:
-        is_url = False
-    if not is_url or not url.isascii() or not url.isprintable() or " " in url:
-        raise click.UsageError(f"{url!r} is not a URL such as http://127.0.0.1:8025 (--url or MAILSVC_URL)")
-    return url.rstrip("/")

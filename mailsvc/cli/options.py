@@ -6,7 +6,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from mailsvc.cli.client import Client, find_service, require_key
+from mailsvc.cli.client import Client
+from mailsvc.cli.whereabouts import find_service, require_key
 
 __all__ = ["address_options", "json_option", "with_service"]
 

@@ -1,0 +1,82 @@
+"""Where the service is, and which key may be sent there."""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+import click
+
+from mailsvc import settings as settings_module
+from mailsvc.cli.client import Client
+from mailsvc.settings import Settings
+
+__all__ = ["find_service", "require_key"]
+
+
+def find_service(url: str | None, key: str | None) -> Client:
+    """The service that is meant: as given, else as the environment says, else the one of this host's settings.
+
+    The key of the data directory is only sent to this host, whatever the URL.
+
+    Raises:
+        BadSetting: a setting can't be used.
+        click.UsageError: the URL is none, or no key is known for it.
+    """
+    environ_url, environ_key = settings_module.client_environ()
+    url, key = url or environ_url, key or environ_key
+    if url is None or key is None:
+        settings = settings_module.load()
+        url = url or _own_address(settings)
+        key = key or settings.api_key or (_kept_key(settings) if _is_here(url, settings) else None)
+    if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
+        raise click.UsageError("--key (or MAILSVC_API_KEY) is not a key: it has letters, digits, - and _ only")
+    return Client(_checked(url), key)
+
+
+def require_key(client: Client) -> Client:
+    """The same client.
+
+    Raises:
+        Unreachable: nobody answers there, which says more than a missing key.
+        click.UsageError: no key is known.
+    """
+    if client.key is None:
+        client.call("GET", "/healthz")
+        raise click.UsageError(
+            f"no API key is known for {client.url}: give --key or MAILSVC_API_KEY, or run this where the data directory is"
+        )
+    return client
+
+
+def _own_address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - to be replaced
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _is_here(url: str, settings: Settings) -> bool:
+    host = urlsplit(_checked(url)).hostname or ""
+    return url == _own_address(settings) or host == settings.host or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _kept_key(settings: Settings) -> str | None:
+    try:
+        return (settings.data_dir / "api-key").read_text("ascii").strip() or None
+    except (OSError, ValueError):
+        return None
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query
+    except ValueError:
+        is_url = False
+    if not is_url or not url.isascii() or not url.isprintable() or " " in url:
+        raise click.UsageError(f"{url!r} is not a URL such as http://127.0.0.1:8025 (--url or MAILSVC_URL)")
+    return url.rstrip("/")
