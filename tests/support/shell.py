@@ -1,0 +1,52 @@
+"""Running ``mailsvc`` as people and scripts do: a process with arguments, stdin, and an exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+
+__all__ = ["Said", "clean_environment", "mailsvc"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def json_lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def clean_environment(**settings: str) -> dict[str, str]:
+    """This process's environment with no settings but these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSVC_")}
+    return kept | {"PYTHONPATH": str(ROOT)} | {f"MAILSVC_{name.upper()}": value for name, value in settings.items()}
+
+
+def mailsvc(*arguments: str, environment: Mapping[str, str], directory: Path, stdin: str = "") -> Said:
+    """Run one command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mailsvc", *arguments],
+        env=dict(environment),
+        cwd=directory,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
