@@ -7,9 +7,7 @@ give up, and tries every mechanism of AUTH in turn (repeated refusals lock accou
 import asyncio
 import base64
 import binascii
-import contextlib
 import ssl
-from collections.abc import AsyncIterator
 from functools import lru_cache
 
 import aiosmtplib
@@ -21,7 +19,7 @@ from mailsvc.delivery.transmit import Dot, Session, TransactionResult
 from mailsvc.delivery.trouble import RelayTrouble, in_words
 from mailsvc.delivery.wire import Wire
 from mailsvc.domain.attempt import Reply, Stage
-from mailsvc.domain.relay import Relay
+from mailsvc.domain.relay import Relay, Timeouts
 
 __all__ = ["Dot", "RelayTrouble", "Session", "Submission", "TransactionResult", "open_session"]
 
@@ -53,39 +51,56 @@ async def open_session(relay: Relay) -> Session:
 
 
 async def _connect(relay: Relay) -> Wire:
-    timeouts = relay.timeouts
     client = aiosmtplib.SMTP(
         hostname=relay.host,
         port=relay.port,
         use_tls=relay.tls == "implicit",
         start_tls=False,
         tls_context=_context(relay.verify, relay.ca_pem),
-        timeout=max(timeouts.connect, timeouts.greeting),
+        timeout=None,
         local_hostname=OUR_NAME,
     )
-    async with _connected_within(client, timeouts.connect):
-        await client.connect()
+    await _Patience(client, relay.timeouts).greeted()
     transport = client.transport
     if not isinstance(transport, asyncio.Transport) or transport.is_closing():
         raise ConnectionResetError
     return Wire(transport)
 
 
-@contextlib.asynccontextmanager
-async def _connected_within(client: aiosmtplib.SMTP, seconds: float) -> AsyncIterator[None]:
+class _Patience:
     """One timeout is all that aiosmtplib has for connecting and for the greeting, which many relays delay on purpose."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(None) as limit:
 
-        def look() -> None:
-            if client.transport is None:
-                limit.reschedule(loop.time())
+    def __init__(self, client: aiosmtplib.SMTP, timeouts: Timeouts) -> None:
+        self._client, self._timeouts = client, timeouts
+        self._loop = asyncio.get_running_loop()
+        self._connect_until = self._loop.time() + timeouts.connect
+        self._limit = asyncio.timeout(None)
+        self._stage = Stage.CONNECT
+        self._look_later()
 
-        timer = loop.call_later(seconds, look)
+    def _look_later(self) -> None:
+        step = min(self._timeouts.connect, self._timeouts.greeting)
+        self._timer = self._loop.call_at(min(self._loop.time() + step, self._connect_until), self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._client.transport is not None:
+            self._stage = Stage.GREETING
+            self._limit.reschedule(now + self._timeouts.greeting)
+        elif now >= self._connect_until:
+            self._limit.reschedule(now)
+        else:
+            self._look_later()
+
+    async def greeted(self) -> None:
+        """Connect and take the greeting."""
         try:
-            yield
+            async with self._limit:
+                await self._client.connect()
+        except TimeoutError as error:
+            raise RelayTrouble(self._stage, in_words(error)) from error
         finally:
-            timer.cancel()
+            self._timer.cancel()
 
 
 def _translated(error: Exception, relay: Relay) -> RelayTrouble:
@@ -97,7 +112,7 @@ def _translated(error: Exception, relay: Relay) -> RelayTrouble:
         cause = cause.__cause__
     if isinstance(cause, ssl.SSLError) or (relay.tls == "implicit" and type(cause) is ConnectionResetError):
         return RelayTrouble(Stage.STARTTLS, in_words(cause))
-    was_connected = isinstance(error.__cause__, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPTimeoutError)
+    was_connected = isinstance(error.__cause__, aiosmtplib.SMTPServerDisconnected)
     return RelayTrouble(Stage.GREETING if was_connected else Stage.CONNECT, in_words(cause))
 
 

@@ -30,6 +30,7 @@ import re
 import socket
 import ssl
 import struct
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,7 +176,6 @@ class _Connection:
         self.protected = False
         self.user: str | None = None
         self.current: Received | None = None
-        self.read_of_body = 0
 
     async def talk(self) -> None:
         await self.play(self.server.mood("connect"))
@@ -260,16 +260,20 @@ class _Connection:
         return line
 
     async def content(self) -> bytes:
-        self.buffer = b"\r\n" + self.buffer  # the dot may be the first line
+        body, seen = bytearray(b"\r\n" + self.buffer), 0  # the dot may be the first line
+        self.buffer = b""
         stops = sorted((int(key[5:]) for key in self.server.script if key.startswith("body:")), reverse=True)
-        while (end := self.buffer.find(b"\r\n.\r\n")) < 0 or stops:
-            if stops and len(self.buffer) - 2 >= stops[-1]:
+        while (end := body.find(b"\r\n.\r\n", max(0, seen - 4))) < 0 or stops:
+            if stops and len(body) - 2 >= stops[-1]:
                 await self.play(self.server.mood(f"body:{stops.pop()}"))
             elif end >= 0:
                 break
             else:
+                seen = len(body)
                 await self.more()
-        content, self.buffer = self.buffer[2 : end + 2], self.buffer[end + 5 :]
+                body += self.buffer
+                self.buffer = b""
+        content, self.buffer = bytes(body[2 : end + 2]), bytes(body[end + 5 :])
         return (b"\r\n" + content).replace(b"\r\n.", b"\r\n")[2:]
 
     # Commands
@@ -376,5 +380,7 @@ def _context(certificate: Certificate) -> ssl.SSLContext:
     leaf.configure_cert(context)
     if certificate == "old":
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     return context
