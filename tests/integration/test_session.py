@@ -503,14 +503,15 @@ async def test_the_dot_is_announced_when_the_kernel_has_all_the_rest(tls: Any) -
 
     class Watching(Dots):
         def about(self, accepted: Sequence[int]) -> bool:
-            upper = session._wire._transport
-            lower = upper._ssl_protocol._transport if tls != "none" else upper  # type: ignore[attr-defined]
             unsent.append(upper.get_write_buffer_size() + lower.get_write_buffer_size())
             return True
 
     async with FaultyServer(tls=tls, small=True) as server:
         session = await open_session(server.relay())
-        result = await session.submit(mail(content=LARGE[: 78 * 20_000]), Watching())
+        upper = session._wire._transport
+        lower = upper._ssl_protocol._transport if tls != "none" else upper  # type: ignore[attr-defined]
+        upper.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        result = await session.submit(mail(content=LARGE[: 78 * 5_000]), Watching())
 
     assert (fates(result), unsent) == ([SENT], [0])
 
