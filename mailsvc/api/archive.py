@@ -1,9 +1,11 @@
 """GET /v1/messages: what was handed in, what became of it, and the bytes that were sent."""
 
+import re
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import MultiDict
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
@@ -22,6 +24,8 @@ blueprint = Blueprint("archive", __name__)
 
 _FILTERS = ("status", "recipient", "tag", "from", "since", "until", "q")
 _STATUSES = frozenset({*(s.value for s in Status), "partial"})
+_WITHOUT_PLUS = re.compile(r" (?=\d\d:\d\d$)")
+MOST_VALUES, LONGEST_VALUE = 100, 1000
 
 
 class SmtpReply(msgspec.Struct):
@@ -149,7 +153,7 @@ class MessageEventPage(msgspec.Struct):
 @needs("read")
 def list_messages() -> Response:
     """Messages, newest first."""
-    refuse_unknown_arguments(*_FILTERS, "limit", "cursor")
+    refuse_unknown_arguments(*_FILTERS, "metadata.", "limit", "cursor")
     page = requested_page("msg")
     wanted = _filter()
     with services().database.read() as connection:
@@ -171,7 +175,8 @@ def get_message(id_: str) -> Response:
         row = found_message(connection, id_)
         shown = read.message_objects(connection, [row])[0]
         if include:
-            shown["text"], shown["html"] = content_of(read.content(connection, id_) or b"")
+            content = read.content(connection, id_)
+            shown["text"], shown["html"] = (None, None) if content is None else content_of(content)
     return jsonify(shown)
 
 
@@ -221,6 +226,7 @@ def found_message(connection: Any, id_: str) -> Any:
 
 def _filter() -> read.Filter:
     arguments = request.args
+    _bound(arguments)
     for status in arguments.getlist("status"):
         if status not in _STATUSES:
             raise Invalid(
@@ -236,19 +242,27 @@ def _filter() -> read.Filter:
         recipient=tuple(arguments.getlist("recipient")),
         tag=tuple(arguments.getlist("tag")),
         sender=tuple(arguments.getlist("from")),
-        since=_instant("since"),
-        until=_instant("until"),
+        since=min(_instants("since"), default=None),
+        until=max(_instants("until"), default=None),
         metadata=metadata,
         text=tuple(arguments.getlist("q")),
     )
 
 
-def _instant(name: str) -> int | None:
-    text = request.args.get(name)
-    if text is None:
-        return None
+def _bound(arguments: MultiDict[str, str]) -> None:
+    """A database refuses longer patterns and deeper conditions in words that nobody can use."""
+    values = list(arguments.items(multi=True))
+    for name, value in values:
+        if max(len(name), len(value)) > LONGEST_VALUE:
+            raise Invalid(FieldError(name[:100], f"must have at most {LONGEST_VALUE} characters"))
+    if len(values) > MOST_VALUES:
+        raise Invalid(FieldError(values[-1][0], f"is one filter too many; at most {MOST_VALUES} can be given"))
+
+
+def _instants(name: str) -> list[int]:
     try:
-        return clock.parse_rfc3339(text.replace(" ", "+"))  # a + that was not percent-encoded arrives as a space
+        # A + that was not percent-encoded arrives as a space.
+        return [clock.parse_rfc3339(_WITHOUT_PLUS.sub("+", text)) for text in request.args.getlist(name)]
     except ValueError as error:
         raise Invalid(FieldError(name, str(error))) from None
 
@@ -261,6 +275,7 @@ OPERATIONS = {
             "status": "Only messages of this status; may be repeated.",
             "recipient": "Only messages to this address; may be repeated.",
             "tag": "Only messages with this tag; may be repeated.",
+            "metadata.KEY": "Only messages whose metadata has this value at KEY; may be repeated.",
             "from": "Only messages whose sender contains this; may be repeated.",
             "since": "Only messages accepted at or after this RFC 3339 time.",
             "until": "Only messages accepted before this RFC 3339 time.",

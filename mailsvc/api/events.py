@@ -21,6 +21,8 @@ __all__ = ["OPERATIONS", "EventObject", "EventPage", "blueprint"]
 blueprint = Blueprint("events", __name__)
 
 DEFAULT, MOST, LONGEST_WAIT = 50, 200, 30
+FURTHEST = 2**63 - 1  # positions are 64-bit numbers
+LOOK_EVERY = 2.0  # seconds; a bell is only a hint, and rings on its own host only
 
 
 class EventObject(msgspec.Struct):
@@ -53,7 +55,7 @@ def list_events() -> Response:
         with services().database.read() as connection:
             rows = wanted.look(connection)
         remaining = deadline - clock.monotonic()
-        if rows or remaining <= 0 or not feed.wait(mark, remaining):
+        if rows or remaining <= 0 or not feed.wait(mark, min(remaining, LOOK_EVERY)):
             return _page(rows, wanted)
 
 
@@ -67,7 +69,9 @@ class _Wanted:
         for pattern in self.types:
             if not is_pattern(pattern):
                 raise Invalid(FieldError("type", f"{pattern[:100]!r} is not an event type; see the list of events"))
-        self.message = request.args.get("message")
+        self.messages = request.args.getlist("message")
+        if len(self.types) + len(self.messages) > MOST:
+            raise Invalid(FieldError("message", f"and type can be given {MOST} times at most"))
         after = request.args.get("after") or request.args.get("cursor") or "beginning"
         with services().database.read() as connection:
             self.position = _position(connection, after)
@@ -77,8 +81,8 @@ class _Wanted:
         found: list[Any] = []
         while len(found) < self.limit:
             condition = (event.c.app_id == caller().app_id) & (event.c.position > self.position)
-            if self.message is not None:
-                condition &= event.c.message_id == self.message
+            if self.messages:
+                condition &= event.c.message_id.in_(self.messages)
             rows = connection.execute(
                 select(event.c.position, event.c.type, event.c.body)
                 .where(condition)
@@ -102,8 +106,9 @@ def _position(connection: Connection, after: str) -> int:
         return 0
     if after == "now":
         return connection.execute(select(func.max(event.c.position))).scalar() or 0
-    if after.startswith("pos_") and after[4:].isascii() and after[4:].isdigit() and len(after) < 24:
-        return int(after[4:])
+    number = after.removeprefix("pos_")
+    if number != after and number.isascii() and number.isdigit() and len(number) < 20 and int(number) <= FURTHEST:
+        return int(number)
     if is_id(after, "evt"):
         condition = (event.c.id == after) & (event.c.app_id == caller().app_id)
         found = connection.execute(select(event.c.position).where(condition)).scalar()
@@ -134,7 +139,7 @@ OPERATIONS = {
             "after": "An event's id or a next_cursor; now; beginning (the default).",
             "wait": f"Seconds to wait for news, up to {LONGEST_WAIT}.",
             "type": "A type or a pattern such as message.*; may be repeated.",
-            "message": "Only events of this message.",
+            "message": "Only events of this message; may be repeated.",
             "limit": f"How many to answer, from 1 to {MOST}; {DEFAULT} unless given.",
         },
     ),

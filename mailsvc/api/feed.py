@@ -32,16 +32,14 @@ class Feed:
         return self._rings
 
     def wait(self, mark: int, timeout: float) -> bool:
-        """Sleep until there was a ring since the mark, or the time is up. Returns whether looking again is worth it."""
+        """Sleep until there was a ring since the mark, or the time is up. False means: answer now, whatever there is."""
         with self._changed:
             if self._stopping or self._waiting >= MOST_WAITING:
                 return False
             self._waiting += 1
             try:
-                return (
-                    self._changed.wait_for(lambda: self._rings != mark or self._stopping, timeout)
-                    and not self._stopping
-                )
+                self._changed.wait_for(lambda: self._rings != mark or self._stopping, timeout)
+                return not self._stopping
             finally:
                 self._waiting -= 1
 

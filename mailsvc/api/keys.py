@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, digest_of, needs
@@ -167,14 +167,15 @@ def _found(connection: Connection, id_: str) -> Any:
 
 def _keep_an_admin(connection: Connection, id_: str) -> None:
     """Nobody may lock themselves out: somebody with scope admin must be left."""
-    others = (
+    in_force = (
         (api_key.c.app_id == caller().app_id)
-        & (api_key.c.id != id_)
         & api_key.c.revoked_at.is_(None)
         & api_key.c.scopes.contains('"admin"')
         & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > clock.now())
     )
-    if not connection.execute(select(func.count()).select_from(api_key).where(others)).scalar_one():
+    # All of them are locked, in one order: two admins who revoke each other's keys can't both succeed.
+    admins = connection.execute(select(api_key.c.id).where(in_force).order_by(api_key.c.id).with_for_update()).scalars()
+    if set(admins) <= {id_}:
         raise Conflict("this is the last key with scope admin; make another one first")
 
 
@@ -182,10 +183,11 @@ def _app_for(connection: Connection, named: str | None) -> str:
     own = caller().app_id
     if named is None:
         return own
-    first = connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar()
-    if own != first:
-        raise Forbidden("only admin keys of the first app may make keys for another app")
     found = connection.execute(select(app.c.id).where(or_(app.c.id == named, app.c.name == named))).scalar()
+    if found == own:
+        return own
+    if own != connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar():
+        raise Forbidden("only admin keys of the first app may make keys for another app")
     if found is None:
         raise Invalid(FieldError("app", f"there is no app {named[:100]!r}"))
     return str(found)

@@ -1,6 +1,6 @@
 """/v1/suppressions: addresses that this application must not mail."""
 
-from typing import Any, Literal
+from typing import Any, get_args
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
@@ -14,8 +14,10 @@ from mailsvc.api.services import services
 from mailsvc.domain.address import parse_mailbox
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.fieldtext import field_flaw
+from mailsvc.domain.ids import is_id
 from mailsvc.outbox.announce import News, announce
-from mailsvc.outbox.suppress import Suppression, add_suppressions, as_shown
+from mailsvc.outbox.read import canonical
+from mailsvc.outbox.suppress import Reason, Suppression, add_suppressions, as_shown
 from mailsvc.runtime.wake import EVENTS, NOTIFY
 from mailsvc.store.tables import suppression
 
@@ -30,16 +32,17 @@ class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
     """An address, and why it must not be mailed; with a tag, only messages with that tag are held back."""
 
     address: str
-    reason: Literal["manual", "hard_bounce", "complaint", "unsubscribe"] = "manual"
+    reason: Reason = "manual"
     tag: str | None = None
     note: str | None = None
+    event_id: str | None = None
 
 
 class SuppressionChange(msgspec.Struct, forbid_unknown_fields=True):
     """What of an entry may be changed."""
 
     note: str | None | msgspec.UnsetType = msgspec.UNSET
-    reason: Literal["manual", "hard_bounce", "complaint", "unsubscribe"] | msgspec.UnsetType = msgspec.UNSET
+    reason: Reason | msgspec.UnsetType = msgspec.UNSET
 
 
 class SuppressionObject(msgspec.Struct):
@@ -72,9 +75,9 @@ def list_suppressions() -> Response:
     if page.before is not None:
         conditions.append(suppression.c.id < page.before)
     if addresses := request.args.getlist("address"):
-        conditions.append(suppression.c.address.in_([a.lower() for a in addresses]))
+        conditions.append(suppression.c.address.in_([canonical(a).lower() for a in addresses]))
     if reasons := request.args.getlist("reason"):
-        conditions.append(suppression.c.reason.in_(reasons))
+        conditions.append(suppression.c.reason.in_(_known(reasons)))
     if tags := request.args.getlist("tag"):
         conditions.append(suppression.c.tag.in_(tags))
     with services().database.read() as connection:
@@ -85,12 +88,13 @@ def list_suppressions() -> Response:
 
 
 @blueprint.post("/v1/suppressions")
-@needs("send")
+@needs("admin")
 def create_suppression() -> tuple[Response, int]:
     """Stop mailing an address."""
     refuse_unknown_arguments()
     given = read_json(NewSuppression)
-    wanted = Suppression(caller().app_id, _checked_address(given), given.reason, given.tag or "", given.note)
+    address = _checked_address(given)
+    wanted = Suppression(caller().app_id, address, given.reason, given.tag or "", given.note, given.event_id)
     with services().database.write() as connection:
         added = add_suppressions(connection, [wanted], now=services().database.now())
         if not added:
@@ -109,7 +113,7 @@ def get_suppression(id_: str) -> Response:
 
 
 @blueprint.patch("/v1/suppressions/<id_>")
-@needs("send")
+@needs("admin")
 def change_suppression(id_: str) -> Response:
     """Change its note or reason."""
     refuse_unknown_arguments()
@@ -126,7 +130,7 @@ def change_suppression(id_: str) -> Response:
 
 
 @blueprint.delete("/v1/suppressions/<id_>")
-@needs("send")
+@needs("admin")
 def delete_suppression(id_: str) -> tuple[str, int]:
     """Mail the address again."""
     refuse_unknown_arguments()
@@ -154,10 +158,21 @@ def _shown(row: Any) -> dict[str, Any]:
 def _checked_address(given: NewSuppression) -> str:
     _check_text("tag", given.tag, MOST_TAG)
     _check_text("note", given.note, MOST_NOTE)
+    if given.event_id is not None and not is_id(given.event_id, "evt"):
+        raise Invalid(FieldError("event_id", "is not an event's id"))
     try:
         return parse_mailbox(given.address).addr
     except ValueError as error:
         raise Invalid(FieldError("address", str(error))) from None
+
+
+def _known(reasons: list[str]) -> list[str]:
+    for reason in reasons:
+        if reason not in get_args(Reason):
+            raise Invalid(
+                FieldError("reason", f"{reason[:100]!r} is not a reason; known are {', '.join(get_args(Reason))}")
+            )
+    return reasons
 
 
 def _check_text(field: str, text: str | None, most: int) -> None:

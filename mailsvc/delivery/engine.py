@@ -43,6 +43,8 @@ class Dot(msgspec.Struct, frozen=True, gc=False):
 
 Step: TypeAlias = Write | Expect | Body | Dot
 
+_EXPECT = {stage: Expect(stage) for stage in Stage}
+
 
 class Broken(Exception):
     """The connection is of no more use: lost, timed out, or out of step."""
@@ -127,7 +129,7 @@ class _Talk:
         return (self._stage is Stage.MAIL and n > 0) or (is_data and not self._accepted)
 
     def _expect(self, stage: Stage) -> Generator[Step, "Reply | bool | None", Reply]:
-        reply = yield Expect(stage)
+        reply = yield _EXPECT[stage]
         assert isinstance(reply, Reply)
         if reply.code == CLOSING or is_about_session(stage, reply):
             self._closing, self._in_step = reply, False

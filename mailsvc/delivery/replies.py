@@ -9,8 +9,15 @@ __all__ = ["ReplyParser", "reply_of"]
 MOST_LINE = 8 * 1024
 MOST_REPLY = 32 * 1024
 
+MOST_KNOWN = 512
+USUAL_LINE = 64
+
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)", re.ASCII)  # RFC 2034 section 4
+
+
+# Relays say few things, over and over: lines that were a whole reply, and what they came to.
+_known: dict[bytes, Reply] = {}
 
 
 class ReplyParser:
@@ -34,7 +41,10 @@ class ReplyParser:
         for line in lines:
             if self.flaw is not None:
                 break
-            if (reply := self._take(line)) is not None:
+            reply = None if self._lines else _known.get(line)
+            if reply is None:
+                reply = self._take(line)
+            if reply is not None:
                 replies.append(reply)
         if len(self._buffer) > MOST_LINE:
             self.flaw = self.flaw or "a reply line of more than 8 KiB"
@@ -62,12 +72,21 @@ class ReplyParser:
             return None
         self._code = match[1]
         self._lines.append((match[3] or b"").decode("utf-8", "replace"))
-        return None if match[2] == b"-" else self._finish()
+        return None if match[2] == b"-" else self._finish(line)
 
-    def _finish(self) -> Reply:
+    def _finish(self, line: bytes) -> Reply:
         lines = self._lines
         self._lines, self._size = [], 0
-        return reply_of(int(self._code), lines)
+        reply = reply_of(int(self._code), lines)
+        if len(lines) == 1 and len(line) <= USUAL_LINE:
+            _remember(line, reply)
+        return reply
+
+
+def _remember(line: bytes, reply: Reply) -> None:
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known[line] = reply
 
 
 def reply_of(code: int, lines: list[str]) -> Reply:

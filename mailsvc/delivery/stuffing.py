@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from mailsvc.mime.wire import is_crlf_only
+
 __all__ = ["CHUNK", "require_crlf", "stuffed"]
 
 CHUNK = 64 * 1024
@@ -9,9 +11,8 @@ CHUNK = 64 * 1024
 
 def require_crlf(content: bytes) -> None:
     """Raises ValueError where a CR or LF stands alone: some servers would see the end of the message there."""
-    breaks = content.count(b"\r\n")
-    if content.count(b"\n") != breaks or content.count(b"\r") != breaks:
-        raise ValueError("the content has a bare CR or LF")
+    if not is_crlf_only(content):
+        raise ValueError("the content has a bare CR or LF, or a NUL")
 
 
 def stuffed(content: bytes) -> Iterator[bytes | memoryview]:

@@ -87,6 +87,9 @@ class Session:
         try:
             step = next(talk)
             while True:
+                if type(step) is engine.Expect and (reply := self._wire.pop()) is not None:
+                    step = talk.send(reply)
+                    continue
                 try:
                     answer = await self._do(step, submission, dot)
                 except engine.Broken as broken:
@@ -98,23 +101,22 @@ class Session:
             return finding
 
     async def _do(self, step: engine.Step, submission: Submission, dot: Dot) -> Reply | bool | None:
+        # Told apart by type, not by match: this runs for every reply of every message.
         timeouts = self.relay.timeouts
-        match step:
-            case engine.Write(data):
-                self._wire.write(data)
-                return None
-            case engine.Expect(stage):
-                seconds: float = getattr(timeouts, stage.value)
-                return await self._wire.reply(seconds)
-            case engine.Body():
-                await self._wire.send_body(submission.content, timeouts.body)
-                return None
-            case engine.Dot(accepted):
-                if not dot.about(accepted):
-                    return False
-                self._wire.listener = dot
-                self._wire.write(b".\r\n")
-                return True
+        if isinstance(step, engine.Expect):
+            seconds: float = getattr(timeouts, step.stage.value)
+            return await self._wire.reply(seconds)
+        if isinstance(step, engine.Write):
+            self._wire.write(step.data)
+            return None
+        if isinstance(step, engine.Body):
+            await self._wire.send_body(submission.content, timeouts.body)
+            return None
+        if not dot.about(step.accepted):
+            return False
+        self._wire.listener = dot
+        self._wire.write(b".\r\n")
+        return True
 
     async def quit(self) -> None:
         """Leave politely, but not for long."""

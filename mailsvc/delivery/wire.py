@@ -43,9 +43,7 @@ class Wire(asyncio.Protocol):
 
     def _take(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
         self._transport, self._beneath = transport, beneath
-        # So every change of what is unsent calls pause_writing or resume_writing, and they wake us to look.
-        beneath.set_write_buffer_limits(high=0, low=0)
-        transport.set_write_buffer_limits(high=0, low=0)
+        self._hears_of_unsent = False
 
     # What the transport calls
 
@@ -104,6 +102,10 @@ class Wire(asyncio.Protocol):
         self._replies.clear()
         self.fail(text)
 
+    def pop(self) -> Reply | None:
+        """A reply that has already come."""
+        return self._replies.popleft() if self._replies else None
+
     async def reply(self, seconds: float) -> Reply:
         """The next reply."""
         while not self._replies:
@@ -129,6 +131,11 @@ class Wire(asyncio.Protocol):
             raise Broken("the relay answered in the middle of the message")
 
     async def _drained(self, seconds: float) -> None:
+        if not self._hears_of_unsent:
+            # From now on every change of what is unsent calls pause_writing or resume_writing: they wake us to look.
+            self._beneath.set_write_buffer_limits(high=0, low=0)
+            self._transport.set_write_buffer_limits(high=0, low=0)
+            self._hears_of_unsent = True
         while self.unsent and self.fault is None and not self._replies:
             await self._wait(seconds)
         self._raise_if_broken()

@@ -5,7 +5,7 @@ A repeated or late input that is not in the table changes nothing: ``follow`` an
 
 from enum import StrEnum
 
-__all__ = ["FINAL", "RECALLABLE", "Change", "Status", "follow", "message_status"]
+__all__ = ["ATTENTION", "FINAL", "PARTIAL", "RECALLABLE", "Change", "Status", "follow", "message_status"]
 
 
 class Status(StrEnum):
@@ -92,11 +92,12 @@ def follow(status: Status, change: Change) -> Status | None:
     return _TABLE.get((status, change))
 
 
-_ATTENTION = (S.HELD, S.DEFERRED, S.SENDING, S.QUEUED, S.SCHEDULED)
+ATTENTION = (S.HELD, S.DEFERRED, S.SENDING, S.QUEUED, S.SCHEDULED)
+PARTIAL = "partial"  # all deliveries have ended, not all alike
 
 
 def message_status(statuses: set[str]) -> str:
     """A message's status out of its deliveries': all alike, else what needs attention first, else ``partial``."""
     if len(statuses) == 1:
         return next(iter(statuses))
-    return next((s.value for s in _ATTENTION if s.value in statuses), "partial")
+    return next((s.value for s in ATTENTION if s.value in statuses), PARTIAL)

@@ -168,6 +168,8 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
         message,
         content,
         _delivery_rows(message, prepared.recipients, prepared.priority, terms),
+        prepared.tags,
+        prepared.metadata,
     )
 
 

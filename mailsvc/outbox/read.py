@@ -4,16 +4,18 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
 
 from mailsvc import clock
-from mailsvc.domain.lifecycle import Status, message_status
+from mailsvc.domain.address import parse_mailbox
+from mailsvc.domain.lifecycle import ATTENTION, FINAL, PARTIAL, Status, message_status
 from mailsvc.outbox.consign import PRIORITIES, compact
 from mailsvc.store.tables import attempt, body, delivery, event, message, relay
 
-__all__ = ["Filter", "attempts_of", "content", "events_of", "find", "message_objects", "page"]
+__all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find", "message_objects", "page"]
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _TRIED_AGAIN = frozenset({Status.QUEUED.value, Status.SCHEDULED.value, Status.DEFERRED.value})
@@ -43,13 +45,13 @@ def page(
 ) -> list[dict[str, Any]]:
     """At most ``limit`` messages, newest first, beginning below the id ``before``."""
     found: list[dict[str, Any]] = []
-    conditions = [message.c.app_id == app_id, *_conditions(wanted)]
+    conditions = [message.c.app_id == app_id, *_conditions(app_id, wanted)]
     while len(found) < limit:
         below = [message.c.id < before] if before is not None else []
         rows = connection.execute(
             _messages().where(*conditions, *below).order_by(message.c.id.desc()).limit(limit)
         ).all()
-        shown = message_objects(connection, rows)
+        shown = message_objects(connection, [row for row in rows if _fits(row, wanted)])
         found += [m for m in shown if not wanted.status or m["status"] in wanted.status]
         if len(rows) < limit:
             break
@@ -104,22 +106,30 @@ def _messages() -> Any:
     return select(message, relay.c.name.label("relay_name")).outerjoin(relay, relay.c.id == message.c.relay_id)
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def canonical(address: str) -> str:
+    """The spelling in which addresses are kept, whichever way this one is written."""
+    try:
+        return parse_mailbox(address).addr
+    except ValueError:
+        return address
+
+
+def _conditions(app_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
+    """What the database can tell. Where LIKE ignores case or finds a part of something else, ``_fits`` decides."""
     conditions = [
         _any(wanted.tag, lambda tag: _contains(message.c.tags, compact(tag))),
-        _any(wanted.sender, lambda text: func.lower(message.c.sender).contains(text.lower(), autoescape=True)),
+        _any(wanted.sender, lambda text: _says(message.c.sender, text)),
         _any(wanted.text, _mentions),
+        _any(wanted.status, _has_status),
         *(
             _any(values, lambda value, k=key: _contains(message.c.metadata, f"{compact(k)}:{compact(value)}"))
             for key, values in wanted.metadata.items()
         ),
     ]
     if wanted.recipient:
-        addresses = list({*wanted.recipient, *(r.lower() for r in wanted.recipient)})
-        conditions.append(_has_delivery(delivery.c.recipient.in_(addresses)))
-    real = [s for s in wanted.status if s != "partial"]
-    if real and len(real) == len(wanted.status):
-        conditions.append(_has_delivery(delivery.c.status.in_(real)))
+        spellings = {canonical(r) for r in wanted.recipient}
+        chosen = delivery.c.recipient.in_(spellings | {r.lower() for r in spellings})
+        conditions.append(message.c.id.in_(select(delivery.c.message_id).where(delivery.c.app_id == app_id, chosen)))
     if wanted.since is not None:
         conditions.append(message.c.created_at >= wanted.since)
     if wanted.until is not None:
@@ -137,17 +147,59 @@ def _contains(column: Any, fragment: str) -> ColumnElement[bool]:
     return found
 
 
+def _says(column: Any, text: str) -> ColumnElement[bool]:
+    # SQLite's lower() knows ASCII only: what is spelt exactly so must be found there, too.
+    return or_(_contains(func.lower(column), text.lower()), _contains(column, text))
+
+
 def _mentions(text: str) -> ColumnElement[bool]:
     return or_(
-        func.lower(message.c.subject).contains(text.lower(), autoescape=True),
-        func.lower(message.c.submitted).contains(text.lower(), autoescape=True),
+        _says(message.c.subject, text),
+        _says(message.c.submitted, compact(text)[1:-1]),
         message.c.message_id == text,
         message.c.id == text,
     )
 
 
+def _has_status(status: str) -> ColumnElement[bool]:
+    """The same as ``lifecycle.message_status`` says of the deliveries."""
+    if status == PARTIAL:
+        return and_(~_has_delivery(delivery.c.status.not_in(FINAL)), ~_all_alike())
+    if status in FINAL:
+        return and_(_has_delivery(delivery.c.status == status), ~_has_delivery(delivery.c.status != status))
+    earlier = ATTENTION[: ATTENTION.index(Status(status))]
+    return and_(_has_delivery(delivery.c.status == status), ~_has_delivery(delivery.c.status.in_(earlier)))
+
+
+def _all_alike() -> ColumnElement[bool]:
+    span = select(func.min(delivery.c.status) == func.max(delivery.c.status)).where(
+        delivery.c.message_id == message.c.id
+    )
+    return span.scalar_subquery()
+
+
 def _has_delivery(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(and_(delivery.c.message_id == message.c.id, condition))
+
+
+def _fits(row: Any, wanted: Filter) -> bool:
+    return (
+        (not wanted.tag or not set(wanted.tag).isdisjoint(json.loads(row.tags)))
+        and (not wanted.metadata or _has_metadata(json.loads(row.metadata), wanted))
+        and (not wanted.text or any(_is_mentioned(text.casefold(), row) for text in wanted.text))
+    )
+
+
+def _has_metadata(metadata: dict[str, str], wanted: Filter) -> bool:
+    return all(metadata.get(key) in values for key, values in wanted.metadata.items())
+
+
+def _is_mentioned(text: str, row: Any) -> bool:
+    """In the subject, an address or a name, an id; not in the names of members or elsewhere in what was submitted."""
+    submitted = json.loads(row.submitted)
+    addresses = chain(*(submitted[member] for member in ("to", "cc", "bcc", "reply_to")))
+    said = (row.subject or "", row.sender, row.id, row.message_id, *addresses)
+    return any(text in words.casefold() for words in said)
 
 
 def _message_object(row: Any, deliveries: list[Any]) -> dict[str, Any]:

@@ -130,6 +130,8 @@ def _steps(findings: Sequence[Finding], rows: dict[str, Any], now: int) -> list[
             continue
         if finding.lease_token is not None and finding.lease_token != row.lease_token:
             continue  # its lease had run out, and somebody else holds it or has finished it
+        if finding.lease_token is None and row.status == Status.SENDING:
+            continue  # it may be on its way at this moment: only the holder of the claim knows what becomes of it
         status = follow(Status(row.status), finding.change)
         if status is None:
             continue

@@ -31,11 +31,11 @@ def steer(connection: Connection, message_id: str, change: Change, *, now: int) 
     Raises:
         Conflict: not one delivery allows it.
     """
-    ids = _ids(connection, message_id)
-    due_at = now if change in (Change.RETRY, Change.RELEASE) else None
     if change is Change.RETRY:
         _renew_expiry(connection, message_id, now)
-    changed = record(connection, [Finding(id_, change, due_at=due_at) for id_ in ids], now=now)
+    due_at = _due_at(connection, message_id, change, now)
+    findings = [Finding(id_, change, due_at=due_at) for id_ in _ids(connection, message_id)]
+    changed = record(connection, findings, now=now)
     answer = []
     for row in connection.execute(select(delivery).where(delivery.c.message_id == message_id).order_by(delivery.c.id)):
         done = row.id in changed
@@ -64,6 +64,13 @@ def _explain(change: Change, status: str) -> str:
 
 def _ids(connection: Connection, message_id: str) -> list[str]:
     return list(connection.execute(select(delivery.c.id).where(delivery.c.message_id == message_id)).scalars())
+
+
+def _due_at(connection: Connection, message_id: str, change: Change, now: int) -> int | None:
+    if change is Change.RELEASE:
+        scheduled_at = connection.execute(select(message.c.scheduled_at).where(message.c.id == message_id)).scalar()
+        return max(now, scheduled_at or now)  # held and let go again, it still is not sent before its time
+    return now if change is Change.RETRY else None
 
 
 def _renew_expiry(connection: Connection, message_id: str, now: int) -> None:
@@ -105,15 +112,8 @@ def amend(connection: Connection, message_id: str, wanted: Amendment, *, now: in
         raise Conflict(f"the message can't be changed any more: a delivery is {', '.join(stuck) or 'suppressed'}")
     facts = connection.execute(select(message).where(message.c.id == message_id)).one()
     scheduled_at = None if wanted.unschedule else (wanted.scheduled_at or facts.scheduled_at)
-    if scheduled_at is not None and scheduled_at <= now:
-        scheduled_at = None
     priority = facts.priority if wanted.priority is None else PRIORITIES[wanted.priority]
-    span = (
-        facts.expires_at - (facts.scheduled_at or facts.created_at)
-        if wanted.expires_in is None
-        else wanted.expires_in * clock.SECOND
-    )
-    expires_at = (scheduled_at or facts.created_at) + span
+    expires_at = _expires_at(facts, wanted, scheduled_at, now)
     changed = {
         "scheduled_at": scheduled_at,
         "priority": priority,
@@ -121,7 +121,17 @@ def amend(connection: Connection, message_id: str, wanted: Amendment, *, now: in
     }
     connection.execute(update(message).where(message.c.id == message_id).values(**changed))
     name = next(name for name, number in PRIORITIES.items() if number == priority)
-    _move(connection, rows, scheduled_at, expires_at, now - HEAD_START[name], now)
+    waits_until = scheduled_at if scheduled_at is not None and scheduled_at > now else None
+    _move(connection, rows, waits_until, expires_at, now - HEAD_START[name], now)
+
+
+def _expires_at(facts: Any, wanted: Amendment, scheduled_at: int | None, now: int) -> int:
+    began = facts.scheduled_at or facts.created_at
+    span = facts.expires_at - began if wanted.expires_in is None else wanted.expires_in * clock.SECOND
+    if wanted.unschedule:
+        # Counted from its acceptance it might have expired while it waited for the time that it was given at first.
+        return int(min(began, now) + span)
+    return int((scheduled_at or facts.created_at) + span)
 
 
 def _move(

@@ -1,0 +1,266 @@
+"""The feed of events: complete, in order, continued by cursors, and waiting for news without losing any."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from mailsvc.api.events import EventPage
+from mailsvc.domain.lifecycle import Change
+from mailsvc.outbox.announce import News, announce
+from mailsvc.store.tables import event
+from tests.support.api import Client, House, open_house
+from tests.support.letters import claim_all, settle, submit, writer
+
+
+@pytest.fixture
+def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
+    house = open_house(tmp_path, database_url)
+    yield house
+    house.services.feed.stop()
+    house.close()
+
+
+@pytest.fixture
+def shop(house: House) -> Client:
+    return writer(house, "shop")
+
+
+def feed(client: Client, query: str = "") -> dict[str, Any]:
+    answer = client.get(f"/events?{query}")
+    assert answer.status_code == 200, answer.json
+    msgspec.convert(answer.json, EventPage, strict=True)
+    return dict(answer.json)
+
+
+def types(page: dict[str, Any]) -> list[str]:
+    return [e["type"] for e in page["data"]]
+
+
+def tell(house: House, app_id: str, *kinds: str) -> None:
+    """Events come up, as another process would announce them; nobody rings."""
+    with house.database.write() as connection:
+        announce(connection, [News(app_id, kind, {}) for kind in kinds], now=house.database.now())
+
+
+class Poll(threading.Thread):
+    """A request that waits for news."""
+
+    def __init__(self, client: Client, query: str) -> None:
+        super().__init__()
+        self.client, self.query = client, query
+        self.page: dict[str, Any] = {}
+
+    def run(self) -> None:
+        self.page = feed(self.client, self.query)
+
+    def start_waiting(self, house: House) -> "Poll":
+        """Start, and return once it sleeps."""
+        waits = threading.Event()
+        original = type(house.services.feed).wait
+
+        def wait(mark: int, timeout: float) -> bool:
+            waits.set()
+            return original(house.services.feed, mark, timeout)
+
+        house.services.feed.wait = wait  # type: ignore[method-assign]
+        self.start()
+        assert waits.wait(10)
+        return self
+
+
+class TestOrder:
+    def test_it_begins_with_the_oldest_and_ends_with_the_newest(self, house: House, shop: Client) -> None:
+        """The feed is oldest first and complete, as webhooks would carry it."""
+        id_ = submit(shop)["id"]
+        settle(house, claim_all(house)[0], Change.BOUNCE, code=550)
+        page = feed(shop)
+
+        assert types(page) == ["message.queued", "message.bounced"]
+        assert [e["sequence"] for e in page["data"]] == [1, 2]
+        assert {"message_id": id_, "recipient": "alice@example.test", "status": "bounced"}.items() <= page["data"][1][
+            "data"
+        ].items()
+
+    def test_every_event_of_a_message_names_its_tags_and_metadata(self, house: House, shop: Client) -> None:
+        """Also the first one, so that an application can tell at once what it is about."""
+        submit(shop, tags=["receipt"], metadata={"order": "17"})
+        settle(house, claim_all(house)[0], Change.SENT)
+
+        assert [(e["data"]["tags"], e["data"]["metadata"]) for e in feed(shop)["data"]] == [
+            (["receipt"], {"order": "17"})
+        ] * 2
+
+    def test_bodies_are_sent_as_they_were_frozen(self, house: House, shop: Client) -> None:
+        """The same bytes that a webhook carries."""
+        submit(shop, tags=["ü"], metadata={"b": "1", "a": "</é>"})
+        with house.database.read() as connection:
+            frozen = connection.execute(select(event.c.body)).scalar_one()
+
+        assert frozen.encode() in shop.get("/events").data
+
+    def test_pages_follow_one_another_while_events_are_added(self, house: House, shop: Client) -> None:
+        """A consumer that follows next_cursor sees every event once, also those that come meanwhile."""
+        seen, query = [], "limit=2"
+        for n in range(5):
+            submit(shop)
+            submit(shop, tags=[str(n)])
+            page = feed(shop, query)
+            seen += [e["id"] for e in page["data"]]
+            query = f"limit=2&after={page['next_cursor']}"
+
+        assert seen == [e["id"] for e in feed(shop)["data"]]
+        assert feed(shop, query)["data"] == []
+
+    def test_an_event_continues_after_itself(self, shop: Client) -> None:
+        """after takes an event's id as well as a cursor."""
+        for _ in range(3):
+            submit(shop)
+        ids = [e["id"] for e in feed(shop)["data"]]
+
+        assert [e["id"] for e in feed(shop, f"after={ids[0]}")["data"]] == ids[1:]
+
+    def test_now_leaves_out_what_was(self, shop: Client) -> None:
+        """after=now answers nothing, and a cursor that misses nothing from this moment."""
+        submit(shop)
+        page = feed(shop, "after=now")
+        later = submit(shop)["id"]
+
+        assert page["data"] == []
+        assert [e["data"]["message_id"] for e in feed(shop, f"after={page['next_cursor']}")["data"]] == [later]
+
+    def test_now_works_before_the_first_event(self, house: House, shop: Client) -> None:
+        """A cursor of an empty feed continues with its first event."""
+        cursor = feed(shop, "after=now")["next_cursor"]
+        again = feed(shop, f"after={cursor}")["next_cursor"]
+        submit(shop)
+
+        assert types(feed(shop, f"after={again}")) == ["message.queued"]
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("type=relay.paused", ["relay.paused"]),
+            ("type=message.*", ["message.queued"]),
+            ("type=relay.*&type=message.queued", ["message.queued", "relay.paused", "relay.resumed"]),
+            ("type=*", ["message.queued", "relay.paused", "relay.resumed"]),
+            ("type=inbound.received", []),
+        ],
+    )
+    def test_types_and_patterns(self, house: House, shop: Client, query: str, found: list[str]) -> None:
+        """Repeated types are OR; a pattern covers its family."""
+        submit(shop)
+        tell(house, shop.app_id, "relay.paused", "relay.resumed")
+
+        assert types(feed(shop, query)) == found
+
+    def test_a_filtered_cursor_goes_past_what_did_not_fit(self, house: House, shop: Client) -> None:
+        """Pages of a filtered feed are filled, and a feed without a hit still moves on."""
+        tell(house, shop.app_id, *["relay.paused"] * 250, "relay.resumed", *["relay.paused"] * 10)
+        page = feed(shop, "type=relay.resumed&limit=1")
+        none = feed(shop, "type=mailbox.*")
+
+        assert types(page) == ["relay.resumed"]
+        assert len(feed(shop, f"after={page['next_cursor']}")["data"]) == 10
+        assert feed(shop, f"after={none['next_cursor']}")["data"] == []
+
+    def test_messages(self, shop: Client) -> None:
+        """Several messages are OR, another one's id finds nothing."""
+        ids = [submit(shop)["id"] for _ in range(3)]
+        page = feed(shop, f"message={ids[0]}&message={ids[2]}")
+
+        assert [e["data"]["message_id"] for e in page["data"]] == [ids[0], ids[2]]
+        assert feed(shop, "message=msg_01arz3ndektsv4rrffq69g5fav")["data"] == []
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "wait=31", "wait=-1", "wait=x", "limit=0", "limit=201", "type=message.lost", "type=lost.*", "colour=red",
+            "after=yesterday", "after=evt_01arz3ndektsv4rrffq69g5fav", "after=pos_9999999999999999999", "after=pos_-1",
+            "after=pos_²",
+        ],
+    )  # fmt: skip
+    def test_a_wrong_parameter_is_named(self, shop: Client, query: str) -> None:
+        """422 says which."""
+        answer = shop.get(f"/events?{query}")
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
+
+    def test_the_furthest_position_is_one(self, shop: Client) -> None:
+        """The largest number that the database knows is a cursor, if not a useful one."""
+        assert feed(shop, f"after=pos_{2**63 - 1}")["data"] == []
+
+
+class TestOthers:
+    def test_every_app_hears_its_own(self, house: House, shop: Client) -> None:
+        """Another app's events are neither shown nor usable as a place to begin, nor found by their message."""
+        id_ = submit(shop)["id"]
+        bob = writer(house, "bob")
+        theirs = feed(shop)["data"][0]["id"]
+
+        assert feed(bob)["data"] == feed(bob, f"message={id_}")["data"] == []
+        assert bob.get(f"/events?after={theirs}").status_code == 422
+
+    def test_it_is_for_readers(self, house: House, shop: Client) -> None:
+        """A key that may only send learns nothing."""
+        assert house.client_of(shop.app_id, "send").get("/events").json["code"] == "insufficient_scope"
+        assert types(feed(house.client_of(shop.app_id, "read"))) == []
+
+
+class TestWaiting:
+    def test_what_is_there_is_answered_at_once(self, house: House, shop: Client) -> None:
+        """Nobody sleeps who has something to hear."""
+        submit(shop)
+        house.services.feed.wait = lambda *_: pytest.fail("it slept")  # type: ignore[method-assign]
+
+        assert types(feed(shop, "wait=30")) == ["message.queued"]
+
+    def test_a_ring_wakes_who_waits(self, house: House, shop: Client) -> None:
+        """The answer comes with the event, long before the time is up."""
+        poll = Poll(shop, "after=now&wait=30").start_waiting(house)
+        tell(house, shop.app_id, "relay.paused")
+        house.services.feed.heard(b"de")
+        poll.join(20)
+
+        assert types(poll.page) == ["relay.paused"]
+
+    def test_news_of_others_is_no_answer(self, house: House, shop: Client) -> None:
+        """A ring for another app, or for an event that is not wanted, lets it sleep on."""
+        poll = Poll(shop, "after=now&wait=30&type=relay.resumed").start_waiting(house)
+        tell(house, house.move_in("bob").app_id, "relay.resumed")
+        tell(house, shop.app_id, "relay.paused")
+        house.services.feed.heard(b"e")
+        tell(house, shop.app_id, "relay.resumed")
+        house.services.feed.heard(b"e")
+        poll.join(20)
+
+        assert types(poll.page) == ["relay.resumed"]
+
+    def test_an_event_without_a_ring_is_found(self, house: House, shop: Client) -> None:
+        """Bells ring on their own host only, and are only a hint: who waits looks again by itself."""
+        poll = Poll(shop, "after=now&wait=30").start_waiting(house)
+        tell(house, shop.app_id, "relay.paused")
+        poll.join(20)
+
+        assert types(poll.page) == ["relay.paused"]
+
+    def test_a_ring_between_looking_and_sleeping_is_not_lost(self, house: House) -> None:
+        """The mark is taken first; whatever rang since then ends the sleep before it begins."""
+        mark = house.services.feed.mark
+        house.services.feed.heard(b"e")
+
+        assert house.services.feed.wait(mark, 3600)
+
+    def test_a_stop_lets_everybody_go(self, house: House, shop: Client) -> None:
+        """Who waits is answered with a cursor to go on with."""
+        poll = Poll(shop, "after=now&wait=30").start_waiting(house)
+        house.services.feed.stop()
+        poll.join(20)
+
+        assert (poll.page["data"], poll.page["next_cursor"]) == ([], feed(shop, "after=now")["next_cursor"])

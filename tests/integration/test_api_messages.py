@@ -1,0 +1,456 @@
+"""Messages as applications read and steer them: lists, filters, one message, and what may be done to it."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import delete, update
+from sqlalchemy import event as hooks
+
+from mailsvc import clock
+from mailsvc.api.archive import AttemptPage, MessageEventPage, MessageObject
+from mailsvc.api.steering import SteeredMessage
+from mailsvc.domain.lifecycle import Change, Status, message_status
+from mailsvc.store.tables import body, delivery, message
+from tests.support.api import Client, House, open_house
+from tests.support.letters import claim_all, set_statuses, settle, submit, writer
+
+
+@pytest.fixture
+def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
+    house = open_house(tmp_path, database_url)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def shop(house: House) -> Client:
+    return writer(house, "shop")
+
+
+def listed(client: Client, query: str = "") -> list[str]:
+    """The ids that a list shows."""
+    answer = client.get(f"/messages?{query}")
+    assert answer.status_code == 200, answer.json
+    return [m["id"] for m in answer.json["data"]]
+
+
+def shown(client: Client, id_: str) -> dict[str, Any]:
+    answer = client.get(f"/messages/{id_}")
+    assert answer.status_code == 200, answer.json
+    return dict(answer.json)
+
+
+class TestObject:
+    def test_a_message_shows_what_was_submitted(self, shop: Client) -> None:
+        """What was handed in, less the contents, and where each delivery stands."""
+        file = {"filename": "a.pdf", "content_type": "application/pdf", "content": base64.b64encode(b"12345").decode()}
+        made = submit(
+            shop, cc="Carol <carol@example.test>", bcc=["dave@example.test"], tags=["receipt"], attachments=[file],
+            metadata={"order": "17"}, headers={"X-Order": "17"}, priority="high", expires_in=600,
+        )  # fmt: skip
+        found = shown(shop, made["id"])
+        msgspec.convert(found, MessageObject, strict=True)
+
+        assert {
+            "from": "Shop <orders@app.test>", "to": ["alice@example.test"], "cc": ["Carol <carol@example.test>"],
+            "bcc": ["dave@example.test"], "subject": "Hi", "tags": ["receipt"], "metadata": {"order": "17"},
+            "headers": {"X-Order": "17"}, "priority": "high", "expires_in": 600, "scheduled_at": None, "relay": "main",
+            "id": made["id"], "message_id": made["message_id"], "status": "queued", "created_at": made["created_at"],
+        }.items() <= found.items()  # fmt: skip
+        assert found["attachments"] == [
+            {"filename": "a.pdf", "content_type": "application/pdf", "size": 5, "content_id": None}
+        ]
+        assert [(d["recipient"], d["kind"]) for d in found["deliveries"]] == [
+            ("alice@example.test", "to"), ("carol@example.test", "cc"), ("dave@example.test", "bcc"),
+        ]  # fmt: skip
+
+    def test_content_comes_only_when_asked_for(self, shop: Client) -> None:
+        """Texts are for who asks for them, as they were written."""
+        id_ = submit(shop, text="Grüße\nline", html="<b>ß</b>")["id"]
+        whole = shop.get(f"/messages/{id_}?include=content").json
+
+        assert "text" not in shown(shop, id_)
+        assert (whole["text"].rstrip("\n"), whole["html"].rstrip("\n")) == ("Grüße\nline", "<b>ß</b>")
+
+    def test_a_dropped_body_is_said(self, house: House, shop: Client) -> None:
+        """After retention the facts remain; content is null, raw is not there."""
+        id_ = submit(shop)["id"]
+        with house.database.write() as connection:
+            connection.execute(delete(body))
+        whole = shop.get(f"/messages/{id_}?include=content").json
+
+        assert (whole["text"], whole["html"]) == (None, None)
+        assert shop.get(f"/messages/{id_}/raw").status_code == 404
+
+    def test_raw_is_what_is_sent(self, shop: Client) -> None:
+        """The frozen bytes, as message/rfc822."""
+        made = submit(shop)
+        answer = shop.get(f"/messages/{made['id']}/raw")
+
+        assert answer.headers["Content-Type"] == "message/rfc822"
+        assert f"Message-ID: {made['message_id']}\r\n".encode() in answer.data
+
+    def test_attempts_and_the_next_one_are_told(self, house: House, shop: Client) -> None:
+        """A deferral shows its reply and when it will be tried again."""
+        made = submit(shop)
+        settle(house, claim_all(house)[0], Change.DEFER, code=451, due_in=clock.MINUTE)
+        answer = shop.get(f"/messages/{made['id']}/attempts").json
+        msgspec.convert(answer, AttemptPage, strict=True)
+        (entry,) = shown(shop, made["id"])["deliveries"]
+
+        assert [(a["id"], a["number"], a["code"]) for a in answer["data"]] == [
+            (f"att_{made['deliveries'][0]['id'][4:]}_1", 1, 451)
+        ]
+        assert (entry["status"], entry["attempts"], entry["last_smtp"]["code"]) == ("deferred", 1, 451)
+        assert entry["next_attempt_at"] > entry["updated_at"]
+
+    @pytest.mark.parametrize("status", ["held", "sending", "sent", "bounced", "canceled"])
+    def test_only_what_will_be_tried_has_a_next_attempt(self, house: House, shop: Client, status: str) -> None:
+        """A lease is no promise of another try."""
+        id_ = submit(shop)["id"]
+        set_statuses(house, id_, (status,))
+
+        assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] is None
+
+    def test_its_events_are_counted_and_paged(self, house: House, shop: Client) -> None:
+        """Oldest first, by sequence without gaps; the cursor leads on."""
+        id_ = submit(shop)["id"]
+        settle(house, claim_all(house)[0], Change.SENT)
+        first = shop.get(f"/messages/{id_}/events?limit=1").json
+        rest = shop.get(f"/messages/{id_}/events?limit=1&cursor={first['next_cursor']}").json
+        msgspec.convert(first, MessageEventPage, strict=True)
+
+        assert [(e["type"], e["sequence"]) for e in first["data"] + rest["data"]] == [
+            ("message.queued", 1), ("message.sent", 2),
+        ]  # fmt: skip
+        assert rest["next_cursor"] is None
+
+
+class TestList:
+    def test_pages_are_stable_while_messages_are_added(self, shop: Client) -> None:
+        """Who pages sees everything that was there exactly once, and nothing newer."""
+        before = [submit(shop)["id"] for _ in range(7)]
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = shop.get(f"/messages?limit=2{cursor and '&cursor='}{cursor}").json
+            seen += [m["id"] for m in page["data"]]
+            cursor = page["next_cursor"]
+            submit(shop)
+
+        assert seen == before[::-1]
+
+    def test_a_full_last_page_says_that_it_is_the_last(self, shop: Client) -> None:
+        """No cursor to an empty page."""
+        for _ in range(2):
+            submit(shop)
+
+        assert shop.get("/messages?limit=2").json["next_cursor"] is None
+
+    def test_a_sparse_filter_fills_its_pages(self, house: House, shop: Client) -> None:
+        """Filtered lists page like others, however much lies between."""
+        wanted = [submit(shop, tags=["rare"] if n % 5 == 0 else [])["id"] for n in range(15)]
+        first = shop.get("/messages?limit=2&tag=rare").json
+        rest = listed(shop, f"limit=2&tag=rare&cursor={first['next_cursor']}")
+
+        assert [m["id"] for m in first["data"]] + rest == [wanted[10], wanted[5], wanted[0]]
+
+    def test_a_page_costs_a_fixed_number_of_queries(self, house: House, shop: Client) -> None:
+        """One query for messages, one for their deliveries, never one a row."""
+        for _ in range(5):
+            submit(shop)
+        statements: list[str] = []
+        engine = house.database._reader
+        hooks.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        listed(shop)
+
+        assert len([s for s in statements if "mailsvc_message" in s or "mailsvc_delivery" in s]) == 2
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0", "limit=201", "limit=x", "cursor=x", "cursor=evt_01arz3ndektsv4rrffq69g5fav", "colour=red",
+            "status=lost", "since=yesterday", "until=2026-01-01", f"q={'x' * 1001}", "metadata=x",
+        ],
+    )  # fmt: skip
+    def test_a_wrong_parameter_is_named(self, shop: Client, query: str) -> None:
+        """A misspelt filter must not list everything."""
+        answer = shop.get(f"/messages?{query}")
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
+
+    def test_too_many_filters_are_refused(self, shop: Client) -> None:
+        """A condition too deep for the database is the client's fault, not an outage."""
+        assert shop.get("/messages?" + "&".join(f"tag={n}" for n in range(1500))).status_code == 422
+
+    def test_metadata_filters_belong_to_messages(self, shop: Client) -> None:
+        """Elsewhere they are as unknown as any other name."""
+        assert shop.get("/suppressions?metadata.a=1").status_code == 422
+
+
+class TestFilters:
+    @pytest.fixture
+    def letters(self, shop: Client) -> dict[str, str]:
+        made = {
+            "a": submit(
+                shop, "Alice <Alice@EXAMPLE.test>", tags=["receipt", "x,y"], metadata={"order": "17", "k": "v"}
+            ),
+            "b": submit(shop, "bob@example.test", tags=["alert"], metadata={"order": "18"}, subject="Über 100% neu"),
+            "c": submit(shop, "carol@example.test", **{"from": "Ops <ops@app.test>"}, subject='say "hi"'),
+        }
+        return {name: letter["id"] for name, letter in made.items()}
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("tag=receipt", "a"), ("tag=receipt&tag=alert", "ba"), ("tag=Receipt", ""), ("tag=,", ""), ("tag=x,y", "a"),
+            ("tag=rec%25", ""), ("metadata.order=17", "a"), ("metadata.order=17&metadata.order=18", "ba"),
+            ("metadata.order=17&metadata.k=w", ""), ("metadata.Order=17", ""), ("metadata.order=1_", ""),
+            ("recipient=bob@example.test", "b"), ("recipient=BOB@Example.TEST", "b"),
+            ("recipient=Alice@EXAMPLE.test", "a"), ("recipient=bob@example.test&recipient=carol@example.test", "cb"),
+            ("recipient=bob@example.test&tag=receipt", ""), ("from=ops@", "c"), ("from=OPS", "c"), ("from=app.test", "cba"),
+            ("q=Über", "b"), ("q=100%25", "b"), ("q=1__%25", ""), ('q="hi"', "c"), ("q=CAROL", "c"),
+            ("q=attachments", ""), ("q=reply_to", ""), ("status=queued", "cba"), ("status=held", ""),
+        ],
+    )  # fmt: skip
+    def test_filters_find_exactly_what_they_name(
+        self, shop: Client, letters: dict[str, str], query: str, found: str
+    ) -> None:
+        """One name several times is OR, several names are AND; wildcards and case of the database mean nothing."""
+        assert listed(shop, query) == [letters[name] for name in found]
+
+    def test_an_id_finds_its_message(self, shop: Client, letters: dict[str, str]) -> None:
+        """Who pastes an id or a Message-ID into the search finds the message."""
+        message_id = shown(shop, letters["b"])["message_id"]
+
+        assert listed(shop, f"q={letters['b']}") == listed(shop, f"q={message_id}") == [letters["b"]]
+
+    def test_time_bounds_include_their_beginning(self, shop: Client, letters: dict[str, str]) -> None:
+        """since is at or after, until is before; two of a kind widen it, as OR does."""
+        at = {name: shown(shop, id_)["created_at"] for name, id_ in letters.items()}
+
+        assert listed(shop, f"since={at['b']}") == [letters["c"], letters["b"]]
+        assert listed(shop, f"until={at['b']}") == [letters["a"]]
+        assert listed(shop, f"since={at['c']}&since={at['b']}&until={at['c']}") == [letters["b"]]
+
+    @pytest.mark.parametrize("offset", ["+02:00", "%2B02:00", "-02:00", "Z"])
+    def test_offsets_may_be_written_with_a_bare_plus(self, shop: Client, offset: str) -> None:
+        """A plus that was not percent-encoded arrives as a space."""
+        assert shop.get(f"/messages?since=2026-01-31T12:00:00{offset}").status_code == 200
+
+    def test_the_status_filter_agrees_with_the_status_shown(self, house: House, shop: Client) -> None:
+        """For every mixture of two or three states, exactly one status finds the message: the one that it shows."""
+        mixtures = [
+            *combinations(Status, 2),
+            ("held", "deferred", "sent"),
+            ("sent", "bounced", "expired"),
+            ("sent", "sent"),
+        ]
+        expected: dict[str, list[str]] = {}
+        for mixture in mixtures:
+            id_ = submit(shop, *(f"r{n}@example.test" for n in range(len(mixture))))["id"]
+            set_statuses(house, id_, tuple(map(str, mixture)))
+            expected.setdefault(message_status(set(map(str, mixture))), []).insert(0, id_)
+
+        for status in [*map(str, Status), "partial"]:
+            assert listed(shop, f"limit=200&status={status}") == expected.get(status, []), status
+        assert len(listed(shop, "limit=200&status=partial&status=held")) == len(expected["partial"] + expected["held"])
+
+
+class TestOthers:
+    def test_a_foreign_message_is_no_message(self, house: House, shop: Client) -> None:
+        """Every route answers 404, and neither state nor lists tell of it."""
+        path = f"/messages/{submit(shop)['id']}"
+        bob = writer(house, "bob")
+        answers = [bob.get(path + view) for view in ("", "/events", "/attempts", "/raw")]
+        answers += [bob.post(path + verb) for verb in ("/cancel", "/retry", "/hold", "/release")]
+        answers.append(bob.patch(path, {"priority": "low"}))
+
+        assert {(a.status_code, a.json["code"]) for a in answers} == {(404, "not_found")}
+        assert listed(bob) == listed(bob, "recipient=alice@example.test") == []
+        assert shown(shop, path.rpartition("/")[2])["status"] == "queued"
+
+    def test_scopes_are_kept_apart(self, house: House, shop: Client) -> None:
+        """A key that reads steers nothing, a key that sends reads nothing."""
+        path = f"/messages/{submit(shop)['id']}"
+        reader, sender = house.client_of(shop.app_id, "read"), house.client_of(shop.app_id, "send")
+        refused = [reader.post(path + "/cancel"), reader.patch(path, {}), sender.get(path), sender.get("/messages")]
+
+        assert {(a.status_code, a.json["code"]) for a in refused} == {(403, "insufficient_scope")}
+        assert (reader.get(path).status_code, sender.post(path + "/cancel").status_code) == (200, 200)
+
+    @pytest.mark.parametrize("view", ["", "/events", "/attempts", "/raw"])
+    def test_unknown_parameters_are_refused(self, shop: Client, view: str) -> None:
+        """Also where a route takes none at all."""
+        assert shop.get(f"/messages/{submit(shop)['id']}{view}?colour=red").status_code == 422
+
+
+class TestSteering:
+    def test_cancel_answers_for_each_delivery(self, house: House, shop: Client) -> None:
+        """What waits is recalled, what is gone says why it was not."""
+        made = submit(shop, "a@example.test", "b@example.test")
+        set_statuses(house, made["id"], ("sent", "queued"))
+        answer = shop.post(f"/messages/{made['id']}/cancel")
+        msgspec.convert(answer.json, SteeredMessage, strict=True)
+
+        assert (answer.status_code, answer.json["status"]) == (200, "partial")
+        assert [(d["status"], d["changed"]) for d in answer.json["deliveries"]] == [("sent", False), ("canceled", True)]
+        assert "can't be canceled" in answer.json["deliveries"][0]["detail"]
+
+    def test_a_second_cancel_is_a_conflict(self, shop: Client) -> None:
+        """Nothing is left to recall, and the event is told once."""
+        id_ = submit(shop)["id"]
+        answers = [shop.post(f"/messages/{id_}/cancel").status_code for _ in range(2)]
+        told = [e["type"] for e in shop.get(f"/messages/{id_}/events").json["data"]]
+
+        assert (answers, told) == ([200, 409], ["message.queued", "message.canceled"])
+
+    @pytest.mark.parametrize("verb", ["cancel", "hold", "retry", "release"])
+    def test_what_is_being_sent_is_left_alone(self, house: House, shop: Client, verb: str) -> None:
+        """A delivery at the relay can't be recalled; its own result still counts afterwards."""
+        id_ = submit(shop)["id"]
+        (held,) = claim_all(house)
+        answer = shop.post(f"/messages/{id_}/{verb}")
+
+        assert (answer.status_code, answer.json["code"]) == (409, "conflict")
+        assert "being sent" in answer.json["detail"]
+        assert settle(house, held, Change.SENT) == {held.id}
+        assert shown(shop, id_)["status"] == "sent"
+
+    def test_of_a_cancel_and_a_claim_one_wins(self, house: House, shop: Client) -> None:
+        """However they meet: either it is canceled and nobody sends it, or it is sent and the cancel says so."""
+        ids = [submit(shop)["id"] for _ in range(12)]
+        claimed: list[str] = []
+        worker = threading.Thread(target=lambda: claimed.extend(row.message_id for row in claim_all(house)))
+        codes = dict.fromkeys(ids, 0)
+
+        def cancel(some: list[str]) -> None:
+            client = Client(house.flask.test_client(), shop.app_id, shop.key)
+            codes.update({id_: client.post(f"/messages/{id_}/cancel").status_code for id_ in some})
+
+        threads = [
+            threading.Thread(target=cancel, args=(ids[:6],)),
+            worker,
+            threading.Thread(target=cancel, args=(ids[:5:-1],)),
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert {id_ for id_, code in codes.items() if code == 409} == set(claimed)
+        assert {id_ for id_, code in codes.items() if code == 200} == set(ids) - set(claimed)
+
+    def test_held_waits_until_it_is_released(self, house: House, shop: Client) -> None:
+        """Hold keeps it from every claim; release makes it due."""
+        id_ = submit(shop)["id"]
+        held = shop.post(f"/messages/{id_}/hold").json["status"]
+        claims = claim_all(house)
+        released = shop.post(f"/messages/{id_}/release").json["status"]
+
+        assert (held, claims, released) == ("held", [], "queued")
+        assert [row.message_id for row in claim_all(house)] == [id_]
+        assert shop.post(f"/messages/{id_}/release").status_code == 409
+
+    def test_released_before_its_time_it_still_waits(self, house: House, shop: Client) -> None:
+        """A schedule is not forgotten because somebody held the message for a while."""
+        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        id_ = submit(shop, scheduled_at=at)["id"]
+        shop.post(f"/messages/{id_}/hold")
+        shop.post(f"/messages/{id_}/release")
+
+        assert claim_all(house) == []
+        assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] == at
+
+    def test_retry_takes_up_what_failed(self, house: House, shop: Client) -> None:
+        """A bounced delivery is sent again, what was sent is not."""
+        made = submit(shop, "a@example.test", "b@example.test")
+        first, second = sorted(claim_all(house), key=lambda row: row.id)
+        settle(house, first, Change.SENT)
+        settle(house, second, Change.BOUNCE, code=550)
+        answer = shop.post(f"/messages/{made['id']}/retry").json
+
+        assert [(d["status"], d["changed"]) for d in answer["deliveries"]] == [("sent", False), ("queued", True)]
+        assert [row.id for row in claim_all(house)] == [second.id]
+
+    def test_a_retry_of_the_expired_gets_its_time_again(self, house: House, shop: Client) -> None:
+        """Else it would expire before anybody could try it."""
+        id_ = submit(shop, expires_in=60)["id"]
+        began = house.database.now() - 61 * clock.SECOND
+        with house.database.write() as connection:
+            connection.execute(update(message).values(created_at=began, expires_at=began + 60 * clock.SECOND))
+            connection.execute(update(delivery).values(status="expired", due_at=None, expires_at=None))
+
+        assert shop.post(f"/messages/{id_}/retry").json["status"] == "queued"
+        with house.database.read() as connection:
+            assert connection.execute(delivery.select()).one().expires_at > house.database.now()
+
+
+class TestPatch:
+    def test_a_message_is_rescheduled(self, house: House, shop: Client) -> None:
+        """The answer is the whole message; expiry counts from the new time."""
+        id_ = submit(shop, expires_in=600)["id"]
+        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        answer = shop.patch(f"/messages/{id_}", {"scheduled_at": at})
+        found = answer.json
+
+        assert (answer.status_code, found) == (200, shown(shop, id_))
+        assert (found["scheduled_at"], found["status"], found["expires_in"]) == (at, "scheduled", 600)
+        assert claim_all(house) == []
+
+    def test_null_and_the_past_mean_now(self, house: House, shop: Client) -> None:
+        """A schedule can be taken away, and what goes out now has its whole time to do so."""
+        later = clock.rfc3339(house.database.now() + 9 * clock.DAY)
+        ids = [submit(shop, scheduled_at=later, expires_in=60)["id"] for _ in range(2)]
+        with house.database.write() as connection:
+            connection.execute(update(message).values(created_at=message.c.created_at - clock.DAY))
+        answers = [
+            shop.patch(f"/messages/{id_}", {"scheduled_at": at}).json
+            for id_, at in zip(ids, (None, "2020-01-01T00:00:00Z"), strict=True)
+        ]
+
+        assert {(a["status"], a["scheduled_at"]) for a in answers} == {("queued", None)}
+        assert all(row.expires_at > house.database.now() for row in claim_all(house)) and claim_all(house) == []
+
+    def test_other_changes_leave_the_expiry_of_a_past_schedule(self, house: House, shop: Client) -> None:
+        """Expiry counts from the schedule also after that has come."""
+        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        id_ = submit(shop, scheduled_at=at, expires_in=600)["id"]
+        with house.database.write() as connection:
+            begin = house.database.now() - clock.MINUTE
+            connection.execute(update(message).values(scheduled_at=begin, expires_at=begin + 600 * clock.SECOND))
+        found = shop.patch(f"/messages/{id_}", {"priority": "low"}).json
+
+        assert (found["expires_in"], found["priority"], found["status"]) == (600, "low", "queued")
+
+    @pytest.mark.parametrize("status", ["sending", "sent", "bounced", "canceled", "suppressed"])
+    def test_what_has_begun_is_not_changed(self, house: House, shop: Client, status: str) -> None:
+        """409 with the reason."""
+        id_ = submit(shop)["id"]
+        set_statuses(house, id_, (status,))
+        answer = shop.patch(f"/messages/{id_}", {"priority": "low"})
+
+        assert (answer.status_code, answer.json["code"]) == (409, "conflict")
+        assert status in answer.json["detail"]
+
+    @pytest.mark.parametrize(
+        ("patch", "field"),
+        [
+            ({"subject": "x"}, "subject"), ({"scheduled_at": "soon"}, "scheduled_at"), ({"expires_in": 59}, "expires_in"),
+            ({"scheduled_at": "2999-01-01T00:00:00Z"}, "scheduled_at"), ({"expires_in": None}, "expires_in"),
+            ({"priority": "urgent"}, "priority"), ({"expires_in": "60"}, "expires_in"), ({"expires_in": 1e12}, "expires_in"),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_change_is_named(self, shop: Client, patch: dict[str, Any], field: str) -> None:
+        """422 names the field, and nothing is changed."""
+        id_ = submit(shop)["id"]
+        before = shown(shop, id_)
+        answer = shop.patch(f"/messages/{id_}", patch)
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
+        assert shown(shop, id_) == before
