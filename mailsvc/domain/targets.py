@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ class Forbidden(ValueError):
     """An address that the target rule doesn't allow; the text says which setting decides."""
 
 
+@lru_cache(maxsize=1024)
 def check_url(url: str, policy: TargetPolicy) -> str:
     """The URL in the form in which it will be called.
 

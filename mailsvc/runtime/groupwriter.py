@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential
 
+from mailsvc import clock
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.telemetry import facts, log
 
@@ -15,6 +16,8 @@ __all__ = ["GroupWriter"]
 
 T = TypeVar("T")
 GROUP = 500
+ENOUGH = 128  # results that make a commit worth its cost
+LINGER = 0.03  # seconds: commits that follow one another keep this distance, so that results gather in between
 
 
 class GroupWriter(Generic[T]):
@@ -38,6 +41,7 @@ class GroupWriter(Generic[T]):
         self._pending: list[T] = []
         self._changed = threading.Condition()
         self._stopping = False
+        self._linger_until = 0.0
         self.unsettled = 0  # results that are not durable yet
         self._thread = threading.Thread(target=self._run, name="group-writer", daemon=True)
         self._thread.start()
@@ -47,7 +51,9 @@ class GroupWriter(Generic[T]):
         with self._changed:
             self._pending.append(result)
             self.unsettled += 1
-            self._changed.notify()
+            # A lingering writer is not woken for every result: waking a thread costs as much as writing some of them.
+            if len(self._pending) == 1 or len(self._pending) == ENOUGH:
+                self._changed.notify()
 
     def stop(self, timeout: float) -> bool:
         """Write what is pending, for at most ``timeout`` seconds. Returns whether nothing is left."""
@@ -60,12 +66,16 @@ class GroupWriter(Generic[T]):
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._pending and not self._stopping:
-                    self._changed.wait()
+                self._changed.wait_for(lambda: self._pending or self._stopping)
+                self._changed.wait_for(self._is_worth_it, self._linger_until - clock.monotonic())
                 group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
             if not group:
                 return
             self._commit(group)
+            self._linger_until = clock.monotonic() + LINGER
+
+    def _is_worth_it(self) -> bool:
+        return self._stopping or len(self._pending) >= ENOUGH
 
     def _commit(self, group: list[T]) -> None:
         try:

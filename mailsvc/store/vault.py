@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -25,6 +26,7 @@ class Vault:
         if not parts:
             raise ValueError("MAILSVC_SECRET_KEY is empty")
         self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, b"storage"))) for key in parts])
+        self._decrypt = lru_cache(maxsize=1024)(self._fernet.decrypt)  # a webhook's secret is needed at every post
         self.signing_keys = tuple(_derive(key, b"signing") for key in parts)
 
     def encrypt(self, secret: str) -> str:
@@ -33,7 +35,7 @@ class Vault:
     def decrypt(self, token: str) -> str:
         """The secret again; raises VaultError where none of the keys fits."""
         try:
-            return self._fernet.decrypt(token.encode()).decode()
+            return self._decrypt(token.encode()).decode()
         except InvalidToken as error:
             raise VaultError("a stored secret was encrypted with another MAILSVC_SECRET_KEY") from error
 

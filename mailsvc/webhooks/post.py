@@ -1,29 +1,24 @@
-"""One POST to an endpoint: the address that was vetted is the one that is dialled, and nothing is followed or trusted."""
+"""One POST to an endpoint: kept connections, one bound of time for all of it, and nothing is followed or trusted."""
 
 import asyncio
-import ipaddress
-import socket
 import ssl
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import partial
-from typing import Any
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-import httpcore
+import h11
 
 from mailsvc import clock
-from mailsvc.domain.targets import Forbidden, TargetPolicy, vet
+from mailsvc.domain.targets import Forbidden, TargetPolicy
+from mailsvc.webhooks.dial import Dialler
+from mailsvc.webhooks.exchange import Exchange, Headers, NoAnswer, Response
 
 __all__ = ["Answer", "Poster"]
 
 TIMEOUT_SECONDS = 15.0
-CONNECT_SECONDS = 5.0
-MOST_BODY = 64 * 1024
 KEPT_CONNECTIONS = 64
-RESOLVERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,17 @@ class Answer:
     retry_after: float | None  # seconds that the endpoint asked us to wait
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A URL, taken apart."""
+
+    tls: bool
+    host: str
+    port: int
+    authority: bytes
+    path: str
+
+
 class Poster:
     """Keeps connections to endpoints.
 
@@ -46,146 +52,108 @@ class Poster:
     """
 
     def __init__(self, policy: TargetPolicy, *, timeout: float = TIMEOUT_SECONDS, ca_pem: str | None = None) -> None:
-        self._policy: TargetPolicy = policy
+        self._dialler = Dialler(policy, ca_pem)
         self._timeout = timeout
-        self._ca_pem = ca_pem
-        self._made_pool: httpcore.AsyncConnectionPool | None = None
+        self._idle: defaultdict[tuple[bool, str, int], list[Exchange]] = defaultdict(list)
+        self._kept = 0
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         """POST the body; whatever goes wrong is in the answer."""
         began = clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                status, answer, retry_after = await self._exchange(url, body, headers)
-        except (TimeoutError, httpcore.TimeoutException):
-            return Answer(None, b"", f"no answer within {self._timeout:g} seconds", clock.monotonic() - began, None)
-        except Forbidden as error:
-            return Answer(None, b"", str(error), clock.monotonic() - began, None)
-        except (
-            httpcore.NetworkError,
-            httpcore.ProtocolError,
-            httpcore.UnsupportedProtocol,
-            OSError,
-            ValueError,
-        ) as error:
-            return Answer(None, b"", _in_words(error), clock.monotonic() - began, None)
-        return Answer(status, answer, None, clock.monotonic() - began, retry_after)
+                response = await self._exchange(_target(url), body, headers)
+        except TimeoutError:
+            return _without_answer(f"no answer within {self._timeout:g} seconds", began)
+        except (Forbidden, ValueError) as error:
+            return _without_answer(str(error), began)
+        except NoAnswer:
+            return _without_answer("the connection was closed without an answer", began)
+        except h11.ProtocolError as error:
+            return _without_answer(f"not an HTTP answer: {error}", began)
+        except OSError as error:
+            return _without_answer(_in_words(error), began)
+        return Answer(response.status, response.body, None, clock.monotonic() - began, _retry_after(response.headers))
 
     async def aclose(self) -> None:
-        if self._made_pool is not None:
-            await self._made_pool.aclose()
+        """Close what is kept."""
+        for exchanges in self._idle.values():
+            for exchange in exchanges:
+                exchange.abort()
+        self._idle.clear()
+        self._dialler.close()
 
-    @property
-    def _pool(self) -> httpcore.AsyncConnectionPool:
-        # Loading the system's CAs costs time and memory: only who posts pays for it.
-        if self._made_pool is None:
-            context = ssl.create_default_context(cadata=self._ca_pem)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._made_pool = httpcore.AsyncConnectionPool(
-                ssl_context=context,
-                max_connections=None,  # every endpoint has its own bound; waiting here would let one delay another
-                max_keepalive_connections=KEPT_CONNECTIONS,
-                keepalive_expiry=30,
-                retries=0,
-                network_backend=_VettedBackend(self._policy),
+    async def _exchange(self, target: _Target, body: bytes, headers: dict[str, str]) -> Response:
+        fields = _fields(target, body, headers)
+        while True:
+            exchange = self._kept_one(target) or Exchange(
+                await self._dialler.dial(target.host, target.port, tls=target.tls)
             )
-        return self._made_pool
-
-    async def _exchange(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, float | None]:
-        fields = {
-            "host": urlsplit(url).netloc,
-            "accept-encoding": "identity",
-            "content-length": str(len(body)),
-            **headers,
-        }
-        timeouts = {"connect": CONNECT_SECONDS, "read": self._timeout, "write": self._timeout, "pool": self._timeout}
-        request = httpcore.Request(
-            "POST",
-            url,
-            headers=[(k.encode(), v.encode()) for k, v in fields.items()],
-            content=body,
-            extensions={"timeout": timeouts},
-        )
-        response = await self._pool.handle_async_request(request)
-        try:
-            answer = await _beginning(response)
-        finally:
-            await response.aclose()
-        return response.status, answer, _retry_after(response.headers)
-
-
-async def _beginning(response: httpcore.Response) -> bytes:
-    """At most ``MOST_BODY`` bytes; the rest is not read, and its connection is not used again."""
-    parts, size = [], 0
-    async for part in response.aiter_stream():
-        parts.append(part)
-        size += len(part)
-        if size >= MOST_BODY:
-            break
-    return b"".join(parts)[:MOST_BODY]
-
-
-class _VettedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves once, vets every answer, dials an address that was vetted: a name can't be rebound in between."""
-
-    def __init__(self, policy: TargetPolicy) -> None:
-        self._policy: TargetPolicy = policy
-        self._backend = httpcore.AnyIOBackend()
-        # Threads of its own: a name server that hangs must not hold up the database's.
-        self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        error: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in await self._resolve(host, port):
+            is_fresh = not exchange.was_used
             try:
-                return await self._backend.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as failure:
-                error = failure
-        raise error
+                response = await exchange.post(target.path, fields, body)
+            except NoAnswer:
+                exchange.abort()
+                if is_fresh:
+                    raise
+                # It was closed while it was idle, which says nothing about the endpoint.
+            except BaseException:
+                exchange.abort()
+                raise
+            else:
+                self._keep(target, exchange)
+                return response
 
-    async def _resolve(self, host: str, port: int) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-        try:
-            look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            found = await asyncio.get_running_loop().run_in_executor(self._resolvers, look_up)
-        except OSError as error:
-            raise httpcore.ConnectError(f"{host} can't be resolved") from error
-        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-        vet(addresses, self._policy)
-        return list(dict.fromkeys(addresses))
+    def _kept_one(self, target: _Target) -> Exchange | None:
+        idle = self._idle[target.tls, target.host, target.port]
+        while idle:
+            exchange = idle.pop()
+            self._kept -= 1
+            if exchange.is_reusable:
+                return exchange
+            exchange.abort()
+        return None
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ARG002, ASYNC109 - see connect_tcp
-        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.UnsupportedProtocol(path)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    def _keep(self, target: _Target, exchange: Exchange) -> None:
+        if not exchange.is_reusable:
+            return
+        if self._kept >= KEPT_CONNECTIONS:
+            exchange.abort()
+            return
+        self._idle[target.tls, target.host, target.port].append(exchange)
+        self._kept += 1
 
 
-def _in_words(error: Exception) -> str:
-    cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate can't be verified: {cause.verify_message}"
-    if isinstance(error, httpcore.ConnectError):
-        return f"can't connect: {error}" if str(error) else "can't connect"
-    if isinstance(error, httpcore.ProtocolError):
-        return f"not an HTTP answer: {error}"
+@lru_cache(maxsize=1024)
+def _target(url: str) -> _Target:
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return _Target(tls, parts.hostname or "", parts.port or (443 if tls else 80), parts.netloc.encode(), path)
+
+
+def _fields(target: _Target, body: bytes, headers: dict[str, str]) -> Headers:
+    return [
+        (b"host", target.authority),
+        (b"accept-encoding", b"identity"),
+        (b"content-length", b"%d" % len(body)),
+        *((name.encode(), value.encode()) for name, value in headers.items()),
+    ]
+
+
+def _without_answer(error: str, began: float) -> Answer:
+    return Answer(None, b"", error, clock.monotonic() - began, None)
+
+
+def _in_words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate can't be verified: {error.verify_message}"
     return str(error) or type(error).__name__
 
 
-def _retry_after(headers: list[tuple[bytes, bytes]]) -> float | None:
+def _retry_after(headers: Headers) -> float | None:
     for name, value in headers:
-        if name.lower() == b"retry-after":
+        if name == b"retry-after":
             text = value.decode("ascii", "replace").strip()
             if text.isdigit():
                 return min(float(text), 86400.0)

@@ -146,7 +146,10 @@ class WebhookWorker:
         return due
 
     def _endpoint(self, webhook_id: str) -> _Endpoint:
-        return self._endpoints.setdefault(webhook_id, _Endpoint())
+        endpoint = self._endpoints.get(webhook_id)
+        if endpoint is None:
+            endpoint = self._endpoints[webhook_id] = _Endpoint()
+        return endpoint
 
     def _claim(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
         with self._database.write() as connection:
