@@ -32,7 +32,7 @@ class Expect(msgspec.Struct, frozen=True, gc=False):
 
 
 class Body(msgspec.Struct, frozen=True, gc=False):
-    """Send the content without its final dot, until the transport holds nothing back and the connection is seen alive."""
+    """Send the content without its final dot, and see that the connection is alive; a short end may go with the dot."""
 
 
 class Dot(msgspec.Struct, frozen=True, gc=False):

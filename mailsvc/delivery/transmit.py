@@ -51,6 +51,7 @@ class Session:
         self._wire = wire
         self._in_step = True
         self._needs_reset = False
+        self._held: bytes | memoryview = b""  # the end of the body, which goes out with the dot
 
     @property
     def usable(self) -> bool:
@@ -110,12 +111,12 @@ class Session:
             self._wire.write(step.data)
             return None
         if isinstance(step, engine.Body):
-            await self._wire.send_body(submission.content, timeouts.body)
+            self._held = await self._wire.send_body(submission.content, timeouts.body)
             return None
         if not dot.about(step.accepted):
             return False
         self._wire.listener = dot
-        self._wire.write(b".\r\n")
+        self._wire.write(b"".join((self._held, b".\r\n")))
         return True
 
     async def quit(self) -> None:

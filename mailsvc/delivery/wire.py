@@ -14,6 +14,7 @@ from mailsvc.domain.attempt import Reply, Tls
 
 __all__ = ["Listener", "Wire"]
 
+HELD = 8 * 1024  # less than any kernel buffers for an idle connection
 MOST_REPLIES = 1024  # unread: a relay that talks on and on must not fill the memory
 
 
@@ -114,21 +115,34 @@ class Wire(asyncio.Protocol):
             await self._wait(seconds)
         return self._replies.popleft()
 
-    async def send_body(self, content: bytes, seconds: float) -> None:
-        """Send the content without its final dot, until the kernel has all of it and the connection is seen alive.
+    async def send_body(self, content: bytes, seconds: float) -> bytes | memoryview:
+        """Send the content without its final dot, until the kernel has it and the connection is seen alive.
 
         Args:
             seconds: how long a piece may take.
+
+        Returns:
+            What is left to be sent together with the dot: an end so small that the kernel takes it at once.
         """
+        held: bytes | memoryview = b""
         for piece in stuffed(content):
-            self.write(piece)
-            if self.unsent:
-                await self._drained(seconds)
+            if held:
+                await self._send_piece(held, seconds)
+            held = piece
+        if len(held) > HELD:
+            await self._send_piece(held, seconds)
+            held = b""
         while self.is_quiet and self._is_hung_up():
             await self._wait(seconds)  # the event loop will soon tell why, perhaps in the relay's own words
         self._raise_if_broken()
         if not self.is_quiet:
             raise Broken("the relay answered in the middle of the message")
+        return held
+
+    async def _send_piece(self, piece: bytes | memoryview, seconds: float) -> None:
+        self.write(piece)
+        if self.unsent:
+            await self._drained(seconds)
 
     async def _drained(self, seconds: float) -> None:
         if not self._hears_of_unsent:
