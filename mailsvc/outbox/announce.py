@@ -11,11 +11,11 @@ from sqlalchemy import Connection, bindparam, func, select
 from mailsvc import clock
 from mailsvc.domain import events
 from mailsvc.domain.ids import new_id
-from mailsvc.store.bulk import insert_rows
+from mailsvc.store.bulk import Insertion, insert_rows, prepare_rows
 from mailsvc.store.database import serialize_commits
 from mailsvc.store.tables import event, webhook, webhook_delivery
 
-__all__ = ["News", "announce", "enqueue_for_webhooks"]
+__all__ = ["News", "announce", "enqueue_for_webhooks", "prepare_news", "publish"]
 
 
 @dataclass(slots=True)
@@ -40,9 +40,24 @@ def announce(connection: Connection, news: Sequence[News], *, now: int) -> None:
         return
     serialize_commits(connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql")
     _number(connection, news)
+    for insertion in prepare_news(connection, news, now=now):
+        insertion.carry_out(connection)
+
+
+def prepare_news(connection: Connection, news: Sequence[News], *, now: int) -> list[Insertion]:
+    """Make ready what ``publish`` will write; each of the news must have its sequence already."""
     timestamp = clock.rfc3339(now)
-    insert_rows(connection, event, [_event_row(item, now, timestamp) for item in news])
-    _fan_out(connection, news, now)
+    dialect = connection.dialect.name
+    events_ = prepare_rows(dialect, event, [_event_row(item, now, timestamp) for item in news])
+    return events_ + prepare_rows(dialect, webhook_delivery, _fan_out(connection, news, now))
+
+
+def publish(connection: Connection, prepared: Sequence[Insertion]) -> None:
+    """Write what ``prepare_news`` made ready; nothing but the commit may follow."""
+    if prepared:
+        serialize_commits(connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql")
+        for insertion in prepared:
+            insertion.carry_out(connection)
 
 
 def _number(connection: Connection, news: Sequence[News]) -> None:
@@ -87,16 +102,21 @@ _SUBSCRIPTIONS = select(webhook.c.id, webhook.c.app_id, webhook.c.events).where(
 )
 
 
-def _fan_out(connection: Connection, news: Sequence[News], now: int) -> None:
-    hooks = connection.execute(_SUBSCRIPTIONS, {"apps": list({item.app_id for item in news})}).all()
-    for hook in hooks:
+def _fan_out(connection: Connection, news: Sequence[News], now: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for hook in connection.execute(_SUBSCRIPTIONS, {"apps": list({item.app_id for item in news})}):
         patterns = tuple(json.loads(hook.events))
         wanted = [n.id for n in news if n.app_id == hook.app_id and events.matches(patterns, n.type)]
-        enqueue_for_webhooks(connection, hook.id, wanted, now=now)
+        rows += _rows_for(hook.id, wanted, now)
+    return rows
 
 
 def enqueue_for_webhooks(connection: Connection, webhook_id: str, event_ids: Iterable[str], *, now: int) -> None:
     """Queue events for one webhook, due at once."""
+    insert_rows(connection, webhook_delivery, _rows_for(webhook_id, event_ids, now))
+
+
+def _rows_for(webhook_id: str, event_ids: Iterable[str], now: int) -> list[dict[str, Any]]:
     common = {
         "webhook_id": webhook_id,
         "status": "queued",
@@ -106,4 +126,4 @@ def enqueue_for_webhooks(connection: Connection, webhook_id: str, event_ids: Ite
         "created_at": now,
         "updated_at": now,
     }
-    insert_rows(connection, webhook_delivery, [{"event_id": id_, **common} for id_ in event_ids])
+    return [{"event_id": id_, **common} for id_ in event_ids]

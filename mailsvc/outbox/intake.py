@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from mailsvc.domain.errors import FieldError, Invalid, Problem, Unavailable
-from mailsvc.outbox.announce import announce
+from mailsvc.outbox.announce import prepare_news, publish
 from mailsvc.outbox.consign import Consignment
-from mailsvc.store.bulk import insert_rows
+from mailsvc.store.bulk import Insertion, prepare_rows
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.tables import body, delivery, idempotency, message, suppression
 from mailsvc.telemetry import facts, log, meter
@@ -137,9 +138,12 @@ class Intake:
         deadline, again = time.monotonic() + PATIENCE, False
         while True:
             try:
-                with self._database.write() as connection:
-                    known = _already_stored(connection, group) if again else set()
-                    return _insert(connection, group, known, self._database.now())
+                return self._read_and_write(group, again=again)
+            except IntegrityError:
+                # Another process took an idempotency key since we looked: look again, once.
+                if again:
+                    raise
+                again = True
             except (SQLAlchemyError, OSError) as error:
                 lost_link = self._database.dialect == "postgresql" and is_away(error)
                 if not lost_link or time.monotonic() > deadline:
@@ -147,6 +151,18 @@ class Intake:
                 again = True
                 with self._wake:
                     self._wake.wait(0.2)
+
+    def _read_and_write(self, group: list[Ticket], *, again: bool) -> list[Answer | Problem]:
+        """Everything that can be made ready is, before the one writer's turn is taken: others wait for it."""
+        with self._database.read() as connection:
+            known = _already_stored(connection, group) if again else set()
+            plan = _plan(connection, group, known, self._database.now())
+        if plan.rows:
+            with self._database.write() as connection:
+                for insertion in plan.rows:
+                    insertion.carry_out(connection)
+                publish(connection, plan.news)
+        return plan.answers
 
 
 def _take_group(pending: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
@@ -172,25 +188,35 @@ def _already_stored(connection: Connection, group: list[Ticket]) -> set[str]:
     return set(connection.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars())
 
 
-def _insert(connection: Connection, group: list[Ticket], known: set[str], now: int) -> list[Answer | Problem]:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a group's transaction will write, and what its requests will be told then."""
+
+    answers: list[Answer | Problem]
+    rows: list[Insertion]
+    news: list[Insertion]
+
+
+def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int) -> _Plan:
     answers = _replays(connection, group, known)
     fresh = [t for t in group if id(t) not in answers]
     consignments = [c for t in fresh for c in t.consignments if c.message["id"] not in known]
     _suppress(connection, consignments, now)
-    if consignments:
-        insert_rows(connection, message, [c.message for c in consignments])
-        insert_rows(connection, body, [{"message_id": c.message["id"], "content": c.content} for c in consignments])
-        insert_rows(connection, delivery, list(chain.from_iterable(c.deliveries for c in consignments)))
     for ticket in fresh:
         answers[id(ticket)] = ticket.render(ticket.consignments)
-    _keep_pledges(
-        connection,
-        [t for t in fresh if not known.issuperset(c.message["id"] for c in t.consignments)],
-        answers,
-        now,
+    pledged = [t for t in fresh if not known.issuperset(c.message["id"] for c in t.consignments)]
+    rows = {
+        message: [c.message for c in consignments],
+        body: [{"message_id": c.message["id"], "content": c.content} for c in consignments],
+        delivery: list(chain.from_iterable(c.deliveries for c in consignments)),
+        idempotency: _pledge_rows(pledged, answers, now),
+    }
+    dialect = connection.dialect.name
+    return _Plan(
+        [answers[id(t)] for t in group],
+        [insertion for table, some in rows.items() for insertion in prepare_rows(dialect, table, some)],
+        prepare_news(connection, [n for c in consignments for n in c.news()], now=now),
     )
-    announce(connection, [n for c in consignments for n in c.news()], now=now)
-    return [answers[id(t)] for t in group]
 
 
 def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> dict[int, Answer | Problem]:
@@ -219,12 +245,7 @@ def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> di
     return answers
 
 
-def _keep_pledges(
-    connection: Connection,
-    tickets: list[Ticket],
-    answers: dict[int, Answer | Problem],
-    now: int,
-) -> None:
+def _pledge_rows(tickets: list[Ticket], answers: dict[int, Answer | Problem], now: int) -> list[dict[str, Any]]:
     rows = []
     for ticket in tickets:
         answer = answers[id(ticket)]
@@ -239,7 +260,7 @@ def _keep_pledges(
                     "created_at": now,
                 }
             )
-    insert_rows(connection, idempotency, rows)
+    return rows
 
 
 def _suppress(connection: Connection, consignments: list[Consignment], now: int) -> None:
@@ -249,13 +270,15 @@ def _suppress(connection: Connection, consignments: list[Consignment], now: int)
         addresses = list({row["recipient"].lower() for c in mine for row in c.deliveries})
         found: dict[str, set[str]] = {}
         for start in range(0, len(addresses), 5000):
-            chosen = suppression.c.address.in_(addresses[start : start + 5000])
-            for row in connection.execute(
-                select(suppression.c.address, suppression.c.tag).where(suppression.c.app_id == app_id, chosen)
-            ):
+            for row in connection.execute(_LISTED, {"app": app_id, "addresses": addresses[start : start + 5000]}):
                 found.setdefault(row.address, set()).add(row.tag)
         if not found:
             continue
         for consignment in mine:
             tags = {"", *consignment.tags}
             consignment.suppress({address for address, scopes in found.items() if scopes & tags}, now)
+
+
+_LISTED = select(suppression.c.address, suppression.c.tag).where(
+    suppression.c.app_id == bindparam("app"), suppression.c.address.in_(bindparam("addresses", expanding=True))
+)

@@ -7,6 +7,7 @@ SQLite is given row by row).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -15,32 +16,55 @@ import msgspec
 from sqlalchemy import Connection, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
 
-__all__ = ["insert_rows", "update_rows"]
+__all__ = ["Insertion", "insert_rows", "prepare_rows", "update_rows"]
 
 Rows = Sequence[Mapping[str, Any]]
 
+_ROWS_AT_ONCE = 100
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Rows of one table, made ready outside a transaction: what is left is the database's own work."""
+
+    sql: str
+    values: Sequence[Any]  # the parameters of ``sql``, or the rows that it copies
+    is_copy: bool = False
+
+    def carry_out(self, connection: Connection) -> None:
+        if not self.is_copy:
+            connection.exec_driver_sql(self.sql, tuple(self.values))
+            return
+        with connection.connection.cursor().copy(self.sql) as copy:
+            for row in self.values:
+                copy.write_row(row)
+
+
+def prepare_rows(dialect: str, table: Table, rows: Rows) -> list[Insertion]:
+    """Make rows ready that all have the same columns.
+
+    Args:
+        dialect: the database's name in SQLAlchemy.
+    """
+    if not rows:
+        return []
+    columns = tuple(rows[0])
+    picked = list(map(itemgetter(*columns), rows))
+    if dialect != "sqlite":
+        return [Insertion(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", picked, is_copy=True)]
+    if not any(isinstance(table.c[name].type, LargeBinary) for name in columns):
+        return [Insertion(_insert_all(table, columns), (_encode(picked).decode(),))]
+    return [
+        Insertion(_insert_each(table, columns, len(some)), [value for row in some for value in row])
+        for some in (picked[at : at + _ROWS_AT_ONCE] for at in range(0, len(picked), _ROWS_AT_ONCE))
+    ]
 
 
 def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert rows that all have the same columns."""
-    if not rows:
-        return
-    columns = tuple(rows[0])
-    pick = itemgetter(*columns)
-    if connection.dialect.name != "sqlite":
-        cursor = connection.connection.cursor()
-        with cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(pick(row))
-    elif any(isinstance(table.c[name].type, LargeBinary) for name in columns):
-        marks = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(
-            f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - names of our own tables
-            [pick(row) for row in rows],
-        )
-    else:
-        connection.exec_driver_sql(_insert_all(table, columns), (_encode([pick(row) for row in rows]).decode(),))
+    for insertion in prepare_rows(connection.dialect.name, table, rows):
+        insertion.carry_out(connection)
 
 
 def update_rows(connection: Connection, table: Table, keys: tuple[str, ...], rows: Rows) -> None:
@@ -59,6 +83,13 @@ def update_rows(connection: Connection, table: Table, keys: tuple[str, ...], row
 def _insert_all(table: Table, columns: tuple[str, ...]) -> str:
     values = ", ".join(f"value ->> {n}" for n in range(len(columns)))
     return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _insert_each(table: Table, columns: tuple[str, ...], rows: int) -> str:
+    # One statement for many rows: the driver gives up Python's lock at each.
+    marks = ", ".join([f"({', '.join('?' * len(columns))})"] * rows)
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608 - names of our own tables
 
 
 @lru_cache(maxsize=32)
