@@ -7,7 +7,7 @@ import click
 
 from mailsvc import settings as settings_module
 from mailsvc import telemetry
-from mailsvc.service.supervisor import die_with_parent, serve
+from mailsvc.service.supervisor import serve
 
 ROLES = ("api", "deliver", "notify", "upkeep")
 _LATER = ("ingest", "submission")  # roles of the contract that have nothing to do yet
@@ -22,16 +22,13 @@ _LATER = ("ingest", "submission")  # roles of the contract that have nothing to 
     "--roles",
     help=f"What this process does, separated by commas (default: all of {','.join(ROLES)}).",
 )
-@click.option("--parent", type=int, hidden=True)
-def command(bind: str | None, roles: str | None, parent: int | None) -> None:
+def command(bind: str | None, roles: str | None) -> None:
     """Run the service: API, delivery, webhooks and upkeep."""
-    if parent is not None:
-        die_with_parent(parent)
     settings = settings_module.load()
     if bind is not None:
         settings = settings_module.checked(replace(settings, bind=bind))
     telemetry.set_up(settings.log_format, settings.log_level)
-    sys.exit(serve(settings, _chosen(roles), is_prepared=parent is not None))
+    sys.exit(serve(settings, _chosen(roles)))
 
 
 def _chosen(roles: str | None) -> tuple[str, ...]:

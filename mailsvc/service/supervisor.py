@@ -1,14 +1,12 @@
 """``mailsvc serve``: one command, a few processes of one process group that live and end together.
 
-The first process only supervises: it is granian's own, starts the API's process and the worker's, restarts one that
-died, and stays small because it never loads the database.
+The first process only supervises: it is granian's own, forks the API's process and the worker's, and forks one again
+that died. It loads the program once, and opens nothing: its children share that memory, and start at once.
 """
 
-import contextlib
-import ctypes
+import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 from functools import partial
@@ -16,66 +14,55 @@ from http.client import HTTPConnection
 from typing import Any
 
 from mailsvc import clock
+from mailsvc.service.offspring import DRAIN_SECONDS, WorkerProcess, die_with_parent, name_process, return_large_memory
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
-__all__ = ["die_with_parent", "serve"]
+__all__ = ["serve"]
 
 API_THREADS = 32
-DRAIN_SECONDS = 10
-_PR_SET_PDEATHSIG = 1
-_M_MMAP_THRESHOLD = -3
 
 
-def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel end this process when the one that started it ends, however that ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if parent is not None and os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)  # it ended before we could ask
-
-
-def return_large_memory() -> None:
-    """Have what large requests took go back to the system at once (glibc; nothing elsewhere).
-
-    Left alone, glibc learns to keep blocks of up to 32 MiB in the arena of each thread: a few large messages at the
-    same time made the API's process keep 430 MiB for good, with this 70.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
-
-
-def serve(settings: Settings, roles: tuple[str, ...], *, is_prepared: bool = False) -> int:
+def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
-    first_key = None if is_prepared else _bootstrap_apart(settings)
+    preparing = _Preparation(settings)
+    from mailsvc.service.roles import run_worker  # noqa: PLC0415 - loaded while the other process prepares
+
+    first_key = preparing.join()
     work = tuple(role for role in roles if role != "api")
     if "api" not in roles:
-        from mailsvc.service.roles import run_worker  # noqa: PLC0415 - only the process that works loads the database
-
-        if not is_prepared:
-            log.info("ready", extra=facts(roles=",".join(work)))
+        log.info("ready", extra=facts(roles=",".join(work)))
         return_large_memory()
         run_worker(settings, work)
         return 0
     _check_port(settings)
-    worker = _WorkerProcess(work) if work else None
+    gc.collect()
+    gc.freeze()  # collecting in a child would copy every page that it shares
+    worker = WorkerProcess(partial(run_worker, settings, work)) if work else None
     _serve_api(settings, worker, first_key)
     return 0
 
 
-def _bootstrap_apart(settings: Settings) -> str | None:
-    """Bootstrap in a child, so that what it loads is not kept. Returns a newly made first key."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        os._exit(_bootstrap_child(settings, writer))
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read().decode()
-    _, status = os.waitpid(child, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise BadSetting(said or "The start failed before it could say why.")
-    return said or None
+class _Preparation:
+    """The bootstrap, in a child: what it loads is not kept, and this process loads the program meanwhile."""
+
+    def __init__(self, settings: Settings) -> None:
+        reader, writer = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            os.close(reader)
+            os._exit(_bootstrap_child(settings, writer))
+        os.close(writer)
+        self._reader = reader
+
+    def join(self) -> str | None:
+        """A newly made first key. Raises BadSetting where the start failed."""
+        with os.fdopen(self._reader, "rb") as pipe:
+            said = pipe.read().decode()
+        _, status = os.waitpid(self._child, 0)
+        if os.waitstatus_to_exitcode(status) != 0:
+            raise BadSetting(said or "The start failed before it could say why.")
+        return said or None
 
 
 def _bootstrap_child(settings: Settings, writer: int) -> int:
@@ -105,55 +92,8 @@ def _check_port(settings: Settings) -> None:
             raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {error.strerror}.") from error
 
 
-class _WorkerProcess:
-    """The worker as a child process that is started again when it dies."""
-
-    def __init__(self, roles: tuple[str, ...]) -> None:
-        self._command = [
-            sys.executable,
-            "-m",
-            "mailsvc",
-            "serve",
-            "--roles",
-            ",".join(roles),
-            "--parent",
-            str(os.getpid()),
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask it to drain, once; asked again, end it."""
-        again = self._stopping.is_set()
-        self._stopping.set()
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(signal.SIGKILL if again else signal.SIGTERM)
-
-    def join(self) -> None:
-        if not self._thread.ident:
-            return
-        self._thread.join(DRAIN_SECONDS)
-        if self._thread.is_alive():
-            self.stop()
-            self._thread.join()
-
-    def _watch(self) -> None:
-        # The thread that starts a child must outlive it: its end would trigger the child's parent-death signal.
-        while not self._stopping.is_set():
-            self._process = subprocess.Popen(self._command)  # noqa: S603 - our own program
-            code = self._process.wait()
-            if not self._stopping.is_set():
-                log.error("the worker ended; starting it again", extra=facts(exit_code=code))
-                self._stopping.wait(1.0)
-
-
-def _serve_api(settings: Settings, worker: _WorkerProcess | None, first_key: str | None) -> None:
-    from granian.constants import Interfaces  # noqa: PLC0415 - a worker-only process has no use for it
+def _serve_api(settings: Settings, worker: WorkerProcess | None, first_key: str | None) -> None:
+    from granian.constants import Interfaces  # noqa: PLC0415 - processes without the API have no use for it
     from granian.log import LogLevels  # noqa: PLC0415
     from granian.server import Server  # noqa: PLC0415
 
@@ -202,9 +142,10 @@ def _serve_api(settings: Settings, worker: _WorkerProcess | None, first_key: str
 
 
 def _load_app(settings: Settings) -> Any:
-    die_with_parent()
+    die_with_parent(os.getppid())
+    name_process("mailsvc-api")
     return_large_memory()
-    from mailsvc.service.roles import make_app  # noqa: PLC0415 - only in the API's process
+    from mailsvc.service.roles import make_app  # noqa: PLC0415 - the first process has loaded it
 
     return make_app(settings).wsgi_app
 
