@@ -28,6 +28,7 @@ from mailsvc.outbox.relays import KnownRelay, RelayBook
 from mailsvc.outcomes.record import Finding, record
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.presence import Presence
+from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.database import Database, explain, is_away
@@ -43,7 +44,7 @@ LANES_AT_ONCE = 64
 SMALL_BODY = 128 * 1024
 BODY_BYTES = 32 * 1024 * 1024
 MOST_UNSETTLED = 5000
-PRESSED_SECONDS = 2.0
+MAIL_FLOWS_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 _BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
 
@@ -83,7 +84,8 @@ class DeliveryWorker:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
         self._more = asyncio.Event()
         self._after = ""
-        self._pressed_until = 0.0
+        self._claimed_at = -MAIL_FLOWS_SECONDS
+        self._strain = Strain()
         self._looked_at = 0.0
         self._journal: Journal
         self._recorder: GroupWriter[Report]
@@ -94,8 +96,8 @@ class DeliveryWorker:
         self._more.set()
 
     def is_pressed(self) -> bool:
-        """There is more mail than could be claimed a moment ago: what else this process does must wait."""
-        return clock.monotonic() < self._pressed_until
+        """Mail needs all the time that this process can get: what else it does must wait."""
+        return clock.monotonic() - self._claimed_at < MAIL_FLOWS_SECONDS and self._strain.is_high()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain."""
@@ -216,6 +218,8 @@ class DeliveryWorker:
         for relay_id, by_message in by_lane.items():
             self._hand_over(self._lanes[relay_id], by_message, messages, bodies, deadline)
         self._note_backlogs(wanted, rows)
+        if rows:
+            self._claimed_at = clock.monotonic()
         return len(rows)
 
     def _note_backlogs(self, wanted: list[leases.Lane], rows: list[Any]) -> None:
@@ -224,8 +228,6 @@ class DeliveryWorker:
             lane, count = self._lanes[asked.id], counts[asked.id]
             lane.pace.take(count, clock.monotonic())
             lane.has_backlog = count == asked.limit
-            if lane.has_backlog:
-                self._pressed_until = clock.monotonic() + PRESSED_SECONDS
 
     def _claim_rows(self, wanted: list[leases.Lane]) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
         with self._database.write() as connection:

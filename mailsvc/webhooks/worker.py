@@ -38,7 +38,7 @@ LANES_AT_ONCE = 64
 GIVE_UP_AFTER = 5 * clock.DAY
 GONE = 410
 BESIDE_MAIL_SECONDS = 0.2
-POSTS_BESIDE_MAIL = 50  # a second: a twentieth of what one process could post
+POSTS_BESIDE_MAIL = 50  # a second at least: a twentieth of what one process could post
 _KEYS = ("webhook_id", "event_id", "lease_token")
 
 
