@@ -11,11 +11,11 @@ from sqlalchemy import Connection, bindparam, func, select
 from mailsvc import clock
 from mailsvc.domain import events
 from mailsvc.domain.ids import new_id
-from mailsvc.store.bulk import Insertion, insert_rows, prepare_rows
-from mailsvc.store.database import serialize_commits
+from mailsvc.store.bulk import Statement, carry_out, insertion
+from mailsvc.store.database import commits_in_turn
 from mailsvc.store.tables import event, webhook, webhook_delivery
 
-__all__ = ["News", "announce", "enqueue_for_webhooks", "prepare_news", "publish"]
+__all__ = ["News", "announce", "enqueue_for_webhooks", "prepare_news"]
 
 
 @dataclass(slots=True)
@@ -38,26 +38,16 @@ def announce(connection: Connection, news: Sequence[News], *, now: int) -> None:
     """Append the events in the order given, and queue them for every webhook that subscribed to them."""
     if not news:
         return
-    serialize_commits(connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql")
+    carry_out(connection, commits_in_turn(connection.dialect.name))
     _number(connection, news)
-    for insertion in prepare_news(connection, news, now=now):
-        insertion.carry_out(connection)
+    carry_out(connection, prepare_news(connection, news, now=now))
 
 
-def prepare_news(connection: Connection, news: Sequence[News], *, now: int) -> list[Insertion]:
-    """Make ready what ``publish`` will write; each of the news must have its sequence already."""
-    timestamp = clock.rfc3339(now)
-    dialect = connection.dialect.name
-    events_ = prepare_rows(dialect, event, [_event_row(item, now, timestamp) for item in news])
-    return events_ + prepare_rows(dialect, webhook_delivery, _fan_out(connection, news, now))
-
-
-def publish(connection: Connection, prepared: Sequence[Insertion]) -> None:
-    """Write what ``prepare_news`` made ready; nothing but the commit may follow."""
-    if prepared:
-        serialize_commits(connection, "sqlite" if connection.dialect.name == "sqlite" else "postgresql")
-        for insertion in prepared:
-            insertion.carry_out(connection)
+def prepare_news(connection: Connection, news: Sequence[News], *, now: int) -> list[Statement]:
+    """What appends these news, of which each has its sequence already. ``commits_in_turn`` must come before it."""
+    timestamp, dialect = clock.rfc3339(now), connection.dialect.name
+    events_ = insertion(dialect, event, [_event_row(item, now, timestamp) for item in news])
+    return events_ + insertion(dialect, webhook_delivery, _fan_out(connection, news, now))
 
 
 def _number(connection: Connection, news: Sequence[News]) -> None:
@@ -113,7 +103,8 @@ def _fan_out(connection: Connection, news: Sequence[News], now: int) -> list[dic
 
 def enqueue_for_webhooks(connection: Connection, webhook_id: str, event_ids: Iterable[str], *, now: int) -> None:
     """Queue events for one webhook, due at once."""
-    insert_rows(connection, webhook_delivery, _rows_for(webhook_id, event_ids, now))
+    rows = _rows_for(webhook_id, event_ids, now)
+    carry_out(connection, insertion(connection.dialect.name, webhook_delivery, rows))
 
 
 def _rows_for(webhook_id: str, event_ids: Iterable[str], now: int) -> list[dict[str, Any]]:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from mailsvc.domain.errors import FieldError, Invalid, Problem, Unavailable
-from mailsvc.outbox.announce import prepare_news, publish
+from mailsvc.outbox.announce import prepare_news
 from mailsvc.outbox.consign import Consignment
-from mailsvc.store.bulk import Insertion, prepare_rows
-from mailsvc.store.database import Database, explain, is_away
+from mailsvc.store.bulk import Statement, carry_out, insertion
+from mailsvc.store.database import Database, commits_in_turn, explain, is_away
 from mailsvc.store.tables import body, delivery, idempotency, message, suppression
 from mailsvc.telemetry import facts, log, meter
 
@@ -157,11 +157,9 @@ class Intake:
         with self._database.read() as connection:
             known = _already_stored(connection, group) if again else set()
             plan = _plan(connection, group, known, self._database.now())
-        if plan.rows:
+        if plan.statements:
             with self._database.write() as connection:
-                for insertion in plan.rows:
-                    insertion.carry_out(connection)
-                publish(connection, plan.news)
+                carry_out(connection, plan.statements)
         return plan.answers
 
 
@@ -193,8 +191,7 @@ class _Plan:
     """What a group's transaction will write, and what its requests will be told then."""
 
     answers: list[Answer | Problem]
-    rows: list[Insertion]
-    news: list[Insertion]
+    statements: list[Statement]
 
 
 def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int) -> _Plan:
@@ -212,11 +209,10 @@ def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int
         idempotency: _pledge_rows(pledged, answers, now),
     }
     dialect = connection.dialect.name
-    return _Plan(
-        [answers[id(t)] for t in group],
-        [insertion for table, some in rows.items() for insertion in prepare_rows(dialect, table, some)],
-        prepare_news(connection, [n for c in consignments for n in c.news()], now=now),
-    )
+    statements = [statement for table, some in rows.items() for statement in insertion(dialect, table, some)]
+    if news := [n for c in consignments for n in c.news()]:
+        statements += commits_in_turn(dialect) + prepare_news(connection, news, now=now)
+    return _Plan([answers[id(t)] for t in group], statements)
 
 
 def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> dict[int, Answer | Problem]:

@@ -14,7 +14,7 @@ from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.suppress import Suppression, add_suppressions
-from mailsvc.store.bulk import insert_rows, update_rows
+from mailsvc.store.bulk import carry_out, insertion, update_of
 from mailsvc.store.tables import attempt, delivery, message
 
 __all__ = ["Bounce", "Finding", "Try", "record"]
@@ -106,8 +106,9 @@ def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> 
     steps = _steps(findings, rows, now)
     if not steps:
         return set()
-    update_rows(connection, delivery, ("id",), [step.settlement for step in steps])
-    insert_rows(connection, attempt, [step.attempt for step in steps if step.attempt])
+    dialect = connection.dialect.name
+    settled = update_of(dialect, delivery, ("id",), [step.settlement for step in steps])
+    carry_out(connection, settled + insertion(dialect, attempt, [step.attempt for step in steps if step.attempt]))
     announce(connection, [step.news for step in steps if step.news], now=now)
     add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
     return {step.finding.delivery_id for step in steps}

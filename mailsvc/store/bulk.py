@@ -1,9 +1,8 @@
-"""Many rows in one call, by what each database does best, without SQLAlchemy's work per row.
+"""Many rows in one statement, many statements in one round trip, without SQLAlchemy's work per row.
 
-SQLite takes them as one JSON document in one statement: the driver gives up Python's lock at every step of a statement,
-and getting it back, row by row, against a busy event loop costs far more than the row itself. PostgreSQL takes new rows by
-COPY and changes as one JSON document as well. Only for plain values: text, numbers, booleans, None, and bytes (for which
-SQLite is given row by row).
+Rows travel as one JSON document: SQLite's driver gives up Python's lock at every step of a statement, and getting it back,
+row by row, against a busy event loop costs far more than the row itself; PostgreSQL is asked everything in one pipeline.
+Only for plain values: text, numbers, booleans, None, and bytes (rows with bytes travel as parameters).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ["Insertion", "insert_rows", "prepare_rows", "update_rows"]
+__all__ = ["Statement", "carry_out", "insertion", "update_of"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -25,24 +25,40 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Insertion:
-    """Rows of one table, made ready outside a transaction: what is left is the database's own work."""
+class Statement:
+    """SQL in the driver's own words, with its parameters; it returns nothing that matters."""
 
     sql: str
-    values: Sequence[Any]  # the parameters of ``sql``, or the rows that it copies
-    is_copy: bool = False
-
-    def carry_out(self, connection: Connection) -> None:
-        if not self.is_copy:
-            connection.exec_driver_sql(self.sql, tuple(self.values))
-            return
-        with connection.connection.cursor().copy(self.sql) as copy:
-            for row in self.values:
-                copy.write_row(row)
+    values: tuple[Any, ...] = ()
 
 
-def prepare_rows(dialect: str, table: Table, rows: Rows) -> list[Insertion]:
-    """Make rows ready that all have the same columns.
+def carry_out(connection: Connection, statements: Sequence[Statement]) -> None:
+    """Execute the statements in the connection's transaction; on PostgreSQL in one round trip.
+
+    Raises:
+        DBAPIError: as from SQLAlchemy.
+    """
+    if connection.dialect.name == "sqlite":
+        for statement in statements:
+            connection.exec_driver_sql(statement.sql, statement.values)
+    elif statements:
+        _in_one_pipeline(connection, statements)
+
+
+def _in_one_pipeline(connection: Connection, statements: Sequence[Statement]) -> None:
+    import psycopg  # noqa: PLC0415 - only where there is a PostgreSQL
+
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            for statement in statements:
+                driver.execute(statement.sql, statement.values)
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=driver.closed) from error
+
+
+def insertion(dialect: str, table: Table, rows: Rows) -> list[Statement]:
+    """What inserts these rows, which all have the same columns.
 
     Args:
         dialect: the database's name in SQLAlchemy.
@@ -51,61 +67,54 @@ def prepare_rows(dialect: str, table: Table, rows: Rows) -> list[Insertion]:
         return []
     columns = tuple(rows[0])
     picked = list(map(itemgetter(*columns), rows))
-    if dialect != "sqlite":
-        return [Insertion(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN", picked, is_copy=True)]
-    if not any(isinstance(table.c[name].type, LargeBinary) for name in columns):
-        return [Insertion(_insert_all(table, columns), (_encode(picked).decode(),))]
-    return [
-        Insertion(_insert_each(table, columns, len(some)), [value for row in some for value in row])
-        for some in (picked[at : at + _ROWS_AT_ONCE] for at in range(0, len(picked), _ROWS_AT_ONCE))
-    ]
+    if any(isinstance(table.c[name].type, LargeBinary) for name in columns):
+        return [
+            Statement(_insert_each(dialect, table, columns, len(some)), tuple(value for row in some for value in row))
+            for some in (picked[at : at + _ROWS_AT_ONCE] for at in range(0, len(picked), _ROWS_AT_ONCE))
+        ]
+    document = _encode(picked if dialect == "sqlite" else rows).decode()
+    return [Statement(_insert_all(dialect, table, columns), (document,))]
 
 
-def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
-    """Insert rows that all have the same columns."""
-    for insertion in prepare_rows(connection.dialect.name, table, rows):
-        insertion.carry_out(connection)
-
-
-def update_rows(connection: Connection, table: Table, keys: tuple[str, ...], rows: Rows) -> None:
-    """Give rows new values; each names the columns of ``keys``, which choose the row, and the same others, which are set."""
+def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> list[Statement]:
+    """What gives rows new values; each names the columns of ``keys``, which choose the row, and the same others, which are set."""
     if not rows:
-        return
+        return []
     columns = tuple(rows[0])
-    if connection.dialect.name == "sqlite":
-        pick = itemgetter(*columns)
-        connection.exec_driver_sql(_update_lite(table, keys, columns), (_encode([pick(row) for row in rows]).decode(),))
-    else:
-        connection.exec_driver_sql(_update_all(table, keys, columns), (_encode(rows).decode(),))
+    picked = list(map(itemgetter(*columns), rows)) if dialect == "sqlite" else rows
+    return [Statement(_update_all(dialect, table, keys, columns), (_encode(picked).decode(),))]
 
 
-@lru_cache(maxsize=32)
-def _insert_all(table: Table, columns: tuple[str, ...]) -> str:
-    values = ", ".join(f"value ->> {n}" for n in range(len(columns)))
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {values} FROM json_each(?)"  # noqa: S608
+# All names in these statements are of our own tables and columns.
 
 
-@lru_cache(maxsize=256)
-def _insert_each(table: Table, columns: tuple[str, ...], rows: int) -> str:
-    # One statement for many rows: the driver gives up Python's lock at each.
-    marks = ", ".join([f"({', '.join('?' * len(columns))})"] * rows)
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608 - names of our own tables
+@lru_cache(maxsize=64)
+def _insert_all(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+    names = ", ".join(columns)
+    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_document(dialect, table, columns)}"  # noqa: S608
 
 
-@lru_cache(maxsize=32)
-def _update_lite(table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    values = ", ".join(f"value ->> {n} AS {name}" for n, name in enumerate(columns))
-    assignments = ", ".join(f"{name} = v.{name}" for name in columns if name not in keys)
-    condition = " AND ".join(f"{table.name}.{key} = v.{key}" for key in keys)
-    return f"UPDATE {table.name} SET {assignments} FROM (SELECT {values} FROM json_each(?)) AS v WHERE {condition}"  # noqa: S608
+@lru_cache(maxsize=512)
+def _insert_each(dialect: str, table: Table, columns: tuple[str, ...], rows: int) -> str:
+    mark = dict.fromkeys(columns, "?" if dialect == "sqlite" else "%s")
+    if dialect != "sqlite":
+        mark |= {name: "%b" for name in columns if isinstance(table.c[name].type, LargeBinary)}
+    marks = ", ".join([f"({', '.join(mark.values())})"] * rows)
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608
 
 
-@lru_cache(maxsize=32)
-def _update_all(table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    shape = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in columns)
+@lru_cache(maxsize=64)
+def _update_all(dialect: str, table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
     assignments = ", ".join(f"{name} = v.{name}" for name in columns if name not in keys)
     condition = " AND ".join(f"t.{key} = v.{key}" for key in keys)
-    return (
-        f"UPDATE {table.name} AS t SET {assignments} FROM json_to_recordset(%s::json) AS v({shape}) WHERE {condition}"  # noqa: S608
-    )
+    return f"UPDATE {table.name} AS t SET {assignments} FROM {_document(dialect, table, columns)} WHERE {condition}"  # noqa: S608
+
+
+def _document(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+    """The rows of the one parameter as a table ``v``."""
+    if dialect == "sqlite":
+        values = ", ".join(f"value ->> {n} AS {name}" for n, name in enumerate(columns))
+        return f"(SELECT {values} FROM json_each(?)) AS v"  # noqa: S608
+    postgres = postgresql.dialect()  # type: ignore[no-untyped-call]
+    shape = ", ".join(f"{name} {table.c[name].type.compile(postgres)}" for name in columns)
+    return f"json_to_recordset(%s::json) AS v({shape})"

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
+from mailsvc.store.bulk import Statement
 from mailsvc.store.turnstile import Turnstile
 
 __all__ = ["Database", "is_away"]
@@ -68,7 +69,9 @@ class Database:
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:
-            self._writer = self._reader = _postgresql_engine(url, pool_size)
+            self._writer = _postgresql_engine(url, pool_size)
+            # The same pool. A transaction around a query or two costs as many round trips as they do, and protects nothing.
+            self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
     def engine(self) -> Engine:
@@ -83,7 +86,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read-only snapshot."""
+        """For reading only; on SQLite all of it sees one snapshot."""
         with self._reader.connect() as connection:
             yield connection
 
@@ -117,13 +120,12 @@ class Database:
         self.forget_connections()
 
 
-def serialize_commits(connection: Connection, dialect: Dialect) -> None:
-    """From here to the commit, no other transaction that calls this one may commit.
+def commits_in_turn(dialect: str) -> list[Statement]:
+    """From here to the commit, no other transaction that says this may commit.
 
     It gives rows numbers in the order in which readers see them. On SQLite every writer is alone anyway.
     """
-    if dialect == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(7239450711)"))
+    return [] if dialect == "sqlite" else [Statement("SELECT pg_advisory_xact_lock(7239450711)")]
 
 
 def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:

@@ -18,7 +18,7 @@ from mailsvc.outbox.webhookform import secrets_in_force
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
-from mailsvc.store.bulk import update_rows
+from mailsvc.store.bulk import carry_out, update_of
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.leases import WEBHOOKS
 from mailsvc.store.tables import event, webhook, webhook_delivery
@@ -210,7 +210,8 @@ class WebhookWorker:
 
     def _record(self, connection: Connection, results: list[_Result]) -> None:
         now = self._database.now()
-        update_rows(connection, webhook_delivery, _KEYS, [_settlement(result, now) for result in results])
+        settled = [_settlement(result, now) for result in results]
+        carry_out(connection, update_of(connection.dialect.name, webhook_delivery, _KEYS, settled))
         by_hook: dict[str, list[_Result]] = {}
         for result in results:
             by_hook.setdefault(result.row.webhook_id, []).append(result)
