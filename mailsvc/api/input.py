@@ -118,6 +118,8 @@ def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
 
 def refuse_unknown_arguments(*known: str) -> None:
     """A misspelt filter must not silently match everything; raises Invalid, or Malformed where it is not UTF-8."""
+    if not request.query_string:
+        return
     families = tuple(name for name in known if name.endswith("."))  # such as metadata.
     unknown = sorted(
         name for name in request.args if name not in known and not (families and name.startswith(families))
