@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select, update
 
+from mailsvc.delivery.journal import testaments as read_testaments
 from mailsvc.domain.lifecycle import FINAL
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, event, message
@@ -108,6 +109,11 @@ class Verdict:
             f"unfinished {self.unfinished}, untold {self.untold}"
         )
 
+    def keeps_the_promise(self, messages: int, *, duplicates: int) -> bool:
+        """All of these were promised, nothing was lost or made up, each fate is known and told, and hardly any came twice."""
+        faults = (self.lost, self.unexpected, self.unfinished, self.untold)
+        return self.promised == messages and not any(faults) and self.duplicated <= duplicates
+
 
 def wait_until_done(database: Database, seconds: float = 120) -> None:
     """Until no delivery waits any more."""
@@ -148,3 +154,9 @@ def judge(database: Database, ledger: Ledger, received: Counter[str]) -> Verdict
         unfinished=sum(row.status not in final for row in rows),
         untold=sum(row.id not in told for row in rows if row.status == "sent"),
     )
+
+
+def dots_in_flight(service: Service) -> int:
+    """Deliveries whose dot went out without a reply before the kill."""
+    left = read_testaments(service.data_dir / "journal")
+    return sum(len(entry.claims) for testament in left for entry in testament.entries if entry.reply is None)

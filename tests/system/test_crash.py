@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mailsvc.delivery.journal import testaments as read_testaments
 from mailsvc.store.database import Database
-from tests.support.queuecheck import Clients, Ledger, judge, wait_until_done
+from tests.support.queuecheck import Clients, Ledger, dots_in_flight, judge, wait_until_done
 from tests.support.receiver import Receiver
 from tests.support.service import Service
 
@@ -61,9 +60,3 @@ def test_killing_the_whole_group_loses_nothing(
         0,
     ), service.log()
     assert verdict.duplicated <= dots
-
-
-def dots_in_flight(service: Service) -> int:
-    """Deliveries whose dot went out without a reply before the kill."""
-    left = read_testaments(service.data_dir / "journal")
-    return sum(len(entry.claims) for testament in left for entry in testament.entries if entry.reply is None)

@@ -1,0 +1,51 @@
+"""Faults at system calls, injected by strace into a running process and its threads."""
+
+import subprocess
+import time
+
+import psutil
+
+
+def why_not() -> str | None:
+    """Why this machine can't inject faults, or None."""
+    try:
+        tried = subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, text=True)
+    except FileNotFoundError:
+        return "strace is not installed"
+    return None if tried.returncode == 0 else f"strace may not trace here: {tried.stderr.strip()}"
+
+
+class Injection:
+    """``what`` befalls a thread of the process when it comes to the ``when``-th of these calls (strace's words).
+
+    Args:
+        what: such as ``signal=KILL`` or ``error=EIO``.
+        when: such as ``3`` or ``2+3`` (the second, and every third after it); every thread counts for itself.
+    """
+
+    def __init__(self, process: psutil.Process, call: str, what: str, when: str) -> None:
+        options = ["-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"]
+        self._command = ["strace", *options, "-p", str(process.pid)]
+        for _ in range(10):
+            self._strace = subprocess.Popen(self._command)
+            if self._has_all_threads(process):
+                return
+            self.remove()  # a thread that was being born as strace came escaped it
+        raise AssertionError("strace can't attach to all threads")
+
+    def _has_all_threads(self, process: psutil.Process) -> bool:
+        calm, deadline = 0, time.monotonic() + 3
+        while calm < 5 and time.monotonic() < deadline:
+            calm = calm + 1 if all(_is_traced(process.pid, t.id) for t in process.threads()) else 0
+            time.sleep(0.02)
+        return calm == 5
+
+    def remove(self) -> None:
+        """Let the process go on undisturbed."""
+        self._strace.terminate()
+        self._strace.wait()
+
+
+def _is_traced(pid: int, thread: int) -> bool:
+    with open(f"/proc/{pid}/task/{thread}/status") as status:
+        return any(line.startswith("TracerPid:") and int(line.split()[1]) != 0 for line in status)
