@@ -15,7 +15,7 @@ import msgspec
 
 from mailsvc.domain.attempt import Reply
 
-__all__ = ["Entry", "Journal", "Testament", "testaments"]
+__all__ = ["Entry", "Journal", "Testament", "heard_by_others", "testaments"]
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 
@@ -148,6 +148,28 @@ def testaments(directory: Path) -> list[Testament]:
         testament.paths.append(path)
         testament.entries.extend(_entries(lines))
     return list(found.values())
+
+
+def heard_by_others(directory: Path, owner: str) -> dict[tuple[str, int], Entry]:
+    """The transactions that other workers of this host had a reply to, by delivery and lease token; they may be alive.
+
+    A worker that stood still may not have recorded them before its leases ran out.
+    """
+    heard: dict[tuple[str, int], Entry] = {}
+    for path in directory.glob("*.journal"):
+        if path.name.split(".")[0] == owner:
+            continue
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            continue  # all of it is recorded by now
+        answered = (entry for entry in _entries(content.split(b"\n")[1:]) if entry.reply is not None)
+        heard.update((claim, entry) for entry in answered for claim in map(_as_key, entry.claims))
+    return heard
+
+
+def _as_key(claim: tuple[str, int]) -> tuple[str, int]:
+    return claim[0], claim[1]
 
 
 def _read_if_orphaned(path: Path) -> bytes | None:

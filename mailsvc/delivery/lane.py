@@ -278,7 +278,8 @@ class Lane:
 
     def adopt(self, relay: Relay, share: int) -> None:
         """Take over changed settings; open sessions made with the old ones end after their parcel."""
-        self.relay = relay
+        if relay != self.relay:  # the same settings, read anew, must not end sessions
+            self.relay = relay
         grew = share > self.share
         shrank, self.share = share < self.share, share
         if grew and self.parcels:

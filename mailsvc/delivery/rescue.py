@@ -16,7 +16,7 @@ from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message
 from mailsvc.telemetry import facts, log
 
-__all__ = ["settle_the_dead"]
+__all__ = ["settle_the_dead", "told_by"]
 
 _LOST = "the connection and its worker were lost after the final dot, before the reply"
 
@@ -62,10 +62,10 @@ def _findings(connection: Connection, testament: Testament, now: int) -> list[Fi
         for delivery_id, token in entry.claims:
             row = held.get(delivery_id)
             if row is not None and row.lease_token == token:
-                findings.append(_finding(entry, held.pop(delivery_id), now))
+                findings.append(told_by(entry, held.pop(delivery_id), now))
     # Never at the dot: certainly not delivered, unless the machine lost the journal's last lines with its power.
     blank = Entry([], "", "")
-    findings += [_finding(blank, row, now) if testament.power_was_lost else _back(row, now) for row in held.values()]
+    findings += [told_by(blank, row, now) if testament.power_was_lost else _back(row, now) for row in held.values()]
     return findings
 
 
@@ -73,7 +73,8 @@ def _back(row: object, now: int) -> Finding:
     return Finding(row.id, Change.RETURN, row.lease_token, due_at=now)  # type: ignore[attr-defined]
 
 
-def _finding(entry: Entry, row: object, now: int) -> Finding:
+def told_by(entry: Entry, row: object, now: int) -> Finding:
+    """What a journal's entry means for the delivery of this row: its ``id``, ``lease_token``, ``attempts``, ``relay_id``."""
     id_, token = row.id, row.lease_token  # type: ignore[attr-defined]
     fate = _fate(entry.reply)
     tried = Try(

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.delivery.journal import Journal
+from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.parcel import Claimed, Parcel, pack
+from mailsvc.delivery.rescue import told_by
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.delivery.throttle import ByteBudget
 from mailsvc.delivery.verdicts import Circumstances, finding_of, given_back, given_up
@@ -85,6 +86,7 @@ class DeliveryWorker:
         self._more = asyncio.Event()
         self._after = ""
         self._claimed_at = -MAIL_FLOWS_SECONDS
+        self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
         self._strain = Strain()
         self._looked_at = 0.0
         self._journal: Journal
@@ -202,10 +204,15 @@ class DeliveryWorker:
 
     async def _claim(self, wanted: list[leases.Lane]) -> int:
         deadline = clock.monotonic() + self._lease
-        rows, messages, bodies = await self._in_thread(partial(self._claim_rows, wanted))
+        try:
+            rows, messages, bodies = await self._in_thread(partial(self._claim_rows, wanted))
+        except BaseException:
+            self._missing_since = clock.monotonic()
+            raise
+        to_send = await self._without_settled(rows)
         by_lane: dict[str, dict[str, list[Claimed]]] = {}
         now = self._database.now()
-        for row in rows:
+        for row in to_send:
             claim = Claimed(
                 row.id,
                 row.lease_token,
@@ -221,6 +228,21 @@ class DeliveryWorker:
         if rows:
             self._claimed_at = clock.monotonic()
         return len(rows)
+
+    async def _without_settled(self, rows: list[Any]) -> list[Any]:
+        """The rows without those whose last worker had its reply but stood still before it could record it."""
+        if not any(row.uncertain for row in rows):
+            return rows
+        directory = self._context.journal_directory
+        heard = await self._in_thread(partial(heard_by_others, directory, self.owner))
+        left, now = [], self._database.now()
+        for row in rows:
+            entry = heard.get((row.id, row.lease_token - 1)) if row.uncertain else None
+            if entry is None:
+                left.append(row)
+            else:
+                self._recorder.put(Report([told_by(entry, row, now)]))
+        return left
 
     def _note_backlogs(self, wanted: list[leases.Lane], rows: list[Any]) -> None:
         counts = Counter(row.relay_id for row in rows)
@@ -423,8 +445,26 @@ class DeliveryWorker:
             late = [p for p in self._parcels if p.deadline - now < self._lease * 0.6]
             try:
                 await self._extend(late)
+                if self._missing_since is not None and now - self._missing_since > self._lease:
+                    await self._return_missing()
             except Exception as error:  # noqa: BLE001 - then the fence at the dot decides
                 _complain(error)
+
+    async def _return_missing(self) -> None:
+        """Make due again what was claimed for us by a transaction whose answer never came."""
+        began, in_hand = self._missing_since, {c.id for p in self._parcels for c in p.claims}
+        rows = await self._in_thread(self._overdue_rows)
+        now = self._database.now()
+        for row in rows:
+            if row.id not in in_hand:
+                # Behind the results that wait in the recorder: what is among them is no more in the state that this ends.
+                self._recorder.put(Report([Finding(row.id, Change.RETURN, row.lease_token, due_at=now)]))
+        if self._missing_since == began:
+            self._missing_since = None
+
+    def _overdue_rows(self) -> list[Any]:
+        with self._database.read() as connection:
+            return leases.overdue(connection, DELIVERIES, owner=self.owner, now=self._database.now())
 
     async def _extend(self, parcels: list[Parcel]) -> None:
         for start in range(0, len(parcels), 200):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from mailsvc.store.database import Dialect
 
-__all__ = ["DELIVERIES", "WEBHOOKS", "Lane", "Worklist", "claim", "due_lanes", "extend"]
+__all__ = ["DELIVERIES", "WEBHOOKS", "Lane", "Worklist", "claim", "due_lanes", "extend", "overdue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,20 @@ def extend(
         f"WHERE {condition} AND lease_token = :lease_token AND due_at IS NOT NULL AND status = 'sending'"
     )
     return sum(connection.execute(statement, {**lease, "until": until}).rowcount for lease in leases)
+
+
+def overdue(connection: Connection, worklist: Worklist, *, owner: str, now: int) -> list[Any]:
+    """The rows, with their keys and ``lease_token``, that are leased to this owner although the lease has run out.
+
+    ``claim`` leaves them to their living owner. Those that it knows nothing of were claimed by a transaction whose answer
+    was lost with the connection. Reads all unfinished rows.
+    """
+    columns = ", ".join((*worklist.keys, "lease_token"))
+    statement = text(
+        f"SELECT {columns} FROM {worklist.table} "  # noqa: S608
+        "WHERE due_at IS NOT NULL AND due_at <= :now AND status = 'sending' AND lease_owner = :owner"
+    )
+    return list(connection.execute(statement, {"owner": owner, "now": now}))
 
 
 def due_lanes(connection: Connection, worklist: Worklist, *, after: str, limit: int) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
@@ -89,6 +89,8 @@ class WebhookWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._more = asyncio.Event()
         self._after = ""
+        self._in_hand: set[tuple[str, str]] = set()
+        self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
         self._writer: GroupWriter[_Result]
         self._loop: asyncio.AbstractEventLoop
 
@@ -128,7 +130,9 @@ class WebhookWorker:
             wanted = [
                 leases.Lane(id_, room) for id_, at in due if at <= now and (room := self._endpoint(id_).room()) > 0
             ]
-            claimed = await asyncio.to_thread(self._claim, wanted) if wanted else []
+            claimed = await self._claim_for(wanted) if wanted else []
+            if self._missing_since is not None and clock.monotonic() - self._missing_since > LEASE / clock.SECOND:
+                await asyncio.to_thread(self._return_missing)
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
             _complain(error)
             return POLL_SECONDS
@@ -151,6 +155,24 @@ class WebhookWorker:
             endpoint = self._endpoints[webhook_id] = _Endpoint()
         return endpoint
 
+    async def _claim_for(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
+        try:
+            return await asyncio.to_thread(self._claim, wanted)
+        except BaseException:
+            self._missing_since = clock.monotonic()
+            raise
+
+    def _return_missing(self) -> None:
+        """Make due again what was claimed for us by a transaction whose answer never came."""
+        began = self._missing_since
+        with self._database.write() as connection:
+            now = self._database.now()
+            for row in leases.overdue(connection, WEBHOOKS, owner=self._owner, now=now):
+                if (row.webhook_id, row.event_id) not in self._in_hand:
+                    connection.execute(_RETURN, {**row._mapping, "now": now})  # noqa: SLF001 - its public name
+        if self._missing_since == began:
+            self._missing_since = None
+
     def _claim(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
         with self._database.write() as connection:
             now = self._database.now()
@@ -172,6 +194,7 @@ class WebhookWorker:
 
     def _start(self, row: Any, hook: Any, told: Any) -> None:
         self._endpoint(hook.id).outstanding += 1
+        self._in_hand.add((row.webhook_id, row.event_id))
         task = asyncio.create_task(self._post(row, hook, told))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -187,6 +210,7 @@ class WebhookWorker:
             self._writer.put(_Result(row, answer))
         finally:
             endpoint.outstanding -= 1
+            self._in_hand.discard((row.webhook_id, row.event_id))
             if endpoint.room():
                 self._more.set()
 
@@ -266,6 +290,10 @@ def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> 
 
 
 _HOOKS = select(webhook).where(webhook.c.id.in_(bindparam("ids", expanding=True)), webhook.c.enabled)
+_RETURN = text(
+    "UPDATE mailsvc_webhook_delivery SET status = 'queued', due_at = :now, lease_owner = NULL "
+    "WHERE webhook_id = :webhook_id AND event_id = :event_id AND lease_token = :lease_token"
+)
 _EVENTS_BY_ID = select(event.c.id, event.c.body).where(event.c.id.in_(bindparam("ids", expanding=True)))
 
 

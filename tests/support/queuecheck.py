@@ -15,6 +15,7 @@ from mailsvc.delivery.journal import testaments as read_testaments
 from mailsvc.domain.lifecycle import FINAL
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, event, message
+from tests.support.receiver import Receiver
 from tests.support.service import Service
 
 
@@ -160,3 +161,13 @@ def dots_in_flight(service: Service) -> int:
     """Deliveries whose dot went out without a reply before the kill."""
     left = read_testaments(service.data_dir / "journal")
     return sum(len(entry.claims) for testament in left for entry in testament.entries if entry.reply is None)
+
+
+def verdict_on(service: Service, ledger: Ledger, receiver: Receiver, url: str = "") -> Verdict:
+    """Let everything come to its end, then judge; the receiver is stopped."""
+    store = Database(url or f"sqlite:///{service.data_dir / 'mailsvc.db'}")
+    wait_until_done(store)
+    verdict = judge(store, ledger, receiver.received())
+    store.close()
+    receiver.stop()
+    return verdict

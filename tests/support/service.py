@@ -39,7 +39,7 @@ class Service:
             "MAILSVC_LOG_FORMAT": "json",
             **{f"MAILSVC_{name.upper()}": value for name, value in settings.items()},
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.first: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
 
     def environment(self) -> dict[str, str]:
@@ -57,7 +57,7 @@ class Service:
         if self._roles:
             command += ["--roles", self._roles]
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.first = subprocess.Popen(
                 command,
                 env=self.environment(),
                 stdout=log,
@@ -73,9 +73,9 @@ class Service:
     def wait_until_ready(self, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise AssertionError(f"the service ended with {self.process.returncode}:\n{self.log()}")
+            assert self.first is not None
+            if self.first.poll() is not None:
+                raise AssertionError(f"the service ended with {self.first.returncode}:\n{self.log()}")
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
@@ -100,12 +100,12 @@ class Service:
 
     def processes(self) -> list[psutil.Process]:
         """All processes of its group."""
-        if self.process is None:
+        if self.first is None:
             return []
         found = []
         for process in psutil.process_iter():
             try:
-                if os.getpgid(process.pid) == self.process.pid:
+                if os.getpgid(process.pid) == self.first.pid:
                     found.append(process)
             except ProcessLookupError:
                 continue
@@ -113,25 +113,48 @@ class Service:
 
     def kill9(self) -> None:
         """SIGKILL the whole group, and see it gone."""
-        if self.process is not None:
+        if self.first is not None:
             try:
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(self.first.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-            self.process.wait()
+            self.first.wait()
             psutil.wait_procs(self.processes(), timeout=10)
-            self.process = None
+            self.first = None
 
     def terminate(self, seconds: float = 20) -> int:
         """SIGTERM to the first process; its exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(seconds)
-        self.process = None
+        assert self.first is not None
+        self.first.send_signal(signal.SIGTERM)
+        code = self.first.wait(seconds)
+        self.first = None
         return code
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")[-8000:] if self.log_path.exists() else ""
+
+    def see_one_through(self) -> None:
+        """Send a message and see it sent: then all threads are there and none is about to start."""
+        message = {"from": "app@app.test", "to": "warm@example.test", "text": "up"}
+        deadline = time.monotonic() + 30
+        with self.client() as client:
+            while (answer := client.post("/v1/messages", json=message)).status_code != 202:
+                assert time.monotonic() < deadline, (answer.text, self.log())
+                time.sleep(0.1)
+            id_ = answer.json()["id"]
+            while client.get(f"/v1/messages/{id_}").json()["status"] != "sent":
+                assert time.monotonic() < deadline, self.log()
+                time.sleep(0.02)
+
+    def process(self, name: str) -> psutil.Process:
+        """Its process of this name, as soon as there is one."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for process in self.processes():
+                if process.name() == name:
+                    return process
+            time.sleep(0.05)
+        raise AssertionError(f"there is no {name}: {self.log()}")
 
     def wait_for_events(
         self, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30

@@ -7,8 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mailsvc.store.database import Database
-from tests.support.queuecheck import Clients, Ledger, Verdict, dots_in_flight, judge, wait_until_done
+from tests.support.queuecheck import Clients, Ledger, dots_in_flight, verdict_on
 from tests.support.receiver import Receiver
 from tests.support.service import Service
 from tests.support.strace import Injection, why_not
@@ -37,8 +36,8 @@ def test_a_kill_at_any_point_loses_nothing(
     ledger, rounds, dots = Ledger(), 0, 0
     for name, call, counts in KILLS[database]:
         for count in counts:
-            warm_up(service)
-            victim = process_of(service, name)
+            service.see_one_through()
+            victim = service.process(name)
             injection = Injection(victim, call, "signal=KILL", str(count))
             clients = Clients(service, ledger, messages=MESSAGES, seed=100 * rounds)
             clients.start()
@@ -49,7 +48,7 @@ def test_a_kill_at_any_point_loses_nothing(
             service.wait_until_ready()
             clients.join()
             rounds += 1
-    verdict = outcome(service, url, ledger, receiver)
+    verdict = verdict_on(service, ledger, receiver, url)
     print(f"\n{database}: {rounds} kills, {verdict}, dots in flight {dots}")
 
     assert verdict.keeps_the_promise(rounds * MESSAGES, duplicates=dots), service.log()
@@ -60,14 +59,14 @@ def test_a_disk_that_fails_now_and_then_loses_nothing(run_service: RunService, t
     """What could not be made durable is not promised, or tried again; nobody has to restart anything."""
     receiver = Receiver(tmp_path / "receiver")
     service = run_service(relay_url=receiver.relay_url)
-    warm_up(service)
+    service.see_one_through()
     ledger = Ledger()
     clients = Clients(service, ledger, messages=10 * MESSAGES)
-    injection = Injection(process_of(service, name), "fdatasync", "error=EIO", "2+3")
+    injection = Injection(service.process(name), "fdatasync", "error=EIO", "2+3")
     clients.start()
     clients.join()
     injection.remove()
-    verdict = outcome(service, "", ledger, receiver)
+    verdict = verdict_on(service, ledger, receiver)
     print(f"\nEIO in {name}: {verdict}")
 
     assert clients.failed == []
@@ -75,43 +74,13 @@ def test_a_disk_that_fails_now_and_then_loses_nothing(run_service: RunService, t
     assert "the database" in service.log()
 
 
-def warm_up(service: Service) -> None:
-    """See a message through, so that all threads are there and none is about to start."""
-    message = {"from": "app@app.test", "to": "warm@example.test", "text": "up"}
-    deadline = time.monotonic() + 30
-    with service.client() as client:
-        id_ = client.post("/v1/messages", json=message).json()["id"]
-        while client.get(f"/v1/messages/{id_}").json()["status"] != "sent":
-            assert time.monotonic() < deadline, service.log()
-            time.sleep(0.02)
-
-
-def process_of(service: Service, name: str) -> psutil.Process:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        for process in service.processes():
-            if process.name() == name:
-                return process
-        time.sleep(0.05)
-    raise AssertionError(f"there is no {name}: {service.log()}")
-
-
 def start_again(service: Service, name: str, victim: psutil.Process) -> None:
     """A process that died is replaced; a service that gave up, since it died twice in seconds, is started anew."""
     deadline = time.monotonic() + 30
     while not any(p.name() == name and p.pid != victim.pid for p in service.processes()):
         assert time.monotonic() < deadline, service.log()
-        assert service.process is not None
-        if service.process.poll() is not None:
+        assert service.first is not None
+        if service.first.poll() is not None:
             service.kill9()
             service.start()
         time.sleep(0.05)
-
-
-def outcome(service: Service, url: str, ledger: Ledger, receiver: Receiver) -> Verdict:
-    store = Database(url or f"sqlite:///{service.data_dir / 'mailsvc.db'}")
-    wait_until_done(store)
-    verdict = judge(store, ledger, receiver.received())
-    store.close()
-    receiver.stop()
-    return verdict

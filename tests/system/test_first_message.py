@@ -32,8 +32,8 @@ def test_a_start_with_a_misspelt_setting_names_it(run_service: RunService) -> No
     service = run_service(start=False, relay_ulr="smtp://x")
     service.start(wait=False)
 
-    assert service.process is not None
-    assert service.process.wait(20) == 2
+    assert service.first is not None
+    assert service.first.wait(20) == 2
     assert "MAILSVC_RELAY_ULR is not a setting of mailsvc; did you mean MAILSVC_RELAY_URL?" in service.log()
 
 

@@ -17,7 +17,7 @@ MESSAGE = {"from": "app@app.test", "to": "user@example.test", "subject": "Hi", "
 def test_a_killed_process_is_replaced(run_service: RunService, name: str) -> None:
     """Mail handed in afterwards goes out, with nobody's help."""
     service = run_service()
-    old = process_of(service, name)
+    old = service.process(name)
     old.kill()
     old.wait(10)
 
@@ -33,17 +33,13 @@ def test_nobody_outlives_the_first_process(run_service: RunService, blow: signal
     """Where the first process has gone, its port and its data directory are free for the next."""
     service = run_service()
     everybody = service.processes()
-    assert service.process is not None
-    service.process.send_signal(blow)
-    service.process.wait(20)
+    assert service.first is not None
+    service.first.send_signal(blow)
+    service.first.wait(20)
 
     gone, alive = psutil.wait_procs(everybody, timeout=20)
     assert (len(gone), alive) == (3, [])
     service.start()
-
-
-def process_of(service: Service, name: str) -> psutil.Process:
-    return next(p for p in service.processes() if p.name() == name)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

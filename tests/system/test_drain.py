@@ -1,0 +1,60 @@
+"""SIGTERM under load: what is under way is finished, what is not begun is given back, and nobody is charged for it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from mailsvc.store.database import Database
+from mailsvc.store.tables import attempt, delivery
+from tests.support.queuecheck import Clients, Ledger, verdict_on
+from tests.support.receiver import Receiver
+from tests.support.service import Service
+
+RunService = Callable[..., Service]
+MESSAGES, STOPS = 1200, 3
+DRAIN_SECONDS = 10.0
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_stop_under_load_loses_and_doubles_nothing(
+    run_service: RunService, tmp_path: Path, request: pytest.FixtureRequest, database: str
+) -> None:
+    """Exit code 0 within ten seconds, no claim left behind, as many attempts as transactions."""
+    receiver, ledger = Receiver(tmp_path / "receiver"), Ledger()
+    url = request.getfixturevalue("postgres").fresh_database() if database == "postgresql" else ""
+    service = run_service(relay_url=receiver.relay_url, **({"database_url": url} if url else {}))
+    store = Database(url or f"sqlite:///{service.data_dir / 'mailsvc.db'}")
+    clients = Clients(service, ledger, messages=MESSAGES)
+    clients.start()
+    for stop in range(STOPS):
+        service.see_one_through()
+        assert service.terminate(DRAIN_SECONDS) == 0, service.log()
+        assert (stop, left_claimed(store), charged_too_much(store)) == (stop, 0, 0)
+        service.start()
+    clients.join()
+    store.close()
+    verdict = verdict_on(service, ledger, receiver, url)
+    print(f"\n{database}: {verdict}")
+
+    assert clients.failed == []
+    assert verdict.keeps_the_promise(MESSAGES, duplicates=0), service.log()
+
+
+def left_claimed(store: Database) -> int:
+    with store.read() as connection:
+        claimed = select(func.count()).select_from(delivery).where(delivery.c.status == "sending")
+        return int(connection.execute(claimed).scalar_one())
+
+
+def charged_too_much(store: Database) -> int:
+    """Deliveries that count another number of attempts than they made."""
+    made = select(func.count()).select_from(attempt).where(attempt.c.delivery_id == delivery.c.id).scalar_subquery()
+    with store.read() as connection:
+        return int(
+            connection.execute(
+                select(func.count()).select_from(delivery).where(delivery.c.attempts != made)
+            ).scalar_one()
+        )
