@@ -89,6 +89,7 @@ class DeliveryWorker:
         self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
         self._strain = Strain()
         self._looked_at = 0.0
+        self._shown_at = 0.0
         self._journal: Journal
         self._recorder: GroupWriter[Report]
         self._loop: asyncio.AbstractEventLoop
@@ -126,6 +127,7 @@ class DeliveryWorker:
 
     async def _round(self) -> float:
         """Claim once for every lane that has something due; the answer is how many seconds to rest."""
+        self._show_pool()
         if self._recorder.unsettled > MOST_UNSETTLED:
             return 0.05  # the database is slow or away: what was sent must be recorded before more is
         try:
@@ -140,6 +142,13 @@ class DeliveryWorker:
         if claimed or self._after:
             return 0  # there may be more, or relays that were not looked at yet
         return self._rest(due)
+
+    def _show_pool(self) -> None:
+        now = clock.monotonic()
+        if now - self._shown_at >= POLL_SECONDS:
+            self._shown_at = now
+            meter.gauge("connections", sum(lane.connections for lane in self._lanes.values()))
+            meter.gauge("connections_busy", sum(len(lane.in_flight) for lane in self._lanes.values()))
 
     def _hungry(self) -> list[Lane]:
         """Lanes with a backlog and room; but every now and then nobody, so that the others get their turn."""

@@ -1,5 +1,6 @@
 """What a newcomer does: start, post, see."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,3 +64,17 @@ def test_a_real_relay_gets_what_was_posted(
 def test_a_stop_is_clean_and_quick(run_service: RunService) -> None:
     """SIGTERM drains and ends with success."""
     assert run_service().terminate() == 0
+
+
+def test_metrics_show_the_open_connection(run_service: RunService) -> None:
+    """A session is kept for a while after its message, idle."""
+    service = run_service()
+    deadline = time.monotonic() + 30
+    with service.client() as client:
+        while True:
+            service.see_one_through()
+            lines = client.get("/metrics").text.splitlines()
+            values = [float(line.split()[-1]) for line in lines if line.startswith("mailsvc_relay_connections{")]
+            if sum(values) >= 1:
+                return
+            assert time.monotonic() < deadline, lines
