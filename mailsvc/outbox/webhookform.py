@@ -8,7 +8,7 @@ import msgspec
 from mailsvc import clock
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.events import is_pattern
-from mailsvc.domain.signing import check_secret, new_secret
+from mailsvc.domain.signing import check_secret
 from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.outbox.consign import compact
 from mailsvc.outbox.relayform import MASK
@@ -93,17 +93,14 @@ def secrets_in_force(row: Any, vault: Vault, *, now: int) -> list[str]:
     return held
 
 
-def managed_webhook_values(
-    url: str, secret: str | None, targets: TargetPolicy, vault: Vault, *, keep_secret: bool
-) -> dict[str, Any]:
+def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, vault: Vault) -> dict[str, Any]:
     """The columns of the webhook that the settings ask for.
 
     Args:
         url: MAILSVC_WEBHOOK_URL.
-        secret: MAILSVC_WEBHOOK_SECRET; without it one is made.
+        secret: MAILSVC_WEBHOOK_SECRET, or the one that was made; None leaves that of the row.
         targets: which addresses the URL may name.
         vault: encrypts the secret.
-        keep_secret: there is one already, which only a given one replaces.
 
     Raises:
         BadSetting: the URL or the secret can't be used.
@@ -116,8 +113,8 @@ def managed_webhook_values(
         except ValueError as error:
             raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
     values: dict[str, Any] = {"url": url, "enabled": True, **FRESH}
-    if secret is not None or not keep_secret:
-        values["secret"] = vault.encrypt(secret or new_secret())
+    if secret is not None:
+        values["secret"] = vault.encrypt(secret)
     return values
 
 

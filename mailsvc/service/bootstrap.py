@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailsvc.api.auth import digest_of
 from mailsvc.domain.errors import Invalid
 from mailsvc.domain.ids import new_id
+from mailsvc.domain.signing import new_secret
 from mailsvc.outbox.consign import compact
 from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
 from mailsvc.outbox.webhookform import managed_webhook_values
@@ -23,7 +24,7 @@ from mailsvc.store.vault import Vault, VaultError
 __all__ = ["SANDBOX", "bootstrap", "first_app", "open_vault", "prepare_data_dir"]
 
 SANDBOX = "sandbox"
-_KEY_FILE, _SECRET_FILE = "api-key", "secret-key"
+_KEY_FILE, _SECRET_FILE, _WEBHOOK_SECRET_FILE = "api-key", "secret-key", "webhook-secret"
 
 
 def bootstrap(settings: Settings) -> str | None:
@@ -181,13 +182,11 @@ def _manage_webhook(connection: Connection, settings: Settings, vault: Vault, ap
     if settings.webhook_url is None:
         return
     found = connection.execute(select(webhook).where(webhook.c.app_id == app_id, webhook.c.managed)).first()
-    values = managed_webhook_values(
-        settings.webhook_url,
-        settings.webhook_secret,
-        settings.targets,
-        vault,
-        keep_secret=found is not None,
-    )
+    secret = settings.webhook_secret
+    if secret is None and found is None:
+        # Whoever verifies the posts must be able to read it.
+        secret = _secret_file(settings.data_dir / _WEBHOOK_SECRET_FILE, new_secret)[0]
+    values = managed_webhook_values(settings.webhook_url, secret, settings.targets, vault)
     if found is None:
         connection.execute(
             insert(webhook).values(

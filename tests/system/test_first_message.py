@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
 from tests.support.receiver import Receiver
 from tests.support.service import Service
+from tests.support.webhook_sink import open_sink
 
 RunService = Callable[..., Service]
 
@@ -78,3 +80,15 @@ def test_metrics_show_the_open_connection(run_service: RunService) -> None:
             if sum(values) >= 1:
                 return
             assert time.monotonic() < deadline, lines
+
+
+def test_the_posts_of_a_webhook_from_the_settings_can_be_verified(run_service: RunService) -> None:
+    """Its secret is made when none is given, and kept where the operator can read it."""
+    with open_sink() as sink:
+        service = run_service(webhook_url=sink.url("/hook"))
+        service.see_one_through()
+        post = sink.wait("/hook")[0]
+
+    secret = service.data_dir / "webhook-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    Webhook(secret.read_text().strip()).verify(post.body, post.headers)
