@@ -1,10 +1,12 @@
 """A worker that stood still for longer than its lease: others do its work, and it does not do it again."""
 
+import fcntl
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import func, select
 
@@ -33,7 +35,7 @@ def test_a_frozen_worker_sends_nothing_that_it_lost(
     hand_in(service, ledger)
     frozen = service.process("mailsvc-worker")
     wait_for(lambda: sum(receiver.received().values()) > MESSAGES // 20, service)
-    frozen.send_signal(signal.SIGSTOP)
+    freeze(frozen, service)
     run_service(start=False, roles="deliver", **settings).start(wait=False)
     store = Database(url or f"sqlite:///{service.data_dir / 'mailsvc.db'}")
     wait_for(lambda: waiting(store) == 0, service)
@@ -44,6 +46,26 @@ def test_a_frozen_worker_sends_nothing_that_it_lost(
     print(f"\n{database}: {verdict}")
 
     assert verdict.keeps_the_promise(MESSAGES, duplicates=CONNECTIONS), service.log()
+
+
+def freeze(worker: psutil.Process, service: Service) -> None:
+    """Stop it at a moment when it is not SQLite's one writer: in the middle of a write, everybody would wait for it."""
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        wait_for(lambda: worker.status() == psutil.STATUS_STOPPED, service)
+        if all(map(is_free, service.data_dir.glob("mailsvc.db.lock*"))):
+            return
+        worker.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def is_free(lock: Path) -> bool:
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def hand_in(service: Service, ledger: Ledger) -> None:
