@@ -65,8 +65,8 @@ def test_a_disk_that_fails_now_and_then_loses_nothing(run_service: RunService, t
     injection = Injection(service.process(name), "fdatasync", "error=EIO", "2+3")
     clients.start()
     clients.join()
-    injection.remove()
     verdict = verdict_on(service, ledger, receiver)
+    injection.remove()
     print(f"\nEIO in {name}: {verdict}")
 
     assert clients.failed == []
