@@ -17,7 +17,6 @@ __all__ = ["GroupWriter"]
 T = TypeVar("T")
 GROUP = 500
 ENOUGH = 128  # results that make a commit worth its cost
-LINGER = 0.03  # seconds: commits that follow one another keep this distance, so that results gather in between
 
 
 class GroupWriter(Generic[T]):
@@ -26,6 +25,7 @@ class GroupWriter(Generic[T]):
     Args:
         write: puts some results into the caller's transaction.
         settled: called from the thread with the results that are durable now.
+        linger: seconds; commits that follow one another keep this distance, so that results gather in between.
     """
 
     def __init__(
@@ -34,10 +34,12 @@ class GroupWriter(Generic[T]):
         *,
         write: Callable[[Connection, list[T]], None],
         settled: Callable[[list[T]], None],
+        linger: float,
     ) -> None:
         self._database = database
         self._write = write
         self._settled = settled
+        self._linger = linger
         self._pending: list[T] = []
         self._changed = threading.Condition()
         self._stopping = False
@@ -72,7 +74,7 @@ class GroupWriter(Generic[T]):
             if not group:
                 return
             self._commit(group)
-            self._linger_until = clock.monotonic() + LINGER
+            self._linger_until = clock.monotonic() + self._linger
 
     def _is_worth_it(self) -> bool:
         return self._stopping or len(self._pending) >= ENOUGH

@@ -37,6 +37,8 @@ QUICK_SECONDS = 0.2
 LANES_AT_ONCE = 64
 GIVE_UP_AFTER = 5 * clock.DAY
 GONE = 410
+LINGER = 0.2  # seconds between commits of results
+CLAIM_DISTANCE = 0.1  # seconds between looks for work
 BESIDE_MAIL_SECONDS = 0.2
 POSTS_BESIDE_MAIL = 50  # a second at least: a twentieth of what one process could post
 _KEYS = ("webhook_id", "event_id", "lease_token")
@@ -89,6 +91,8 @@ class WebhookWorker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._more = asyncio.Event()
         self._after = ""
+        self._looked_at = -CLAIM_DISTANCE
+        self._has_backlog = False  # the last claim took as much as it had asked for
         self._in_hand: set[tuple[str, str]] = set()
         self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
         self._writer: GroupWriter[_Result]
@@ -101,12 +105,11 @@ class WebhookWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then let what is under way finish."""
         self._loop = asyncio.get_running_loop()
-        self._writer = GroupWriter(self._database, write=self._record, settled=self._settled)
+        self._writer = GroupWriter(self._database, write=self._record, settled=self._settled, linger=LINGER)
         stopper = asyncio.create_task(stop.wait())
         stopper.add_done_callback(lambda _: self.wake())
         while not stop.is_set():
-            if self._must_yield():
-                await asyncio.sleep(BESIDE_MAIL_SECONDS)  # every commit of the mail's wakes us: look now and then only
+            await self._keep_distance()
             self._more.clear()
             rest = await self._round()
             if rest > 0:
@@ -114,6 +117,14 @@ class WebhookWorker:
                     async with asyncio.timeout(rest):
                         await self._more.wait()
         await self._drain()
+
+    async def _keep_distance(self) -> None:
+        """Every commit of the mail's wakes us: look now and then only."""
+        distance = BESIDE_MAIL_SECONDS if self._must_yield() else 0 if self._has_backlog else CLAIM_DISTANCE
+        passed = clock.monotonic() - self._looked_at
+        if passed < distance:
+            await asyncio.sleep(distance - passed)
+        self._looked_at = clock.monotonic()
 
     async def _drain(self) -> None:
         if self._tasks:
@@ -138,6 +149,7 @@ class WebhookWorker:
             return POLL_SECONDS
         for row, hook, told in claimed:
             self._start(row, hook, told)
+        self._has_backlog = bool(claimed) and len(claimed) >= sum(lane.limit for lane in wanted)
         if claimed or self._after:
             return 0
         soonest = min((at for _, at in due if at > now), default=now + clock.DAY)
