@@ -119,7 +119,9 @@ class Service:
             except ProcessLookupError:
                 pass
             self.first.wait()
-            psutil.wait_procs(self.processes(), timeout=10)
+            deadline = time.monotonic() + 10
+            while any(not _holds_nothing(p) for p in self.processes()) and time.monotonic() < deadline:
+                time.sleep(0.01)
             self.first = None
 
     def terminate(self, seconds: float = 20) -> int:
@@ -171,3 +173,11 @@ class Service:
                 if enough(events):
                     return events
         raise AssertionError(f"not enough in {seconds} s; got {json.dumps(events)[-3000:]}\n{self.log()}")
+
+
+def _holds_nothing(process: psutil.Process) -> bool:
+    """Whether it has ended with all its threads; the one that should reap it may take its time."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
+    except psutil.NoSuchProcess:
+        return True

@@ -27,16 +27,22 @@ class Injection:
         options = ["-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:{what}:when={when}"]
         self._command = ["strace", *options, "-p", str(process.pid)]
         for _ in range(10):
-            self._strace = subprocess.Popen(self._command)
-            if self._has_all_threads(process):
+            self._strace = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+            if self._is_in_force(process):
                 return
             self.remove()  # a thread that was being born as strace came escaped it
         raise AssertionError("strace can't attach to all threads")
 
-    def _has_all_threads(self, process: psutil.Process) -> bool:
+    def _is_in_force(self, process: psutil.Process) -> bool:
+        """Whether strace has all threads, or one of them came to the call already and ended the process."""
         calm, deadline = 0, time.monotonic() + 3
         while calm < 5 and time.monotonic() < deadline:
-            calm = calm + 1 if all(_is_traced(process.pid, t.id) for t in process.threads()) else 0
+            try:
+                calm = calm + 1 if all(_is_traced(process.pid, t.id) for t in process.threads()) else 0
+            except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+                if _is_gone(process):
+                    return True
+                calm = 0  # only a thread ended
             time.sleep(0.02)
         return calm == 5
 
@@ -49,3 +55,10 @@ class Injection:
 def _is_traced(pid: int, thread: int) -> bool:
     with open(f"/proc/{pid}/task/{thread}/status") as status:
         return any(line.startswith("TracerPid:") and int(line.split()[1]) != 0 for line in status)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
