@@ -25,6 +25,7 @@ from mailsvc.delivery.session import (
     open_session,
 )
 from mailsvc.delivery.throttle import Pace
+from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
 from mailsvc.telemetry import facts, log, meter
@@ -34,6 +35,7 @@ __all__ = ["Lane", "LaneOwner"]
 IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
 WINDOW = 512  # parcels claimed ahead at most
+AFTER_FAILURE_SECONDS = 5.0
 
 
 class LaneOwner(Protocol):
@@ -47,7 +49,7 @@ class LaneOwner(Protocol):
         result: TransactionResult,
         started_at: int,
     ) -> None: ...
-    def give_back(self, parcels: list[Parcel]) -> None: ...
+    def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None: ...
     def wants_more(self) -> None: ...
     def relay_failed(self, lane: "Lane", trouble: RelayTrouble) -> Awaitable[None]: ...
     def relay_recovered(self, lane: "Lane") -> Awaitable[None]: ...
@@ -248,6 +250,9 @@ class Lane:
             if parcel.number is None:
                 self.owner.give_back([parcel])
             raise
+        except Exception as error:  # noqa: BLE001 - nobody else would ever end this parcel
+            self._failed(parcel, session, error)
+            return
         finally:
             self.in_flight.discard(parcel)
         if result.stale:
@@ -261,6 +266,16 @@ class Lane:
             self.failures = 0
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
+
+    def _failed(self, parcel: Parcel, session: Session, error: Exception) -> None:
+        """Something that should not happen, such as a journal on a full disk: the session is closed by now."""
+        log.error("a transaction failed", exc_info=error, extra=facts(relay=self.relay.name))
+        if parcel.number is None:
+            self.owner.give_back([parcel], after=AFTER_FAILURE_SECONDS)
+            return
+        lost = Verdict(Fate.UNCERTAIN, Stage.EOM, None, f"unexpected after the final dot: {type(error).__name__}")
+        result = TransactionResult((lost,) * len(parcel.claims), None, stale=False, duration=0.0)
+        self.owner.finished(parcel, session, result, clock.now())
 
     # The end
 

@@ -276,10 +276,18 @@ class DeliveryWorker:
             rows = leases.claim(connection, DELIVERIES, wanted, owner=self.owner, now=now, until=until)
         if not rows:
             return [], {}, {}
-        ids = list({row.message_id for row in rows})
+        try:
+            return rows, *self._read_messages(list({row.message_id for row in rows}))
+        except BaseException:
+            due_at = self._database.now()
+            for row in rows:
+                self._recorder.put(Report([Finding(row.id, Change.RETURN, row.lease_token, due_at=due_at)]))
+            raise
+
+    def _read_messages(self, ids: list[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
         with self._database.read() as connection:
             messages = {row.id: row for row in connection.execute(_MESSAGES, {"ids": ids})}
-            return rows, messages, self._small_bodies(connection, messages)
+            return messages, self._small_bodies(connection, messages)
 
     def _small_bodies(self, connection: Connection, messages: dict[str, Any]) -> dict[str, bytes]:
         """Bodies that fit in what memory is left for them; the others are read when their turn comes."""
@@ -372,8 +380,8 @@ class DeliveryWorker:
                 meter.observe_latency((now - (parcel.message.scheduled_at or parcel.message.created_at)) / clock.SECOND)
         self._report(parcel, findings)
 
-    def give_back(self, parcels: list[Parcel]) -> None:
-        now = self._database.now()
+    def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None:
+        now = self._database.now() + int(after * clock.SECOND)
         for parcel in parcels:
             self._report(parcel, [given_back(claim, now) for claim in parcel.claims])
 

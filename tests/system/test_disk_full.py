@@ -34,7 +34,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_costs_no_mail(small_disk: Path, tmp_path: Path) -> None:
     """POSTs are told to come back, reading goes on, and everything is sent once there is room."""
     receiver, ledger = Receiver(tmp_path / "receiver"), Ledger()
-    service = Service(small_disk / "data", relay_url=receiver.relay_url, min_free_disk_bytes="0")
+    service = Service(small_disk / "data", relay_url=receiver.relay_url, min_free_disk_bytes="0", lease_seconds="4")
     service.log_path = tmp_path / "service.log"
     try:
         service.start()
