@@ -1,39 +1,28 @@
 """A parcel: the claimed recipients of one message that go out in one SMTP transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
+from dataclasses import dataclass
 
 from mailsvc import clock
+from mailsvc.delivery.haul import MessageFacts
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.session import Submission
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.returnpath import return_path
+from mailsvc.store.leases import DueDelivery
 
-__all__ = ["Claimed", "Parcel", "pack"]
+__all__ = ["Parcel", "pack"]
 
 RECIPIENTS_AT_ONCE = 100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
-
-
-class Claimed(msgspec.Struct, frozen=True, gc=False):
-    """One delivery whose lease we hold."""
-
-    id: str
-    token: int
-    recipient: str
-    attempts: int
-    uncertain: bool
 
 
 @dataclass(slots=True, eq=False)
 class Parcel:
     """One transaction to be; it is its own dot (see ``session.Dot``)."""
 
-    message: Any  # the facts of the message's row
-    claims: tuple[Claimed, ...]
+    message: MessageFacts
+    claims: tuple[DueDelivery, ...]
     envelope_sender: str
     journal: Journal
     deadline: float  # on the monotonic clock: after it, the lease may be somebody else's
@@ -42,14 +31,13 @@ class Parcel:
     number: int | None = None  # in the journal, once the dot is about to go out
     relay_id: str = ""
     host: str = ""
-    dials: int = field(default=0)
 
     def about(self, accepted: Sequence[int]) -> bool:
         """Whether the dot may go out: the lease is still ours. Notes it in the journal."""
         if clock.monotonic() >= self.deadline:
             return False
         self.number = self.journal.about(
-            [(self.claims[n].id, self.claims[n].token) for n in accepted], self.relay_id, self.host
+            [(self.claims[n].id, self.claims[n].lease_token) for n in accepted], self.relay_id, self.host
         )
         return True
 
@@ -65,16 +53,16 @@ class Parcel:
             recipients=tuple(c.recipient for c in self.claims),
             content=self.content,
             envid=self.message.id,
-            smtputf8=bool(self.message.smtputf8),
-            eight_bit=bool(self.message.eight_bit),
-            notify_success=bool(self.message.delivery_receipt),
+            smtputf8=self.message.smtputf8,
+            eight_bit=self.message.eight_bit,
+            notify_success=self.message.delivery_receipt,
             dsn=relay.dsn,
         )
 
 
 def pack(
-    message: Any,
-    claims: Sequence[Claimed],
+    message: MessageFacts,
+    claims: Sequence[DueDelivery],
     relay: Relay,
     journal: Journal,
     *,

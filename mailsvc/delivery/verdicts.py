@@ -2,12 +2,13 @@
 
 import msgspec
 
-from mailsvc.delivery.parcel import Claimed, Parcel
+from mailsvc.delivery.parcel import Parcel
 from mailsvc.domain.attempt import Fate, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
 from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault
 from mailsvc.outcomes.record import Bounce, Finding, Try
+from mailsvc.store.leases import DueDelivery
 
 __all__ = ["Circumstances", "finding_of", "given_back", "given_up"]
 
@@ -23,32 +24,32 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False):
     chance: float
 
 
-def finding_of(parcel: Parcel, claim: Claimed, verdict: Verdict, seen: Circumstances) -> Finding:
+def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circumstances) -> Finding:
     """What the verdict on one recipient means for its delivery."""
     if verdict.fate is Fate.UNTRIED:
         return given_back(claim, seen.now)
     tried = _try(parcel, verdict, seen)
     if verdict.fate is Fate.SENT:
-        return Finding(claim.id, Change.SENT, claim.token, tried)
+        return Finding(claim.id, Change.SENT, claim.lease_token, tried)
     if verdict.fate is Fate.BOUNCED:
-        return Finding(claim.id, Change.BOUNCE, claim.token, tried, _bounce(verdict))
+        return Finding(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(verdict))
     if verdict.fate is Fate.UNCERTAIN and parcel.message.on_uncertain == "hold":
-        return Finding(claim.id, Change.GIVE_UP, claim.token, tried)
+        return Finding(claim.id, Change.GIVE_UP, claim.lease_token, tried)
     due_at = next_attempt(claim.attempts + 1, now=seen.now, chance=seen.chance)
-    return Finding(claim.id, Change.DEFER, claim.token, tried, due_at=due_at)
+    return Finding(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
 
 
-def given_back(claim: Claimed, now: int) -> Finding:
+def given_back(claim: DueDelivery, now: int) -> Finding:
     """A claim that came to nothing, through no fault of the message: due again, no attempt charged."""
-    return Finding(claim.id, Change.RETURN, claim.token, due_at=now)
+    return Finding(claim.id, Change.RETURN, claim.lease_token, due_at=now)
 
 
-def given_up(claim: Claimed) -> Finding:
+def given_up(claim: DueDelivery) -> Finding:
     """A claim whose worker vanished, of a message that must not be sent twice."""
     return Finding(
         claim.id,
         Change.GIVE_UP,
-        claim.token,
+        claim.lease_token,
         why="the worker that sent it vanished before it knew the result",
     )
 

@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
+from mailsvc.delivery.haul import Haul, MessageFacts, fill, read_body, take
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
-from mailsvc.delivery.parcel import Claimed, Parcel, pack
+from mailsvc.delivery.parcel import Parcel, pack
 from mailsvc.delivery.rescue import told_by
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.delivery.throttle import ByteBudget
@@ -33,8 +34,7 @@ from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.database import Database, explain, is_away
-from mailsvc.store.leases import DELIVERIES
-from mailsvc.store.tables import body, message
+from mailsvc.store.leases import DELIVERIES, DueDelivery
 from mailsvc.store.tables import relay as relay_table
 from mailsvc.telemetry import facts, log, meter
 
@@ -42,7 +42,6 @@ __all__ = ["Context", "DeliveryWorker"]
 
 POLL_SECONDS = 1.0
 LANES_AT_ONCE = 64
-SMALL_BODY = 128 * 1024
 BODY_BYTES = 32 * 1024 * 1024
 MOST_UNSETTLED = 5000
 MAIL_FLOWS_SECONDS = 1.0
@@ -223,31 +222,37 @@ class DeliveryWorker:
     async def _claim(self, wanted: list[leases.Lane]) -> int:
         deadline = clock.monotonic() + self._lease
         try:
-            rows, messages, bodies = await self._in_thread(partial(self._claim_rows, wanted))
+            haul = await self._in_thread(partial(self._haul, wanted))
         except BaseException:
             self._missing_since = clock.monotonic()
             raise
-        to_send = await self._without_settled(rows)
-        by_lane: dict[str, dict[str, list[Claimed]]] = {}
+        to_send = await self._without_settled(haul.rows)
+        by_lane: dict[str, dict[str, list[DueDelivery]]] = {}
         now = self._database.now()
         for row in to_send:
-            claim = Claimed(
-                row.id,
-                row.lease_token,
-                row.recipient,
-                row.attempts,
-                bool(row.uncertain),
-            )
-            if not self._is_void(row, claim, messages.get(row.message_id), now):
-                by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(claim)
+            message = haul.messages.get(row.message_id)
+            if message is not None and not self._is_void(row, message, now):
+                by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(row)
         for relay_id, by_message in by_lane.items():
-            self._hand_over(self._lanes[relay_id], by_message, messages, bodies, deadline)
-        self._note_backlogs(wanted, rows)
-        if rows:
+            self._hand_over(self._lanes[relay_id], by_message, haul, deadline)
+        self._note_backlogs(wanted, haul.rows)
+        if haul.rows:
             self._claimed_at = clock.monotonic()
-        return len(rows)
+        return len(haul.rows)
 
-    async def _without_settled(self, rows: list[Any]) -> list[Any]:
+    def _haul(self, wanted: list[leases.Lane]) -> Haul:
+        haul = take(self._database, wanted, owner=self.owner, lease_seconds=self._lease)
+        if haul.rows:
+            try:
+                fill(haul, self._database, room=BODY_BYTES - self._budget.used)
+            except BaseException:
+                due_at = self._database.now()
+                for row in haul.rows:
+                    self._recorder.put(Report([Finding(row.id, Change.RETURN, row.lease_token, due_at=due_at)]))
+                raise
+        return haul
+
+    async def _without_settled(self, rows: list[DueDelivery]) -> list[DueDelivery]:
         """The rows without those whose last worker had its reply but stood still before it could record it."""
         if not any(row.uncertain for row in rows):
             return rows
@@ -262,78 +267,33 @@ class DeliveryWorker:
                 self._recorder.put(Report([told_by(entry, row, now)]))
         return left
 
-    def _note_backlogs(self, wanted: list[leases.Lane], rows: list[Any]) -> None:
+    def _note_backlogs(self, wanted: list[leases.Lane], rows: list[DueDelivery]) -> None:
         counts = Counter(row.relay_id for row in rows)
         for asked in wanted:
             lane, count = self._lanes[asked.id], counts[asked.id]
             lane.pace.take(count, clock.monotonic())
             lane.has_backlog = count == asked.limit
 
-    def _claim_rows(self, wanted: list[leases.Lane]) -> tuple[list[Any], dict[str, Any], dict[str, bytes]]:
-        with self._database.write() as connection:
-            now = self._database.now()
-            until = now + self._lease * clock.SECOND
-            rows = leases.claim(connection, DELIVERIES, wanted, owner=self.owner, now=now, until=until)
-        if not rows:
-            return [], {}, {}
-        try:
-            return rows, *self._read_messages(list({row.message_id for row in rows}))
-        except BaseException:
-            due_at = self._database.now()
-            for row in rows:
-                self._recorder.put(Report([Finding(row.id, Change.RETURN, row.lease_token, due_at=due_at)]))
-            raise
-
-    def _read_messages(self, ids: list[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
-        with self._database.read() as connection:
-            messages = {row.id: row for row in connection.execute(_MESSAGES, {"ids": ids})}
-            return messages, self._small_bodies(connection, messages)
-
-    def _small_bodies(self, connection: Connection, messages: dict[str, Any]) -> dict[str, bytes]:
-        """Bodies that fit in what memory is left for them; the others are read when their turn comes."""
-        room, ids = BODY_BYTES - self._budget.used, []
-        for row in messages.values():
-            if row.size <= SMALL_BODY and row.size <= room:
-                ids.append(row.id)
-                room -= row.size
-        return {row.message_id: row.content for row in connection.execute(_BODIES, {"ids": ids})} if ids else {}
-
-    def _is_void(self, row: Any, claim: Claimed, facts_: Any, now: int) -> bool:
+    def _is_void(self, row: DueDelivery, message: MessageFacts, now: int) -> bool:
         """Whether this claim ends without a transaction: expired, or uncertain and not to be repeated."""
-        if facts_ is None:
-            return True
-        if claim.uncertain and facts_.on_uncertain == "hold":
-            self._recorder.put(Report([given_up(claim)]))
+        if row.uncertain and message.on_uncertain == "hold":
+            self._recorder.put(Report([given_up(row)]))
             return True
         if row.expires_at is not None and row.expires_at <= now:
-            self._recorder.put(Report([Finding(claim.id, Change.EXPIRE, claim.token, why="expired")]))
+            self._recorder.put(Report([Finding(row.id, Change.EXPIRE, row.lease_token, why="expired")]))
             return True
         return False
 
-    def _hand_over(
-        self,
-        lane: Lane,
-        by_message: dict[str, list[Claimed]],
-        messages: dict[str, Any],
-        bodies: dict[str, bytes],
-        deadline: float,
-    ) -> None:
+    def _hand_over(self, lane: Lane, by_message: dict[str, list[DueDelivery]], haul: Haul, deadline: float) -> None:
         parcels = []
         for message_id, claims in by_message.items():
-            facts_ = messages[message_id]
-            packed = pack(
-                facts_,
-                claims,
-                lane.relay,
-                self._journal,
-                deadline=deadline,
-                key=self._context.verp_key,
-            )
-            content = bodies.get(message_id)
+            message = haul.messages[message_id]
+            packed = pack(message, claims, lane.relay, self._journal, deadline=deadline, key=self._context.verp_key)
+            content = haul.bodies.get(message_id)
             if content is not None:
                 for parcel in packed:
-                    parcel.content, parcel.held_bytes = content, facts_.size
-                    self._budget.take(facts_.size)
+                    parcel.content, parcel.held_bytes = content, message.size
+                    self._budget.take(message.size)
             parcels += packed
         self._parcels.update(parcels)
         lane.put(parcels)
@@ -347,14 +307,10 @@ class DeliveryWorker:
         await self._budget.wait_for(parcel.message.size)
         parcel.held_bytes = parcel.message.size
         try:
-            parcel.content = await self._in_thread(partial(self._read_body, parcel.message.id))
+            parcel.content = await self._in_thread(partial(read_body, self._database, parcel.message.id))
         except Exception as error:  # noqa: BLE001
             _complain(error)
         return parcel.content is not None
-
-    def _read_body(self, message_id: str) -> bytes | None:
-        with self._database.read() as connection:
-            return connection.execute(select(body.c.content).where(body.c.message_id == message_id)).scalar()
 
     def finished(
         self,
@@ -501,7 +457,7 @@ class DeliveryWorker:
                 if held.issuperset(c.id for c in parcel.claims):
                     parcel.deadline = deadline
 
-    def _extend_rows(self, claims: list[Claimed]) -> set[str]:
+    def _extend_rows(self, claims: list[DueDelivery]) -> set[str]:
         with self._database.write() as connection:
             until = self._database.now() + self._lease * clock.SECOND
             return {
@@ -510,7 +466,7 @@ class DeliveryWorker:
                 if leases.extend(
                     connection,
                     DELIVERIES,
-                    [{"id": c.id, "lease_token": c.token}],
+                    [{"id": c.id, "lease_token": c.lease_token}],
                     until=until,
                 )
             }
@@ -524,21 +480,6 @@ class DeliveryWorker:
 
     async def _in_thread(self, function: Any) -> Any:
         return await self._loop.run_in_executor(self._threads, function)
-
-
-_MESSAGES = select(
-    message.c.id,
-    message.c.envelope_sender,
-    message.c.size,
-    message.c.smtputf8,
-    message.c.eight_bit,
-    message.c.on_uncertain,
-    message.c.delivery_receipt,
-    message.c.scheduled_at,
-    message.c.created_at,
-).where(message.c.id.in_(bindparam("ids", expanding=True)))
-
-_BODIES = select(body.c.message_id, body.c.content).where(body.c.message_id.in_(bindparam("ids", expanding=True)))
 
 
 def _complain(error: Exception) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from mailsvc import clock
 from mailsvc.domain import events
 from mailsvc.domain.ids import new_id
-from mailsvc.store.bulk import Statement, carry_out, insertion
+from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion, listed
 from mailsvc.store.database import commits_in_turn
 from mailsvc.store.tables import event, webhook, webhook_delivery
 
@@ -54,16 +54,22 @@ def _number(connection: Connection, news: Sequence[News]) -> None:
     wanted = {item.message_id for item in news if item.message_id and item.sequence is None}
     if not wanted:
         return
-    last = dict(connection.execute(_LAST_SEQUENCE, {"ids": list(wanted)}).all())
+    last = {row.message_id: row.sequence for row in _LAST_SEQUENCES.read(connection, ids=listed(wanted))}
     for item in news:
         if item.message_id and item.sequence is None:
             item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
 
 
-_LAST_SEQUENCE = (
-    select(event.c.message_id, func.max(event.c.sequence))
-    .where(event.c.message_id.in_(bindparam("ids", expanding=True)))
-    .group_by(event.c.message_id)
+class _Last(msgspec.Struct, array_like=True, gc=False):
+    message_id: str
+    sequence: int
+
+
+_LAST_SEQUENCES = Document(
+    select(event.c.message_id, func.max(event.c.sequence).label("sequence"))
+    .where(among(event.c.message_id, "ids"))
+    .group_by(event.c.message_id),
+    _Last,
 )
 
 

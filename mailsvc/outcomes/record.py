@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from mailsvc.domain.attempt import Tls
 from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.suppress import Suppression, add_suppressions
-from mailsvc.store.bulk import carry_out, insertion, update_of
+from mailsvc.store.bulk import Document, among, carry_out, insertion, listed, update_of
 from mailsvc.store.tables import attempt, delivery, message
 
 __all__ = ["Bounce", "Finding", "Try", "record"]
@@ -68,7 +68,24 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     why: str | None = None
 
 
-_CURRENT = (
+class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A delivery as it stands, with what its events say of its message."""
+
+    id: str
+    status: str
+    lease_token: int
+    attempts: int
+    recipient: str
+    message_id: str
+    app_id: str
+    expires_at: int | None
+    last_smtp: str | None
+    tags: str
+    metadata: str
+    message_expires_at: int
+
+
+_CURRENT = Document(
     select(
         delivery.c.id,
         delivery.c.status,
@@ -84,14 +101,13 @@ _CURRENT = (
         message.c.expires_at.label("message_expires_at"),
     )
     .join(message, message.c.id == delivery.c.message_id)
-    .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
-    .with_for_update(of=delivery)
+    .where(among(delivery.c.id, "ids"))
+    .with_for_update(of=delivery),
+    _Row,
 )
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-
-_CHUNK = 2000  # bound parameters of one IN list
 
 
 def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> set[str]:
@@ -99,10 +115,8 @@ def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> 
 
     The caller's transaction makes all of it durable at once.
     """
-    rows: dict[str, Any] = {}
     ids = sorted({f.delivery_id for f in findings})  # one order, so that two recorders never wait for each other
-    for start in range(0, len(ids), _CHUNK):
-        rows.update((row.id, row) for row in connection.execute(_CURRENT, {"ids": ids[start : start + _CHUNK]}))
+    rows = {row.id: row for row in _CURRENT.read(connection, ids=listed(ids))}
     steps = _steps(findings, rows, now)
     if not steps:
         return set()
@@ -116,13 +130,13 @@ def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> 
 
 class _Step(msgspec.Struct, frozen=True, gc=False):
     finding: Finding
-    row: Any
+    row: _Row
     settlement: dict[str, Any]
     attempt: dict[str, Any] | None
     news: News | None
 
 
-def _steps(findings: Sequence[Finding], rows: dict[str, Any], now: int) -> list[_Step]:
+def _steps(findings: Sequence[Finding], rows: dict[str, _Row], now: int) -> list[_Step]:
     steps: list[_Step] = []
     taken: set[str] = set()
     for finding in findings:
@@ -141,7 +155,7 @@ def _steps(findings: Sequence[Finding], rows: dict[str, Any], now: int) -> list[
     return steps
 
 
-def _step(finding: Finding, row: Any, status: Status, now: int) -> _Step:
+def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
     attempts = row.attempts + (1 if finding.tried else 0)
     due_at = finding.due_at if status in (Status.QUEUED, Status.DEFERRED) else None
     if status in (Status.QUEUED, Status.DEFERRED) and due_at is None:
@@ -190,7 +204,7 @@ def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
     }
 
 
-def _news(finding: Finding, row: Any, status: Status, attempts: int) -> News | None:
+def _news(finding: Finding, row: _Row, status: Status, attempts: int) -> News | None:
     event_type = EVENT_OF_STATUS.get(status)
     if event_type is None or (status is Status.DEFERRED and not _is_worth_telling(finding, row)):
         return None

@@ -14,7 +14,14 @@ from http.client import HTTPConnection
 from typing import Any
 
 from mailsvc import clock
-from mailsvc.service.offspring import DRAIN_SECONDS, WorkerProcess, die_with_parent, name_process, return_large_memory
+from mailsvc.service.offspring import (
+    DRAIN_SECONDS,
+    WorkerProcess,
+    collect_seldom,
+    die_with_parent,
+    name_process,
+    return_large_memory,
+)
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
@@ -33,6 +40,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     if "api" not in roles:
         log.info("ready", extra=facts(roles=",".join(work)))
         return_large_memory()
+        collect_seldom()
         run_worker(settings, work)
         return 0
     _check_port(settings)
@@ -145,6 +153,7 @@ def _load_app(settings: Settings) -> Any:
     die_with_parent(os.getppid())
     name_process("mailsvc-api")
     return_large_memory()
+    collect_seldom()
     from mailsvc.service.roles import make_app  # noqa: PLC0415 - the first process has loaded it
 
     return make_app(settings).wsgi_app

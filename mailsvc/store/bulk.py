@@ -1,26 +1,32 @@
-"""Many rows in one statement, many statements in one round trip, without SQLAlchemy's work per row.
+"""Many rows in few steps: written by few statements, read as one document, without SQLAlchemy's work per row.
 
-Rows travel as one JSON document: SQLite's driver gives up Python's lock at every step of a statement, and getting it back,
-row by row, against a busy event loop costs far more than the row itself; PostgreSQL is asked everything in one pipeline.
-Only for plain values: text, numbers, booleans, None, and bytes (rows with bytes travel as parameters).
+SQLite's driver gives up Python's lock at every step of a statement. Getting it back, row by row, against a busy event
+loop costs far more than the row itself; so rows go in by the hundred and come back as one JSON document. PostgreSQL takes
+documents, too, and is asked everything of one commit in one pipeline. Only for plain values: text, numbers, booleans,
+None, and bytes on their way in.
 """
 
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, Table
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, bindparam, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["Statement", "carry_out", "insertion", "update_of"]
+__all__ = ["Document", "Statement", "among", "carry_out", "decoder_of", "insertion", "listed", "update_of"]
 
+T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
 
-_ROWS_AT_ONCE = 100
+_MOST_ROWS = 128  # of one statement
 _encode = msgspec.json.Encoder().encode
 
 
@@ -39,10 +45,18 @@ def carry_out(connection: Connection, statements: Sequence[Statement]) -> None:
         DBAPIError: as from SQLAlchemy.
     """
     if connection.dialect.name == "sqlite":
-        for statement in statements:
-            connection.exec_driver_sql(statement.sql, statement.values)
+        _one_by_one(connection, statements)
     elif statements:
         _in_one_pipeline(connection, statements)
+
+
+def _one_by_one(connection: Connection, statements: Sequence[Statement]) -> None:
+    driver: Any = connection.connection.driver_connection
+    try:
+        for statement in statements:
+            driver.execute(statement.sql, statement.values)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
 
 def _in_one_pipeline(connection: Connection, statements: Sequence[Statement]) -> None:
@@ -66,14 +80,13 @@ def insertion(dialect: str, table: Table, rows: Rows) -> list[Statement]:
     if not rows:
         return []
     columns = tuple(rows[0])
-    picked = list(map(itemgetter(*columns), rows))
-    if any(isinstance(table.c[name].type, LargeBinary) for name in columns):
-        return [
-            Statement(_insert_each(dialect, table, columns, len(some)), tuple(value for row in some for value in row))
-            for some in (picked[at : at + _ROWS_AT_ONCE] for at in range(0, len(picked), _ROWS_AT_ONCE))
-        ]
-    document = _encode(picked if dialect == "sqlite" else rows).decode()
-    return [Statement(_insert_all(dialect, table, columns), (document,))]
+    if dialect != "sqlite" and not any(isinstance(table.c[name].type, LargeBinary) for name in columns):
+        return [Statement(_insert_document(table, columns), (_encode(rows).decode(),))]
+    pick = itemgetter(*columns)
+    return [
+        Statement(_insert_rows(dialect, table, columns, len(some)), tuple(chain.from_iterable(map(pick, some))))
+        for some in _portions(rows)
+    ]
 
 
 def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> list[Statement]:
@@ -81,40 +94,123 @@ def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> 
     if not rows:
         return []
     columns = tuple(rows[0])
-    picked = list(map(itemgetter(*columns), rows)) if dialect == "sqlite" else rows
-    return [Statement(_update_all(dialect, table, keys, columns), (_encode(picked).decode(),))]
+    if dialect != "sqlite":
+        return [Statement(_update_by_document(table, keys, columns), (_encode(rows).decode(),))]
+    pick = itemgetter(*columns)
+    return [
+        Statement(_update_by_rows(table, keys, columns, len(some)), tuple(chain.from_iterable(map(pick, some))))
+        for some in _portions(rows)
+    ]
+
+
+def _portions(rows: Rows) -> Iterator[Rows]:
+    """Powers of two, so that a few prepared statements do for any number of rows."""
+    start = 0
+    while start < len(rows):
+        stop = start + min(_MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+        yield rows[start:stop]
+        start = stop
 
 
 # All names in these statements are of our own tables and columns.
 
 
+@lru_cache(maxsize=512)
+def _insert_rows(dialect: str, table: Table, columns: tuple[str, ...], rows: int) -> str:
+    marks = _values(["?"] * len(columns), rows) if dialect == "sqlite" else _typed_marks(table, columns, rows)
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) {marks}"
+
+
 @lru_cache(maxsize=64)
-def _insert_all(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+def _insert_document(table: Table, columns: tuple[str, ...]) -> str:
     names = ", ".join(columns)
-    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_document(dialect, table, columns)}"  # noqa: S608
+    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_recordset(table, columns)}"  # noqa: S608
 
 
 @lru_cache(maxsize=512)
-def _insert_each(dialect: str, table: Table, columns: tuple[str, ...], rows: int) -> str:
-    mark = dict.fromkeys(columns, "?" if dialect == "sqlite" else "%s")
-    if dialect != "sqlite":
-        mark |= {name: "%b" for name in columns if isinstance(table.c[name].type, LargeBinary)}
-    marks = ", ".join([f"({', '.join(mark.values())})"] * rows)
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES {marks}"  # noqa: S608
+def _update_by_rows(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], rows: int) -> str:
+    source = f"({_values(['?'] * len(columns), rows)}) AS v"
+    return _update(table, keys, columns, [f"v.column{n}" for n in range(1, len(columns) + 1)], source)
 
 
 @lru_cache(maxsize=64)
-def _update_all(dialect: str, table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
-    assignments = ", ".join(f"{name} = v.{name}" for name in columns if name not in keys)
-    condition = " AND ".join(f"t.{key} = v.{key}" for key in keys)
-    return f"UPDATE {table.name} AS t SET {assignments} FROM {_document(dialect, table, columns)} WHERE {condition}"  # noqa: S608
+def _update_by_document(table: Table, keys: tuple[str, ...], columns: tuple[str, ...]) -> str:
+    return _update(table, keys, columns, [f"v.{name}" for name in columns], _recordset(table, columns))
 
 
-def _document(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+def _update(table: Table, keys: tuple[str, ...], columns: tuple[str, ...], values: list[str], source: str) -> str:
+    pairs = list(zip(columns, values, strict=True))
+    assignments = ", ".join(f"{name} = {value}" for name, value in pairs if name not in keys)
+    condition = " AND ".join(f"t.{name} = {value}" for name, value in pairs if name in keys)
+    return f"UPDATE {table.name} AS t SET {assignments} FROM {source} WHERE {condition}"  # noqa: S608
+
+
+def _typed_marks(table: Table, columns: tuple[str, ...], rows: int) -> str:
+    marks = ["%b" if isinstance(table.c[name].type, LargeBinary) else "%s" for name in columns]
+    return _values(marks, rows)
+
+
+def _values(marks: list[str], rows: int) -> str:
+    row = f"({', '.join(marks)})"
+    return f"VALUES {', '.join([row] * rows)}"
+
+
+def _recordset(table: Table, columns: tuple[str, ...]) -> str:
     """The rows of the one parameter as a table ``v``."""
-    if dialect == "sqlite":
-        values = ", ".join(f"value ->> {n} AS {name}" for n, name in enumerate(columns))
-        return f"(SELECT {values} FROM json_each(?)) AS v"  # noqa: S608
     postgres = postgresql.dialect()  # type: ignore[no-untyped-call]
     shape = ", ".join(f"{name} {table.c[name].type.compile(postgres)}" for name in columns)
     return f"json_to_recordset(%s::json) AS v({shape})"
+
+
+class Document(Generic[T]):
+    """A query whose rows come back as one JSON document.
+
+    Args:
+        query: what is selected.
+        row: a struct with ``array_like``, whose fields stand for the columns by their order.
+    """
+
+    def __init__(self, query: Select[Any], row: type[T]) -> None:
+        rows = query.subquery()
+        self._queries = {
+            "sqlite": select(func.json_group_array(func.json_array(*rows.c))),
+            "postgresql": select(func.json_agg(func.json_build_array(*rows.c)).cast(postgresql.TEXT)),
+        }
+        self._decode = decoder_of(row)
+
+    def read(self, connection: Connection, **values: Any) -> list[T]:
+        """The rows for these values of the query's parameters."""
+        document = connection.execute(self._queries[connection.dialect.name], values).scalar()
+        return self._decode(document) if document else []
+
+
+def decoder_of(row: type[T]) -> Callable[[str], list[T]]:
+    """What reads the rows of a document into structs; SQLite's booleans are numbers."""
+    return msgspec.json.Decoder(list[row], strict=False).decode  # type: ignore[valid-type]
+
+
+def listed(values: Iterable[Any]) -> str:
+    """Values as the one parameter that ``among`` takes."""
+    return _encode(list(values)).decode()
+
+
+def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
+    """Whether the column's value is one of those in this parameter, however many they are (see ``listed``)."""
+    return _Among(column, bindparam(parameter))
+
+
+class _Among(FunctionElement[bool]):
+    # Without a type: as a Boolean it would become "(…) = 1" on SQLite, which no index answers.
+    inherit_cache = True
+
+
+@compiles(_Among, "sqlite")
+def _among_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
+    column, parameter = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({parameter}))"  # noqa: S608
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
+    column, parameter = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY (ARRAY(SELECT json_array_elements_text(CAST({parameter} AS json))))"

@@ -5,53 +5,84 @@ A lease is a due time in the future. Claiming sets ``due_at`` to the end of the 
 token it was claimed with. Rows are claimed per lane (a relay, a webhook), only as many as that lane can take now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, TextClause, text
 
-from mailsvc.store.database import Dialect
+from mailsvc.store.bulk import decoder_of, listed
 
-__all__ = ["DELIVERIES", "WEBHOOKS", "Lane", "Worklist", "claim", "due_lanes", "extend", "overdue"]
+__all__ = [
+    "DELIVERIES",
+    "WEBHOOKS",
+    "DueDelivery",
+    "DuePost",
+    "Lane",
+    "Worklist",
+    "claim",
+    "due_lanes",
+    "extend",
+    "overdue",
+]
+
+
+class DueDelivery(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A claimed row of ``delivery``."""
+
+    id: str
+    message_id: str
+    relay_id: str
+    recipient: str
+    attempts: int
+    lease_token: int
+    uncertain: bool  # it was left at "sending" by a worker that vanished (RFC 1047's window)
+    expires_at: int | None
+
+
+class DuePost(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A claimed row of ``webhook_delivery``."""
+
+    webhook_id: str
+    event_id: str
+    attempts: int
+    lease_token: int
+    created_at: int
+
+
+Due = TypeVar("Due", DueDelivery, DuePost)
 
 
 @dataclass(frozen=True, slots=True)
-class Worklist:
+class Worklist(Generic[Due]):
     """A table that is worked off by leases."""
 
     table: str
     keys: tuple[str, ...]
     lane: str
     leased: str  # what a claim sets besides the lease itself
-    returning: tuple[str, ...]
+    columns: tuple[str, ...]
+    decode: Callable[[str], list[Due]]
 
 
 DELIVERIES = Worklist(
     table="mailsvc_delivery",
     keys=("id",),
     lane="relay_id",
-    # A row that is claimed while it says "sending" was left behind by a worker that vanished (RFC 1047's window).
     leased="uncertain = (status = 'sending'), status = 'sending'",
-    returning=(
-        "id",
-        "message_id",
-        "app_id",
-        "relay_id",
-        "recipient",
-        "attempts",
-        "lease_token",
-        "uncertain",
-        "expires_at",
-    ),
+    columns=DueDelivery.__struct_fields__,
+    decode=decoder_of(DueDelivery),
 )
 WEBHOOKS = Worklist(
     table="mailsvc_webhook_delivery",
     keys=("webhook_id", "event_id"),
     lane="webhook_id",
     leased="status = 'sending'",
-    returning=("webhook_id", "event_id", "attempts", "lease_token", "created_at"),
+    columns=DuePost.__struct_fields__,
+    decode=decoder_of(DuePost),
 )
 
 
@@ -65,13 +96,13 @@ class Lane:
 
 def claim(
     connection: Connection,
-    worklist: Worklist,
+    worklist: Worklist[Due],
     lanes: Sequence[Lane],
     *,
     owner: str,
     now: int,
     until: int,
-) -> list[Any]:
+) -> list[Due]:
     """Lease the oldest due rows of each lane to ``owner`` until the instant ``until``.
 
     Returns:
@@ -82,33 +113,74 @@ def claim(
     values: dict[str, Any] = {"owner": owner, "now": now, "until": until}
     for n, lane in enumerate(lanes):
         values[f"lane{n}"], values[f"limit{n}"] = lane.id, lane.limit
-    dialect: Dialect = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
-    return list(connection.execute(_claim_statement(worklist, len(lanes), dialect), values))
+    claim_ = _claim_on_sqlite if connection.dialect.name == "sqlite" else _claim_on_postgresql
+    return claim_(connection, worklist, len(lanes), values)
+
+
+def _claim_on_sqlite(connection: Connection, worklist: Worklist[Due], lanes: int, values: dict[str, Any]) -> list[Due]:
+    """Look, then lease: no other writer can come in between, and one document comes back instead of rows."""
+    document = connection.execute(_sqlite_pick(worklist, lanes), values).scalar_one()
+    rows = worklist.decode(document)
+    if rows:
+        keys = listed(map(attrgetter(*worklist.keys), rows))
+        connection.execute(_sqlite_lease(worklist), {**values, "keys": keys})
+    return rows
+
+
+def _claim_on_postgresql(
+    connection: Connection, worklist: Worklist[Due], lanes: int, values: dict[str, Any]
+) -> list[Due]:
+    document = connection.execute(_postgresql_claim(worklist, lanes), values).scalar()
+    return worklist.decode(document) if document else []
+
+
+# All names in these statements are constants of this module.
+
+_LEASE = "due_at = :until, lease_token = lease_token + 1, lease_owner = :owner, updated_at = :now"
 
 
 @lru_cache(maxsize=256)
-def _claim_statement(worklist: Worklist, lanes: int, dialect: Dialect) -> TextClause:
+def _sqlite_pick(worklist: Worklist[Any], lanes: int) -> TextClause:
+    new = {"lease_token": "lease_token + 1", "uncertain": "status = 'sending'"}
+    values = ", ".join(new.get(name, name) for name in worklist.columns)
+    picked = _picked(worklist, lanes, columns=", ".join({*worklist.columns, "lease_token", "status"} - {"uncertain"}))
+    return text(f"SELECT json_group_array(json_array({values})) FROM ({picked})")  # noqa: S608
+
+
+@lru_cache(maxsize=8)
+def _sqlite_lease(worklist: Worklist[Any]) -> TextClause:
+    keys = worklist.keys
+    row, picked = (keys[0], "value") if len(keys) == 1 else (f"({', '.join(keys)})", "value ->> 0, value ->> 1")
+    return text(
+        f"UPDATE {worklist.table} SET {worklist.leased}, {_LEASE} "  # noqa: S608
+        f"WHERE {row} IN (SELECT {picked} FROM json_each(:keys))"
+    )
+
+
+@lru_cache(maxsize=256)
+def _postgresql_claim(worklist: Worklist[Any], lanes: int) -> TextClause:
     keys = ", ".join(worklist.keys)
-    locking = "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
+    return text(
+        f"WITH picked AS MATERIALIZED ({_picked(worklist, lanes, columns=keys, locking='FOR UPDATE SKIP LOCKED')}), "  # noqa: S608
+        f"claimed AS (UPDATE {worklist.table} SET {worklist.leased}, {_LEASE} "
+        f"WHERE ({keys}) IN (SELECT {keys} FROM picked) AND due_at <= :now RETURNING {', '.join(worklist.columns)}) "
+        f"SELECT CAST(json_agg(json_build_array({', '.join(worklist.columns)})) AS text) FROM claimed"
+    )
+
+
+def _picked(worklist: Worklist[Any], lanes: int, *, columns: str, locking: str = "") -> str:
     # A live owner's own expired lease is still in its hands: the clock jumped or the work is slow, it is not lost.
-    arms = " UNION ALL ".join(
-        f"SELECT {keys} FROM (SELECT {keys} FROM {worklist.table} "  # noqa: S608 - names are constants of this module
+    return " UNION ALL ".join(
+        f"SELECT {columns} FROM (SELECT {columns} FROM {worklist.table} "  # noqa: S608
         f"WHERE {worklist.lane} = :lane{n} AND due_at <= :now AND NOT (status = 'sending' AND lease_owner = :owner) "
         f"ORDER BY due_at LIMIT :limit{n} {locking}) AS arm{n}"
         for n in range(lanes)
-    )
-    row = keys if len(worklist.keys) == 1 else f"({keys})"
-    return text(
-        f"WITH picked AS MATERIALIZED ({arms}) "  # noqa: S608
-        f"UPDATE {worklist.table} SET {worklist.leased}, due_at = :until, lease_token = lease_token + 1, "
-        f"lease_owner = :owner, updated_at = :now WHERE {row} IN (SELECT {keys} FROM picked) AND due_at <= :now "
-        f"RETURNING {', '.join(worklist.returning)}"
     )
 
 
 def extend(
     connection: Connection,
-    worklist: Worklist,
+    worklist: Worklist[Any],
     leases: Sequence[dict[str, Any]],
     *,
     until: int,
@@ -122,7 +194,7 @@ def extend(
     return sum(connection.execute(statement, {**lease, "until": until}).rowcount for lease in leases)
 
 
-def overdue(connection: Connection, worklist: Worklist, *, owner: str, now: int) -> list[Any]:
+def overdue(connection: Connection, worklist: Worklist[Any], *, owner: str, now: int) -> list[Any]:
     """The rows, with their keys and ``lease_token``, that are leased to this owner although the lease has run out.
 
     ``claim`` leaves them to their living owner. Those that it knows nothing of were claimed by a transaction whose answer
@@ -136,7 +208,7 @@ def overdue(connection: Connection, worklist: Worklist, *, owner: str, now: int)
     return list(connection.execute(statement, {"owner": owner, "now": now}))
 
 
-def due_lanes(connection: Connection, worklist: Worklist, *, after: str, limit: int) -> list[tuple[str, int]]:
+def due_lanes(connection: Connection, worklist: Worklist[Any], *, after: str, limit: int) -> list[tuple[str, int]]:
     """The next lanes beyond ``after`` that have unfinished rows, each with the due time of its first row.
 
     It jumps from lane to lane through the index, so that a backlog of a million rows in one lane costs one step.

@@ -1,0 +1,80 @@
+"""What one claim brings in: due deliveries, what is to be known of their messages, and the bodies that fit in memory."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from sqlalchemy import select
+
+from mailsvc import clock
+from mailsvc.store import leases
+from mailsvc.store.bodies import read_bodies
+from mailsvc.store.bulk import Document, among, listed
+from mailsvc.store.database import Database
+from mailsvc.store.leases import DELIVERIES, DueDelivery
+from mailsvc.store.tables import body, message
+
+__all__ = ["Haul", "MessageFacts", "fill", "read_body", "take"]
+
+SMALL_BODY = 128 * 1024
+
+
+class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """What sending a message needs to know of its row."""
+
+    id: str
+    envelope_sender: str
+    size: int
+    smtputf8: bool
+    eight_bit: bool
+    on_uncertain: str
+    delivery_receipt: bool
+    scheduled_at: int | None
+    created_at: int
+
+
+_MESSAGES = Document(
+    select(*(message.c[name] for name in MessageFacts.__struct_fields__)).where(among(message.c.id, "ids")),
+    MessageFacts,
+)
+
+
+@dataclass(slots=True)
+class Haul:
+    """Claimed deliveries; ``messages`` and ``bodies`` are by message id."""
+
+    rows: list[DueDelivery]
+    messages: dict[str, MessageFacts] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+
+
+def take(database: Database, wanted: Sequence[leases.Lane], *, owner: str, lease_seconds: int) -> Haul:
+    """Lease what is due on these lanes, durably."""
+    with database.write() as connection:
+        now = database.now()
+        until = now + lease_seconds * clock.SECOND
+        return Haul(leases.claim(connection, DELIVERIES, wanted, owner=owner, now=now, until=until))
+
+
+def fill(haul: Haul, database: Database, *, room: int) -> None:
+    """Read the messages, and small bodies of at most ``room`` bytes; the others are read when their turn comes."""
+    ids = {row.message_id for row in haul.rows}
+    with database.read() as connection:
+        haul.messages = {row.id: row for row in _MESSAGES.read(connection, ids=listed(ids))}
+        small = _that_fit(haul.messages.values(), room)
+        haul.bodies = read_bodies(connection, small) if small else {}
+
+
+def _that_fit(messages: Iterable[MessageFacts], room: int) -> list[str]:
+    ids = []
+    for facts in messages:
+        if facts.size <= SMALL_BODY and facts.size <= room:
+            ids.append(facts.id)
+            room -= facts.size
+    return ids
+
+
+def read_body(database: Database, message_id: str) -> bytes | None:
+    """One body, however large."""
+    with database.read() as connection:
+        return connection.execute(select(body.c.content).where(body.c.message_id == message_id)).scalar()
