@@ -1,6 +1,6 @@
 """What one claim brings in: due deliveries, what is to be known of their messages, and the bodies that fit in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -17,6 +17,7 @@ from mailsvc.store.tables import body, message
 __all__ = ["Haul", "MessageFacts", "fill", "read_body", "take"]
 
 SMALL_BODY = 128 * 1024
+PORTION = 256 * 1024  # more would be new memory from the system each time, which costs more than reading
 
 
 class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -58,20 +59,26 @@ def take(database: Database, wanted: Sequence[leases.Lane], *, owner: str, lease
 
 def fill(haul: Haul, database: Database, *, room: int) -> None:
     """Read the messages, and small bodies of at most ``room`` bytes; the others are read when their turn comes."""
-    ids = {row.message_id for row in haul.rows}
     with database.read() as connection:
-        haul.messages = {row.id: row for row in _MESSAGES.read(connection, ids=listed(ids))}
-        small = _that_fit(haul.messages.values(), room)
-        haul.bodies = read_bodies(connection, small) if small else {}
+        haul.messages = {
+            row.id: row for row in _MESSAGES.read(connection, ids=listed({r.message_id for r in haul.rows}))
+        }
+        for ids in _portions(haul.messages.values(), room):
+            haul.bodies |= read_bodies(connection, ids)
 
 
-def _that_fit(messages: Iterable[MessageFacts], room: int) -> list[str]:
-    ids = []
+def _portions(messages: Iterable[MessageFacts], room: int) -> Iterator[list[str]]:
+    """The ids of small messages that fit into the room, as many at a time as are well read at once."""
+    ids, size = [], 0
     for facts in messages:
         if facts.size <= SMALL_BODY and facts.size <= room:
             ids.append(facts.id)
-            room -= facts.size
-    return ids
+            room, size = room - facts.size, size + facts.size
+            if size >= PORTION:
+                yield ids
+                ids, size = [], 0
+    if ids:
+        yield ids
 
 
 def read_body(database: Database, message_id: str) -> bytes | None:

@@ -18,14 +18,9 @@ from tenacity import (
 
 from mailsvc import clock
 from mailsvc.delivery.parcel import Parcel
-from mailsvc.delivery.session import (
-    RelayTrouble,
-    Session,
-    TransactionResult,
-    open_session,
-)
+from mailsvc.delivery.sender import Owner, Sender
+from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult, open_session
 from mailsvc.delivery.throttle import Pace
-from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
 from mailsvc.telemetry import facts, log, meter
@@ -35,21 +30,11 @@ __all__ = ["Lane", "LaneOwner"]
 IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
 WINDOW = 512  # parcels claimed ahead at most
-AFTER_FAILURE_SECONDS = 5.0
 
 
-class LaneOwner(Protocol):
+class LaneOwner(Owner, Protocol):
     """What a lane asks of the worker that it belongs to."""
 
-    async def load(self, parcel: Parcel) -> bool: ...
-    def finished(
-        self,
-        parcel: Parcel,
-        session: Session,
-        result: TransactionResult,
-        started_at: int,
-    ) -> None: ...
-    def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None: ...
     def wants_more(self) -> None: ...
     def relay_failed(self, lane: "Lane", trouble: RelayTrouble) -> Awaitable[None]: ...
     def relay_recovered(self, lane: "Lane") -> Awaitable[None]: ...
@@ -70,6 +55,7 @@ class Lane:
         self.has_backlog = False  # the last claim found as much as it asked for
         self.parcels: deque[Parcel] = deque()
         self.in_flight: set[Parcel] = set()
+        self.begins_early = True  # the relay copes with an envelope that comes together with the dot before
         self._senders: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._done_since = 0
@@ -100,12 +86,13 @@ class Lane:
         return int(min(WINDOW, max(2 * connections, self._throughput / 2)))
 
     @property
-    def is_busy(self) -> bool:
-        return bool(self.parcels or self.in_flight or self._senders)
-
-    @property
     def connections(self) -> int:
         return len(self._senders)
+
+    @property
+    def busy(self) -> int:
+        """How many of the connections are sending."""
+        return min(len(self.in_flight), len(self._senders))  # a sender may have its next parcel in hand already
 
     # Work
 
@@ -123,7 +110,7 @@ class Lane:
                 turn.set_result(None)
                 waiting -= 1
         while waiting > 0 and len(self._senders) < limit:
-            sender = asyncio.create_task(self._send_all(), name=f"sender {self.relay.name}")
+            sender = asyncio.create_task(Sender(self, self.owner).run(), name=f"sender {self.relay.name}")
             self._senders.add(sender)
             sender.add_done_callback(self._sender_ended)
             waiting -= 1
@@ -135,22 +122,26 @@ class Lane:
         if self.parcels and not self._is_blocked():
             self._staff()
 
-    async def _send_all(self) -> None:
-        """Send parcels over one session after another until there is nothing to do."""
-        session: Session | None = None
-        try:
-            while await self._has_work(session):
-                if session is None or not self._may_use(session):
-                    await self._leave(session)
-                    session = await self._open()
-                    if session is None:
-                        return
-                if self.parcels:
-                    await self._send(session, self.parcels.popleft())
-        finally:
-            await self._leave(session)
+    # What senders ask for (Siding)
 
-    async def _has_work(self, session: Session | None) -> bool:
+    def take(self) -> Parcel | None:
+        """The next parcel, which is in flight from now on."""
+        if not self.parcels:
+            return None
+        parcel = self.parcels.popleft()
+        self.in_flight.add(parcel)
+        return parcel
+
+    def put_back(self, parcel: Parcel) -> None:
+        """It goes first, over another session."""
+        self.in_flight.discard(parcel)
+        self.parcels.appendleft(parcel)
+
+    def returned(self, parcel: Parcel) -> None:
+        """It is out of our hands."""
+        self.in_flight.discard(parcel)
+
+    async def has_work(self, session: Session | None) -> bool:
         """Wait for a parcel as long as an idle session is worth keeping."""
         while not self.parcels:
             if session is None or not session.usable or self._is_over_share():
@@ -179,16 +170,12 @@ class Lane:
     def _is_blocked(self) -> bool:
         return self.blocked_until is not None and clock.monotonic() < self.blocked_until
 
-    def _may_use(self, session: Session) -> bool:
-        return (
-            session.usable and session.relay is self.relay and clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
-        )
+    def may_keep(self, session: Session) -> bool:
+        """Whether another parcel may go out over it: it is not too old, its relay not changed, its place not needed."""
+        is_young = clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
+        return is_young and session.relay is self.relay and not self._is_over_share() and not self._is_blocked()
 
-    async def _leave(self, session: Session | None) -> None:
-        if session is not None:
-            await session.quit()
-
-    async def _open(self) -> Session | None:
+    async def open(self) -> Session | None:
         """A new session; dialled again within seconds, then the breaker decides when."""
         dialling = AsyncRetrying(
             retry=retry_if_exception(self._is_worth_redialling),
@@ -237,45 +224,19 @@ class Lane:
         self.parcels.clear()
         self.owner.give_back(waiting)
 
-    async def _send(self, session: Session, parcel: Parcel) -> None:
-        self.in_flight.add(parcel)
-        try:
-            if not await self.owner.load(parcel):
-                self.owner.give_back([parcel])
-                return
-            parcel.host = session.host
-            started_at = clock.now()
-            result = await session.submit(parcel.submission(self.relay), parcel)
-        except asyncio.CancelledError:
-            if parcel.number is None:
-                self.owner.give_back([parcel])
-            raise
-        except Exception as error:  # noqa: BLE001 - nobody else would ever end this parcel
-            self._failed(parcel, session, error)
-            return
-        finally:
-            self.in_flight.discard(parcel)
-        if result.stale:
-            self.parcels.appendleft(parcel)
-            return
-        self._done_since += len(parcel.claims)
-        self.owner.finished(parcel, session, result, started_at)
+    async def heard(self, parcel: Parcel, result: TransactionResult) -> None:
+        """A transaction came to this."""
+        if result.too_early and self.begins_early:
+            self.begins_early = False
+            log.info("relay wants one transaction at a time", extra=facts(relay=self.relay.name))
+        if not result.stale:
+            self._done_since += len(parcel.claims)
         if result.relay_trouble is not None:
             await self.trouble(result.relay_trouble)
-        elif self.failures:
+        elif not result.stale:
             self.failures = 0
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
-
-    def _failed(self, parcel: Parcel, session: Session, error: Exception) -> None:
-        """Something that should not happen, such as a journal on a full disk: the session is closed by now."""
-        log.error("a transaction failed", exc_info=error, extra=facts(relay=self.relay.name))
-        if parcel.number is None:
-            self.owner.give_back([parcel], after=AFTER_FAILURE_SECONDS)
-            return
-        lost = Verdict(Fate.UNCERTAIN, Stage.EOM, None, f"unexpected after the final dot: {type(error).__name__}")
-        result = TransactionResult((lost,) * len(parcel.claims), None, stale=False, duration=0.0)
-        self.owner.finished(parcel, session, result, clock.now())
 
     # The end
 
@@ -290,6 +251,7 @@ class Lane:
             sender.cancel()
         if self._senders:
             await asyncio.wait(self._senders, timeout=2)
+        self._return_all()
 
     def adopt(self, relay: Relay, share: int) -> None:
         """Take over changed settings; open sessions made with the old ones end after their parcel."""

@@ -1,7 +1,7 @@
 """Sending over an open session: drives the engine with a wire, one transaction after another."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from mailsvc.domain.relay import Relay
 __all__ = ["Dot", "Session", "TransactionResult"]
 
 QUIT_SECONDS = 2.0
+EARLY_SECONDS = 30.0  # of silence after which a relay is taken not to have seen what came with the dot
 
 
 class Dot(Protocol):
@@ -34,8 +35,13 @@ class TransactionResult(msgspec.Struct, frozen=True, gc=False):
 
     verdicts: tuple[Verdict, ...]  # in the order of the recipients
     relay_trouble: RelayTrouble | None  # what the relay's breaker should know
-    stale: bool  # the reused connection was dead from the start: nothing happened, use another
+    stale: bool  # the connection was dead from the start, or too early: nothing happened, use another
     duration: float  # seconds
+    too_early: bool = False  # the relay can't cope with a transaction that begins before the last one's reply
+
+
+def _nothing() -> Submission | None:
+    return None
 
 
 class Session:
@@ -52,14 +58,27 @@ class Session:
         self._in_step = True
         self._needs_reset = False
         self._held: bytes | memoryview = b""  # the end of the body, which goes out with the dot
+        self._early: engine.Transaction | None = None  # the next one, whose envelope went out with the dot
+        self._following: Callable[[], Submission | None] = _nothing
 
     @property
     def usable(self) -> bool:
         """Whether another transaction may begin on it."""
-        return self._in_step and self._wire.is_quiet and self.sent < self.relay.max_messages_per_connection
+        return self._in_step and self._is_quiet and self.sent < self.relay.max_messages_per_connection
 
-    async def submit(self, submission: Submission, dot: Dot) -> TransactionResult:
+    @property
+    def _is_quiet(self) -> bool:
+        """Alive, and nothing has come that nobody asked for."""
+        return self._wire.fault is None if self._early is not None else self._wire.is_quiet
+
+    async def submit(
+        self, submission: Submission, dot: Dot, *, following: Callable[[], Submission | None] = _nothing
+    ) -> TransactionResult:
         """Carry out one transaction. Trouble of any kind is in the result; a cancellation aborts the connection.
+
+        Args:
+            following: gives, at the dot, what will be submitted next over this session; where the relay offers
+                PIPELINING, its envelope goes out together with the dot, which spares a round trip.
 
         Raises:
             ValueError: an address or the content can't be said without harm.
@@ -67,11 +86,12 @@ class Session:
         began = clock.monotonic()
         is_reused = self.sent > 0
         self.sent += 1
-        if not self._wire.is_quiet:
+        if not self._is_quiet:
             self._wire.desert("the relay spoke out of turn, or left")
-        self._in_step = False  # until it is known to be
+        self._in_step, self._following = False, following  # in step again when it is known to be
         try:
-            finding = await self._converse(submission, dot)
+            transaction = self._transaction(submission)
+            finding = await self._converse(transaction, dot)
         except BaseException:
             self.abort()
             raise
@@ -80,11 +100,21 @@ class Session:
             self.abort()
         duration = clock.monotonic() - began
         if is_reused and finding.unheard:
-            return TransactionResult(_untried(finding), None, stale=True, duration=duration)
+            # Whoever hangs up on the very first one that is early will do so on all of them.
+            too_early = finding.misunderstood or (transaction.is_opened and self.sent == 2)
+            return TransactionResult(_untried(finding), None, stale=True, duration=duration, too_early=too_early)
         return TransactionResult(finding.verdicts, _trouble_of(finding), stale=False, duration=duration)
 
-    async def _converse(self, submission: Submission, dot: Dot) -> engine.Finding:
-        talk = engine.converse(submission, self.capabilities, reset_first=self._needs_reset)
+    def _transaction(self, submission: Submission) -> engine.Transaction:
+        early, self._early = self._early, None
+        if early is None:
+            return engine.Transaction(submission, self.capabilities, reset_first=self._needs_reset)
+        if early.submission is not submission:
+            raise ValueError("another submission was begun on this session")
+        return early
+
+    async def _converse(self, transaction: engine.Transaction, dot: Dot) -> engine.Finding:
+        talk = transaction.converse()
         try:
             step = next(talk)
             while True:
@@ -92,7 +122,7 @@ class Session:
                     step = talk.send(reply)
                     continue
                 try:
-                    answer = await self._do(step, submission, dot)
+                    answer = await self._do(step, transaction, dot)
                 except engine.Broken as broken:
                     step = talk.throw(broken)
                 else:
@@ -101,28 +131,42 @@ class Session:
             finding: engine.Finding = end.value
             return finding
 
-    async def _do(self, step: engine.Step, submission: Submission, dot: Dot) -> Reply | bool | None:
+    async def _do(self, step: engine.Step, transaction: engine.Transaction, dot: Dot) -> Reply | bool | None:
         # Told apart by type, not by match: this runs for every reply of every message.
         timeouts = self.relay.timeouts
         if isinstance(step, engine.Expect):
             seconds: float = getattr(timeouts, step.stage.value)
+            if transaction.is_opened and step.stage is Stage.MAIL:
+                seconds = min(seconds, EARLY_SECONDS)
             return await self._wire.reply(seconds)
         if isinstance(step, engine.Write):
             self._wire.write(step.data)
             return None
         if isinstance(step, engine.Body):
-            self._held = await self._wire.send_body(submission.content, timeouts.body)
+            self._held = await self._wire.send_body(transaction.submission.content, timeouts.body)
             return None
         if not dot.about(step.accepted):
             return False
         self._wire.listener = dot
-        self._wire.write(b"".join((self._held, b".\r\n")))
+        self._wire.write(b"".join((self._held, b".\r\n", self._open_next())))
         return True
+
+    def _open_next(self) -> bytes:
+        """The envelope of the transaction that follows on this session, if there is one that may begin now."""
+        if self.sent >= self.relay.max_messages_per_connection or (following := self._following()) is None:
+            return b""
+        try:
+            early = engine.Transaction(following, self.capabilities)
+        except ValueError:
+            return b""  # raised again when its turn comes
+        opening = early.open_early()
+        self._early = early if opening else None
+        return opening
 
     async def quit(self) -> None:
         """Leave politely, but not for long."""
         try:
-            if self._in_step and self._wire.is_quiet:
+            if self._in_step and self._early is None and self._wire.is_quiet:
                 self._wire.write(b"QUIT\r\n")
                 with contextlib.suppress(engine.Broken):
                     await self._wire.reply(QUIT_SECONDS)

@@ -156,7 +156,7 @@ class DeliveryWorker:
         if now - self._shown_at >= POLL_SECONDS:
             self._shown_at = now
             meter.gauge("connections", sum(lane.connections for lane in self._lanes.values()))
-            meter.gauge("connections_busy", sum(len(lane.in_flight) for lane in self._lanes.values()))
+            meter.gauge("connections_busy", sum(lane.busy for lane in self._lanes.values()))
 
     def _hungry(self) -> list[Lane]:
         """Lanes with a backlog and room; but every now and then nobody, so that the others get their turn."""

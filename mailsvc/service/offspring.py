@@ -14,7 +14,7 @@ __all__ = ["DRAIN_SECONDS", "WorkerProcess", "collect_seldom", "die_with_parent"
 
 DRAIN_SECONDS = 10
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
-_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def die_with_parent(parent: int) -> None:
@@ -42,10 +42,12 @@ def return_large_memory() -> None:
     """Have what large requests took go back to the system at once (glibc; nothing elsewhere).
 
     Left alone, glibc learns to keep blocks of up to 32 MiB in the arena of each thread: a few large messages at the
-    same time made the API's process keep 430 MiB for good, with this 70.
+    same time made the API's process keep 430 MiB for good, with this 70. A little is kept, since new pages are dear.
     """
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 4 * 1024 * 1024)
 
 
 class WorkerProcess:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from mailsvc.delivery import transmit
 from mailsvc.delivery.session import RelayTrouble, Session, Submission, TransactionResult, open_session
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Timeouts
-from tests.support.faulty import DROP, HANG, RESET, FaultyServer, Late, Mood
+from tests.support.faulty import DROP, FORGET, HANG, RESET, FaultyServer, Late, Mood
 from tests.support.sasl import PASSWORD, TOKEN, USER
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
@@ -452,6 +453,110 @@ async def test_silence_at_the_next_mail_is_no_dead_connection() -> None:
 
     assert (result.stale, fates(result)) == (False, [DEFERRED])
     assert result.relay_trouble is not None
+
+
+# Transactions that begin together with the dot before
+
+
+async def both(session: Session, *recipients: str) -> tuple[TransactionResult, TransactionResult]:
+    """Two transactions, the second opened early where the relay allows it."""
+    second = mail(*recipients)
+    first = await session.submit(mail(), Dots(), following=lambda: second)
+    return first, await session.submit(second, Dots())
+
+
+async def test_the_next_envelope_goes_out_with_the_dot() -> None:
+    """It spares a round trip: the relay has it before it has said what it thinks of the first message."""
+    async with FaultyServer({"stored": [Late(0.05, "250 ok")]}) as server:
+        session = await open_session(server.relay())
+        second = mail(BOB)
+        first = await session.submit(mail(), Dots(), following=lambda: second)
+        async with asyncio.timeout(5):
+            while "DATA" not in server.commands[-1:] or server.commands.count("DATA") < 2:
+                await asyncio.sleep(0)
+        dots = Dots()
+        then = await session.submit(second, dots)
+        await session.quit()
+
+    assert (fates(first), fates(then), then.stale) == ([SENT], [SENT], False)
+    assert [received.recipients for received in server.messages] == [[ALICE], [BOB]]
+    assert dots.told == [(0,), 250]
+
+
+async def test_without_pipelining_nothing_begins_early() -> None:
+    async with FaultyServer(offers=LOCK_STEP) as server:
+        session = await open_session(server.relay())
+        first, then = await both(session, ALICE, BOB)
+
+    assert (fates(first), fates(then)) == ([SENT], [SENT, SENT])
+
+
+@pytest.mark.parametrize("reply", ["451 4.3.0 later", "550 5.7.1 no"])
+async def test_a_refused_message_does_not_hurt_the_next(reply: str) -> None:
+    """Its envelope is on the way already; the relay forgot the refused one's by itself (RFC 5321 section 4.1.1.4)."""
+    async with FaultyServer({"dot": [reply]}) as server:
+        session = await open_session(server.relay())
+        first, then = await both(session, BOB)
+
+    assert fates(first) in ([DEFERRED], [BOUNCED])
+    assert (fates(then), then.stale) == ([SENT], False)
+
+
+@pytest.mark.parametrize(
+    ("script", "too_early"),
+    [
+        ({"stored": [(FORGET, "250 ok")]}, True),
+        ({"mail:2": ["503 5.5.1 not now"]}, True),
+        ({"mail:2": ["500 5.5.2 what?"]}, True),
+        ({"mail:2": [DROP]}, True),
+        ({"stored": [("250 ok", DROP)]}, True),
+        ({"mail:2": ["421 4.7.0 too many messages"]}, True),
+    ],
+    ids=["forgets", "503", "500", "hangs up", "hangs up after the first", "421"],
+)
+async def test_a_relay_that_can_not_cope_costs_nobody_an_attempt(
+    script: Any, too_early: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second was never begun, and somebody learns to send one at a time."""
+    monkeypatch.setattr(transmit, "EARLY_SECONDS", 0.3)
+    async with FaultyServer(script) as server:
+        session = await open_session(server.relay())
+        first, then = await both(session, ALICE, BOB)
+
+    assert fates(first) == [SENT]
+    assert (then.stale, fates(then), then.relay_trouble, then.too_early) == (True, [UNTRIED, UNTRIED], None, too_early)
+    assert (session.usable, len(server.messages)) == (False, 1)
+
+
+async def test_what_a_relay_says_of_the_sender_counts_early_too() -> None:
+    async with FaultyServer({"mail:2": ["550 5.1.8 unknown sender"]}) as server:
+        session = await open_session(server.relay())
+        _, then = await both(session)
+
+    assert (fates(then), then.stale, then.too_early) == ([BOUNCED], False, False)
+
+
+@pytest.mark.parametrize("death", [DROP, RESET, "421 4.3.2 shutting down"])
+async def test_a_connection_lost_at_the_dot_leaves_the_next_unbegun(death: Mood) -> None:
+    async with FaultyServer({"dot": [death]}) as server:
+        session = await open_session(server.relay())
+        second = mail(BOB)
+        first = await session.submit(mail(), Dots(), following=lambda: second)
+
+    assert fates(first) in ([UNCERTAIN], [DEFERRED])
+    assert not session.usable
+
+
+async def test_a_session_at_its_number_of_mails_begins_nothing_early() -> None:
+    async with FaultyServer() as server:
+        session = await open_session(server.relay(max_messages_per_connection=1))
+        asked: list[int] = []
+        await session.submit(mail(), Dots(), following=lambda: asked.append(1))  # type: ignore[func-returns-value]
+
+    assert (asked, server.commands.count("DATA")) == ([], 1)
+
+
+# New connections
 
 
 async def test_a_new_connection_that_dies_is_no_idle_one() -> None:

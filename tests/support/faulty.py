@@ -18,7 +18,7 @@ A script maps a stage to a mood; stages without one go well.
 ``stage:k`` is the k-th such command of its transaction (``rcpt``) or of its connection (all others), counted from 1;
 ``rcpt alice@example.test`` is that recipient. A list holds one mood for each time over the server's life, then all is well.
 
-A mood is a reply (``str``; ``bytes`` go out as they are), DROP, RESET, HANG, ``Late(seconds, mood)``, None for "as usual",
+A mood is a reply (``str``; ``bytes`` go out as they are), DROP, RESET, HANG, FORGET, ``Late(seconds, mood)``, None for "as usual",
 or a tuple of moods, one after another. A 2xx or 3xx reply does what the command asks for as well; after 421 the connection
 is closed.
 """
@@ -44,7 +44,7 @@ import trustme
 from mailsvc.domain.relay import Relay, Timeouts
 from tests.support.sasl import PASSWORD, USER, Judge
 
-__all__ = ["DROP", "HANG", "RESET", "FaultyServer", "Late", "Mood", "Received"]
+__all__ = ["DROP", "FORGET", "HANG", "RESET", "FaultyServer", "Late", "Mood", "Received"]
 
 OFFERS = ("PIPELINING", "SIZE 26214400", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER")
@@ -59,9 +59,10 @@ class _Fault(Enum):
     DROP = "close the connection"
     RESET = "reset it (RST)"
     HANG = "neither read nor write any more"
+    FORGET = "lose what else has come by now"
 
 
-DROP, RESET, HANG = _Fault.DROP, _Fault.RESET, _Fault.HANG
+DROP, RESET, HANG, FORGET = _Fault
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,8 @@ class _Connection:
             case _Fault.HANG:
                 self.writer.transport.pause_reading()  # type: ignore[attr-defined]
                 await asyncio.Event().wait()
+            case _Fault.FORGET:
+                self.buffer = b""
             case _Fault.DROP:
                 await self.leave()
             case _Fault.RESET:
