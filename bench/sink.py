@@ -6,13 +6,15 @@ arrived; replies to commands that arrived together leave together, as over a lon
 """
 
 import argparse
-import asyncio
 import base64
+import contextlib
+import socket
 import ssl
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from bench.counters import PASSWORD, USERNAME
+from bench.listener import Connection, Listener
 from bench.tally import Tally, announce
 
 _END = b"\r\n.\r\n"
@@ -23,39 +25,31 @@ _OPEN = (
 )
 _BEFORE_TLS = _OPEN + b"250 STARTTLS\r\n"
 _AFTER_TLS = _OPEN + b"250-SMTPUTF8\r\n250 AUTH PLAIN LOGIN\r\n"
-_OK = b"250 2.0.0 Ok\r\n"
+_OK, _ENCRYPT, _BYE = b"250 2.0.0 Ok\r\n", b"220 2.0.0 Go on\r\n", b"221 2.0.0 Bye\r\n"
 
 
-class Session(asyncio.Protocol):
+class Session(Connection):
     """One connection."""
 
-    def __init__(self, tally: Tally, context: ssl.SSLContext, delay: float) -> None:
-        self._tally, self._context, self._delay = tally, context, delay
-        self._late: deque[bytes] = deque()
+    def __init__(self, listener: Listener, sock: socket.socket, context: ssl.SSLContext) -> None:
+        super().__init__(listener, sock)
+        self._context = context
         self._buffer = b""
-        self._secure = self._upgrading = self._known = self._leaving = False
+        self._secure = self._known = False
         self._body: Body | None = None
         self._expected: list[Callable[[bytes], bytes]] = []  # answers to come within AUTH
+        listener.answer(self.send, b"220 sink.test ESMTP\r\n")
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own promise
-        self._transport = transport
-        self._tally.connections += 1
-        self._reply(b"220 sink.test ESMTP\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer = self._buffer + data if self._buffer else data
-        if not self._upgrading:
-            self._work()
-
-    def _work(self) -> None:
-        data, position, replies = self._buffer, 0, []
-        while not self._upgrading:
+    def take(self, data: bytes) -> None:
+        if self._buffer:
+            data = self._buffer + data
+        position, replies = 0, []
+        while True:
             if self._body is not None:
                 position = self._body.feed(data, position)
                 if not self._body.complete:
                     break
-                self._tally.add(self._body.identity())
+                self.listener.tally.add(self._body.identity())
                 self._body = None
                 replies.append(_OK)
             end = data.find(b"\r\n", position)
@@ -66,34 +60,38 @@ class Session(asyncio.Protocol):
             position = end if self._body is not None else end + 2
         self._buffer = data[position:]
         if replies:
-            self._reply(b"".join(replies))
+            self.listener.answer(self._sender(replies), b"".join(replies))
+
+    def _sender(self, replies: list[bytes]) -> Callable[[bytes], None]:
+        if _ENCRYPT in replies:
+            return self._upgrade
+        return self._leave if _BYE in replies else self.send
 
     def _answer(self, line: bytes) -> bytes:
         if self._expected:
             return self._expected.pop(0)(line)
         verb = line[:4].upper()
-        if verb in (b"MAIL", b"RCPT"):
-            return _OK if self._known else b"530 5.7.0 Authenticate first\r\n"
+        if verb not in (b"MAIL", b"RCPT", b"DATA"):
+            return self._answer_rare(verb, line)
+        if not self._known:
+            return b"530 5.7.0 Authenticate first\r\n"
         if verb == b"DATA":
             self._body = Body()
             return b"354 Go on\r\n"
-        return self._answer_rare(verb, line)
+        return _OK
 
     def _answer_rare(self, verb: bytes, line: bytes) -> bytes:
         match verb:
             case b"EHLO" | b"HELO":
                 return _AFTER_TLS if self._secure else _BEFORE_TLS
             case b"STAR":
-                self._upgrading = True
-                asyncio.get_running_loop().call_soon(self._upgrade)
-                return b"220 2.0.0 Go on\r\n"
+                return _ENCRYPT
             case b"AUTH":
                 return self._authenticate(line[5:]) if self._secure else b"538 5.7.11 Encrypt first\r\n"
             case b"RSET" | b"NOOP":
                 return _OK
             case b"QUIT":
-                self._leaving = True
-                return b"221 2.0.0 Bye\r\n"
+                return _BYE
         return b"502 5.5.1 Not here\r\n"
 
     def _authenticate(self, words: bytes) -> bytes:
@@ -114,40 +112,34 @@ class Session(asyncio.Protocol):
         self._known = right
         return b"235 2.7.0 Ok\r\n" if right else b"535 5.7.8 No\r\n"
 
-    def _upgrade(self) -> None:
-        if self._late:  # the 220 is still held back
-            asyncio.get_running_loop().call_later(self._delay / 2, self._upgrade)
-            return
-        self._transport.pause_reading()
-        self._handshake = asyncio.ensure_future(self._shake_hands())
-
-    async def _shake_hands(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _upgrade(self, data: bytes) -> None:
+        self.send(data)
+        self._buffer = b""  # what came before TLS is not to be believed after it
         try:
-            transport = await loop.start_tls(self._transport, self, self._context, server_side=True)
+            self.socket = self._context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         except OSError:
-            self._transport.abort()
+            self.close()
+        else:
+            self.listener.hand_over(self.socket, self._shake_hands)
+
+    def _shake_hands(self) -> None:
+        assert isinstance(self.socket, ssl.SSLSocket)
+        try:
+            self.socket.do_handshake()
+        except ssl.SSLWantReadError:
             return
-        assert transport is not None  # noqa: S101 - only for a closing transport
-        self._transport, self._secure, self._upgrading = transport, True, False
-        if self._buffer:
-            self._work()
+        except OSError:
+            self.close()
+        else:
+            self._secure = True
+            self.listener.hand_over(self.socket, self.readable)
 
-    def _reply(self, data: bytes) -> None:
-        if not self._delay:
-            self._send(data)
-            return
-        self._late.append(data)
-        asyncio.get_running_loop().call_later(self._delay, self._write_late)
-
-    def _write_late(self) -> None:
-        self._send(self._late.popleft())
-
-    def _send(self, data: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(data)
-        if self._leaving and not self._late:
-            self._transport.close()
+    def _leave(self, data: bytes) -> None:
+        self.send(data)
+        if isinstance(self.socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):  # the client did not wait for it, as is Postfix's habit
+                self.socket.unwrap()
+        self.close()
 
 
 class Body:
@@ -178,23 +170,17 @@ class Body:
         return head[head.index(b"<", at) + 1 : head.index(b">", at)]
 
 
-async def _serve(certificate: str, key: str, delay: float) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    tally = Tally()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Session(tally, context, delay), "127.0.0.1", 0, backlog=512)
-    announce(server.sockets[0].getsockname()[1])
-    await tally.serve_control()
-
-
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--certificate", required=True)
     parser.add_argument("--key", required=True)
     parser.add_argument("--delay-ms", type=float, default=0)
     options = parser.parse_args()
-    asyncio.run(_serve(options.certificate, options.key, options.delay_ms / 1000))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(options.certificate, options.key)
+    listener = Listener(Tally(), partial(Session, context=context), delay=options.delay_ms / 1000)
+    announce(listener.port)
+    listener.serve()
 
 
 if __name__ == "__main__":

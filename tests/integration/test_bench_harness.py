@@ -57,13 +57,47 @@ def test_the_sink_finds_the_end_of_messages_of_any_size(sink: Counter, tls: tlsf
     assert sink.wait_for(3, seconds=10).distinct == 3
 
 
+@pytest.mark.parametrize("torn_at", range(1, 6))
+def test_the_sink_keeps_step_with_a_client_that_pipelines(sink: Counter, tls: tlsfiles.TlsFiles, torn_at: int) -> None:
+    """The end mark may come torn, with the next transaction and QUIT right behind it."""
+    envelope = b"MAIL FROM:<a@app.test>\r\nRCPT TO:<b@example.test> NOTIFY=FAILURE\r\nDATA\r\n"
+    content = [mail.wire(number) + b".\r\n" for number in (1, 2)]
+    client = _session(sink, tls)
+    assert client.sock
+    client.sock.sendall(envelope + content[0][:-torn_at])
+    client.sock.sendall(content[0][-torn_at:] + envelope + content[1] + b"QUIT\r\n")
+    replies = b"".join(iter(lambda: client.sock.recv(1024) if client.sock else b"", b""))
+
+    assert [line[:3] for line in replies.splitlines()] == [b"250", b"250", b"354", b"250"] * 2 + [b"221"]
+    assert sink.report().distinct == 2
+
+
 def test_the_sink_takes_nothing_without_tls_and_login(sink: Counter) -> None:
     """Whoever would skip STARTTLS or AUTH would be measured for less work."""
     with smtplib.SMTP("localhost", sink.port, local_hostname="app.test") as client:
         code, _ = client.docmd("EHLO app.test")
-        refused, text = client.docmd("MAIL FROM:<a@app.test>")
+        refused = [client.docmd(command)[0] for command in ("MAIL FROM:<a@app.test>", "DATA", "AUTH PLAIN x")]
 
-    assert (code, refused) == (250, 530), text
+    assert (code, refused) == (250, [530, 530, 538])
+
+
+@pytest.mark.parametrize("initial", [True, False])
+@pytest.mark.parametrize("mechanism", ["auth_plain", "auth_login"])
+def test_the_sink_lets_in_who_knows_the_password(
+    sink: Counter, tls: tlsfiles.TlsFiles, mechanism: str, *, initial: bool
+) -> None:
+    """By each way that a client may say it; a wrong one is refused."""
+    with smtplib.SMTP("localhost", sink.port, local_hostname="app.test") as client:
+        client.starttls(context=ssl.create_default_context(cafile=str(tls.ca)))
+        client.ehlo()
+        client.user, client.password = USERNAME, "wrong"
+        say = getattr(client, mechanism)
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            client.auth(mechanism[5:].upper(), say, initial_response_ok=initial)
+        client.password = PASSWORD
+        code, _ = client.auth(mechanism[5:].upper(), say, initial_response_ok=initial)
+
+    assert code == 235
 
 
 def test_a_delayed_sink_still_speaks_smtp(tls: tlsfiles.TlsFiles) -> None:
