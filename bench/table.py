@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from bench.bars import BARS, Medians, postfix_rate
+from bench.bars import BARS, Medians
 
-_SYSTEMS = "{:<16} {:>9} {:>10} {:>13} {:>9} {:>10} {:>11}  {}"
+_SYSTEMS = "{:<16} {:>9} {:>10} {:>8} {:>13} {:>9} {:>9} {:>9} {:>11}  {}"
+_HEADINGS = ("system", "msg/s", "x Postfix", "x tuned", "CPU-s/1,000", "peak MB", "sink CPU", "load CPU", "duplicates")
 
 
 def render(medians: Medians, spreads: Mapping[str, str], troubles: Mapping[str, str]) -> str:
@@ -29,18 +30,19 @@ def verdicts(medians: Medians) -> dict[str, dict[str, object]]:
 
 
 def _systems(medians: Medians, spreads: Mapping[str, str]) -> list[str]:
-    lines = [_SYSTEMS.format("system", "msg/s", "x Postfix", "CPU-s/1,000", "peak MB", "sink busy", "duplicates", "")]
+    lines = [_SYSTEMS.format(*_HEADINGS, "")]
     for name, values in medians.items():
         if "rate" not in values or "cpu" not in values:
             continue
-        try:
-            ratio = f"{values['rate'] / postfix_rate(medians):.2f}"
-        except KeyError:
-            ratio = "-"
-        numbers = (f"{values['rate']:,.0f}", ratio, f"{values['cpu']:.2f}", f"{values['peak_mb']:.0f}")
-        busy, doubles = (f"{values['sink_busy'] * 100:.0f} %", f"{values['duplicates']:.0f}")
-        lines.append(_SYSTEMS.format(name, *numbers, busy, doubles, spreads.get(name, "")))
+        ratios = [_ratio(medians, name, peer) for peer in ("postfix", "postfix-tuned")]
+        shares = [f"{values[key] * 100:.0f} %" for key in ("sink_cpu", "load_cpu")]
+        costs = (f"{values['cpu']:.2f}", f"{values['peak_mb']:.0f}", *shares, f"{values['duplicates']:.0f}")
+        lines.append(_SYSTEMS.format(name, f"{values['rate']:,.0f}", *ratios, *costs, spreads.get(name, "")))
     return lines
+
+
+def _ratio(medians: Medians, name: str, peer: str) -> str:
+    return f"{medians[name]['rate'] / medians[peer]['rate']:.2f}" if peer in medians else "-"
 
 
 def _sides(medians: Medians) -> list[str]:
@@ -52,7 +54,7 @@ def _sides(medians: Medians) -> list[str]:
     return lines
 
 
-_IN_SYSTEMS = frozenset({"rate", "cpu", "peak_mb", "sink_busy", "duplicates"})
+_IN_SYSTEMS = frozenset({"rate", "cpu", "peak_mb", "sink_cpu", "load_cpu", "duplicates"})
 
 
 def _bars(medians: Medians, troubles: Mapping[str, str]) -> list[str]:

@@ -9,125 +9,186 @@ Orders: ``port``, ``key``, ``messages``, ``connections`` and ``way``:
 - ``gaps``: one at a time, 5 to 40 ms of nothing in between.
 
 ``kind`` is ``order`` (5 KB), ``code`` (small) or ``file`` (20 MB).
+
+Requests are built before the clock starts. Answers are only collected while it runs; what they say is worked out when
+the harness asks for it, after the last message has arrived.
 """
 
-import asyncio
 import base64
 import json
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from bench import mail
-from bench.load.connection import Connection
-from bench.load.report import orders_from_arguments, report, wait_for_go
+from bench.load.connection import Connection, Group
+from bench.load.report import orders_from_arguments, prepared, report, wait_for_go, wait_until_asked
 from bench.quantiles import quantile
 
+_PREPARED = 100_000  # messages: half a gigabyte of orders; what is beyond is built on the way
 _SINGLE, _BATCH = "/v1/messages", "/v1/messages/batch"
+
+Request = tuple[bytes, ...]  # pieces, so that large ones can share what they have in common
+
+
+class Caller(Connection):
+    """Posts, and posts again when it has its answer; with no more HTTP than that needs (RFC 9112)."""
+
+    begun = 0.0
+    _answer, _size = b"", 0
+
+    def post(self, request: Request, begun: float) -> None:
+        """Send it; the latency of its answer counts from ``begun``."""
+        self.begun = begun
+        self.send(*request)
+
+    def answer(self) -> bytes | None:
+        """Take what has come; the answer with its head once it is whole."""
+        self._answer += self.receive()
+        if not self._size:
+            self._size = _size(self._answer)
+        if not self._size or len(self._answer) < self._size:
+            return None
+        answer, self._answer, self._size = self._answer, b"", 0
+        return answer
 
 
 @dataclass(slots=True)
 class Record:
-    """What was posted and answered."""
+    """What was answered."""
 
     answers: list[bytes] = field(default_factory=list)
     begun: list[float] = field(default_factory=list)  # as ``answers``; monotonic
     took: list[float] = field(default_factory=list)  # seconds
 
-    def add(self, status: int, answer: bytes, begun: float) -> None:
+    def add(self, answer: bytes, begun: float) -> None:
         """One answer, just now.
 
         Raises:
             RuntimeError: it is not 202.
         """
-        if status != HTTPStatus.ACCEPTED:
-            raise RuntimeError(f"{status}: {answer[:500]!r}")
+        if not answer.startswith(b"HTTP/1.1 202 "):
+            raise RuntimeError(f"{answer[:700]!r}")
         self.answers.append(answer)
         self.begun.append(begun)
         self.took.append(time.monotonic() - begun)
 
     def messages(self) -> list[dict[str, Any]]:
         """Every message that was taken."""
-        objects = [json.loads(answer) for answer in self.answers]
+        objects = [json.loads(answer[answer.index(b"\r\n\r\n") :]) for answer in self.answers]
         return [entry for found in objects for entry in found.get("data", [found]) if "id" in entry]
 
 
-async def _post_all(orders: dict[str, Any], connections: list[Connection], record: Record) -> None:
-    body, messages = _body_maker(orders["kind"]), orders["messages"]
-    size = orders["size"] if orders["way"] == "batch" else 1
-    starts = iter(range(0, messages, size))
+class Posting:
+    """Requests on their way through a group of callers."""
 
-    async def work(connection: Connection) -> None:
-        for first in starts:
-            bodies = [body(number) for number in range(first, min(first + size, messages))]
-            path, data = (_SINGLE, bodies[0]) if orders["way"] == "single" else (_BATCH, mail.batch_body(bodies))
-            begun = time.monotonic()
-            record.add(*await connection.post(path, data), begun)
+    def __init__(self, callers: list[Caller], requests: Iterator[Request]) -> None:
+        self.record = Record()
+        self._requests = requests
+        self._group = Group(callers)
+        self._free = list(callers)
+        self._callers = len(callers)
 
-    async with asyncio.TaskGroup() as group:
-        for connection in connections:
-            group.create_task(work(connection))
+    def all(self, _: dict[str, Any]) -> None:
+        """As fast as answers come."""
+        for request in self._requests:
+            while not self._free:
+                self._collect()
+            self._free.pop().post(request, time.monotonic())
+        self._finish()
 
-
-async def _post_paced(orders: dict[str, Any], connections: list[Connection], record: Record) -> None:
-    body = _body_maker(orders["kind"])
-    free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
-    for connection in connections:
-        free.put_nowait(connection)
-
-    async def post(number: int, due: float) -> None:
-        connection = await free.get()
-        record.add(*await connection.post(_SINGLE, body(number)), due)
-        free.put_nowait(connection)
-
-    started = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for number in range(orders["messages"]):
+    def paced(self, orders: dict[str, Any]) -> None:
+        """Each when it is due, or as soon after that as a caller is free."""
+        started = time.monotonic()
+        for number, request in enumerate(self._requests):
             due = started + number / orders["rate"]
-            await asyncio.sleep(max(0, due - time.monotonic()))
-            group.create_task(post(number, due))
+            while not self._free or time.monotonic() < due:
+                self._collect(max(0, due - time.monotonic()) if self._free else None)
+            self._free.pop().post(request, due)
+        self._finish()
+
+    def gaps(self, _: dict[str, Any]) -> None:
+        """One at a time."""
+        chance = random.Random(1)
+        for request in self._requests:
+            time.sleep(chance.uniform(0.005, 0.040))
+            self._free.pop().post(request, time.monotonic())
+            self._finish()
+
+    def _finish(self) -> None:
+        while len(self._free) < self._callers:
+            self._collect()
+
+    def _collect(self, seconds: float | None = None) -> None:
+        for caller in self._group.readable(seconds):
+            if (answer := caller.answer()) is not None:
+                self.record.add(answer, caller.begun)
+                self._free.append(caller)
 
 
-async def _post_with_gaps(orders: dict[str, Any], connections: list[Connection], record: Record) -> None:
-    body, chance = _body_maker(orders["kind"]), random.Random(1)  # noqa: S311 - only gaps
-    for number in range(orders["messages"]):
-        await asyncio.sleep(chance.uniform(0.005, 0.040))
-        data = body(number)
-        begun = time.monotonic()
-        record.add(*await connections[0].post(_SINGLE, data), begun)
+def _size(answer: bytes) -> int:
+    """Of an answer of which this is the beginning; 0 where that is too little to tell."""
+    end = answer.find(b"\r\n\r\n")
+    if end < 0:
+        return 0
+    head = answer[: end + 2].lower()
+    start = head.find(b"\r\ncontent-length:")
+    if start < 0:
+        raise RuntimeError(f"an answer without Content-Length, which this client can't read: {head!r}")
+    return end + 4 + int(head[start + 17 : head.index(b"\r\n", start + 17)])
 
 
-def _body_maker(kind: str) -> Callable[[int], bytes]:
+def _requests(orders: dict[str, Any]) -> Iterator[Request]:
+    messages, batch = orders["messages"], orders["way"] == "batch"
+    head = (
+        f"POST {_BATCH if batch else _SINGLE} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {orders['key']}\r\n"
+        "Content-Type: application/json\r\nContent-Length: "
+    ).encode()
+    bodies = _bodies(orders["kind"], messages)
+    if batch:
+        bodies = _batches(bodies, orders["size"])
+    for first, *more in bodies:
+        yield (b"%s%d\r\n\r\n%s" % (head, len(first) + sum(map(len, more)), first), *more)
+
+
+def _batches(bodies: Iterator[Request], size: int) -> Iterator[Request]:
+    while batch := [b"".join(body) for body in islice(bodies, size)]:
+        yield (mail.batch_body(batch),)
+
+
+def _bodies(kind: str, messages: int) -> Iterator[Request]:
     if kind == "file":
         content = base64.b64encode(os.urandom(15 << 20)).decode()
         attachment = {"filename": "report.pdf", "content_type": "application/pdf", "content": content}
         tail = json.dumps({"attachments": [attachment]}).encode()[1:]
-        return lambda number: mail.small_json_body(number)[:-1] + b"," + tail
-    return {"order": mail.json_body, "code": mail.small_json_body}[kind]
+        return ((mail.small_json_body(number)[:-1] + b",", tail) for number in range(messages))
+    body = {"order": mail.json_body, "code": mail.small_json_body}[kind]
+    return ((body(number),) for number in range(messages))
 
 
-async def _run(orders: dict[str, Any]) -> dict[str, object]:
-    loop = asyncio.get_running_loop()
-    connections = [await Connection.open(orders["port"], orders["key"]) for _ in range(orders["connections"])]
-    record = Record()
-    way = {"batch": _post_all, "single": _post_all, "paced": _post_paced, "gaps": _post_with_gaps}[orders["way"]]
-    await loop.run_in_executor(None, wait_for_go)
-    started_at = time.monotonic()
-    await way(orders, connections, record)
-    ended_at = time.monotonic()
+def _run(orders: dict[str, Any]) -> None:
+    callers = [Caller(orders["port"]) for _ in range(orders["connections"])]
+    posting = Posting(callers, prepared(_requests(orders), _PREPARED // orders.get("size", 1)))
+    post = {"batch": posting.all, "single": posting.all, "paced": posting.paced, "gaps": posting.gaps}[orders["way"]]
+    wait_for_go()
+    started_at, cpu = time.monotonic(), time.process_time()
+    post(orders)
+    report({"started_at": started_at, "ended_at": time.monotonic(), "cpu_s": time.process_time() - cpu})
+    wait_until_asked()
+    report(_account(posting.record, orders["way"]))
+
+
+def _account(record: Record, way: str) -> dict[str, object]:
     messages = record.messages()
     return {
-        "started_at": started_at,
-        "ended_at": ended_at,
         "accepted": len({message["id"] for message in messages}),
         "p50_ms": quantile(record.took, 0.50) * 1000,
         "p99_ms": quantile(record.took, 0.99) * 1000,
-        "posted": _posted(messages, record) if orders["way"] == "gaps" else {},
-        "cpu_s": time.process_time(),
+        "posted": _posted(messages, record) if way == "gaps" else {},
     }
 
 
@@ -136,4 +197,4 @@ def _posted(messages: list[dict[str, Any]], record: Record) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    report(asyncio.run(_run(orders_from_arguments())))
+    _run(orders_from_arguments())

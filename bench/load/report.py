@@ -1,9 +1,11 @@
 """How a program under orders is run: orders as JSON by argument, ``ready`` out, ``go`` in, its result as JSON out.
 
-The two steps keep start-up and preparation out of what is measured.
+The two steps keep start-up and preparation out of what is measured. A program may hold back what takes it long to work
+out until it is asked by another line.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -11,9 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.children import ROOT, stop
+
+T = TypeVar("T")
 
 
 class Load:
@@ -39,6 +43,11 @@ class Load:
         values: dict[str, Any] = json.loads(self.line(seconds=seconds))
         return values
 
+    def account(self, *, seconds: float) -> dict[str, Any]:
+        """What it works out only when it is asked, since that takes time which what is measured may need."""
+        self.go()
+        return self.result(seconds=seconds)
+
     def line(self, *, seconds: float) -> bytes:
         """Its next line of output."""
         if self._process.stdout is None:
@@ -61,7 +70,18 @@ def wait_for_go() -> None:
     """Inside the program: everything is prepared."""
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    sys.stdin.readline()
+    wait_until_asked()
+
+
+def wait_until_asked() -> None:
+    """Inside the program: the next line of the harness."""
+    if not sys.stdin.readline():
+        sys.exit()
+
+
+def prepared(items: Iterator[T], most: int) -> Iterator[T]:
+    """Inside the program: the same, of which so many are made at once."""
+    return itertools.chain(list(itertools.islice(items, most)), items)
 
 
 def report(values: Mapping[str, object]) -> None:

@@ -68,7 +68,7 @@ def _measure(run: Run, *, reuse: bool, fsync: str | None) -> Figure:
             feeding.go()
             fed = feeding.result(seconds=patience(run))
             count = sink.wait_for(run.messages, seconds=patience(run))
-            window = Window(fed["started_at"], cpu_seconds(worker.pid, redis_pid) - cpu, peak.pss)
+            window = Window(fed["started_at"], cpu_seconds(worker.pid, redis_pid) - cpu, peak.pss, fed["cpu_s"])
     return conclude(run, window, count)
 
 

@@ -13,6 +13,7 @@ class Window:
     started_at: float  # monotonic
     cpu_s: float
     peak_mb: float  # PSS
+    load_cpu_s: float = 0  # of a load generator that is no part of the system
 
 
 def patience(run: Run) -> float:
@@ -36,6 +37,7 @@ def conclude(run: Run, window: Window, count: Count) -> Figure:
             "peak_mb": window.peak_mb,
             "duplicates": count.arrivals - count.distinct,
             "connections": count.connections,
-            "sink_busy": count.cpu_s / seconds,
+            "sink_cpu": count.cpu_s / seconds,
+            "load_cpu": window.load_cpu_s / seconds,
         }
     )

@@ -98,7 +98,7 @@ def _measure(run: Run, settings: Mapping[str, str]) -> Figure:
             feeding.go()
             fed = feeding.result(seconds=patience(run))
             count = sink.wait_for(run.messages, seconds=patience(run))
-        window = Window(fed["started_at"], cpu_seconds(postfix.master) - cpu, peak.pss)
+        window = Window(fed["started_at"], cpu_seconds(postfix.master) - cpu, peak.pss, fed["cpu_s"])
     return conclude(run, window, count)
 
 

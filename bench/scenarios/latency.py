@@ -55,8 +55,10 @@ def _post(service: Service, sink: Counter, orders: dict[str, Any]) -> dict[str, 
     with load("bench.load.http", {**orders, **target(service), "kind": "order"}) as feeding:
         feeding.go()
         fed = feeding.result(seconds=120)
-        require_all_accepted(fed["accepted"], messages)
-        return {**fed, "last_at": sink.wait_for(messages, seconds=120).last_at}
+        last_at = sink.wait_for(messages, seconds=120).last_at
+        account = feeding.account(seconds=60)
+    require_all_accepted(account["accepted"], messages)
+    return {**fed, **account, "last_at": last_at}
 
 
 def _in_milliseconds(waits: list[float]) -> Figure:

@@ -57,7 +57,8 @@ def _pause(service: Service) -> str:
 def _fill(service: Service, orders: dict[str, object]) -> PeakMemory:
     with PeakMemory(service.pid) as peak, load("bench.load.http", {**orders, **target(service)}) as feeding:
         feeding.go()
-        require_all_accepted(feeding.result(seconds=900)["accepted"], int(str(orders["messages"])))
+        feeding.result(seconds=900)
+        require_all_accepted(feeding.account(seconds=60)["accepted"], int(str(orders["messages"])))
     return peak
 
 

@@ -24,8 +24,8 @@ def measure(run: Run) -> Figure:
             with load("bench.load.http", orders) as feeding:
                 feeding.go()
                 fed = feeding.result(seconds=patience(run))
-                require_all_accepted(fed["accepted"], messages)
                 count = sink.wait_for(messages, seconds=patience(run))
+                require_all_accepted(feeding.account(seconds=60)["accepted"], messages)
     rate = messages / (count.last_at - fed["started_at"])
     bound = _CONNECTIONS / (_ROUND_TRIPS * _DELAY_MS / 1000)
     return Figure({"percent": rate / bound * 100, "rate": rate, "connections": count.connections})

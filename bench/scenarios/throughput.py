@@ -43,7 +43,8 @@ class _Told:
     """How the webhook's endpoint fared after the last message was in the sink."""
 
     count: Count
-    cpu_s: float
+    cpu_s: float  # the service's, until it had been told everything
+    own_cpu_s: float  # the endpoint's, until the last message was in the sink
 
 
 def _measure(run: Run, orders: dict[str, object], database_url: str | None, more_roots: tuple[int, ...]) -> Figure:
@@ -57,11 +58,13 @@ def _measure(run: Run, orders: dict[str, object], database_url: str | None, more
                 cpu = cpu_seconds(*roots)
                 feeding.go()
                 fed = feeding.result(seconds=patience(run))
-                require_all_accepted(fed["accepted"], run.messages)
                 count = sink.wait_for(run.messages, seconds=patience(run))
-                window = Window(fed["started_at"], cpu_seconds(*roots) - cpu, peak.pss)
-                told = _Told(_wait_until_told(hooks, run), cpu_seconds(*roots) - cpu)
-    return _with_details(run, conclude(run, window, count), fed, told)
+                window = Window(fed["started_at"], cpu_seconds(*roots) - cpu, peak.pss, fed["cpu_s"])
+                hooks_cpu_s = hooks.report().cpu_s
+                told = _Told(_wait_until_told(hooks, run), cpu_seconds(*roots) - cpu, hooks_cpu_s)
+                account = feeding.account(seconds=60)
+    require_all_accepted(account["accepted"], run.messages)
+    return _with_details(run, conclude(run, window, count), {**fed, **account}, told)
 
 
 def target(service: Service) -> dict[str, object]:
@@ -93,6 +96,7 @@ def _with_details(run: Run, figure: Figure, fed: dict[str, float], told: _Told) 
         "accept_p99_ms": fed["p99_ms"],
         "webhooks": told.count.distinct,
         "webhooks_s": told.count.last_at - fed["started_at"],
+        "hooks_cpu": told.own_cpu_s * figure.values["rate"] / run.messages,
         "cpu_with_webhooks": told.cpu_s / run.messages * 1000,
     }
     return Figure({**figure.values, **details})

@@ -21,6 +21,18 @@ def test_the_faster_of_both_postfix_settings_is_the_measure() -> None:
     assert postfix_rate({"postfix": {"rate": 1.0}, "postfix-tuned": {"rate": 2.0}}) == 2.0
 
 
+def test_the_table_shows_the_ratio_to_both_postfix_settings() -> None:
+    """The bars are judged by the faster, the reader sees both."""
+    other = {"cpu": 1.0, "peak_mb": 1.0, "sink_cpu": 0.25, "load_cpu": 0.5, "duplicates": 0.0}
+    rates = {"postfix": 100.0, "postfix-tuned": 200.0, "sqlite-batch": 800.0}
+    shown = table.render({name: {"rate": rate, **other} for name, rate in rates.items()}, {}, {})
+
+    line = next(line for line in shown.splitlines() if line.startswith("sqlite-batch"))
+    assert line.split()[:4] == ["sqlite-batch", "800", "8.00", "4.00"]
+    assert "25 %" in line
+    assert "50 %" in line
+
+
 @pytest.mark.parametrize(("at_least", "value", "reached"), [(True, 9, False), (True, 10, True), (False, 11, False)])
 def test_a_bar_knows_its_direction(at_least: bool, value: float, reached: bool) -> None:  # noqa: FBT001
     """Rates have to be above, times and memory below."""
@@ -41,11 +53,12 @@ def test_the_rate_ends_with_the_last_distinct_message() -> None:
     """Ten messages in two seconds are five a second, a duplicate is no message."""
     count = Count(arrivals=11, distinct=10, connections=1, first_at=100.5, last_at=102, cpu_s=1)
 
-    figure = conclude(_run(10), Window(started_at=100, cpu_s=0.5, peak_mb=7), count)
+    figure = conclude(_run(10), Window(started_at=100, cpu_s=0.5, peak_mb=7, load_cpu_s=0.5), count)
 
     assert figure.values["rate"] == 5
     assert figure.values["cpu"] == 50
     assert figure.values["duplicates"] == 1
+    assert (figure.values["sink_cpu"], figure.values["load_cpu"]) == (0.5, 0.25)
 
 
 def test_lost_messages_leave_no_figure() -> None:

@@ -8,7 +8,7 @@ from bench.peers.celery_redis.tasks import app, send
 
 
 def _feed(messages: int) -> dict[str, float]:
-    started_at = time.monotonic()
+    started_at, cpu = time.monotonic(), time.process_time()
     with app.producer_or_acquire() as producer:
         for number in range(messages):
             fields = {
@@ -18,7 +18,7 @@ def _feed(messages: int) -> dict[str, float]:
                 "message_id": f"<{number}@bench.app.test>",
             }
             send.apply_async((fields,), producer=producer)
-    return {"started_at": started_at, "ended_at": time.monotonic()}
+    return {"started_at": started_at, "ended_at": time.monotonic(), "cpu_s": time.process_time() - cpu}
 
 
 if __name__ == "__main__":
