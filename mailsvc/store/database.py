@@ -6,7 +6,7 @@ the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wai
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from mailsvc import clock
 from mailsvc.store.bulk import Statement
 from mailsvc.store.turnstile import Turnstile
+from mailsvc.telemetry import facts, log
 
 __all__ = ["Database", "is_away"]
 
@@ -29,9 +30,20 @@ _SQLITE_PRAGMAS = (
     "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
 )
-# A host that dies or freezes inside a transaction must not keep its locks for longer than this.
-_POSTGRESQL_SESSION = "SET idle_in_transaction_session_timeout = '15s'"
+# A host that dies or freezes inside a transaction must not keep its locks for longer than this. The server ends it
+# where it is idle; in the middle of a pipeline it never counts as that: then the other workers end it, or whoever waits for its locks.
+_PATIENCE_SECONDS = 10
+_POSTGRESQL_SESSION = "SET idle_in_transaction_session_timeout = '{0}s'; SET lock_timeout = '{0}s'"
+_LOCK_NOT_AVAILABLE = "55P03"
+_END_THE_FROZEN = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename = current_user"
+    " AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
+    " AND state = 'active' AND wait_event_type = 'Client'"
+    " AND state_change < clock_timestamp() - make_interval(secs => :patience)"
+)
 _POSTGRESQL_CONNECT = {
+    "fallback_application_name": "mailsvc",
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -56,20 +68,22 @@ class Database:
     Args:
         url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
         pool_size: connections kept open for reading (and, on PostgreSQL, writing).
+        lock_seconds: how long to wait for what another client of PostgreSQL has locked.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 8, lock_seconds: int = _PATIENCE_SECONDS) -> None:
         self.url = make_url(url)
         self.dialect: Dialect = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
         self._steady = clock.SteadyClock()
         self._skew = 0
+        self._lock_seconds = lock_seconds
         self._turnstile: Turnstile | None = None
         if self.dialect == "sqlite":
             self._turnstile = Turnstile(f"{self.url.database}.lock")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:
-            self._writer = _postgresql_engine(url, pool_size)
+            self._writer = _postgresql_engine(url, pool_size, lock_seconds)
             # The same pool. A transaction around a query or two costs as many round trips as they do, and protects nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -81,8 +95,14 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
-        with self._turnstile or nullcontext(), self._writer.begin() as connection:
-            yield connection
+        try:
+            with self._turnstile or nullcontext(), self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                with suppress(SQLAlchemyError):
+                    self.end_frozen_sessions()
+            raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -104,6 +124,18 @@ class Database:
                 text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
             ).scalar_one()
         self._skew = int(server) - (before + self._steady.now()) // 2
+
+    def end_frozen_sessions(self) -> None:
+        """Take their locks from clients of our own kind that stand still in the middle of a transaction (PostgreSQL).
+
+        Nobody may be waiting: claims pass over rows that are locked, so that those would stay where they are.
+        """
+        if self.dialect == "sqlite":
+            return
+        with self.read() as connection:
+            ended = connection.execute(_END_THE_FROZEN, {"patience": self._lock_seconds}).scalar_one()
+        if ended:
+            log.warning("ended database sessions of a process that stands still", extra=facts(sessions=ended))
 
     def forget_connections(self) -> None:
         """Drop every pooled connection, as after a lost server."""
@@ -150,7 +182,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: str, pool_size: int) -> Engine:
+def _postgresql_engine(url: str, pool_size: int, patience: int) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -162,7 +194,7 @@ def _postgresql_engine(url: str, pool_size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.autocommit = True
-        connection.execute(_POSTGRESQL_SESSION)
+        connection.execute(_POSTGRESQL_SESSION.format(patience))
         connection.autocommit = False
 
     return engine

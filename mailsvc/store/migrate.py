@@ -68,5 +68,6 @@ def _alone(database: Database) -> Iterator[Connection]:
             os.close(lock)
         return
     with database.write() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration takes the time that it needs
         connection.execute(text("SELECT pg_advisory_xact_lock(7239450712)"))
         yield connection
