@@ -8,11 +8,22 @@ import signal
 import threading
 from collections.abc import Callable
 
+from mailsvc import clock
 from mailsvc.telemetry import facts, log
 
-__all__ = ["DRAIN_SECONDS", "WorkerProcess", "collect_seldom", "die_with_parent", "name_process", "return_large_memory"]
+__all__ = [
+    "DRAIN_SECONDS",
+    "Respite",
+    "WorkerProcess",
+    "collect_seldom",
+    "die_with_parent",
+    "name_process",
+    "return_large_memory",
+]
 
 DRAIN_SECONDS = 10
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+LONG_LIFE = 60.0
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -50,6 +61,27 @@ def return_large_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 4 * 1024 * 1024)
 
 
+class Respite:
+    """The pauses before a process that died is started again: longer each time, until one has lived for a minute."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._pause = 0.0
+        self._born_at = clock.monotonic()
+
+    def begin(self) -> None:
+        """A process starts."""
+        self._born_at = clock.monotonic()
+
+    def after(self, exit_code: int) -> float:
+        """It has ended; the answer is how many seconds to wait."""
+        lived_long = clock.monotonic() - self._born_at > LONG_LIFE
+        self._pause = FIRST_PAUSE if lived_long else min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
+        said = facts(exit_code=exit_code, seconds=self._pause)
+        log.error(f"the {self._name} ended; starting it again", extra=said)
+        return self._pause
+
+
 class WorkerProcess:
     """The worker as a child process that is started again when it dies.
 
@@ -85,8 +117,10 @@ class WorkerProcess:
 
     def _watch(self) -> None:
         # The thread that starts a child must outlive it: its end would trigger the child's parent-death signal.
+        respite = Respite("worker")
         while not self._stopping.is_set():
             parent = os.getpid()
+            respite.begin()
             pid = os.fork()
             if pid == 0:
                 _be_worker(parent, self._work)
@@ -96,10 +130,7 @@ class WorkerProcess:
             _, status = os.waitpid(pid, 0)
             self._pid = None
             if not self._stopping.is_set():
-                log.error(
-                    "the worker ended; starting it again", extra=facts(exit_code=os.waitstatus_to_exitcode(status))
-                )
-                self._stopping.wait(1.0)
+                self._stopping.wait(respite.after(os.waitstatus_to_exitcode(status)))
 
 
 def _be_worker(parent: int, work: Callable[[], None]) -> None:

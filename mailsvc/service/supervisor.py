@@ -103,9 +103,10 @@ def _check_port(settings: Settings) -> None:
 def _serve_api(settings: Settings, worker: WorkerProcess | None, first_key: str | None) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415 - processes without the API have no use for it
     from granian.log import LogLevels  # noqa: PLC0415
-    from granian.server import Server  # noqa: PLC0415
 
-    server: Any = Server(
+    from mailsvc.service.apiserver import ApiServer  # noqa: PLC0415
+
+    server: Any = ApiServer(
         "mailsvc",
         address=settings.host,
         port=settings.port,
@@ -116,7 +117,6 @@ def _serve_api(settings: Settings, worker: WorkerProcess | None, first_key: str 
         backlog=2048,
         websockets=False,
         log_level=LogLevels.error,
-        respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
     )
 

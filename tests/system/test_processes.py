@@ -28,6 +28,32 @@ def test_a_killed_process_is_replaced(run_service: RunService, name: str) -> Non
     service.wait_for_events(lambda events: any(e["type"] == "message.sent" for e in events))
 
 
+@pytest.mark.parametrize("name", ["mailsvc-worker", "mailsvc-api"])
+def test_a_process_that_dies_again_and_again_does_not_end_the_service(run_service: RunService, name: str) -> None:
+    """It is started again after a pause that grows, and the log says so."""
+    service = run_service()
+    for pause in (1.0, 2.0):
+        service.process(name).kill()
+        wait_for(lambda seconds=pause: f'"seconds": {seconds}' in service.log())  # type: ignore[misc]
+        wait_for(lambda: any(p.name() == name for p in service.processes()))
+
+    service.wait_until_ready()
+    service.see_one_through()
+
+
+def test_a_service_that_waits_to_start_a_process_again_can_be_stopped(run_service: RunService) -> None:
+    """Nobody has to sit the pause out."""
+    service = run_service()
+    for pause in (1.0, 2.0, 4.0):
+        wait_for(lambda: any(p.name() == "mailsvc-api" for p in service.processes()))
+        service.process("mailsvc-api").kill()
+        wait_for(lambda seconds=pause: f'"seconds": {seconds}' in service.log())  # type: ignore[misc]
+    assert service.first is not None
+    service.first.terminate()
+
+    assert service.first.wait(3) == 0
+
+
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
 def test_nobody_outlives_the_first_process(run_service: RunService, blow: signal.Signals) -> None:
     """Where the first process has gone, its port and its data directory are free for the next."""
