@@ -67,7 +67,6 @@ class Presence:
     def beat(self) -> None:
         """Renew the row and see who else lives."""
         self._database.end_frozen_sessions()
-        self._database.measure_skew()
         stats = json.dumps(meter.snapshot())
         with self._database.write() as connection:
             now = self._database.now()

@@ -34,7 +34,9 @@ _SQLITE_PRAGMAS = (
 # where it is idle; in the middle of a pipeline it never counts as that: then the other workers end it, or whoever waits for its locks.
 _PATIENCE_SECONDS = 10
 _POSTGRESQL_SESSION = "SET idle_in_transaction_session_timeout = '{0}s'; SET lock_timeout = '{0}s'"
+_SKEW_SECONDS = 5.0  # how long what is known of the server's clock is good for
 _LOCK_NOT_AVAILABLE = "55P03"
+_SERVER_TIME = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 _END_THE_FROZEN = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND usename = current_user"
@@ -69,13 +71,22 @@ class Database:
         url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
         pool_size: connections kept open for reading (and, on PostgreSQL, writing).
         lock_seconds: how long to wait for what another client of PostgreSQL has locked.
+        steady: this host's clock.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, lock_seconds: int = _PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        lock_seconds: int = _PATIENCE_SECONDS,
+        steady: clock.SteadyClock | None = None,
+    ) -> None:
         self.url = make_url(url)
         self.dialect: Dialect = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
-        self._steady = clock.SteadyClock()
+        self._steady = steady or clock.SteadyClock()
         self._skew = 0
+        self._measured_at = -_SKEW_SECONDS
         self._lock_seconds = lock_seconds
         self._turnstile: Turnstile | None = None
         if self.dialect == "sqlite":
@@ -97,6 +108,7 @@ class Database:
         """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
         try:
             with self._turnstile or nullcontext(), self._writer.begin() as connection:
+                self._compare_clocks(connection)
                 yield connection
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
@@ -108,6 +120,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """For reading only; on SQLite all of it sees one snapshot."""
         with self._reader.connect() as connection:
+            self._compare_clocks(connection)
             yield connection
 
     def now(self) -> int:
@@ -116,14 +129,18 @@ class Database:
 
     def measure_skew(self) -> None:
         """Learn how far this host's clock is from the database server's; on SQLite they are the same clock."""
-        if self.dialect == "sqlite":
+        self._measured_at = -_SKEW_SECONDS
+        with self.read():
+            pass
+
+    def _compare_clocks(self, connection: Connection) -> None:
+        """Now and then, and before this host judges its first due time: with a clock that is ahead, leases look over."""
+        if self.dialect == "sqlite" or clock.monotonic() - self._measured_at < _SKEW_SECONDS:
             return
         before = self._steady.now()
-        with self.read() as connection:
-            server = connection.execute(
-                text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-            ).scalar_one()
+        server = connection.execute(_SERVER_TIME).scalar_one()
         self._skew = int(server) - (before + self._steady.now()) // 2
+        self._measured_at = clock.monotonic()
 
     def end_frozen_sessions(self) -> None:
         """Take their locks from clients of our own kind that stand still in the middle of a transaction (PostgreSQL).

@@ -12,11 +12,12 @@ from mailsvc.outbox.intake import Answer, Intake, Pledge, Ticket
 from mailsvc.outbox.suppress import Suppression, add_suppressions
 from mailsvc.outcomes.record import Bounce, Finding, record
 from mailsvc.outcomes.steer import Amendment, amend, expire_due, steer
-from mailsvc.store import leases
+from mailsvc.store import leases, migrate
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DELIVERIES, Lane
 from mailsvc.store.tables import attempt, delivery, event, message, suppression
 from tests.support.messages import a_message, sent_try
+from tests.support.postgres import Postgres
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
 LEASE = 60 * clock.SECOND
@@ -73,6 +74,38 @@ def test_a_due_delivery_is_claimed_once(database: Database, intake: Intake) -> N
 
     assert [row.id for row in first] == [id_]
     assert second == []
+
+
+class HourAhead(clock.SteadyClock):
+    """The clock of a host that is an hour ahead of the others."""
+
+    def now(self) -> int:
+        return super().now() + clock.HOUR
+
+
+def test_a_host_whose_clock_is_ahead_takes_no_lease_for_over(postgres: Postgres) -> None:
+    """From its first claim on it judges by the server's clock; what others hold would be sent twice."""
+    url = postgres.fresh_database()
+    database, ahead = Database(url), Database(url, steady=HourAhead())
+    migrate.upgrade(database)
+    taking = Intake(database, ring=lambda: None)
+    put(taking)
+    claim(database)
+
+    assert claim(ahead, "wrk_b") == []
+    taking.stop()
+    database.close()
+    ahead.close()
+
+
+def test_a_host_whose_clock_is_ahead_accepts_for_now(postgres: Postgres) -> None:
+    """A process that only serves the API knows the server's time as soon as it has read anything."""
+    ahead = Database(postgres.fresh_database(), steady=HourAhead())
+    with ahead.read():
+        pass
+
+    assert abs(ahead.now() - clock.now()) < clock.MINUTE
+    ahead.close()
 
 
 def test_many_workers_never_claim_the_same_delivery(database: Database, intake: Intake) -> None:
