@@ -338,7 +338,10 @@ OPERATIONS = {
     "patch_relay": Operation(
         summary="Change a relay (JSON merge patch, RFC 7396).", request=RelayChanges, answer=RelayObject
     ),
-    "delete_relay": Operation(summary="Remove a relay that nothing waits for.", status=204),
+    "delete_relay": Operation(
+        summary="Remove a relay that nothing waits for; what turns up for it later goes by the default relay.",
+        status=204,
+    ),
     "check": Operation(summary="Connect and log in now, and report each step.", answer=RelayCheck),
     "pause": Operation(
         summary="Leave the relay alone until it is resumed; its messages wait.", request=PauseRelay, answer=RelayObject

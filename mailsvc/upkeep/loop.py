@@ -10,10 +10,11 @@ from sqlalchemy import delete as delete_from
 
 from mailsvc import clock
 from mailsvc.outcomes.steer import expire_due
-from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
+from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import delivery, idempotency
 from mailsvc.telemetry import log
+from mailsvc.upkeep.orphans import adopt_orphans
 
 __all__ = ["Upkeep"]
 
@@ -49,6 +50,8 @@ class Upkeep:
             return 0.05
         if clock.monotonic() - self._pruned_at > 60:
             self._pruned_at = clock.monotonic()
+            if adopt_orphans(self._database):
+                self._bell.ring(DELIVER)
             while self._write(partial(_drop_old_keys, now=self._database.now())):
                 pass
         return EVERY_SECONDS

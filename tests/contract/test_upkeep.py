@@ -1,0 +1,62 @@
+"""What upkeep puts in order, the same on SQLite and on PostgreSQL."""
+
+from sqlalchemy import insert, select
+
+from mailsvc.domain.relay import Relay
+from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.store.database import Database
+from mailsvc.store.tables import delivery, message, relay
+from mailsvc.upkeep.orphans import adopt_orphans
+from tests.support.messages import a_message
+
+GONE, NEW, OLD = "rly_c", "rly_b", "rly_a"
+
+
+def put(database: Database, relay_id: str, count: int = 1, **fields: object) -> None:
+    taking = Intake(database, ring=lambda: None)
+    for _ in range(count):
+        letter = a_message(relay=Relay(id=relay_id, name=relay_id, host="127.0.0.1"), now=database.now(), **fields)
+        taking.accept(Ticket("app_1", [letter], lambda _: Answer(202, b"{}")))
+    taking.stop()
+
+
+def add_relay(database: Database, id_: str, *, default: bool, app: str = "app_1", enabled: bool = True) -> None:
+    values = {"name": id_, "config": "{}", "managed": False, "paused": False, "created_at": 0, "updated_at": 0}
+    with database.write() as connection:
+        connection.execute(insert(relay).values(id=id_, app_id=app, is_default=default, enabled=enabled, **values))
+
+
+def relays_of(database: Database) -> set[tuple[str, str]]:
+    with database.read() as connection:
+        together = select(delivery.c.relay_id, message.c.relay_id).join(message, message.c.id == delivery.c.message_id)
+        return {(row[0], row[1]) for row in connection.execute(together)}
+
+
+def test_what_waits_for_a_relay_that_is_gone_goes_by_the_default(database: Database) -> None:
+    """It would wait until it expired: a relay was deleted while a message was accepted for it."""
+    add_relay(database, OLD, default=False)
+    add_relay(database, NEW, default=True)
+    put(database, GONE, 3)
+
+    assert adopt_orphans(database) == 3
+    assert relays_of(database) == {(NEW, NEW)}
+    assert adopt_orphans(database) == 0
+
+
+def test_what_waits_for_a_relay_that_exists_stays_with_it(database: Database) -> None:
+    """Also where it is not the default, or is switched off for a while."""
+    add_relay(database, OLD, default=False, enabled=False)
+    add_relay(database, NEW, default=True)
+    put(database, OLD)
+
+    assert adopt_orphans(database) == 0
+    assert relays_of(database) == {(OLD, OLD)}
+
+
+def test_no_relay_of_another_app_takes_over(database: Database) -> None:
+    """An app's mail goes by its own relays, and waits where it has none."""
+    add_relay(database, NEW, default=True, app="app_2")
+    put(database, GONE)
+
+    assert adopt_orphans(database) == 0
+    assert relays_of(database) == {(GONE, GONE)}
