@@ -14,6 +14,7 @@ from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import delivery, idempotency
 from mailsvc.telemetry import log
+from mailsvc.upkeep.horizon import pull_in
 from mailsvc.upkeep.orphans import adopt_orphans
 
 __all__ = ["Upkeep"]
@@ -30,6 +31,7 @@ class Upkeep:
         self._database = database
         self._bell = bell
         self._pruned_at = -3600.0
+        self._has_pulled_in = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set."""
@@ -45,6 +47,10 @@ class Upkeep:
                     await stop.wait()
 
     def _step(self) -> float:
+        if not self._has_pulled_in:
+            if self._write(partial(pull_in, now=self._database.now())):
+                self._bell.ring(DELIVER, NOTIFY)
+            self._has_pulled_in = True
         if self._expire():
             self._bell.ring(NOTIFY, EVENTS)
             return 0.05

@@ -1,11 +1,14 @@
 """What upkeep puts in order, the same on SQLite and on PostgreSQL."""
 
-from sqlalchemy import insert, select
+import pytest
+from sqlalchemy import insert, select, update
 
+from mailsvc import clock
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message, relay
+from mailsvc.upkeep.horizon import pull_in
 from mailsvc.upkeep.orphans import adopt_orphans
 from tests.support.messages import a_message
 
@@ -60,3 +63,49 @@ def test_no_relay_of_another_app_takes_over(database: Database) -> None:
 
     assert adopt_orphans(database) == 0
     assert relays_of(database) == {(GONE, GONE)}
+
+
+@pytest.mark.parametrize("status", ["queued", "deferred", "sending"])
+def test_what_was_written_by_a_clock_far_ahead_does_not_wait_for_it(database: Database, status: str) -> None:
+    """A year too far, put right between two runs: it is due now."""
+    put(database, OLD)
+    set_all(database, status=status, due_at=database.now() + 365 * clock.DAY)
+    now = database.now()
+    with database.write() as connection:
+        assert pull_in(connection, now=now) == 1
+
+    assert due_times(database) == [now]
+
+
+@pytest.mark.parametrize(("status", "wait"), [("queued", 0), ("deferred", 4 * clock.HOUR), ("sending", 2 * clock.HOUR)])
+def test_what_waits_by_our_rules_goes_on_waiting(database: Database, status: str, wait: int) -> None:
+    """A start changes nothing of it."""
+    put(database, OLD)
+    due_at = database.now() + wait
+    set_all(database, status=status, due_at=due_at)
+    with database.write() as connection:
+        assert pull_in(connection, now=database.now()) == 0
+
+    assert due_times(database) == [due_at]
+
+
+@pytest.mark.parametrize("status", ["scheduled", "queued", "deferred"])
+def test_an_appointment_is_kept(database: Database, status: str) -> None:
+    """A message for next month waits for next month, also when it was held and released, or had failed once."""
+    at = database.now() + 30 * clock.DAY
+    put(database, OLD, scheduled_at=clock.rfc3339(at))
+    set_all(database, status=status)
+    with database.write() as connection:
+        assert pull_in(connection, now=database.now()) == 0
+
+    assert due_times(database) == [at]
+
+
+def set_all(database: Database, **values: object) -> None:
+    with database.write() as connection:
+        connection.execute(update(delivery).values(**values))
+
+
+def due_times(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.execute(select(delivery.c.due_at)).scalars())

@@ -1,0 +1,37 @@
+"""Due times that no rule of ours gives: the clock was set back between two runs.
+
+A running process's clock never goes back, but what was written before the start may lie ahead by the size of the step.
+"""
+
+from sqlalchemy import Connection, exists, or_, select, update
+
+from mailsvc import clock
+from mailsvc.domain.lifecycle import Status
+from mailsvc.store.tables import delivery, message, relay, webhook_delivery
+from mailsvc.telemetry import facts, log
+
+__all__ = ["pull_in"]
+
+# Beyond the longest wait that each is ever given, its jitter included.
+QUEUED, DEFERRED, LEASED = clock.MINUTE, 5 * clock.HOUR, clock.DAY
+WEBHOOK, BREAKER = 27 * clock.HOUR, 10 * clock.MINUTE
+
+
+def pull_in(connection: Connection, *, now: int) -> int:
+    """Make due now what would wait for longer than anything may. Reads all unfinished rows. Returns how many."""
+    # What somebody wants to be sent at a time waits for that time.
+    appointed = exists(select(message.c.id).where(message.c.id == delivery.c.message_id, message.c.scheduled_at > now))
+    too_far = or_(
+        (delivery.c.status == Status.QUEUED.value) & (delivery.c.due_at > now + QUEUED),
+        (delivery.c.status == Status.DEFERRED.value) & (delivery.c.due_at > now + DEFERRED),
+        (delivery.c.status == Status.SENDING.value) & (delivery.c.due_at > now + LEASED),
+    )
+    statements = (
+        update(delivery).where(delivery.c.due_at.is_not(None), too_far, ~appointed).values(due_at=now),
+        update(webhook_delivery).where(webhook_delivery.c.due_at > now + WEBHOOK).values(due_at=now),
+        update(relay).where(relay.c.retry_at > now + BREAKER).values(retry_at=now),
+    )
+    pulled = sum(connection.execute(statement).rowcount for statement in statements)
+    if pulled:
+        log.warning("the clock was set back: what would have waited for it is due now", extra=facts(rows=pulled))
+    return pulled
