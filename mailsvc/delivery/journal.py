@@ -5,6 +5,7 @@ it through the death of the process; after a power loss the boot id differs, and
 The file's lock says whether its worker lives.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -49,11 +50,19 @@ class _Segment:
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         self.size = 0
         self.open: set[int] = set()
-        self.write((_boot_id() + "\n").encode())
-        unseen.rename(path)
+        try:
+            self.write((_boot_id() + "\n").encode())
+            unseen.rename(path)
+        except OSError:
+            unseen.unlink()
+            os.close(self.descriptor)
+            raise
 
     def write(self, line: bytes) -> None:
-        os.write(self.descriptor, line)
+        if os.write(self.descriptor, line) < len(line):
+            # A disk that fills up takes what fits: the rest of a line would spoil the one after it.
+            os.ftruncate(self.descriptor, self.size)
+            raise OSError(errno.ENOSPC, "no room for a line of the journal", str(self.path))
         self.size += len(line)
 
     def remove(self) -> None:
@@ -79,9 +88,9 @@ class Journal:
         if segment.size > SEGMENT_BYTES:
             segment = self._new_segment()
             self._segments.append(segment)
+        segment.write(_encoder.encode(_Line(self._number, claims, relay_id=relay_id, host=host)) + b"\n")
         segment.open.add(self._number)
         self._where[self._number] = segment
-        segment.write(_encoder.encode(_Line(self._number, claims, relay_id=relay_id, host=host)) + b"\n")
         return self._number
 
     def got(self, number: int, reply: Reply) -> None:
