@@ -71,7 +71,8 @@ class ReplyParser:
         if match is None or self.flaw is not None:
             return None
         self._code = match[1]
-        self._lines.append((match[3] or b"").decode("utf-8", "replace"))
+        # Not every database can keep a NUL, and RFC 5321 has none here.
+        self._lines.append((match[3] or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}"))
         return None if match[2] == b"-" else self._finish(line)
 
     def _finish(self, line: bytes) -> Reply:

@@ -2,10 +2,12 @@
 
 import threading
 
+import msgspec
 import pytest
 from sqlalchemy import func, select, update
 
 from mailsvc import clock
+from mailsvc.delivery.replies import ReplyParser
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Pledge, Ticket
@@ -74,6 +76,21 @@ def test_a_due_delivery_is_claimed_once(database: Database, intake: Intake) -> N
 
     assert [row.id for row in first] == [id_]
     assert second == []
+
+
+def test_whatever_a_relay_says_can_be_recorded(database: Database, intake: Intake) -> None:
+    """PostgreSQL's text has no NUL: the delivery would be ours for ever, and be sent again at every start."""
+    (id_,) = put(intake)
+    (row,) = claim(database)
+    (reply,) = ReplyParser().feed(b"250 2.0.0 \0 \x1b \xff ok\r\n")
+    tried = msgspec.structs.replace(sent_try(), text=reply.text)
+
+    assert settle(database, Finding(id_, Change.SENT, row.lease_token, tried)) == {id_}
+    with database.read() as connection:
+        assert (
+            connection.execute(select(attempt.c.text)).scalar_one()
+            == "\N{REPLACEMENT CHARACTER} \x1b \N{REPLACEMENT CHARACTER} ok"
+        )
 
 
 class HourAhead(clock.SteadyClock):
