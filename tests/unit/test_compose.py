@@ -1,5 +1,7 @@
 """What goes in comes out the same at an independent reader, in bytes that any relay takes."""
 
+import binascii
+import quopri
 import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from mailsvc.domain.draft import Attachment
 from mailsvc.domain.fieldtext import body_flaw, field_flaw
+from mailsvc.mime.bodies import encode_text
 from mailsvc.mime.compose import HeaderMismatch, compose
 from mailsvc.mime.extract import content_of
 from mailsvc.mime.wire import has_long_line, is_crlf_only, verify
@@ -300,3 +303,40 @@ def test_what_cannot_be_read_has_no_content() -> None:
     assert content_of(b"") == ("", None)
     assert content_of(b"Content-Type: text/html; charset=nonsense\r\n\r\n\xc3\xbc") == (None, "ü")
     assert content_of(b"Content-Type: application/pdf\r\n\r\nx") == (None, None)
+
+
+long_line = st.text(st.sampled_from("a=. \t"), min_size=70, max_size=90).map(lambda t: t * 12)
+
+
+@given(lines=st.lists(st.one_of(long_line, st.text(st.sampled_from("a=. \t"), max_size=80)), max_size=5))
+@some
+def test_a_long_line_of_ascii_is_quoted_without_cutting_an_escape(lines: list[str]) -> None:
+    """RFC 2045 section 6.7: 76 columns, no white space at the end of a line, and the stdlib reads back the same."""
+    text = "\r\n".join(lines)
+    encoding, body = encode_text(text)
+
+    if encoding == "quoted-printable":
+        found = body.split(b"\r\n")
+        assert max(map(len, found)) <= 76
+        assert not any(line.endswith((b" ", b"\t")) for line in found)
+        assert not any(re.search(rb"=[0-9A-F]?=?$", line.removesuffix(b"=")) for line in found)
+        assert binascii.a2b_qp(body) == quopri.decodestring(body) == text.encode()
+
+
+@given(text=st.text(st.sampled_from("\r\n\0a"), max_size=12))
+@some
+def test_a_line_break_is_crlf_or_refused(text: str) -> None:
+    """Also where CR and LF come in equal numbers; NUL is nowhere."""
+    rest = text.replace("\r\n", "")
+
+    assert is_crlf_only(text.encode()) == (not set(rest) & set("\r\n\0"))
+
+
+def test_a_bare_line_break_is_seen_across_the_windows_of_a_large_message() -> None:
+    """A pair that is cut in two is still a pair."""
+    half = b"x" * ((1 << 20) - 1)
+
+    assert is_crlf_only(half + b"\r\n" + half)
+    assert not is_crlf_only(half + b"\rx" + half)
+    assert not is_crlf_only(half + b"x\n" + half)
+    assert not is_crlf_only(half + b"\r")
