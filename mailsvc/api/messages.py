@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -175,7 +174,7 @@ def _consign(parts: Services, draft: Draft) -> Consignment:
     references: tuple[str, ...] = ()
     if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
         references = (_message_id_of(parts, prepared.in_reply_to),)
-        prepared = replace(prepared, in_reply_to=references[0])
+        prepared = msgspec.structs.replace(prepared, in_reply_to=references[0])
     consignment = consign_draft(prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references))
     require_size(len(consignment.content), parts.settings.limits)
     return consignment

@@ -6,10 +6,10 @@ made to mail somebody else. Lists out of the headers of raw mail are ``mime.addr
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 import idna
+import msgspec
 
 from mailsvc.domain.fieldtext import field_flaw
 
@@ -28,8 +28,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(msgspec.Struct, frozen=True, gc=False):
     """A display name and an address; the local part is quoted where it must be, the domain is in A-labels."""
 
     name: str | None

@@ -35,22 +35,22 @@ MAX_PAIRS, MAX_KEY, MAX_VALUE = 50, 40, 500
 _REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|[a-z]{3}_[0-9a-z]{26}")
 
 
-class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     """The input as it came; nothing but types is checked yet."""
 
     from_: str = msgspec.field(name="from")
-    to: str | list[str] = []
-    cc: str | list[str] = []
-    bcc: str | list[str] = []
-    reply_to: str | list[str] = []
+    to: str | tuple[str, ...] = ()
+    cc: str | tuple[str, ...] = ()
+    bcc: str | tuple[str, ...] = ()
+    reply_to: str | tuple[str, ...] = ()
     subject: str | None = None
     text: str | None = None
     html: str | None = None
     headers: dict[str, str] = {}
-    attachments: list[Attachment] = []
+    attachments: tuple[Attachment, ...] = ()
     template: str | None = None
     variables: dict[str, Any] = {}
-    tags: list[str] = []
+    tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
     scheduled_at: str | None = None
     expires_in: int = DEFAULT_EXPIRES_IN
@@ -93,7 +93,7 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
         html=None if draft.html is None else crlf(draft.html),
         headers=headers,
         attachments=attachments,
-        tags=tuple(draft.tags),
+        tags=draft.tags,
         metadata=draft.metadata,
         scheduled_at=scheduled_at,
         expires_in=draft.expires_in,
@@ -133,7 +133,7 @@ _parse_sender = lru_cache(maxsize=256)(parse_mailbox)
 
 def _mailboxes(
     field: str,
-    given: str | list[str],
+    given: str | tuple[str, ...],
     errors: list[FieldError],
     *,
     parse: Callable[[str], Mailbox] = parse_mailbox,

@@ -13,7 +13,7 @@ _CONTENT_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|
 _CONTENT_ID = re.compile(r"(?!.*=\?)<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
 
 
-def check_attachments(attachments: list[Attachment], errors: list[FieldError]) -> tuple[Attachment, ...]:
+def check_attachments(attachments: tuple[Attachment, ...], errors: list[FieldError]) -> tuple[Attachment, ...]:
     """The attachments with bare content ids; every fault is added to ``errors``."""
     checked = []
     ids: set[str] = set()

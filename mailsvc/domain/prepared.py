@@ -15,7 +15,7 @@ OnUncertain = Literal["resend", "hold", "verify"]
 MIB = 1 << 20
 
 
-class Attachment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Attachment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, gc=False):
     """A file of a message; in JSON the content is base64 (RFC 4648 section 4)."""
 
     filename: str
@@ -34,8 +34,7 @@ class Limits:
     max_attachments: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """One delivery to be: an envelope address and where the message named it."""
 
     address: str
@@ -43,8 +42,7 @@ class Recipient:
     needs_smtputf8: bool  # for this delivery, be it by the address or by the headers that go with it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Checked and normalised; texts have CRLF line breaks, header values no control characters."""
 
     sender: Mailbox
