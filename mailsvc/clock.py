@@ -52,7 +52,7 @@ class SteadyClock:
 
 def rfc3339(instant: int) -> str:
     """``1700000000000000`` → ``"2023-11-14T22:13:20.000000Z"`` (RFC 3339)."""
-    return as_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return as_datetime(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_rfc3339(text: str) -> int:

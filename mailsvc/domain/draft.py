@@ -81,13 +81,15 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
     if errors:
         raise Invalid(*errors)
     require_size(_estimated_size(draft), limits)
+    utf8_headers = _needs_utf8_headers(sender + to + cc + reply_to)
     return Prepared(
         sender=sender[0],
         to=to,
         cc=cc,
         bcc=bcc,
         reply_to=reply_to,
-        recipients=recipients_of(to, cc, bcc, utf8_headers=_needs_utf8_headers(sender + to + cc + reply_to)),
+        recipients=recipients_of(to, cc, bcc, utf8_headers=utf8_headers),
+        utf8_headers=utf8_headers,
         subject=draft.subject,
         text=None if draft.text is None else crlf(draft.text),
         html=None if draft.html is None else crlf(draft.html),
@@ -111,11 +113,10 @@ _Mailboxes = tuple[Mailbox, ...]
 def _addressees(
     draft: Draft, limits: Limits, errors: list[FieldError]
 ) -> tuple[_Mailboxes, _Mailboxes, _Mailboxes, _Mailboxes]:
-    lists = (draft.to, draft.cc, draft.bcc)
-    count = sum(1 if isinstance(given, str) else len(given) for given in lists)
+    count = _count(draft.to) + _count(draft.cc) + _count(draft.bcc)
     if count == 0:
         errors.append(FieldError("to", "names nobody; give at least one recipient in to, cc or bcc"))
-    if max(count, 0 if isinstance(draft.reply_to, str) else len(draft.reply_to)) > limits.max_recipients:
+    if max(count, _count(draft.reply_to)) > limits.max_recipients:
         detail = f"has too many addresses, {limits.max_recipients} are allowed (MAILSVC_MAX_RECIPIENTS); send several messages"
         errors.append(FieldError("to" if count > limits.max_recipients else "reply_to", detail))
         return (), (), (), ()
@@ -125,6 +126,10 @@ def _addressees(
         _mailboxes("bcc", draft.bcc, errors),
         _mailboxes("reply_to", draft.reply_to, errors),
     )
+
+
+def _count(given: str | tuple[str, ...]) -> int:
+    return 1 if isinstance(given, str) else len(given)
 
 
 # An application has few senders and many recipients.

@@ -50,7 +50,8 @@ def crlf(text: str) -> str:
     """The text with every line break as CRLF (RFC 5322 section 2.1)."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.replace("\n", "\r\n")
+    # Where there is none, it is found out much faster than replaced.
+    return text.replace("\n", "\r\n") if "\n" in text else text
 
 
 def printable(text: str) -> str:

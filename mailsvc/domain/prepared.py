@@ -51,6 +51,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bcc: tuple[Mailbox, ...]
     reply_to: tuple[Mailbox, ...]
     recipients: tuple[Recipient, ...]  # each address once, to before cc before bcc
+    utf8_headers: bool  # an address in a header can be written there only as UTF-8 (RFC 6532)
     subject: str | None
     text: str | None
     html: str | None

@@ -5,6 +5,8 @@ Every retry sends these very bytes.
 """
 
 import io
+from collections.abc import Iterable
+from itertools import chain
 
 from mailsvc.domain.prepared import Prepared
 from mailsvc.mime import headers
@@ -38,13 +40,17 @@ def compose(
         ("MIME-Version", "1.0"),
         *body.fields,
     ]
-    # Its result is its buffer, so a large attachment exists twice (as given and encoded), never three times.
-    out = io.BytesIO()
-    out.write(field_block(fields) + b"\r\n")
-    out.writelines(body.chunks)
-    message = out.getvalue()
+    chunks = chain((field_block(fields), b"\r\n"), body.chunks)
+    message = _in_one_buffer(chunks) if prepared.attachments else b"".join(chunks)
     verify(message, [name for name, _ in fields])
     return message
+
+
+def _in_one_buffer(chunks: Iterable[bytes]) -> bytes:
+    """The result is the buffer, so a large attachment exists twice (as given and encoded), never three times."""
+    out = io.BytesIO()
+    out.writelines(chunks)
+    return out.getvalue()
 
 
 def _origin(prepared: Prepared) -> list[Field]:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from mailsvc import clock
-from mailsvc.domain.draft import Prepared, Recipient
+from mailsvc.domain.address import Mailbox
+from mailsvc.domain.draft import Attachment, Prepared, Recipient
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
@@ -20,6 +21,9 @@ __all__ = ["Consignment", "Terms", "consign_draft", "consign_raw"]
 # minutes older, and nothing can be passed for longer than twenty.
 HEAD_START = {"high": 20 * clock.MINUTE, "normal": 10 * clock.MINUTE, "low": 0}
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
+
+# Looked up once: an enum's value is a call, and these are needed several times for every delivery.
+_QUEUED, _SCHEDULED, _SUPPRESSED = Status.QUEUED.value, Status.SCHEDULED.value, Status.SUPPRESSED.value
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ class Consignment:
         for row in self.deliveries:
             if row["recipient"].lower() in addresses:
                 row.update(
-                    status=Status.SUPPRESSED.value,
+                    status=_SUPPRESSED,
                     due_at=None,
                     expires_at=None,
                     updated_at=now,
@@ -65,7 +69,7 @@ class Consignment:
             )
         ]
         for row in self.deliveries:
-            if row["status"] == Status.SUPPRESSED:
+            if row["status"] == _SUPPRESSED:
                 facts = {
                     **base,
                     "delivery_id": row["id"],
@@ -87,10 +91,10 @@ class Consignment:
 
     @property
     def status(self) -> str:
-        waiting = Status.SCHEDULED if self.message["scheduled_at"] else Status.QUEUED
-        return (
-            waiting.value if any(d["status"] != Status.SUPPRESSED for d in self.deliveries) else Status.SUPPRESSED.value
-        )
+        for row in self.deliveries:
+            if row["status"] != _SUPPRESSED:
+                return _SCHEDULED if self.message["scheduled_at"] else _QUEUED
+        return _SUPPRESSED
 
     def answer(self) -> dict[str, Any]:
         """The body of the 202 (contract)."""
@@ -117,51 +121,34 @@ class Terms:
 
 def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
     """Build and freeze a message: every retry will send these very bytes."""
-    id_ = new_id("msg")
+    id_, now = new_id("msg"), clock.now()
     message_id = f"<{id_[4:]}@{prepared.sender.domain}>"
     content = compose(
         prepared,
         message_id=message_id,
-        date=clock.now(),
+        date=now,
         references=terms.references,
         boundary_seed=id_[4:],
     )
-    submitted = {
-        "from": _show(prepared.sender),
-        "to": [_show(m) for m in prepared.to],
-        "cc": [_show(m) for m in prepared.cc],
-        "bcc": [_show(m) for m in prepared.bcc],
-        "reply_to": [_show(m) for m in prepared.reply_to],
-        "headers": prepared.headers,
-        "attachments": [
-            {
-                "filename": a.filename,
-                "content_type": a.content_type,
-                "size": len(a.content),
-                "content_id": a.content_id,
-            }
-            for a in prepared.attachments
-        ],
-        "in_reply_to": prepared.in_reply_to,
-        "expires_in": prepared.expires_in,
-        "relay": prepared.relay,
-    }
-    in_headers = (prepared.sender, *prepared.to, *prepared.cc, *prepared.reply_to)
-    smtputf8 = any(mailbox.needs_smtputf8 for mailbox in in_headers)
-    message = _message_row(id_, terms, submitted) | {
+    message = {
+        "id": id_,
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "submitted": compact(_submitted(prepared)),
+        "created_at": now,
         "message_id": message_id,
         "sender": _show(prepared.sender),
         "envelope_sender": prepared.sender.addr,
         "subject": prepared.subject,
         "size": len(content),
-        "smtputf8": smtputf8,
-        "eight_bit": smtputf8,
+        "smtputf8": prepared.utf8_headers,
+        "eight_bit": prepared.utf8_headers,
         "priority": PRIORITIES[prepared.priority],
         "on_uncertain": prepared.on_uncertain,
         "delivery_receipt": prepared.delivery_receipt,
         "scheduled_at": prepared.scheduled_at,
         "expires_at": (prepared.scheduled_at or terms.now) + prepared.expires_in * clock.SECOND,
-        "tags": compact(list(prepared.tags)),
+        "tags": compact(prepared.tags),
         "metadata": compact(prepared.metadata),
     }
     return Consignment(
@@ -171,6 +158,31 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
         prepared.tags,
         prepared.metadata,
     )
+
+
+def _submitted(prepared: Prepared) -> dict[str, Any]:
+    """What was asked for, as it is shown later; the bodies are in the content."""
+    return {
+        "from": _show(prepared.sender),
+        "to": [*map(_show, prepared.to)],
+        "cc": [*map(_show, prepared.cc)],
+        "bcc": [*map(_show, prepared.bcc)],
+        "reply_to": [*map(_show, prepared.reply_to)],
+        "headers": prepared.headers,
+        "attachments": [*map(_describe, prepared.attachments)],
+        "in_reply_to": prepared.in_reply_to,
+        "expires_in": prepared.expires_in,
+        "relay": prepared.relay,
+    }
+
+
+def _describe(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": len(attachment.content),
+        "content_id": attachment.content_id,
+    }
 
 
 def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int = 259200) -> Consignment:
@@ -187,7 +199,12 @@ def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int =
         "expires_in": expires_in,
         "relay": None,
     }
-    message = _message_row(id_, terms, submitted) | {
+    message = {
+        "id": id_,
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "submitted": compact(submitted),
+        "created_at": clock.now(),
         "message_id": raw.message_id,
         "sender": raw.header_from,
         "envelope_sender": raw.sender.addr,
@@ -214,18 +231,8 @@ def compact(value: Any) -> str:
     return _encode(value).decode()
 
 
-def _show(mailbox: Any) -> str:
+def _show(mailbox: Mailbox) -> str:
     return f"{mailbox.name} <{mailbox.addr}>" if mailbox.name else mailbox.addr
-
-
-def _message_row(id_: str, terms: Terms, submitted: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "app_id": terms.app_id,
-        "relay_id": terms.relay.id,
-        "submitted": compact(submitted),
-        "created_at": clock.now(),
-    }
 
 
 def _delivery_rows(
@@ -239,7 +246,7 @@ def _delivery_rows(
         "message_id": message["id"],
         "app_id": terms.app_id,
         "relay_id": terms.relay.id,
-        "status": (Status.SCHEDULED if scheduled else Status.QUEUED).value,
+        "status": _SCHEDULED if scheduled else _QUEUED,
         "attempts": 0,
         "lease_token": 0,
         "uncertain": False,
