@@ -2,13 +2,15 @@
 
 import binascii
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 
 from mailsvc.mime.wire import has_long_line, is_crlf_only
 
 _LITERAL = b"\t\r\n" + bytes(range(32, 127)).replace(b"=", b"")  # what needs no escape in quoted-printable
 _PIECES = re.compile(rb".{1,75}(?<!=)(?<!=.)", re.DOTALL).findall  # no escape is cut
 _BLOCK = 57 * 1024  # input of base64 at a time: whole lines, and never the whole attachment twice
+_BLOCK_LINES = struct.Struct("76s" * 1024)  # cuts the lines of a whole block in one call
 
 
 def encode_text(text: str) -> tuple[str, bytes]:
@@ -49,9 +51,11 @@ def base64_lines(data: bytes) -> Iterator[bytes]:
     view = memoryview(data)
     for start in range(0, len(data), _BLOCK):
         encoded = binascii.b2a_base64(view[start : start + _BLOCK], newline=False)
-        lines = [encoded[at : at + 76] for at in range(0, len(encoded), 76)]
-        lines.append(b"")
-        yield b"\r\n".join(lines)
+        if len(encoded) == _BLOCK_LINES.size:
+            lines: Sequence[bytes] = _BLOCK_LINES.unpack(encoded)
+        else:
+            lines = [encoded[at : at + 76] for at in range(0, len(encoded), 76)]
+        yield b"\r\n".join((*lines, b""))
 
 
 def as_message(content: bytes) -> bytes | None:

@@ -1,5 +1,6 @@
 """What goes in comes out the same at an independent reader, in bytes that any relay takes."""
 
+import base64
 import binascii
 import quopri
 import re
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from mailsvc.domain.draft import Attachment
 from mailsvc.domain.fieldtext import body_flaw, field_flaw
-from mailsvc.mime.bodies import encode_text
+from mailsvc.mime.bodies import base64_lines, encode_text
 from mailsvc.mime.compose import HeaderMismatch, compose
 from mailsvc.mime.extract import content_of
 from mailsvc.mime.wire import has_long_line, is_crlf_only, verify
@@ -24,6 +25,7 @@ from tests.support.drafts import MESSAGE_ID, NOW, composed, prepared, read, rece
 
 PLAIN_FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
 PLAIN_FIELDS += ["Content-Transfer-Encoding"]
+BLOCK = 57 * 1024  # of a file, encoded at once
 
 some = settings(max_examples=150, deadline=None)
 
@@ -340,3 +342,12 @@ def test_a_bare_line_break_is_seen_across_the_windows_of_a_large_message() -> No
     assert not is_crlf_only(half + b"\rx" + half)
     assert not is_crlf_only(half + b"x\n" + half)
     assert not is_crlf_only(half + b"\r")
+
+
+@pytest.mark.parametrize("size", [0, 1, 57, 58, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 57])
+def test_a_file_of_any_size_is_lines_of_76_columns(size: int) -> None:
+    """RFC 2045 section 6.8; whole blocks are cut in another way than the rest."""
+    content = bytes(range(256)) * (size // 256 + 1)
+    expected = base64.encodebytes(content[:size]).replace(b"\n", b"\r\n")
+
+    assert b"".join(base64_lines(content[:size])) == expected
