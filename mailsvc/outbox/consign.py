@@ -1,6 +1,5 @@
 """From a checked draft to the rows that make it durable. Nothing is stored here: see ``intake``."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -26,15 +25,14 @@ PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 _QUEUED, _SCHEDULED, _SUPPRESSED = Status.QUEUED.value, Status.SCHEDULED.value, Status.SUPPRESSED.value
 
 
-@dataclass(slots=True)
-class Consignment:
+class Consignment(msgspec.Struct, gc=False):
     """One accepted message: the rows that will be committed together."""
 
     message: dict[str, Any]
     content: bytes
     deliveries: list[dict[str, Any]]
     tags: tuple[str, ...] = ()
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = {}
 
     @property
     def app_id(self) -> str:
@@ -109,8 +107,7 @@ class Consignment:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """On whose behalf, by which relay and when a message is taken."""
 
     app_id: str
