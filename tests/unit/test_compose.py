@@ -307,7 +307,7 @@ def test_what_cannot_be_read_has_no_content() -> None:
     assert content_of(b"Content-Type: application/pdf\r\n\r\nx") == (None, None)
 
 
-long_line = st.text(st.sampled_from("a=. \t"), min_size=70, max_size=90).map(lambda t: t * 12)
+long_line = st.text(st.sampled_from("a=. \t"), min_size=70, max_size=90).map(lambda t: t * 15)
 
 
 @given(lines=st.lists(st.one_of(long_line, st.text(st.sampled_from("a=. \t"), max_size=80)), max_size=5))
