@@ -4,6 +4,7 @@ import re
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.routing import BaseConverter
 
 from mailsvc.api import (
     archive,
@@ -30,6 +31,12 @@ _RESOURCES = (health, metrics, docs, messages, archive, steering, events, relays
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
+class _MessageId(BaseConverter):
+    """Nothing else stands there, so that a name below /v1/messages is never taken for a message."""
+
+    regex = "msg_[^/]+"
+
+
 class _Json(DefaultJSONProvider):
     sort_keys = False
     ensure_ascii = False
@@ -51,6 +58,8 @@ def routed() -> Flask:
     """The application with nothing but its routes, which is all that its description needs."""
     app = Flask("mailsvc", static_folder=None)
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # it would redirect, by a page of HTML, to what the Host field says
+    app.url_map.converters["message"] = _MessageId
     for module in _RESOURCES:
         app.register_blueprint(module.blueprint)
     return app

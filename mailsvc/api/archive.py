@@ -163,7 +163,7 @@ def list_messages() -> Response:
     return jsonify(data=shown, next_cursor=shown[-1]["id"] if more else None)
 
 
-@blueprint.get("/v1/messages/<id_>")
+@blueprint.get("/v1/messages/<message:id_>")
 @needs("read")
 def get_message(id_: str) -> Response:
     """One message; ``?include=content`` adds its text and html."""
@@ -180,7 +180,7 @@ def get_message(id_: str) -> Response:
     return jsonify(shown)
 
 
-@blueprint.get("/v1/messages/<id_>/events")
+@blueprint.get("/v1/messages/<message:id_>/events")
 @needs("read")
 def get_message_events(id_: str) -> Response:
     """A message's events, oldest first."""
@@ -193,7 +193,7 @@ def get_message_events(id_: str) -> Response:
     return Response(f'{{"data":[{",".join(bodies)}],"next_cursor":{cursor}}}', content_type="application/json")
 
 
-@blueprint.get("/v1/messages/<id_>/attempts")
+@blueprint.get("/v1/messages/<message:id_>/attempts")
 @needs("read")
 def get_message_attempts(id_: str) -> Response:
     """Every attempt at a message's deliveries, oldest first."""
@@ -203,7 +203,7 @@ def get_message_attempts(id_: str) -> Response:
         return jsonify(data=read.attempts_of(connection, id_), next_cursor=None)
 
 
-@blueprint.get("/v1/messages/<id_>/raw")
+@blueprint.get("/v1/messages/<message:id_>/raw")
 @needs("read")
 def get_message_raw(id_: str) -> Response:
     """The frozen bytes that every attempt sends."""

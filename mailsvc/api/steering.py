@@ -49,35 +49,35 @@ class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
     priority: str | msgspec.UnsetType = msgspec.UNSET
 
 
-@blueprint.post("/v1/messages/<id_>/cancel")
+@blueprint.post("/v1/messages/<message:id_>/cancel")
 @needs("send")
 def cancel_message(id_: str) -> Response:
     """Recall what was not sent yet."""
     return _steer(id_, Change.CANCEL)
 
 
-@blueprint.post("/v1/messages/<id_>/retry")
+@blueprint.post("/v1/messages/<message:id_>/retry")
 @needs("send")
 def retry_message(id_: str) -> Response:
     """Try now what waits or has failed."""
     return _steer(id_, Change.RETRY)
 
 
-@blueprint.post("/v1/messages/<id_>/hold")
+@blueprint.post("/v1/messages/<message:id_>/hold")
 @needs("send")
 def hold_message(id_: str) -> Response:
     """Keep it from being sent until it is released."""
     return _steer(id_, Change.HOLD)
 
 
-@blueprint.post("/v1/messages/<id_>/release")
+@blueprint.post("/v1/messages/<message:id_>/release")
 @needs("send")
 def release_message(id_: str) -> Response:
     """Let go what is held."""
     return _steer(id_, Change.RELEASE)
 
 
-@blueprint.patch("/v1/messages/<id_>")
+@blueprint.patch("/v1/messages/<message:id_>")
 @needs("send")
 def change_message(id_: str) -> Response:
     """Reschedule a message, or change its expiry or priority."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -243,9 +244,7 @@ def test_foreign_ids_are_404_on_every_route(house: House, alice: Client) -> None
     for rule in house.flask.url_map.iter_rules():
         if not rule.rule.startswith("/v1/") or not rule.arguments:
             continue
-        path = rule.rule.removeprefix("/v1")
-        for name in rule.arguments:
-            path = path.replace(f"<{name}>", "msg_01arz3ndektsv4rrffq69g5fav")
+        path = re.sub("<[^>]+>", "msg_01arz3ndektsv4rrffq69g5fav", rule.rule.removeprefix("/v1"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             body = {"data": b"{}", "content_type": "application/json"} if method in ("POST", "PATCH") else {}
             answer = admin.call(method, path, **body)
@@ -272,3 +271,22 @@ def test_guessed_keys_are_slowed_down_and_the_right_one_works(house: House) -> N
     assert {401, 429} == {answer.status_code for answer in answers}
     assert all(int(a.headers["Retry-After"]) > 0 for a in answers if a.status_code == 429)
     assert 200 == dave.get("/relays").status_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/messages/validate", 404),
+        ("GET", "/messages/validate", 404),
+        ("POST", "/queue/flush", 404),
+        ("POST", "/templates/welcome/render", 404),
+        ("GET", "/stats", 404),
+        ("GET", "//messages", 404),
+        ("GET", "/messages/batch", 405),
+    ],
+)
+def test_what_is_not_there_is_not_found(alice: Client, method: str, path: str, status: int) -> None:
+    """A name below /v1/messages is no message, and every answer is a problem document."""
+    answer = alice.call(method, path)
+
+    assert (status, "application/problem+json") == (answer.status_code, answer.headers["Content-Type"])
