@@ -183,17 +183,13 @@ def _consign(parts: Services, draft: Draft) -> Consignment:
 def _from_raw(parts: Services, data: bytes) -> Consignment:
     refuse_unknown_arguments("from", "to")
     id_ = new_id("msg")
-    domain = "mailsvc.invalid"
-    sender = request.args.get("from")
-    if sender and "@" in sender:
-        domain = sender.rpartition("@")[2].strip("> ")
     raw = prepare_raw(
         data,
-        sender=sender,
+        sender=request.args.get("from"),
         recipients=request.args.getlist("to"),
         limits=parts.settings.limits,
         now=parts.database.now(),
-        message_id=f"<{id_[4:]}@{domain}>",
+        token=id_[4:],
     )
     return consign_raw(raw, Terms(caller().app_id, _relay(parts, None), parts.database.now()), id_=id_)
 

@@ -38,9 +38,9 @@ class RawSubmission:
 
 
 def prepare_raw(
-    raw: bytes, *, sender: str | None, recipients: list[str], limits: Limits, now: int, message_id: str
+    raw: bytes, *, sender: str | None, recipients: list[str], limits: Limits, now: int, token: str
 ) -> RawSubmission:
-    """The submission as it will be sent; ``message_id`` serves where the message has none.
+    """The submission as it will be sent; where it has no Message-ID, one is made of ``token`` and the sender's domain.
 
     Raises:
         Invalid: with the faults by field: ``body``, or ``from`` and ``to.N`` of the given envelope.
@@ -53,12 +53,12 @@ def prepare_raw(
     envelope_from = _sender(sender, header)
     utf8_headers = any(not f.raw.isascii() for f in fields if f.key not in _REMOVED)
     envelope_to = _recipients(recipients, header, limits, utf8_headers=utf8_headers)
-    found_id = header.message_id()
-    finished = _finished(content, fields, body_at, _missing(header, found_id or message_id, now))
+    message_id = header.message_id() or f"<{token}@{envelope_from.domain}>"
+    finished = _finished(content, fields, body_at, _missing(header, message_id, now))
     require_size(len(finished), limits)
     return RawSubmission(
         content=finished,
-        message_id=found_id or message_id,
+        message_id=message_id,
         sender=envelope_from,
         recipients=envelope_to,
         subject=header.text("subject"),

@@ -20,7 +20,7 @@ MINIMAL = b"From: orders@app.test\r\nTo: a@b.test\r\n"
 def submitted(
     raw: bytes, *, sender: str | None = None, to: tuple[str, ...] = (), limits: Limits = LIMITS
 ) -> RawSubmission:
-    return prepare_raw(raw, sender=sender, recipients=list(to), limits=limits, now=NOW, message_id=MESSAGE_ID)
+    return prepare_raw(raw, sender=sender, recipients=list(to), limits=limits, now=NOW, token="01hf3x")
 
 
 def fault(raw: bytes, *, sender: str | None = None, to: tuple[str, ...] = ()) -> tuple[str, str]:
@@ -49,6 +49,18 @@ def test_a_missing_date_and_message_id_are_added_at_the_top() -> None:
     added = b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nMessage-ID: <01hf3x@app.test>\r\n"
     assert submission.content == added + MINIMAL + b"\r\nHello\r\n"
     assert submission.message_id == MESSAGE_ID
+
+
+@pytest.mark.parametrize(
+    ("sender", "domain"),
+    [(None, "app.test"), ("Shop <shop@other.test>", "other.test"), ("x@münchen.example", "xn--mnchen-3ya.example")],
+)
+def test_a_message_id_is_made_of_the_senders_domain(sender: str | None, domain: str) -> None:
+    """In its ASCII form, since it stands in a header of 7 bits."""
+    submission = submitted(MINIMAL + b"\r\nHello\r\n", sender=sender)
+
+    assert submission.message_id == f"<01hf3x@{domain}>"
+    assert f"Message-ID: <01hf3x@{domain}>\r\n".encode("ascii") in submission.content
 
 
 def test_blind_copies_and_a_return_path_are_removed() -> None:
