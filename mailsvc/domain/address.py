@@ -23,6 +23,7 @@ _SPEC = re.compile(rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*+|{_QUOTED})@([^@\s<>]++)"
 _ENCLOSED = re.compile(r"<([^<>]*)>$")
 _DOT_ATOM = re.compile(rf"{_WIDE_ATOM}(?:\.{_WIDE_ATOM})*+")
 _NAME_WORD = re.compile(rf"({_QUOTED})|[^\"\s]++")
+_SPECIAL = re.compile(r'["<>()\[\]:;@\\,]')
 _ESCAPED = re.compile(r"\\(.)")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -48,6 +49,8 @@ class Mailbox(msgspec.Struct, frozen=True, gc=False):
     def __str__(self) -> str:
         if self.name is None:
             return self.addr
+        if not _SPECIAL.search(self.name):
+            return f"{self.name} <{self.addr}>"
         escaped = self.name.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}" <{self.addr}>'
 

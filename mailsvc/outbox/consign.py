@@ -134,7 +134,7 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
         "submitted": compact(_submitted(prepared)),
         "created_at": now,
         "message_id": message_id,
-        "sender": _show(prepared.sender),
+        "sender": str(prepared.sender),
         "envelope_sender": prepared.sender.addr,
         "subject": prepared.subject,
         "size": len(content),
@@ -160,11 +160,11 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
 def _submitted(prepared: Prepared) -> dict[str, Any]:
     """What was asked for, as it is shown later; the bodies are in the content."""
     return {
-        "from": _show(prepared.sender),
-        "to": [*map(_show, prepared.to)],
-        "cc": [*map(_show, prepared.cc)],
-        "bcc": [*map(_show, prepared.bcc)],
-        "reply_to": [*map(_show, prepared.reply_to)],
+        "from": str(prepared.sender),
+        "to": [*map(str, prepared.to)],
+        "cc": [*map(str, prepared.cc)],
+        "bcc": [*map(str, prepared.bcc)],
+        "reply_to": [*map(str, prepared.reply_to)],
         "headers": prepared.headers,
         "attachments": [*map(_describe, prepared.attachments)],
         "in_reply_to": prepared.in_reply_to,
@@ -188,7 +188,7 @@ def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int =
         "from": raw.header_from,
         "to": list(raw.to),
         "cc": list(raw.cc),
-        "bcc": [],
+        "bcc": [r.address for r in raw.recipients if r.kind == "bcc"],
         "reply_to": list(raw.reply_to),
         "headers": {},
         "attachments": [],
@@ -226,10 +226,6 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 def compact(value: Any) -> str:
     """JSON in one canonical spelling, so that a filter can look for a part of it."""
     return _encode(value).decode()
-
-
-def _show(mailbox: Mailbox) -> str:
-    return f"{mailbox.name} <{mailbox.addr}>" if mailbox.name else mailbox.addr
 
 
 def _delivery_rows(

@@ -70,6 +70,23 @@ class TestObject:
             ("alice@example.test", "to"), ("carol@example.test", "cc"), ("dave@example.test", "bcc"),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("name", ['"Last, First"', '"Quote \\" d"', "Dr. Zoë", '"a@b"', '"(x)"', '"back\\\\slash"'])
+    def test_addresses_are_shown_as_they_may_be_written(self, shop: Client, name: str) -> None:
+        """What a message shows can be handed in again, and quotes are kept to names that need them."""
+        address = f"{name} <a@example.test>"
+        found = shown(shop, submit(shop, address, cc=address, reply_to=address, **{"from": address})["id"])
+
+        assert [found["from"], *found["to"], *found["cc"], *found["reply_to"]] == [address] * 4
+
+    def test_a_finished_message_shows_its_addresses_the_same_way(self, shop: Client) -> None:
+        """Also who got a blind copy, and a Message-ID of the sender's own domain."""
+        mail = b'From: Shop <a@app.test>\r\nTo: Al <b@c.test>, "D, E" <d@c.test>\r\nBcc: F <f@c.test>\r\n\r\nHi\r\n'
+        made = shop.call("POST", "/messages", data=mail, content_type="message/rfc822").json
+        found = shown(shop, made["id"])
+
+        assert (found["to"], found["bcc"]) == (["Al <b@c.test>", '"D, E" <d@c.test>'], ["f@c.test"])
+        assert made["message_id"].endswith("@app.test>")
+
     def test_content_comes_only_when_asked_for(self, shop: Client) -> None:
         """Texts are for who asks for them, as they were written."""
         id_ = submit(shop, text="Grüße\nline", html="<b>ß</b>")["id"]
