@@ -11,11 +11,10 @@ from mailsvc import clock
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
-from mailsvc.api.paging import PAGING, requested_page
+from mailsvc.api.paging import PAGING, requested_limit, requested_page
 from mailsvc.api.services import services
 from mailsvc.domain.errors import FieldError, Invalid, NotFound
 from mailsvc.domain.lifecycle import Status
-from mailsvc.mime.extract import content_of
 from mailsvc.outbox import read
 
 __all__ = ["OPERATIONS", "AttemptObject", "DeliveryObject", "MessageObject", "blueprint", "found_message"]
@@ -175,8 +174,7 @@ def get_message(id_: str) -> Response:
         row = found_message(connection, id_)
         shown = read.message_objects(connection, [row])[0]
         if include:
-            content = read.content(connection, id_)
-            shown["text"], shown["html"] = (None, None) if content is None else content_of(content)
+            shown["text"], shown["html"] = read.texts(connection, row)
     return jsonify(shown)
 
 
@@ -197,10 +195,15 @@ def get_message_events(id_: str) -> Response:
 @needs("read")
 def get_message_attempts(id_: str) -> Response:
     """Every attempt at a message's deliveries, oldest first."""
-    refuse_unknown_arguments()
+    refuse_unknown_arguments("limit", "cursor")
+    limit, cursor = requested_limit(), request.args.get("cursor")
     with services().database.read() as connection:
         found_message(connection, id_)
-        return jsonify(data=read.attempts_of(connection, id_), next_cursor=None)
+        attempts = read.attempts_of(connection, id_, after=cursor, limit=limit + 1)
+    if attempts is None:
+        raise Invalid(FieldError("cursor", "is not a next_cursor of this list"))
+    shown = attempts[:limit]
+    return jsonify(data=shown, next_cursor=shown[-1]["id"] if len(attempts) > limit else None)
 
 
 @blueprint.get("/v1/messages/<message:id_>/raw")
@@ -289,6 +292,8 @@ OPERATIONS = {
         query={"include": "content adds text and html."},
     ),
     "get_message_events": Operation(summary="A message's events, oldest first.", answer=MessageEventPage, query=PAGING),
-    "get_message_attempts": Operation(summary="Every attempt at a message's deliveries.", answer=AttemptPage),
+    "get_message_attempts": Operation(
+        summary="Every attempt at a message's deliveries, oldest first.", answer=AttemptPage, query=PAGING
+    ),
     "get_message_raw": Operation(summary="The bytes that every attempt sends.", media="message/rfc822"),
 }

@@ -9,7 +9,7 @@ from flask import request
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.ids import is_id
 
-__all__ = ["PAGING", "Page", "listing", "requested_page"]
+__all__ = ["PAGING", "Page", "listing", "requested_limit", "requested_page"]
 
 DEFAULT, MOST = 50, 200
 PAGING = {
@@ -33,14 +33,19 @@ class Page:
 
 def requested_page(prefix: str) -> Page:
     """The page that the request asks for; ids of the list begin with ``prefix``. Raises Invalid."""
+    limit, cursor = requested_limit(), request.args.get("cursor")
+    if cursor is not None and not is_id(cursor, prefix):
+        raise Invalid(FieldError("cursor", "is not a next_cursor of this list"))
+    return Page(limit, cursor)
+
+
+def requested_limit() -> int:
+    """How many entries the request asks for. Raises Invalid."""
     text = request.args.get("limit", str(DEFAULT))
     limit = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
     if not 1 <= limit <= MOST:
         raise Invalid(FieldError("limit", f"must be a number from 1 to {MOST}"))
-    cursor = request.args.get("cursor")
-    if cursor is not None and not is_id(cursor, prefix):
-        raise Invalid(FieldError("cursor", "is not a next_cursor of this list"))
-    return Page(limit, cursor)
+    return limit
 
 
 def listing(

@@ -170,6 +170,7 @@ def _submitted(prepared: Prepared) -> dict[str, Any]:
         "in_reply_to": prepared.in_reply_to,
         "expires_in": prepared.expires_in,
         "relay": prepared.relay,
+        "unended": _unended(prepared),
     }
 
 
@@ -218,6 +219,12 @@ def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int =
         "metadata": "{}",
     }
     return Consignment(message, raw.content, _delivery_rows(message, raw.recipients, "normal", terms))
+
+
+def _unended(prepared: Prepared) -> list[str]:
+    """The texts whose last line has no break: what is alone in a message is sent with one, and shown as it came."""
+    texts = (("text", prepared.text), ("html", prepared.html))
+    return [name for name, text in texts if text is not None and not text.endswith("\r\n")]
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode

@@ -1,23 +1,26 @@
 """Messages as they are shown: one query for a page of messages, one for their deliveries."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, tuple_
 
 from mailsvc import clock
 from mailsvc.domain.address import parse_mailbox
 from mailsvc.domain.lifecycle import ATTENTION, FINAL, PARTIAL, Status, message_status
+from mailsvc.mime.extract import content_of
 from mailsvc.outbox.consign import PRIORITIES, compact
 from mailsvc.store.tables import attempt, body, delivery, event, message, relay
 
-__all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find", "message_objects", "page"]
+__all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find", "message_objects", "page", "texts"]
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
+_ATTEMPT_ID = re.compile(r"att_([0-9a-z]{26})_([0-9]{1,9})")
 _TRIED_AGAIN = frozenset({Status.QUEUED.value, Status.SCHEDULED.value, Status.DEFERRED.value})
 
 
@@ -76,17 +79,45 @@ def content(connection: Connection, message_id: str) -> bytes | None:
     return bytes(found) if found is not None else None
 
 
-def attempts_of(connection: Connection, message_id: str) -> list[dict[str, Any]]:
-    """Every attempt at every delivery of a message, oldest first."""
+def texts(connection: Connection, row: Any) -> tuple[str | None, str | None]:
+    """The text and the html of a message as they were given, but for line breaks, which are LF."""
+    raw = content(connection, row.id)
+    text, html = (None, None) if raw is None else content_of(raw)
+    unended = json.loads(row.submitted).get("unended", ())
+    if text is not None and "text" in unended:
+        text = text.removesuffix("\n")
+    if html is not None and "html" in unended:
+        html = html.removesuffix("\n")
+    return text, html
+
+
+def attempts_of(
+    connection: Connection, message_id: str, *, after: str | None, limit: int
+) -> list[dict[str, Any]] | None:
+    """At most ``limit`` attempts at the deliveries of a message, oldest first; None where ``after`` is no attempt's id."""
     columns = (attempt, relay.c.name.label("relay_name"))
-    rows = connection.execute(
+    wanted = (
         select(*columns)
         .join(delivery, delivery.c.id == attempt.c.delivery_id)
         .outerjoin(relay, relay.c.id == attempt.c.relay_id)
         .where(delivery.c.message_id == message_id)
-        .order_by(attempt.c.started_at, attempt.c.delivery_id, attempt.c.number)
     )
-    return [_attempt_object(row) for row in rows]
+    order = (attempt.c.started_at, attempt.c.delivery_id, attempt.c.number)
+    if after is not None:
+        last = _attempt(connection, message_id, after)
+        if last is None:
+            return None
+        wanted = wanted.where(tuple_(*order) > tuple_(last.started_at, last.delivery_id, last.number))
+    return [_attempt_object(row) for row in connection.execute(wanted.order_by(*order).limit(limit))]
+
+
+def _attempt(connection: Connection, message_id: str, id_: str) -> Row[Any] | None:
+    match = _ATTEMPT_ID.fullmatch(id_)
+    if match is None:
+        return None
+    of_message = select(delivery.c.id).where(delivery.c.id == f"dlv_{match[1]}", delivery.c.message_id == message_id)
+    condition = attempt.c.delivery_id.in_(of_message) & (attempt.c.number == int(match[2]))
+    return connection.execute(select(attempt).where(condition)).first()
 
 
 def events_of(connection: Connection, message_id: str, *, after: str | None, limit: int) -> tuple[list[str], str, bool]:

@@ -93,7 +93,16 @@ class TestObject:
         whole = shop.get(f"/messages/{id_}?include=content").json
 
         assert "text" not in shown(shop, id_)
-        assert (whole["text"].rstrip("\n"), whole["html"].rstrip("\n")) == ("Grüße\nline", "<b>ß</b>")
+        assert (whole["text"], whole["html"]) == ("Grüße\nline", "<b>ß</b>")
+
+    @pytest.mark.parametrize("text", ["", "Hi", "Hi\n", "\n", "é", "é\n", "a\n\n", " a \t", "=41" * 40, "ü" * 300])
+    def test_no_line_break_is_added_to_a_text(self, shop: Client, text: str) -> None:
+        """Also where the text is all of the message, which then ends as SMTP wants."""
+        both, alone = {"text": text, "html": text}, {"text": text}
+        for fields in (both, alone, {"html": text, "text": None}):
+            id_ = submit(shop, **fields)["id"]
+            whole = shop.get(f"/messages/{id_}?include=content").json
+            assert (whole["text"], whole["html"]) == (fields.get("text"), fields.get("html"))
 
     def test_a_dropped_body_is_said(self, house: House, shop: Client) -> None:
         """After retention the facts remain; content is null, raw is not there."""
@@ -126,6 +135,25 @@ class TestObject:
         ]
         assert (entry["status"], entry["attempts"], entry["last_smtp"]["code"]) == ("deferred", 1, 451)
         assert entry["next_attempt_at"] > entry["updated_at"]
+
+    def test_attempts_are_paged(self, house: House, shop: Client) -> None:
+        """Like every list: each once, oldest first, until there is no cursor."""
+        path = f"/messages/{submit(shop, 'a@example.test', 'b@example.test')['id']}/attempts"
+        for _ in range(2):
+            for row in claim_all(house):
+                settle(house, row, Change.DEFER, code=451, due_in=0)
+        whole = shop.get(path).json
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = shop.get(f"{path}?limit=1{cursor and '&cursor='}{cursor}").json
+            seen += page["data"]
+            cursor = page["next_cursor"]
+
+        assert (seen, len(seen), whole["next_cursor"]) == (whole["data"], 4, None)
+        assert [a["number"] for a in seen] == [1, 1, 2, 2]
+        for query in ("limit=0", "limit=201", "cursor=x", f"cursor={seen[0]['id']}9", "cursor="):
+            answer = shop.get(f"{path}?{query}")
+            assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
 
     @pytest.mark.parametrize("status", ["held", "sending", "sent", "bounced", "canceled"])
     def test_only_what_will_be_tried_has_a_next_attempt(self, house: House, shop: Client, status: str) -> None:
