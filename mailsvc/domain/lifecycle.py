@@ -38,6 +38,7 @@ class Change(StrEnum):
     CANCEL = "cancel"
     HOLD = "hold"
     RELEASE = "release"
+    POSTPONE = "postpone"  # released before the time that it is scheduled for
     RETRY = "retry"  # an operator wants it tried now
     DELIVER = "deliver"  # a positive DSN
     COMPLAIN = "complain"
@@ -63,6 +64,7 @@ _TABLE: dict[tuple[Status, Change], Status] = {
     **{(s, C.CANCEL): S.CANCELED for s in RECALLABLE},
     **{(s, C.HOLD): S.HELD for s in (S.SCHEDULED, S.QUEUED, S.DEFERRED)},
     (S.HELD, C.RELEASE): S.QUEUED,
+    (S.HELD, C.POSTPONE): S.SCHEDULED,
     (S.SCHEDULED, C.RETRY): S.QUEUED,
     (S.QUEUED, C.RETRY): S.QUEUED,
     (S.DEFERRED, C.RETRY): S.QUEUED,

@@ -109,6 +109,8 @@ _CURRENT = Document(
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
+_DUE_LATER = frozenset({Status.SCHEDULED, Status.QUEUED, Status.DEFERRED})
+
 
 def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> set[str]:
     """Write what was found. Returns the ids of the deliveries that it changed.
@@ -157,9 +159,7 @@ def _steps(findings: Sequence[Finding], rows: dict[str, _Row], now: int) -> list
 
 def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
     attempts = row.attempts + (1 if finding.tried else 0)
-    due_at = finding.due_at if status in (Status.QUEUED, Status.DEFERRED) else None
-    if status in (Status.QUEUED, Status.DEFERRED) and due_at is None:
-        due_at = now
+    due_at = (now if finding.due_at is None else finding.due_at) if status in _DUE_LATER else None
     expires_at = None if status in FINAL else row.expires_at or row.message_expires_at
     if due_at is not None and expires_at is not None:
         due_at = min(due_at, expires_at)

@@ -34,7 +34,8 @@ def steer(connection: Connection, message_id: str, change: Change, *, now: int) 
     if change is Change.RETRY:
         _renew_expiry(connection, message_id, now)
     due_at = _due_at(connection, message_id, change, now)
-    findings = [Finding(id_, change, due_at=due_at) for id_ in _ids(connection, message_id)]
+    step = Change.POSTPONE if change is Change.RELEASE and due_at and due_at > now else change
+    findings = [Finding(id_, step, due_at=due_at) for id_ in _ids(connection, message_id)]
     changed = record(connection, findings, now=now)
     answer = []
     for row in connection.execute(select(delivery).where(delivery.c.message_id == message_id).order_by(delivery.c.id)):

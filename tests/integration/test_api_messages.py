@@ -407,9 +407,10 @@ class TestSteering:
         at = clock.rfc3339(house.database.now() + clock.HOUR)
         id_ = submit(shop, scheduled_at=at)["id"]
         shop.post(f"/messages/{id_}/hold")
-        shop.post(f"/messages/{id_}/release")
+        released = shop.post(f"/messages/{id_}/release").json
 
         assert claim_all(house) == []
+        assert (released["status"], released["deliveries"][0]["changed"]) == ("scheduled", True)
         assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] == at
 
     def test_retry_takes_up_what_failed(self, house: House, shop: Client) -> None:
