@@ -14,7 +14,7 @@ from mailsvc.mime.compose import compose
 from mailsvc.mime.raw import RawSubmission
 from mailsvc.outbox.announce import News
 
-__all__ = ["Consignment", "Terms", "consign_draft", "consign_raw"]
+__all__ = ["Consignment", "Terms", "compact", "consign_draft", "consign_raw"]
 
 # A priority is a head start in the queue's order of due times: a normal message passes low ones that are less than ten
 # minutes older, and nothing can be passed for longer than twenty.

@@ -251,7 +251,7 @@ def _message_object(row: Any, deliveries: list[Any]) -> dict[str, Any]:
         "tags": json.loads(row.tags),
         "metadata": json.loads(row.metadata),
         "scheduled_at": clock.rfc3339(row.scheduled_at) if row.scheduled_at else None,
-        "expires_in": (row.expires_at - (row.scheduled_at or row.created_at) + clock.SECOND // 2) // clock.SECOND,
+        "expires_in": submitted["expires_in"],
         "priority": _PRIORITY_NAMES[row.priority],
         "relay": row.relay_name or row.relay_id,
         "on_uncertain": row.on_uncertain,

@@ -1,5 +1,6 @@
 """What people do to waiting deliveries: cancel, retry, hold, release, reschedule, expire."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from mailsvc import clock
 from mailsvc.domain.errors import Conflict
 from mailsvc.domain.lifecycle import Change, Status
-from mailsvc.outbox.consign import HEAD_START, PRIORITIES
+from mailsvc.outbox.consign import HEAD_START, PRIORITIES, compact
 from mailsvc.outcomes.record import Finding, record
 from mailsvc.store.tables import delivery, message
 
@@ -76,10 +77,15 @@ def _due_at(connection: Connection, message_id: str, change: Change, now: int) -
 
 def _renew_expiry(connection: Connection, message_id: str, now: int) -> None:
     """A message tried again after it expired gets the time that it was once given."""
-    row = connection.execute(select(message).where(message.c.id == message_id)).one()
-    if row.expires_at <= now:
-        span = row.expires_at - (row.scheduled_at or row.created_at)
-        connection.execute(update(message).where(message.c.id == message_id).values(expires_at=now + span))
+    facts = connection.execute(select(message).where(message.c.id == message_id)).one()
+    if facts.expires_at <= now:
+        expires_at = now + _span(facts) * clock.SECOND
+        connection.execute(update(message).where(message.c.id == message_id).values(expires_at=expires_at))
+
+
+def _span(facts: Any) -> int:
+    """The seconds that the message was given, whenever they began."""
+    return int(json.loads(facts.submitted)["expires_in"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ def amend(connection: Connection, message_id: str, wanted: Amendment, *, now: in
         "priority": priority,
         "expires_at": expires_at,
     }
+    if wanted.expires_in is not None:
+        changed["submitted"] = compact(json.loads(facts.submitted) | {"expires_in": wanted.expires_in})
     connection.execute(update(message).where(message.c.id == message_id).values(**changed))
     name = next(name for name, number in PRIORITIES.items() if number == priority)
     waits_until = scheduled_at if scheduled_at is not None and scheduled_at > now else None
@@ -127,12 +135,14 @@ def amend(connection: Connection, message_id: str, wanted: Amendment, *, now: in
 
 
 def _expires_at(facts: Any, wanted: Amendment, scheduled_at: int | None, now: int) -> int:
-    began = facts.scheduled_at or facts.created_at
-    span = facts.expires_at - began if wanted.expires_in is None else wanted.expires_in * clock.SECOND
+    given = _span(facts)
+    began: int = facts.expires_at - given * clock.SECOND
     if wanted.unschedule:
         # Counted from its acceptance it might have expired while it waited for the time that it was given at first.
-        return int(min(began, now) + span)
-    return int((scheduled_at or facts.created_at) + span)
+        began = min(began, now)
+    elif scheduled_at is not None:
+        began = scheduled_at
+    return began + (given if wanted.expires_in is None else wanted.expires_in) * clock.SECOND
 
 
 def _move(

@@ -436,6 +436,22 @@ class TestSteering:
         with house.database.read() as connection:
             assert connection.execute(delivery.select()).one().expires_at > house.database.now()
 
+    def test_every_retry_of_the_expired_gets_the_same_time(self, house: House, shop: Client) -> None:
+        """And the message goes on showing what it was given."""
+        id_ = submit(shop, expires_in=60)["id"]
+        for age in (clock.DAY, clock.HOUR):
+            with house.database.write() as connection:
+                connection.execute(
+                    update(message).values(
+                        created_at=message.c.created_at - age, expires_at=house.database.now() - clock.SECOND
+                    )
+                )
+                connection.execute(update(delivery).values(status="expired", due_at=None, expires_at=None))
+            found = shown(shop, id_) if shop.post(f"/messages/{id_}/retry").status_code == 200 else {}
+            with house.database.read() as connection:
+                left = connection.execute(delivery.select()).one().expires_at - house.database.now()
+            assert (found["expires_in"], round(left / clock.SECOND)) == (60, 60)
+
 
 class TestPatch:
     def test_a_message_is_rescheduled(self, house: House, shop: Client) -> None:
@@ -462,6 +478,21 @@ class TestPatch:
 
         assert {(a["status"], a["scheduled_at"]) for a in answers} == {("queued", None)}
         assert all(row.expires_at > house.database.now() for row in claim_all(house)) and claim_all(house) == []
+
+    def test_an_expiry_is_shown_as_it_was_given(self, house: House, shop: Client) -> None:
+        """Also where it counts from another moment than before, and after further changes."""
+        later = clock.rfc3339(house.database.now() + clock.DAY)
+        id_ = submit(shop, scheduled_at=later)["id"]
+        with house.database.write() as connection:
+            connection.execute(update(message).values(created_at=message.c.created_at - clock.HOUR))
+        shop.patch(f"/messages/{id_}", {"scheduled_at": None, "expires_in": 600})
+        found = shop.patch(f"/messages/{id_}", {"priority": "low"}).json
+        with house.database.read() as connection:
+            left = connection.execute(delivery.select()).one().expires_at - house.database.now()
+
+        assert (found["expires_in"], round(left / clock.SECOND)) == (600, 600)
+        again = shop.patch(f"/messages/{id_}", {"scheduled_at": later}).json
+        assert (again["expires_in"], again["status"]) == (600, "scheduled")
 
     def test_other_changes_leave_the_expiry_of_a_past_schedule(self, house: House, shop: Client) -> None:
         """Expiry counts from the schedule also after that has come."""
