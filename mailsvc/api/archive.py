@@ -66,6 +66,7 @@ class MessageObject(msgspec.Struct, kw_only=True):
     message_id: str
     status: str
     created_at: str
+    updated_at: str
     from_: str = msgspec.field(name="from")
     to: list[str]
     cc: list[str]

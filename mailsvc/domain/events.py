@@ -10,7 +10,7 @@ VOCABULARY: dict[str, str] = {
     "message.bounced": "It will not arrive: refused by the relay, or reported later by mail.",
     "message.complained": "The recipient called it spam.",
     "message.suppressed": "Not sent, because the address is on the suppression list.",
-    "message.expired": "Not sent in the time that the message allowed.",
+    "message.expired": "Not sent in the time that the message allowed; `smtp` is the last refusal, if there was one.",
     "message.canceled": "Recalled by the application before it was sent.",
     "message.uncertain": "The connection was lost after the last byte; the message asked not to be sent twice.",
     "message.held": "Waits until somebody releases it.",

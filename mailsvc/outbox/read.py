@@ -240,6 +240,7 @@ def _message_object(row: Any, deliveries: list[Any]) -> dict[str, Any]:
         "message_id": row.message_id,
         "status": message_status({d.status for d in deliveries}) if deliveries else "partial",
         "created_at": clock.rfc3339(row.created_at),
+        "updated_at": clock.rfc3339(max([row.created_at, *(d.updated_at for d in deliveries)])),
         "from": submitted["from"],
         "to": submitted["to"],
         "cc": submitted["cc"],

@@ -219,6 +219,8 @@ def _news(finding: Finding, row: _Row, status: Status, attempts: int) -> News | 
     }
     if finding.tried:
         data["smtp"] = finding.tried.smtp()
+    elif status is Status.EXPIRED and row.last_smtp:
+        data["smtp"] = _decode(row.last_smtp)  # what kept it from being sent
     if finding.bounce:
         data["bounce"] = finding.bounce.shown()
     if finding.why:

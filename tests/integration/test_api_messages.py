@@ -16,6 +16,7 @@ from mailsvc import clock
 from mailsvc.api.archive import AttemptPage, MessageEventPage, MessageObject
 from mailsvc.api.steering import SteeredMessage
 from mailsvc.domain.lifecycle import Change, Status, message_status
+from mailsvc.outcomes.steer import expire_due
 from mailsvc.store.tables import body, delivery, message
 from tests.support.api import Client, House, open_house
 from tests.support.letters import claim_all, set_statuses, settle, submit, writer
@@ -424,6 +425,16 @@ class TestSteering:
         assert [(d["status"], d["changed"]) for d in answer["deliveries"]] == [("sent", False), ("queued", True)]
         assert [row.id for row in claim_all(house)] == [second.id]
 
+    def test_who_hears_of_an_expiry_hears_what_kept_it(self, house: House, shop: Client) -> None:
+        """The last reply, since only it explains why."""
+        id_ = submit(shop)["id"]
+        settle(house, claim_all(house)[0], Change.DEFER, code=451, due_in=clock.HOUR)
+        with house.database.write() as connection:
+            expire_due(connection, now=house.database.now() + 4 * clock.DAY, limit=10)
+        last = shop.get(f"/messages/{id_}/events").json["data"][-1]
+
+        assert (last["type"], last["data"]["smtp"]["code"]) == ("message.expired", 451)
+
     def test_a_retry_of_the_expired_gets_its_time_again(self, house: House, shop: Client) -> None:
         """Else it would expire before anybody could try it."""
         id_ = submit(shop, expires_in=60)["id"]
@@ -462,6 +473,7 @@ class TestPatch:
         found = answer.json
 
         assert (answer.status_code, found) == (200, shown(shop, id_))
+        assert found["updated_at"] == found["deliveries"][0]["updated_at"] > found["created_at"]
         assert (found["scheduled_at"], found["status"], found["expires_in"]) == (at, "scheduled", 600)
         assert claim_all(house) == []
 
