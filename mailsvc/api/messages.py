@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
-from sqlalchemy import select
+from sqlalchemy import LargeBinary, func, select
 
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import (
@@ -25,9 +25,10 @@ from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.raw import prepare_raw
+from mailsvc.mime.threads import references_of_answer
 from mailsvc.outbox.consign import Consignment, Terms, consign_draft, consign_raw
 from mailsvc.outbox.intake import Answer, Pledge, Ticket
-from mailsvc.store.tables import message
+from mailsvc.store.tables import body, message
 
 __all__ = [
     "KEY_LENGTH",
@@ -42,6 +43,7 @@ blueprint = Blueprint("messages", __name__)
 
 BATCH_SIZE = 1000
 KEY_LENGTH = 255
+MOST_HEADER = 65_536  # bytes that are looked at of the message that is answered
 ERRORS_AN_ENTRY = 10  # named of each message of a batch that can't be taken
 
 
@@ -173,8 +175,7 @@ def _consign(parts: Services, draft: Draft) -> Consignment:
     prepared = check(draft, limits=parts.settings.limits, now=now)
     references: tuple[str, ...] = ()
     if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
-        references = (_message_id_of(parts, prepared.in_reply_to),)
-        prepared = msgspec.structs.replace(prepared, in_reply_to=references[0])
+        references = _conversation(parts, prepared.in_reply_to)
     consignment = consign_draft(prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references))
     require_size(len(consignment.content), parts.settings.limits)
     return consignment
@@ -213,10 +214,14 @@ def _relay(parts: Services, wanted: str | None) -> Relay:
     )
 
 
-def _message_id_of(parts: Services, id_: str) -> str:
+def _conversation(parts: Services, id_: str) -> tuple[str, ...]:
+    beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
     with parts.database.read() as connection:
-        condition = (message.c.id == id_) & (message.c.app_id == caller().app_id)
-        found = connection.execute(select(message.c.message_id).where(condition)).scalar()
+        found = connection.execute(
+            select(message.c.message_id, beginning.label("content"))
+            .outerjoin(body, body.c.message_id == message.c.id)
+            .where(message.c.id == id_, message.c.app_id == caller().app_id)
+        ).first()
     if found is None:
         raise Invalid(
             FieldError(
@@ -224,7 +229,7 @@ def _message_id_of(parts: Services, id_: str) -> str:
                 "there is no such message; give a message's id or its Message-ID in angle brackets",
             )
         )
-    return str(found)
+    return references_of_answer(found.content or b"", found.message_id)
 
 
 def _pledge(data: bytes) -> Pledge | None:

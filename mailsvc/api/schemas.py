@@ -148,7 +148,7 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
                 "description": "A relay's name or id; the app's default otherwise.",
                 "maxLength": 255,
             },
-            "in_reply_to": {"description": "The id of a message or arrival, or a Message-ID: `<id@host>`."},
+            "in_reply_to": {"description": "The id of a message, or a Message-ID: `<id@host>`."},
         },
         "Attachment": {
             "filename": {"minLength": 1, "maxLength": 255},

@@ -32,7 +32,7 @@ MAX_TAGS, MAX_TAG = 10, 100
 MAX_PAIRS, MAX_KEY, MAX_VALUE = 50, 40, 500
 
 # No encoded word: lenient readers decode it even here, and it may hide a line break.
-_REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|[a-z]{3}_[0-9a-z]{26}")
+_REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|msg_[0-9a-z]{26}")
 
 
 class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -222,7 +222,7 @@ def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
     if draft.relay is not None and (flaw := _label_flaw(draft.relay, 255)):
         errors.append(FieldError("relay", flaw))
     if draft.in_reply_to is not None and not _REFERENCE.fullmatch(draft.in_reply_to):
-        detail = "must be the id of a message or arrival, or a Message-ID with its angle brackets: <id@host>"
+        detail = "must be the id of a message, or a Message-ID with its angle brackets: <id@host>"
         errors.append(FieldError("in_reply_to", detail))
 
 

@@ -3,6 +3,8 @@
 import base64
 import threading
 from collections.abc import Iterator
+from email import message_from_bytes
+from email.policy import default
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -114,6 +116,27 @@ class TestObject:
 
         assert (whole["text"], whole["html"]) == (None, None)
         assert shop.get(f"/messages/{id_}/raw").status_code == 404
+
+    def test_an_answer_stands_in_its_conversation(self, shop: Client) -> None:
+        """In-Reply-To names the message that is answered, References all before it, however each was handed in."""
+        mail = b"From: a@app.test\r\nTo: b@c.test\r\nIn-Reply-To: <zero@c.test>\r\n\r\nHi\r\n"
+        answers = [shop.call("POST", "/messages", data=mail, content_type="message/rfc822").json]
+        answers += [submit(shop, in_reply_to=answers[0]["id"])]
+        answers += [submit(shop, in_reply_to=answers[1]["id"])]
+        found = message_from_bytes(shop.get(f"/messages/{answers[2]['id']}/raw").data, policy=default)
+
+        assert found["In-Reply-To"] == answers[1]["message_id"]
+        assert found["References"].split() == ["<zero@c.test>", answers[0]["message_id"], answers[1]["message_id"]]
+        assert shown(shop, answers[2]["id"])["in_reply_to"] == answers[1]["id"]
+
+    def test_a_conversation_survives_a_dropped_body(self, house: House, shop: Client) -> None:
+        """Its last message is still known."""
+        parent = submit(shop)
+        with house.database.write() as connection:
+            connection.execute(delete(body))
+        answer = submit(shop, in_reply_to=parent["id"])
+
+        assert f"References: {parent['message_id']}\r\n".encode() in shop.get(f"/messages/{answer['id']}/raw").data
 
     def test_raw_is_what_is_sent(self, shop: Client) -> None:
         """The frozen bytes, as message/rfc822."""

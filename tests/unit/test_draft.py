@@ -209,6 +209,7 @@ def test_headers_keep_tabs_and_lose_outer_white_space() -> None:
         ({"expires_in": 59}, "expires_in"),
         ({"expires_in": 10**9}, "expires_in"),
         ({"in_reply_to": "hello"}, "in_reply_to"),
+        ({"in_reply_to": "arr_01arz3ndektsv4rrffq69g5fav"}, "in_reply_to"),
         ({"template": "welcome"}, "template"),
         ({"text": None}, "text"),
         ({"scheduled_at": "2024-01-01T00:00:00"}, "scheduled_at"),
