@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from flask import request
 
+from mailsvc.api.complaints import LONGEST_NAME, complaint
 from mailsvc.domain.errors import FieldError, Invalid, Malformed, TooLarge, Unavailable, UnsupportedMedia
 from mailsvc.domain.fieldtext import body_flaw, printable
 
@@ -22,7 +23,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-_WHERE = re.compile(r"^(.*?)(?: - at `(?:key in )?\$([^`]*)`)?$", re.DOTALL)
 # The only ways in which valid UTF-8 JSON can spell what neither a database nor a mail can hold.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -33,9 +33,7 @@ MOST_NAMES = 600_000
 # Of the server's threads; the others go on answering while clients are slow to send their bodies.
 _reading = threading.BoundedSemaphore(24)
 _PATIENCE = 1.0  # seconds
-_LONGEST_NAME = 200
 _BOM = b"\xef\xbb\xbf"
-_NAMED = re.compile(r"(?:unknown|required) field `([^`]*)`")
 
 
 def media_type() -> str:
@@ -107,7 +105,7 @@ def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise Invalid(_field_error(str(error), prefix)) from None
+        raise Invalid(complaint(error, value, kind, prefix)) from None
     except UnicodeEncodeError:
         _refuse_unstorable(value, prefix)
         raise
@@ -124,7 +122,8 @@ def refuse_unknown_arguments(*known: str) -> None:
         name for name in request.args if name not in known and not (families and name.startswith(families))
     )
     if unknown:
-        detail = f"is not a parameter here; known are {', '.join(known) or 'none'}"
+        shown = [f"{name}KEY" if name in families else name for name in known]
+        detail = f"is not a parameter here; known are {', '.join(shown) or 'none'}"
         raise Invalid(*(FieldError(_shown(name), detail) for name in unknown))
     for name, value in request.args.items(multi=True):
         if "\0" in value:
@@ -176,7 +175,7 @@ def _refuse_unstorable(value: Any, path: str = "") -> None:
 
 
 def _shown(name: str) -> str:
-    return printable(name[:_LONGEST_NAME])
+    return printable(name[:LONGEST_NAME])
 
 
 def _no_constant(text: str) -> NoReturn:
@@ -185,14 +184,3 @@ def _no_constant(text: str) -> NoReturn:
 
 # Made once: json.loads would make a new one for every request, which takes longer than to read a mail with it.
 _decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
-
-
-def _field_error(text: str, prefix: str) -> FieldError:
-    match = _WHERE.match(text)
-    said, path = (match[1], match[2] or "") if match else (text, "")
-    field = re.sub(r"\[(\d+|\.\.\.)\]", r".\1", path).strip(".")
-    named = _NAMED.search(said)
-    if named:
-        field = f"{field}.{_shown(named[1])}".strip(".")
-        said = "is not a field here" if "unknown" in said else "is required"
-    return FieldError((prefix + field).strip(".") or "body", said[:1].lower() + said[1:300])

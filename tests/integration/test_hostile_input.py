@@ -172,6 +172,42 @@ def test_wrong_values_name_their_field(alice: Client, member: bytes, field: str)
     assert len(answer.data) < 5000
 
 
+@pytest.mark.parametrize(
+    ("member", "field", "detail"),
+    [
+        ({"metadata": {"a": "x", "order": 17}}, "metadata.order", "must be a string, not a whole number"),
+        ({"headers": {"X-A": None}}, "headers.X-A", "must be a string, not null"),
+        ({"priority": "urgent"}, "priority", "can't be 'urgent'; give high, low, normal"),
+        ({"to": {}}, "to", "must be a string or a list, not an object"),
+        ({"tags": ["a", 1.5]}, "tags.1", "must be a string, not a fraction"),
+        ({"delivery_receipt": "yes"}, "delivery_receipt", "must be true or false, not a string"),
+        ({"attachments": [FILE | {"content": "a\n"}]}, "attachments.0.content", "is not base64; encode it by RFC 4648"),
+        ({"colour": "red"}, "colour", "is not a field here"),
+        ({"text": None}, "text", "is missing; give text, html or both"),
+    ],
+)
+def test_a_fault_says_what_to_do_about_it(alice: Client, member: dict[str, Any], field: str, detail: str) -> None:
+    """In words of the API, not of the library that reads it; also for one member of many."""
+    single = send(alice, json.dumps(PLAIN | member)).json["errors"]
+    batch = send(alice, json.dumps({"messages": [PLAIN | member]}), "/messages/batch").json["errors"]
+
+    assert ([field], [f"messages.0.{field}"]) == ([e["field"] for e in single], [e["field"] for e in batch])
+    assert single[0]["detail"].startswith(detail) and batch[0]["detail"].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    "name", ["x` - at `$.a[...]", "x` - at `$.to[9][...]", "x` - at `$.to[...]", "` - at `$`", "`", "$.a[0]"]
+)
+def test_a_name_that_looks_like_a_path_is_a_name(alice: Client, name: str) -> None:
+    """Whatever it is taken for, it is refused in the same way."""
+    for answer in (
+        send(alice, json.dumps(PLAIN | {name: 1})),
+        send(alice, json.dumps(PLAIN | {"attachments": [FILE | {name: 1}]})),
+        send(alice, json.dumps(PLAIN | {"metadata": {name: 1}})),
+    ):
+        assert (422, 1) == (answer.status_code, len(fields(answer))), answer.json
+
+
 def test_ten_thousand_recipients_are_refused_at_once(alice: Client) -> None:
     """The limit is named; no address of them is looked at."""
     answer = send(alice, json.dumps(PLAIN | {"to": [f"u{n}@example.test" for n in range(10_000)]}))
