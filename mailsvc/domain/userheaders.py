@@ -7,7 +7,8 @@ from mailsvc.domain.fieldtext import field_flaw, printable
 
 MAX_HEADERS = 100
 
-_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_LONGEST_NAME = 200  # characters: some of the line must be left for the value
+_NAME = re.compile(rf"[A-Za-z0-9!#$%&'*+.^_`|~-]{{1,{_LONGEST_NAME}}}")
 
 _MADE = "it is made by the service"
 _RELAYS = "it belongs to mail servers"
@@ -49,7 +50,7 @@ def check_headers(headers: dict[str, str], errors: list[FieldError]) -> dict[str
     for name, text in headers.items():
         value = text.strip(" \t")
         if flaw := _name_flaw(name, seen) or _value_flaw(name, value):
-            errors.append(FieldError(f"headers.{printable(name[:64])}", flaw))
+            errors.append(FieldError(f"headers.{printable(name[:_LONGEST_NAME])}", flaw))
         seen.add(name.lower())
         checked[name] = value
     return checked
@@ -57,7 +58,7 @@ def check_headers(headers: dict[str, str], errors: list[FieldError]) -> dict[str
 
 def _name_flaw(name: str, seen: set[str]) -> str | None:
     if not _NAME.fullmatch(name):
-        return "is not a header name; use 1 to 64 letters, digits and hyphens"
+        return f"is not a header name; use 1 to {_LONGEST_NAME} letters, digits and hyphens"
     lower = name.lower()
     if lower in seen:
         return "is given twice, in different case; give it once"

@@ -257,6 +257,16 @@ def test_header_lines_are_folded_at_78_columns() -> None:
     assert len(read(raw)["To"].addresses) == 50
 
 
+@pytest.mark.parametrize("name", ["X_Order", "X-App.Part", "X-" + "a" * 198, "!#$%&'*+.^_`|~-"])
+@pytest.mark.parametrize("value", ["17", "x" * 998, "ü" * 300, "a b " * 200])
+def test_a_name_may_be_what_rfc_5322_allows(name: str, value: str) -> None:
+    """Providers have names with underscores; no name makes a line too long."""
+    raw = composed(headers={name: value})
+
+    assert read(raw)[name] == value.strip()
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
 def test_long_filenames_are_continued() -> None:
     """RFC 2231 section 3; percent-encoded, so that any reader can put them together."""
     raw = composed(attachments=[Attachment(filename="ü" * 100 + ".pdf", content=b"")])
