@@ -65,7 +65,7 @@ class Admission:
             return
         now = clock.monotonic()
         with self._lock:
-            free_at = max(self._rates.get(key_id, now), now - 1)  # a second's worth may be caught up
+            free_at = max(self._rates.get(key_id, 0.0), now - 1)  # a second's worth may come at once
             if free_at > now:
                 raise RateLimited(
                     "more messages than MAILSVC_RATE_PER_KEY allows",

@@ -1,0 +1,240 @@
+"""Handing messages in: single, by batch, raw, again under the same key, and more than there is room for."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import func, select
+
+from mailsvc.api import admission
+from mailsvc.api.messages import Accepted
+from mailsvc.api.schemas import ProblemDocument
+from mailsvc.store.tables import event, message
+from tests.support.api import Answer, Client, House, open_house
+from tests.support.letters import submit, writer
+
+LETTER: dict[str, Any] = {
+    "from": "Shop <orders@app.test>",
+    "to": "alice@example.test",
+    "subject": "Hi",
+    "text": "Hello.",
+}
+BAD = LETTER | {"to": ["nobody"]}
+RAW = b"From: a@app.test\r\nTo: b@example.test\r\n\r\nHi\r\n"
+
+
+@pytest.fixture
+def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
+    house = open_house(tmp_path, database_url)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def shop(house: House) -> Client:
+    return writer(house, "shop")
+
+
+def post(client: Client, body: Any, key: str | None = None, path: str = "/messages") -> Answer:
+    """POST with an Idempotency-Key; bytes are a finished message."""
+    headers = {"Authorization": f"Bearer {client.key}"} | ({"Idempotency-Key": key} if key is not None else {})
+    content = {"data": body, "content_type": "message/rfc822"} if isinstance(body, bytes) else {"json": body}
+    response = client.flask.post("/v1" + path, headers=headers, **content)
+    return Answer(response.status_code, response.headers, response.data, response.get_json(silent=True))
+
+
+def stored(house: House) -> int:
+    with house.database.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(message)).scalar_one())
+
+
+class TestBatch:
+    def test_entries_are_answered_in_order(self, house: House, shop: Client) -> None:
+        """A message with an id or a problem with a status, each where its entry was."""
+        answer = post(shop, {"messages": [LETTER, BAD, LETTER | {"template": "x"}, LETTER]}, path="/messages/batch")
+        first, second, third, fourth = answer.json["data"]
+        for taken in (first, fourth):
+            msgspec.convert(taken, Accepted, strict=True)
+        for problem in (second, third):
+            msgspec.convert(problem, ProblemDocument, strict=True)
+
+        assert (answer.status_code, stored(house)) == (202, 2)
+        assert [e["field"] for e in second["errors"] + third["errors"]] == ["messages.1.to.0", "messages.2.template"]
+
+    @pytest.mark.parametrize(("query", "entries"), [("?atomic=true", [LETTER, BAD]), ("", [BAD, BAD])])
+    def test_nothing_is_taken_where_none_or_not_all_can_be(
+        self, house: House, shop: Client, query: str, entries: list[Any]
+    ) -> None:
+        """422 names every fault by its entry, and neither rows nor events remain."""
+        answer = post(shop, {"messages": entries}, path="/messages/batch" + query)
+        with house.database.read() as connection:
+            events = connection.execute(select(func.count()).select_from(event)).scalar_one()
+
+        assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
+        assert [e["field"] for e in answer.json["errors"]] == [
+            f"messages.{n}.to.0" for n, entry in enumerate(entries) if entry is BAD
+        ]
+        assert (stored(house), events) == (0, 0)
+
+    def test_it_makes_the_events_of_single_posts(self, shop: Client) -> None:
+        """One message.queued each, in order."""
+        made = post(shop, {"messages": [LETTER] * 3}, path="/messages/batch?atomic=true").json["data"]
+        told = shop.get("/events?after=beginning").json["data"]
+
+        assert [(e["type"], e["sequence"], e["data"]["message_id"]) for e in told] == [
+            ("message.queued", 1, m["id"]) for m in made
+        ]
+
+    @pytest.mark.parametrize(
+        "body", [{"messages": []}, {"messages": [LETTER] * 1001}, {}, [LETTER], {"messages": LETTER}]
+    )
+    def test_its_shape_is_checked(self, house: House, shop: Client, body: Any) -> None:
+        """One to a thousand messages in a list."""
+        answer = post(shop, body, path="/messages/batch")
+
+        assert (answer.status_code, len(answer.json["errors"]), stored(house)) == (422, 1, 0)
+
+    def test_an_entry_that_is_too_large_fails_alone(self, tmp_path: Path) -> None:
+        """413 for that entry; alone it makes the batch a 422 that names it."""
+        house = open_house(tmp_path, max_message_bytes=100_000)
+        shop, large = writer(house, "shop"), LETTER | {"text": "x" * 200_000}
+        mixed = post(shop, {"messages": [large, LETTER]}, path="/messages/batch").json["data"]
+        alone = post(shop, {"messages": [large]}, path="/messages/batch")
+        house.close()
+
+        assert (mixed[0]["status"], mixed[0]["code"], mixed[1]["status"]) == (413, "payload_too_large", "queued")
+        assert (alone.status_code, alone.json["errors"][0]["field"]) == (422, "messages.0")
+
+
+class TestIdempotency:
+    @pytest.mark.parametrize(
+        ("path", "body"), [("/messages", LETTER), ("/messages", RAW), ("/messages/batch", {"messages": [LETTER, BAD]})]
+    )
+    def test_the_first_answer_comes_again(self, house: House, shop: Client, path: str, body: Any) -> None:
+        """Byte for byte, marked as a replay, and nothing more is stored."""
+        first, again = (post(shop, body, "k1", path) for _ in range(2))
+
+        assert (first.status_code, again.status_code, first.data) == (202, 202, again.data)
+        assert [a.headers.get("Idempotent-Replayed") for a in (first, again)] == [None, "true"]
+        assert stored(house) == 1
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/messages", LETTER | {"subject": "Ho"}), ("/messages", RAW), ("/messages/batch", LETTER),
+            ("/messages/batch", {"messages": [LETTER]}),
+        ],
+    )  # fmt: skip
+    def test_a_key_stands_for_one_request(self, shop: Client, path: str, body: Any) -> None:
+        """Another body or another route under the same key is a mistake of the client."""
+        post(shop, LETTER, "k1")
+        answer = post(shop, body, "k1", path)
+
+        assert answer.status_code == 422
+        assert answer.json["code"] in ("idempotency_mismatch", "validation_failed")
+        if body is not LETTER:
+            assert (answer.json["code"], answer.json["errors"][0]["field"]) == (
+                "idempotency_mismatch",
+                "Idempotency-Key",
+            )
+
+    def test_a_refused_request_does_not_use_its_key_up(self, house: House, shop: Client) -> None:
+        """The client corrects it and sends it again."""
+        assert [post(shop, body, "k1").status_code for body in (BAD, LETTER, LETTER)] == [422, 202, 202]
+        assert stored(house) == 1
+
+    def test_keys_of_apps_are_apart(self, house: House, shop: Client) -> None:
+        """Somebody else's key is no key of mine."""
+        ids = {post(client, LETTER, "k1").json["id"] for client in (shop, writer(house, "bob"))}
+
+        assert len(ids) == 2
+
+    @pytest.mark.parametrize(("key", "status"), [("k" * 255, 202), ("k" * 256, 422), ("", 422)])
+    def test_a_key_has_1_to_255_characters(self, shop: Client, key: str, status: int) -> None:
+        """422 names the header."""
+        answer = post(shop, LETTER, key)
+
+        assert answer.status_code == status
+        assert status == 202 or answer.json["errors"][0]["field"] == "Idempotency-Key"
+
+    def test_of_many_at_once_one_is_taken(self, house: House, shop: Client) -> None:
+        """The others wait for it and hear the same."""
+        clients = [Client(house.flask.test_client(), shop.app_id, shop.key) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda client: post(client, LETTER, "k1"), clients))
+
+        assert {(a.status_code, a.data) for a in answers} == {(202, answers[0].data)}
+        assert [a.headers.get("Idempotent-Replayed") for a in answers].count(None) == stored(house) == 1
+
+    def test_who_waits_too_long_for_the_first_comes_back(
+        self, house: House, shop: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """409 with Retry-After; afterwards the answer is there."""
+        monkeypatch.setattr(admission, "TURN_SECONDS", 0.05)
+        accept, begun, go_on = house.services.intake.accept, threading.Event(), threading.Event()
+
+        def slow(ticket: Any) -> Any:
+            begun.set()
+            go_on.wait(10)
+            return accept(ticket)
+
+        monkeypatch.setattr(house.services.intake, "accept", slow)
+        first = threading.Thread(target=post, args=(shop, LETTER, "k1"))
+        first.start()
+        begun.wait(10)
+        other = Client(house.flask.test_client(), shop.app_id, shop.key)
+        refused = post(other, LETTER, "k1")
+        go_on.set()
+        first.join()
+
+        assert (refused.status_code, refused.json["code"]) == (409, "idempotency_in_flight")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert post(other, LETTER, "k1").headers["Idempotent-Replayed"] == "true"
+
+
+class TestRoom:
+    def test_a_key_may_send_a_seconds_worth_at_once(self, tmp_path: Path) -> None:
+        """From its first request on; more is a 429 that says when to come back, and other keys are not slowed."""
+        house = open_house(tmp_path, rate_per_key=5.0)
+        shop, bob = writer(house, "shop"), writer(house, "bob")
+        answers = [post(shop, LETTER) for _ in range(40)]
+        others = post(bob, LETTER)
+        house.close()
+        refused = [a for a in answers if a.status_code != 202]
+
+        assert [a.status_code for a in answers[:5]] == [202] * 5
+        assert {(a.status_code, a.json["code"]) for a in refused} == {(429, "rate_limited")}
+        assert all(int(a.headers["Retry-After"]) >= 1 for a in refused)
+        assert "MAILSVC_RATE_PER_KEY" in refused[0].json["detail"]
+        assert others.status_code == 202
+
+    def test_a_full_queue_takes_nothing(self, tmp_path: Path) -> None:
+        """503 with Retry-After, by the setting's name, for whatever would come into it."""
+        house = open_house(tmp_path, max_queue=2)
+        shop = writer(house, "shop")
+        submit(shop, "a@example.test", "b@example.test")
+        house.services.admission._looked_at = -1e9
+        answers = [post(shop, LETTER), post(shop, RAW), post(shop, {"messages": [LETTER]}, path="/messages/batch")]
+        kept = stored(house)
+        house.close()
+
+        assert {(a.status_code, a.json["code"]) for a in answers} == {(503, "unavailable")}
+        assert all(int(a.headers["Retry-After"]) > 0 and "MAILSVC_MAX_QUEUE" in a.json["detail"] for a in answers)
+        assert kept == 1
+
+    def test_a_nearly_full_disk_takes_nothing(self, tmp_path: Path) -> None:
+        """As soon as it is seen, and reading goes on."""
+        house = open_house(tmp_path, min_free_disk_bytes=shutil.disk_usage(tmp_path).free * 2)
+        shop = writer(house, "shop")
+        answer = post(shop, LETTER)
+        listed = shop.get("/messages")
+        house.close()
+
+        assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+        assert "MAILSVC_MIN_FREE_DISK_BYTES" in answer.json["detail"] and int(answer.headers["Retry-After"]) > 0
+        assert (listed.status_code, listed.json["data"]) == (200, [])
