@@ -187,7 +187,10 @@ def get_message_events(id_: str) -> Response:
     page = requested_page("evt")
     with services().database.read() as connection:
         found_message(connection, id_)
-        bodies, last, more = read.events_of(connection, id_, after=page.before, limit=page.limit)
+        events = read.events_of(connection, id_, after=page.before, limit=page.limit)
+    if events is None:
+        raise _no_cursor()
+    bodies, last, more = events
     cursor = f'"{last}"' if more else "null"
     return Response(f'{{"data":[{",".join(bodies)}],"next_cursor":{cursor}}}', content_type="application/json")
 
@@ -202,7 +205,7 @@ def get_message_attempts(id_: str) -> Response:
         found_message(connection, id_)
         attempts = read.attempts_of(connection, id_, after=cursor, limit=limit + 1)
     if attempts is None:
-        raise Invalid(FieldError("cursor", "is not a next_cursor of this list"))
+        raise _no_cursor()
     shown = attempts[:limit]
     return jsonify(data=shown, next_cursor=shown[-1]["id"] if len(attempts) > limit else None)
 
@@ -226,6 +229,10 @@ def found_message(connection: Any, id_: str) -> Any:
     if row is None:
         raise NotFound("there is no such message")
     return row
+
+
+def _no_cursor() -> Invalid:
+    return Invalid(FieldError("cursor", "is not a next_cursor of this list"))
 
 
 def _filter() -> read.Filter:

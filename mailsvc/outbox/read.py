@@ -120,11 +120,18 @@ def _attempt(connection: Connection, message_id: str, id_: str) -> Row[Any] | No
     return connection.execute(select(attempt).where(condition)).first()
 
 
-def events_of(connection: Connection, message_id: str, *, after: str | None, limit: int) -> tuple[list[str], str, bool]:
-    """A message's events as they were frozen, the id of the last one, and whether there are more."""
+def events_of(
+    connection: Connection, message_id: str, *, after: str | None, limit: int
+) -> tuple[list[str], str, bool] | None:
+    """A message's events as they were frozen, the id of the last one, and whether there are more.
+
+    None where ``after`` is no event of this message.
+    """
     condition = event.c.message_id == message_id
     if after is not None:
-        begin = select(event.c.sequence).where(event.c.id == after, event.c.message_id == message_id).scalar_subquery()
+        begin = connection.execute(select(event.c.sequence).where(condition, event.c.id == after)).scalar()
+        if begin is None:
+            return None
         condition &= event.c.sequence > begin
     rows = connection.execute(
         select(event.c.id, event.c.body).where(condition).order_by(event.c.sequence).limit(limit + 1)

@@ -200,6 +200,14 @@ class TestObject:
         ]  # fmt: skip
         assert rest["next_cursor"] is None
 
+    def test_a_cursor_of_another_message_is_none_of_its_events(self, shop: Client) -> None:
+        """Nothing would look like the end of the list."""
+        one, other = submit(shop)["id"], submit(shop)["id"]
+        foreign = shop.get(f"/messages/{other}/events").json["data"][0]["id"]
+        answer = shop.get(f"/messages/{one}/events?cursor={foreign}")
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "cursor")
+
 
 class TestList:
     def test_pages_are_stable_while_messages_are_added(self, shop: Client) -> None:
