@@ -237,7 +237,7 @@ def _pledge(data: bytes) -> Pledge | None:
     if key is None:
         return None
     if not 1 <= len(key) <= KEY_LENGTH:
-        raise Invalid(FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} characters"))
+        raise Invalid(FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} printable ASCII characters"))
     route = f"{request.method} {request.full_path}\n".encode()
     return Pledge(
         key,
