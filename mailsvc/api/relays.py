@@ -27,7 +27,7 @@ from mailsvc.outbox.relayform import (
     shown_relay,
 )
 from mailsvc.outbox.relays import relay_of
-from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
+from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS
 from mailsvc.store.tables import app, delivery, relay
 
 __all__ = ["OPERATIONS", "RelayCheck", "RelayObject", "blueprint"]
@@ -324,7 +324,7 @@ def _announce(connection: Connection, row: Any, event_type: str, reason: str, no
 
 def _tell_workers() -> None:
     services().relays.forget()
-    services().bell.ring(DELIVER, NOTIFY, EVENTS)
+    services().bell.ring(RELAYS, DELIVER, NOTIFY, EVENTS)
 
 
 OPERATIONS = {

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from mailsvc import clock
 from mailsvc.domain.relay import Relay, Timeouts
@@ -79,6 +79,7 @@ class RelayBook:
         self._lock = threading.Lock()
         self._by_id: dict[str, tuple[float, KnownRelay | None]] = {}
         self._by_app: dict[str, tuple[float, list[KnownRelay]]] = {}
+        self._generation = 0  # what was read before the last ``forget`` is not remembered after it
 
     def get(self, relay_id: str) -> KnownRelay | None:
         """The relay with this id, if it exists."""
@@ -90,29 +91,20 @@ class RelayBook:
 
     def get_many(self, relay_ids: list[str]) -> dict[str, KnownRelay]:
         """Those of the relays that exist."""
-        fresh: dict[str, KnownRelay] = {}
         now = clock.monotonic()
         with self._lock:
-            stale = [i for i in relay_ids if now - self._by_id.get(i, (-self._memory, None))[0] >= self._memory]
+            generation, known = self._generation, {i: self._by_id[i] for i in relay_ids if i in self._by_id}
+        stale = [i for i in relay_ids if i not in known or now - known[i][0] >= self._memory]
         if stale:
             with self._database.read() as connection:
-                self._remember(now, stale, connection)
-        with self._lock:
-            for id_ in relay_ids:
-                known = self._by_id.get(id_, (0.0, None))[1]
-                if known is not None:
-                    fresh[id_] = known
-        return fresh
-
-    def _remember(self, now: float, relay_ids: list[str], connection: Connection) -> None:
-        found = dict.fromkeys(relay_ids, (now, None))
-        rows = connection.execute(select(relay).where(relay.c.id.in_(relay_ids))).all()
-        known: dict[str, tuple[float, KnownRelay | None]] = {
-            **found,
-            **{r.id: (now, self._known(r)) for r in rows},
-        }
-        with self._lock:
-            self._by_id.update(known)
+                rows = connection.execute(select(relay).where(relay.c.id.in_(stale))).all()
+            read: dict[str, tuple[float, KnownRelay | None]] = dict.fromkeys(stale, (now, None))
+            read |= {row.id: (now, self._known(row)) for row in rows}
+            known |= read
+            with self._lock:
+                if generation == self._generation:
+                    self._by_id.update(read)
+        return {id_: found for id_, (_, found) in known.items() if found is not None}
 
     def _known(self, row: Any) -> KnownRelay:
         before = self._by_id.get(row.id, (0.0, None))[1]
@@ -135,17 +127,19 @@ class RelayBook:
     def forget(self) -> None:
         """Read everything again at the next question."""
         with self._lock:
+            self._generation += 1
             self._by_id.clear()
             self._by_app.clear()
 
     def _of_app(self, app_id: str) -> list[KnownRelay]:
         with self._lock:
-            read_at, relays = self._by_app.get(app_id, (0.0, []))
+            generation, (read_at, relays) = self._generation, self._by_app.get(app_id, (0.0, []))
         if read_at and clock.monotonic() - read_at < self._memory:
             return relays
         with self._database.read() as connection:
             rows = connection.execute(select(relay).where(relay.c.app_id == app_id).order_by(relay.c.id)).all()
         relays = [KnownRelay(row, self._vault) for row in rows]
         with self._lock:
-            self._by_app[app_id] = (clock.monotonic(), relays)
+            if generation == self._generation:
+                self._by_app[app_id] = (clock.monotonic(), relays)
         return relays

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from mailsvc import clock
 
-__all__ = ["DELIVER", "EVENTS", "NOTIFY", "Bell", "Ear"]
+__all__ = ["DELIVER", "EVENTS", "NOTIFY", "RELAYS", "Bell", "Ear"]
 
-DELIVER, NOTIFY, EVENTS = b"d", b"n", b"e"
+DELIVER, NOTIFY, EVENTS, RELAYS = b"d", b"n", b"e", b"r"
 
 
 class _Directory:

@@ -23,7 +23,7 @@ from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.relayform import NewRelay
 from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.presence import BEAT_SECONDS, Presence
-from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell, Ear
+from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.sandbox import Sandbox
 from mailsvc.service.bootstrap import SANDBOX, open_vault, write_sandbox
 from mailsvc.settings import Settings
@@ -122,6 +122,7 @@ def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], 
     if "deliver" in parts.roles:
         delivering = DeliveryWorker(_delivery_context(parts))
         is_pressed = delivering.is_pressed
+        listeners.append((RELAYS, parts.relays.forget))
         listeners.append((DELIVER, delivering.wake))
         loops.append(delivering.run(stop))
     if "notify" in parts.roles:

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import event as hooks
 from sqlalchemy import select, update
 
 from mailsvc.api.relays import RelayCheck, RelayObject
 from mailsvc.domain.relay import Relay
 from mailsvc.store.tables import delivery, event, relay
 from tests.support.api import Client, House, open_house
+from tests.support.letters import writer
 
 ACME = {"name": "acme", "host": "smtp.acme.test", "username": "shop", "password": "s3cret"}
 CHECKED = {
@@ -340,3 +342,21 @@ class TestActions:
         assert (answer.status_code, answer.json) == (200, CHECKED)
         assert (checked[0].host, checked[0].password) == ("smtp.acme.test", "s3cret")
         msgspec.convert(answer.json, RelayCheck)
+
+
+def test_what_was_read_before_a_change_is_not_remembered_after_it(house: House) -> None:
+    """A look that began earlier would bring back, for a second, the relay as it was."""
+    shop, book = writer(house, "shop"), house.services.relays
+    relay_id = shop.get("/relays").json["data"][0]["id"]
+    book.forget()
+
+    def change(*_: Any) -> None:
+        with house.database.write() as connection:
+            connection.execute(update(relay).values(paused=True, updated_at=relay.c.updated_at + 1))
+        book.forget()
+
+    hooks.listen(house.database._reader, "after_cursor_execute", change, once=True)
+    book.get(relay_id)
+    found = book.get(relay_id)
+
+    assert found is not None and found.paused

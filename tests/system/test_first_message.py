@@ -30,6 +30,25 @@ def test_the_first_message_travels_through_the_sandbox(run_service: RunService) 
     assert fates == {"ok@sandbox.test": "message.sent", "bounce@sandbox.test": "message.bounced"}
 
 
+def test_what_comes_after_a_pause_waits_for_the_resume(run_service: RunService) -> None:
+    """From the answer on: the worker does not go on for as long as it remembers the relay."""
+    service = run_service()
+    service.see_one_through()
+    with service.client() as client:
+        relay = "/v1/relays/" + client.get("/v1/relays").json()["data"][0]["id"]
+        ids = []
+        for _ in range(3):
+            assert client.post(relay + "/pause").json()["status"] == "paused"
+            answer = client.post("/v1/messages", json={"from": "a@app.test", "to": "ok@sandbox.test", "text": "Hi"})
+            ids.append(answer.json()["id"])
+            time.sleep(0.5)
+            assert client.get(f"/v1/messages/{ids[-1]}").json()["status"] == "queued"
+            client.post(relay + "/resume")
+            service.wait_for_events(
+                lambda got: ids[-1] in {e["data"].get("message_id") for e in got if e["type"] == "message.sent"}
+            )
+
+
 def test_a_start_with_a_misspelt_setting_names_it(run_service: RunService) -> None:
     """One sentence, exit code 2, nothing started."""
     service = run_service(start=False, relay_ulr="smtp://x")
