@@ -11,10 +11,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mailsvc.domain.draft import Limits
+from mailsvc.domain.relay import AuthMechanism, TlsMode
+from mailsvc.domain.signing import check_secret
 
 PREFIX = "MAILSVC_"
 CONFIG_FILE = "mailsvc.toml"
@@ -23,6 +25,8 @@ _TRUE, _FALSE = (
     frozenset({"false", "0", "no", "off"}),
 )
 _CLIENT_ONLY = frozenset({"MAILSVC_URL"})
+_DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
+_AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_recipients", "lease_seconds")
 _SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
 
 
@@ -124,7 +128,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
         elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
             given[name.removesuffix("_file")] = _read_file(variable, environ[variable])
         else:
-            raise BadSetting(f"{variable} is not a setting of mailsvc{_hint(name, PREFIX)}.")
+            raise BadSetting(f"{variable} is not a setting of mailsvc{_hint(name, PREFIX)}")
     return given
 
 
@@ -139,18 +143,20 @@ def _from_toml(path: Path) -> dict[str, Any]:
     for key in sorted(table):
         name = key.removeprefix("mailsvc_")
         if name in _NAMES:
+            if not isinstance(table[key], str | int | float):
+                raise BadSetting(f"{key} in {path} must be text, a number, true or false.")
             given.setdefault(name, table[key])
         elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
             given[name.removesuffix("_file")] = _read_file(f"{key} in {path}", str(table[key]))
         else:
-            raise BadSetting(f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}.")
+            raise BadSetting(f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}")
     return given
 
 
 def _hint(name: str, prefix: str) -> str:
     close = difflib.get_close_matches(name, _NAMES, n=1)
     shown = (prefix + close[0].upper() if prefix else close[0]) if close else ""
-    return f"; did you mean {shown}?" if shown else ""
+    return f"; did you mean {shown}?" if shown else "."
 
 
 def _read_file(setting: str, path: str) -> str:
@@ -204,20 +210,53 @@ def parse_rate(text: str, shown: str) -> float:
 
 def _check(settings: Settings) -> None:
     host, colon, port = settings.bind.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) <= 65535:
         raise BadSetting(f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}.")
-    if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
-        raise BadSetting("MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -.")
     if settings.webhook_targets not in ("", "any", "public"):
         raise BadSetting("MAILSVC_WEBHOOK_TARGETS must be any or public.")
     if settings.log_format not in ("", "console", "json"):
         raise BadSetting("MAILSVC_LOG_FORMAT must be console or json.")
     if settings.log_level.lower() not in ("debug", "info", "warning", "error"):
         raise BadSetting("MAILSVC_LOG_LEVEL must be debug, info, warning or error.")
-    if settings.lease_seconds < 1:
-        raise BadSetting("MAILSVC_LEASE_SECONDS must be at least 1.")
-    if settings.database_url and not settings.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+    for name in _AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            raise BadSetting(f"{PREFIX}{name.upper()} must be at least 1.")
+    _check_secrets(settings)
+    if settings.database_url:
+        _check_database_url(settings.database_url)
+
+
+def _check_secrets(settings: Settings) -> None:
+    if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
+        raise BadSetting("MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -.")
+    if settings.secret_key is not None and not settings.secret_key.replace(",", " ").strip():
+        raise BadSetting("MAILSVC_SECRET_KEY must hold a key, or several separated by commas.")
+    if settings.webhook_secret is not None:
+        _check_webhook_secret(settings.webhook_secret)
+
+
+def _check_webhook_secret(text: str) -> None:
+    try:
+        check_secret(text)
+    except ValueError as error:
+        raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
+
+
+def _check_database_url(url: str) -> None:
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise BadSetting("MAILSVC_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+    if url.startswith("sqlite") and url.removeprefix("sqlite:///").partition("?")[0] in ("", ":memory:"):
+        raise BadSetting("MAILSVC_DATABASE_URL must name a file: what is only in memory does not survive the process.")
+    port = _DATABASE_PORT.match(url)
+    if port and not port[1].isdecimal():
+        raise BadSetting(
+            "MAILSVC_DATABASE_URL is not a URL such as postgresql+psycopg://user:password@host:5432/name; "
+            "user and password must be percent-encoded."
+        )
+
+
+_ENCODED = "in user and password, @ : / ? # and % must be percent-encoded (%40 %3A %2F %3F %23 %25)."
+_CHOICES: dict[str, tuple[str, ...]] = {"tls": get_args(TlsMode), "auth": get_args(AuthMechanism)}
 
 
 def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any]:
@@ -230,20 +269,33 @@ def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise BadSetting(f"{shown} is not a URL such as smtp://user:password@host:587.") from None
+        port = 0
+    if port == 0:
+        raise BadSetting(f"{shown} is not a URL such as smtp://user:password@host:587; {_ENCODED}")
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         raise BadSetting(f"{shown} must look like smtp://user:password@host:587 or smtps://user:password@host:465.")
+    if parts.path.strip("/") or parts.fragment:
+        raise BadSetting(f"{shown} has something behind the host; {_ENCODED}")
+    if parts.username and not parts.password:
+        raise BadSetting(f"{shown} has a user name but no password.")
     implicit = parts.scheme == "smtps"
     relay: dict[str, Any] = {
         "host": parts.hostname,
         "port": port or (465 if implicit else 587),
         "tls": "implicit" if implicit else "starttls",
-        "username": unquote(parts.username) if parts.username else None,
-        "password": unquote(parts.password) if parts.password else None,
+        "username": _decoded(parts.username, shown),
+        "password": _decoded(parts.password, shown),
     }
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         relay.update(_relay_option(name, value, shown))
     return relay
+
+
+def _decoded(text: str | None, shown: str) -> str | None:
+    try:
+        return unquote(text, errors="strict") if text else None
+    except UnicodeDecodeError:
+        raise BadSetting(f"{shown} has a user name or password that is not percent-encoded UTF-8.") from None
 
 
 def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
@@ -253,7 +305,11 @@ def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
         return {name: parse_bool(value, f"{name}= in {shown}")}
     if name in ("max_connections", "max_messages_per_connection"):
         return {name: _number(value, f"{name}= in {shown}", int)}
-    if name in ("rate", "return_path", "tls", "auth"):
+    if name in _CHOICES:
+        if value not in _CHOICES[name]:
+            raise BadSetting(f"{name}= in {shown} must be one of {', '.join(_CHOICES[name])}, not {value!r}.")
+        return {name: value}
+    if name in ("rate", "return_path"):
         return {name: value or None}
     raise BadSetting(
         f"{shown} has an unknown option {name}=; known are ca, rate, max_connections, "

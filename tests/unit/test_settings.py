@@ -1,0 +1,131 @@
+"""Settings: where they come from, which wins, and one clear sentence for each that can't be used."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from mailsvc.settings import BadSetting, Settings, load, parse_relay_url
+
+RELAY = "smtp://user:password@smtp.example.test"
+
+
+def from_environment(tmp_path: Path, **given: str) -> Settings:
+    return load({f"MAILSVC_{name}": value for name, value in given.items()}, tmp_path)
+
+
+def test_the_defaults_need_no_settings(tmp_path: Path) -> None:
+    """An empty environment is enough."""
+    settings = from_environment(tmp_path)
+
+    assert (settings.bind, settings.database) == ("127.0.0.1:8025", "sqlite:///mailsvc-data/mailsvc.db")
+    assert (settings.targets, settings.auto_migrate, settings.max_queue) == ("any", True, None)
+
+
+def test_a_file_beats_the_variable_and_the_variable_beats_the_toml(tmp_path: Path) -> None:
+    """X_FILE, then X, then x in mailsvc.toml."""
+    (tmp_path / "level").write_text("error\n")
+    (tmp_path / "mailsvc.toml").write_text('mailsvc_log_level = "debug"\nlog_format = "json"\nmax_queue = 7\n')
+    in_file = str(tmp_path / "level")
+
+    assert from_environment(tmp_path).log_level == "debug"
+    assert from_environment(tmp_path, LOG_LEVEL="warning").log_level == "warning"
+    assert from_environment(tmp_path, LOG_LEVEL="warning", LOG_LEVEL_FILE=in_file).log_level == "error"
+    assert (from_environment(tmp_path).log_format, from_environment(tmp_path).max_queue) == ("json", 7)
+
+
+@pytest.mark.parametrize("text", ["true", "1", "YES", "on"])
+def test_truth_has_many_words(tmp_path: Path, text: str) -> None:
+    """Whatever their case."""
+    assert from_environment(tmp_path, ALLOW_PLAINTEXT=text).allow_plaintext is True
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"BINDD": "x"}, "MAILSVC_BINDD is not a setting of mailsvc; did you mean MAILSVC_BIND?"),
+        ({"NONSENSE": "x"}, "MAILSVC_NONSENSE is not a setting of mailsvc."),
+        ({"API_KEY_FILE": "/none"}, "MAILSVC_API_KEY_FILE names a file that can't be read"),
+        ({"BIND": "127.0.0.1"}, "MAILSVC_BIND must be"),
+        ({"BIND": "127.0.0.1:0"}, "MAILSVC_BIND must be"),
+        ({"API_KEY": "short"}, "MAILSVC_API_KEY must be"),
+        ({"SECRET_KEY": " , "}, "MAILSVC_SECRET_KEY must"),
+        ({"WEBHOOK_SECRET": "whsec_" + base64.b64encode(b"x" * 23).decode()}, "MAILSVC_WEBHOOK_SECRET can't be used"),
+        ({"WEBHOOK_SECRET": base64.b64encode(b"x" * 32).decode()}, "MAILSVC_WEBHOOK_SECRET can't be used"),
+        ({"DATABASE_URL": "mysql://x"}, "MAILSVC_DATABASE_URL must begin"),
+        ({"DATABASE_URL": "sqlite:///"}, "MAILSVC_DATABASE_URL must name a file"),
+        ({"DATABASE_URL": "sqlite:///:memory:"}, "MAILSVC_DATABASE_URL must name a file"),
+        ({"DATABASE_URL": "postgresql+psycopg://u:sekret@h:port/x"}, "MAILSVC_DATABASE_URL is not a URL"),
+        ({"MAX_RECIPIENTS": "0"}, "MAILSVC_MAX_RECIPIENTS must be at least 1"),
+        ({"MAX_QUEUE": "-1"}, "MAILSVC_MAX_QUEUE must not be negative"),
+        ({"MAX_QUEUE": "many"}, "MAILSVC_MAX_QUEUE must be a whole number"),
+        ({"RATE_PER_KEY": "10"}, "MAILSVC_RATE_PER_KEY must be a number a second"),
+        ({"AUTO_MIGRATE": "maybe"}, "MAILSVC_AUTO_MIGRATE must be true or false"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, given: dict[str, str], said: str) -> None:
+    """In one sentence, without what may be secret."""
+    with pytest.raises(BadSetting) as refused:
+        from_environment(tmp_path, **given)
+
+    assert str(refused.value).startswith(said)
+    assert "sekret" not in str(refused.value)
+    assert not str(refused.value).endswith("?.")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mailsvc_bindd = 1", "mailsvc_bindd in "),
+        ("bind =", "mailsvc.toml can't be read"),
+        ("[relay]\nurl = 1", "relay in "),
+        ("bind = ['x']", "must be text, a number, true or false"),
+    ],
+)
+def test_a_fault_in_the_toml_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """As one in the environment is."""
+    (tmp_path / "mailsvc.toml").write_text(text)
+
+    with pytest.raises(BadSetting, match=said.replace(".", r"\.")):
+        from_environment(tmp_path)
+
+
+def test_a_relay_url_says_everything() -> None:
+    """User and password are percent-encoded."""
+    url = "smtps://us%40er:p%3Aw%2F@smtp.example.test?rate=14/s&verp=no&max_connections=3&return_path=b@app.test"
+
+    assert parse_relay_url(url) == {
+        "host": "smtp.example.test", "port": 465, "tls": "implicit", "username": "us@er", "password": "p:w/",
+        "rate": "14/s", "verp": False, "max_connections": 3, "return_path": "b@app.test",
+    }  # fmt: skip
+    assert parse_relay_url("smtp://[::1]:25") == {
+        "host": "::1", "port": 25, "tls": "starttls", "username": None, "password": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["tls=bogus", "tls=", "tls=STARTTLS", "auth=magic", "auth=", "rates=1/s", "ca="])
+def test_an_option_of_a_relay_that_means_nothing_is_refused(option: str) -> None:
+    """Above all a TLS mode: one that nobody knows must not become none."""
+    with pytest.raises(BadSetting, match=f"{option.partition('=')[0]}="):
+        parse_relay_url(f"{RELAY}?{option}")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("smtp.example.test", "must look like"),
+        ("http://smtp.example.test", "must look like"),
+        (f"{RELAY}:0", "is not a URL"),
+        (f"{RELAY}:587/path", "percent-encoded"),
+        ("smtp://user:25#x@smtp.example.test", "percent-encoded"),
+        ("smtp://user:pass/word@smtp.example.test", "percent-encoded"),
+        ("smtp://user:p%FF@smtp.example.test", "UTF-8"),
+        ("smtp://user@smtp.example.test", "no password"),
+    ],
+)
+def test_a_relay_url_that_is_none_is_explained(url: str, said: str) -> None:
+    """A password with a special character is the usual reason."""
+    with pytest.raises(BadSetting, match=said) as refused:
+        parse_relay_url(url)
+
+    assert "MAILSVC_RELAY_URL" in str(refused.value)
