@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+import ssl
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 MASK = "********"
+_SECRETS = ("password", "oauth")
 _HOST = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}",
     re.ASCII,
@@ -103,9 +105,9 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
             "none is refused but for loopback (or with MAILSVC_ALLOW_PLAINTEXT=1)",
         ),
         _unless(
-            relay.password is None or relay.username is not None,
+            relay.username or (relay.username is None and not _secrets_of(relay)),
             "username",
-            "is needed with a password",
+            "is needed with a password or token, and can't be empty",
         ),
         *(_no_control(name, getattr(relay, name)) for name in ("username", "password")),
         _check_rate(relay.rate),
@@ -121,16 +123,13 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
 def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
     """The columns of the row that keeps this relay."""
     config = msgspec.to_builtins(relay)
-    for apart in ("name", "password", "oauth", "default", "enabled"):
+    for apart in ("name", "default", "enabled", *_SECRETS):
         config.pop(apart)
-    secret = {
-        "password": relay.password,
-        "oauth": msgspec.to_builtins(relay.oauth) if relay.oauth else None,
-    }
+    secret = _secrets_of(relay)
     return {
         "name": relay.name,
-        "config": compact(config),
-        "secret": vault.encrypt(json.dumps(secret)) if relay.password is not None or relay.oauth else None,
+        "config": compact(config | {"secrets": list(secret)}),  # their names alone: who shows a relay can't decrypt
+        "secret": vault.encrypt(json.dumps(secret)) if secret else None,
         "enabled": relay.enabled,
         "is_default": relay.default,
     }
@@ -138,13 +137,13 @@ def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
 
 def relay_form(row: Any, vault: Vault) -> NewRelay:
     """The form that would make this row, secrets included: what a PATCH starts from."""
-    secret = json.loads(vault.decrypt(row.secret)) if row.secret else {"password": None, "oauth": None}
     whole = json.loads(row.config) | {
         "name": row.name,
         "default": bool(row.is_default),
         "enabled": bool(row.enabled),
-        **secret,
+        **(json.loads(vault.decrypt(row.secret)) if row.secret else {}),
     }
+    whole.pop("secrets", None)
     return msgspec.convert(whole, NewRelay)
 
 
@@ -153,14 +152,13 @@ def shown_relay(row: Any) -> dict[str, Any]:
     config = json.loads(row.config)
     backing_off = row.retry_at is not None
     status = "paused" if row.paused else "backing_off" if backing_off else "active"
-    has = json.loads(row.config).get("auth") in ("xoauth2", "oauthbearer")
+    known = config.pop("secrets", ())
     return {
         "id": row.id,
         "name": row.name,
         **config,
         "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
-        "password": MASK if row.secret and not has else None,
-        "oauth": MASK if row.secret and has else None,
+        **{name: MASK if name in known else None for name in _SECRETS},
         "default": bool(row.is_default),
         "enabled": bool(row.enabled),
         "managed": bool(row.managed),
@@ -177,6 +175,14 @@ def shown_relay(row: Any) -> dict[str, Any]:
     }
 
 
+def _secrets_of(relay: NewRelay) -> dict[str, Any]:
+    """What of a relay must be encrypted, as far as it is set."""
+    found = {"password": relay.password, "oauth": msgspec.to_builtins(relay.oauth) if relay.oauth else None}
+    if relay.oauth and relay.oauth.access_token is None:
+        found["oauth"] = None
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _unless(condition: object, field: str, detail: str) -> FieldError | None:
     return None if condition else FieldError(field, detail)
 
@@ -185,7 +191,7 @@ def _no_control(field: str, text: str | None) -> FieldError | None:
     return _unless(
         text is None or (text.isprintable() and len(text) <= 4096),
         field,
-        "must not contain control characters",
+        "must have at most 4096 characters, none of them control characters",
     )
 
 
@@ -215,11 +221,12 @@ def _check_return_path(address: str | None) -> FieldError | None:
 
 
 def _check_ca(pem: str | None) -> FieldError | None:
-    return _unless(
-        pem is None or "-----BEGIN CERTIFICATE-----" in pem,
-        "ca_pem",
-        "must hold PEM certificates (-----BEGIN CERTIFICATE-----)",
-    )
+    try:
+        if pem is not None:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, TypeError, ValueError):
+        return FieldError("ca_pem", "must hold PEM certificates (-----BEGIN CERTIFICATE-----)")
+    return None
 
 
 def _check_timeouts(timeouts: RelayTimeouts | None) -> list[FieldError | None]:

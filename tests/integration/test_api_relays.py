@@ -99,6 +99,25 @@ class TestObject:
 
         assert (shown["password"], shown["oauth"]) == (None, "********")
 
+    @pytest.mark.parametrize(
+        ("given", "password", "oauth"),
+        [
+            ({"oauth": {"access_token": "t"}}, None, "********"),
+            ({"auth": "xoauth2", "password": "t"}, "********", None),
+            ({"password": "s", "oauth": {"access_token": "t"}}, "********", "********"),
+            ({"oauth": {}}, None, None),
+        ],
+    )
+    def test_each_secret_has_a_mask_of_its_own(
+        self, alice: Client, given: dict[str, Any], password: str | None, oauth: str | None
+    ) -> None:
+        """Null where it is unset, whatever the mechanism; and a shown one can be taken away."""
+        made = alice.post("/relays", {"name": "gm", "host": "smtp.acme.test", "username": "shop", **given}).json
+        bare = alice.patch(f"/relays/{made['id']}", {"password": None, "oauth": None}).json
+
+        assert (made["password"], made["oauth"]) == (password, oauth)
+        assert (bare["password"], bare["oauth"], bare["username"]) == (None, None, "shop")
+
     def test_defaults_are_those_of_the_contract(self, acme: dict[str, Any]) -> None:
         """Port 587, STARTTLS and the rest need not be said."""
         shown = {name: acme[name] for name in ("port", "tls", "verify", "max_connections", "auth", "rate", "verp")}
@@ -119,6 +138,11 @@ class TestObject:
             ({"timeouts": {"connect": 0}}, "timeouts.connect"),
             ({"password": "********"}, "password"),
             ({"name": "a/b"}, "name"),
+            ({"username": None}, "username"),
+            ({"username": None, "password": None, "oauth": {"access_token": "t"}}, "username"),
+            ({"username": ""}, "username"),
+            ({"ca_pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "ca_pem"),
+            ({"ca_pem": "ä"}, "ca_pem"),
         ],
     )
     def test_a_wrong_field_is_named(self, alice: Client, wrong: dict[str, Any], field: str) -> None:
