@@ -1,19 +1,23 @@
-"""What a newcomer sees: where the service is, that it is a sandbox, and the first message to copy and paste."""
+"""What a newcomer sees: the key, that it is a sandbox, and the first message to copy and paste."""
 
 import shlex
 
 from mailsvc.settings import Settings
 
-__all__ = ["banner"]
+__all__ = ["banner", "key_line"]
 
 
-def banner(settings: Settings, url: str, first_key: str | None) -> str:
-    """The text that ``mailsvc serve`` prints once when no relay is configured."""
+def key_line(settings: Settings, key: str) -> str:
+    """What is printed about the first key, at the start that made it."""
+    return f"\nYour API key (kept in {settings.data_dir.resolve() / 'api-key'}): {key}\n"
+
+
+def banner(settings: Settings, url: str) -> str:
+    """The text that ``mailsvc serve`` prints once when there is no relay."""
     key_file = settings.data_dir.resolve() / "api-key"
     body = '{"from": "you@example.org", "to": "ok@sandbox.test", "subject": "Hello", "text": "It works."}'
     bearer = f'"Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'
-    shown = f"\nYour API key (kept in {key_file}): {first_key}\n" if first_key else ""
-    return f"""{shown}
+    return f"""
 *** SANDBOX: no relay is configured, so mail goes to a test server on this machine and reaches nobody. ***
     To send for real: MAILSVC_RELAY_URL=smtp://user:password@host:587
 

@@ -1,8 +1,7 @@
 """The first steps of every start: data directory, keys, tables, the first app, and what the settings manage."""
 
-import os
 import secrets
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -15,20 +14,29 @@ from mailsvc.domain.signing import new_secret
 from mailsvc.outbox.consign import compact
 from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
 from mailsvc.outbox.webhookform import managed_webhook_values
+from mailsvc.service.secretfiles import keep_secret, kept_secret
 from mailsvc.settings import BadSetting, Settings, parse_relay_url
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
 from mailsvc.store.tables import api_key, app, relay, webhook
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["SANDBOX", "bootstrap", "first_app", "open_vault", "prepare_data_dir"]
+__all__ = ["SANDBOX", "Start", "bootstrap", "first_app", "open_vault", "prepare_data_dir"]
 
 SANDBOX = "sandbox"
 _KEY_FILE, _SECRET_FILE, _WEBHOOK_SECRET_FILE = "api-key", "secret-key", "webhook-secret"
 
 
-def bootstrap(settings: Settings) -> str | None:
-    """Make the service ready to start. Returns the first key if it was made just now.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What whoever starts the service should be told."""
+
+    new_key: str | None  # the first key, if it was made just now
+    is_sandbox: bool  # there is no relay but the sandbox's
+
+
+def bootstrap(settings: Settings) -> Start:
+    """Make the service ready to start; safe to call from many processes at once.
 
     Raises:
         BadSetting: the database can't be reached, or its tables are not those that this version needs.
@@ -39,16 +47,16 @@ def bootstrap(settings: Settings) -> str | None:
         _migrate(settings, database)
         vault = open_vault(settings)
         key, is_new = _first_key(settings)
-        with database.write() as connection:
+        with migrate.alone(database) as connection:
             app_id = first_app(connection, database.now())
             _keep_key(connection, app_id, key, database.now())
-            _manage_relay(connection, settings, vault, app_id, database.now())
+            is_sandbox = _manage_relay(connection, settings, vault, app_id, database.now())
             _manage_webhook(connection, settings, vault, app_id, database.now())
     except (SQLAlchemyError, OSError) as error:
         raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error)}.") from error
     finally:
         database.close()
-    return key if is_new else None
+    return Start(key if is_new else None, is_sandbox)
 
 
 def prepare_data_dir(settings: Settings) -> None:
@@ -64,7 +72,7 @@ def prepare_data_dir(settings: Settings) -> None:
 def open_vault(settings: Settings) -> Vault:
     """The vault with the keys of the settings, else with the one in the data directory (made if missing)."""
     return Vault(
-        settings.secret_key or _secret_file(settings.data_dir / _SECRET_FILE, lambda: secrets.token_urlsafe(48))[0]
+        settings.secret_key or kept_secret(settings.data_dir / _SECRET_FILE, lambda: secrets.token_urlsafe(48))[0]
     )
 
 
@@ -82,27 +90,9 @@ def _migrate(settings: Settings, database: Database) -> None:
 def _first_key(settings: Settings) -> tuple[str, bool]:
     path = settings.data_dir / _KEY_FILE
     if settings.api_key is None:
-        return _secret_file(path, lambda: "mk_" + secrets.token_urlsafe(32))
-    if not path.exists() or path.read_text("ascii").strip() != settings.api_key:
-        path.unlink(missing_ok=True)
-        _write_secret(path, settings.api_key)
+        return kept_secret(path, lambda: "mk_" + secrets.token_urlsafe(32))
+    keep_secret(path, settings.api_key)
     return settings.api_key, False
-
-
-def _secret_file(path: Path, make: Any) -> tuple[str, bool]:
-    if path.exists():
-        return path.read_text("ascii").strip(), False
-    secret = make()
-    _write_secret(path, secret)
-    return secret, True
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def first_app(connection: Connection, now: int) -> str:
@@ -128,8 +118,11 @@ def _keep_key(connection: Connection, app_id: str, key: str, now: int) -> None:
         connection.execute(insert(api_key).values(id=new_id("key"), app_id=app_id, digest=digest, **values))
 
 
-def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int) -> None:
-    """The relay of MAILSVC_RELAY_URL; without any relay, the sandbox's, which its server completes when it listens."""
+def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_id: str, now: int) -> bool:
+    """The relay of MAILSVC_RELAY_URL; without any relay, the sandbox's, which its server completes when it listens.
+
+    Returns whether there is only the sandbox's.
+    """
     if settings.relay_url is not None:
         wanted = NewRelay(
             **{
@@ -151,6 +144,7 @@ def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_
         connection.execute(
             update(relay).where(relay.c.app_id == app_id, relay.c.name == SANDBOX).values(enabled=False, updated_at=now)
         )
+    return others is None
 
 
 def _upsert_relay(connection: Connection, values: dict[str, Any], app_id: str, now: int) -> None:
@@ -185,7 +179,7 @@ def _manage_webhook(connection: Connection, settings: Settings, vault: Vault, ap
     secret = settings.webhook_secret
     if secret is None and found is None:
         # Whoever verifies the posts must be able to read it.
-        secret = _secret_file(settings.data_dir / _WEBHOOK_SECRET_FILE, new_secret)[0]
+        secret = kept_secret(settings.data_dir / _WEBHOOK_SECRET_FILE, new_secret)[0]
     values = managed_webhook_values(settings.webhook_url, secret, settings.targets, vault)
     if found is None:
         connection.execute(

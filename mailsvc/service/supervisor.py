@@ -5,15 +5,16 @@ that died. It loads the program once, and opens nothing: its children share that
 """
 
 import gc
+import json
 import os
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc import clock
 from mailsvc.service.offspring import (
     DRAIN_SECONDS,
     WorkerProcess,
@@ -35,19 +36,17 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     preparing = _Preparation(settings)
     from mailsvc.service.roles import run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
-    first_key = preparing.join()
+    start = preparing.join()
     work = tuple(role for role in roles if role != "api")
-    if "api" not in roles:
-        log.info("ready", extra=facts(roles=",".join(work)))
-        return_large_memory()
-        collect_seldom()
-        run_worker(settings, work)
-        return 0
-    _check_port(settings)
+    if "api" in roles:
+        _check_port(settings)
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
-    worker = WorkerProcess(partial(run_worker, settings, work)) if work else None
-    _serve_api(settings, worker, first_key)
+    worker = WorkerProcess(partial(run_worker, settings, work))
+    if "api" in roles:
+        _serve_api(settings, worker if work else None, start)
+    else:
+        _only_work(worker, settings, work, start)
     return 0
 
 
@@ -63,21 +62,22 @@ class _Preparation:
         os.close(writer)
         self._reader = reader
 
-    def join(self) -> str | None:
-        """A newly made first key. Raises BadSetting where the start failed."""
+    def join(self) -> dict[str, Any]:
+        """The members of bootstrap's ``Start``. Raises BadSetting where the start failed."""
         with os.fdopen(self._reader, "rb") as pipe:
             said = pipe.read().decode()
         _, status = os.waitpid(self._child, 0)
         if os.waitstatus_to_exitcode(status) != 0:
             raise BadSetting(said or "The start failed before it could say why.")
-        return said or None
+        start: dict[str, Any] = json.loads(said)
+        return start
 
 
 def _bootstrap_child(settings: Settings, writer: int) -> int:
     try:
         from mailsvc.service.bootstrap import bootstrap  # noqa: PLC0415 - see above
 
-        said, code = bootstrap(settings) or "", 0
+        said, code = json.dumps(asdict(bootstrap(settings))), 0
     except BadSetting as error:
         said, code = str(error), 1
     except Exception as error:  # noqa: BLE001 - the parent must be told, whatever it is
@@ -100,7 +100,23 @@ def _check_port(settings: Settings) -> None:
             raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {error.strerror}.") from error
 
 
-def _serve_api(settings: Settings, worker: WorkerProcess | None, first_key: str | None) -> None:
+def _only_work(worker: WorkerProcess, settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
+    stopping = threading.Event()
+
+    def interrupted(*_: object) -> None:
+        worker.stop()
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
+    worker.start()
+    log.info("ready", extra=facts(roles=",".join(roles)))
+    _tell_key(settings, start)
+    stopping.wait()
+    worker.join()
+
+
+def _serve_api(settings: Settings, worker: WorkerProcess | None, start: dict[str, Any]) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415 - processes without the API have no use for it
     from granian.log import LogLevels  # noqa: PLC0415
 
@@ -140,7 +156,7 @@ def _serve_api(settings: Settings, worker: WorkerProcess | None, first_key: str 
             forked.wait(0.01)
         if worker is not None:
             worker.start()
-        _announce_ready(settings, first_key)
+        _announce_ready(settings, start)
 
     forked = threading.Event()  # never set: only a way to rest
     server.on_startup(started)
@@ -159,18 +175,29 @@ def _load_app(settings: Settings) -> Any:
     return make_app(settings).wsgi_app
 
 
-def _announce_ready(settings: Settings, first_key: str | None) -> None:
+def _announce_ready(settings: Settings, start: dict[str, Any]) -> None:
     url = f"http://{settings.bind}"
-    deadline = clock.monotonic() + 60
     pause = threading.Event()
-    while clock.monotonic() < deadline and not _is_ready(settings):
+    while not _is_ready(settings):
         pause.wait(0.05)
     log.info("ready", extra=facts(url=url))
-    if settings.relay_url is None:
+    _tell_key(settings, start)
+    if start["is_sandbox"]:
         from mailsvc.service.banner import banner  # noqa: PLC0415
 
-        sys.stderr.write(banner(settings, url, first_key))
-        sys.stderr.flush()
+        _tell(banner(settings, url))
+
+
+def _tell_key(settings: Settings, start: dict[str, Any]) -> None:
+    if start["new_key"] is not None:
+        from mailsvc.service.banner import key_line  # noqa: PLC0415
+
+        _tell(key_line(settings, start["new_key"]))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def _is_ready(settings: Settings) -> bool:

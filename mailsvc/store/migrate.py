@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from mailsvc.store.database import Database
 
-__all__ = ["HEAD", "current", "upgrade"]
+__all__ = ["HEAD", "alone", "current", "upgrade"]
 
 HEAD = "0001"
 _VERSIONS = "mailsvc_alembic_version"
@@ -24,7 +24,7 @@ def current(database: Database) -> str | None:
 
 def upgrade(database: Database) -> str:
     """Apply what is missing. Returns the version that is now in force; safe to call from many processes at once."""
-    with _alone(database) as connection:
+    with alone(database) as connection:
         if _version(connection) != HEAD:
             _run_alembic(connection)
         return _version(connection) or HEAD
@@ -53,7 +53,8 @@ def _scripts() -> Path:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[Connection]:
+def alone(database: Database) -> Iterator[Connection]:
+    """A transaction that no other process's start overlaps with."""
     if database.dialect == "sqlite":
         lock = os.open(
             f"{database.url.database}.migrate",

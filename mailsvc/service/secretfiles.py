@@ -1,0 +1,73 @@
+"""Secrets that a start makes and keeps in the data directory: whole or not at all, and the first one made wins."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mailsvc.settings import BadSetting
+
+__all__ = ["keep_secret", "kept_secret"]
+
+
+def kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
+    """The secret in the file, made now if there is no file; and whether it was made now.
+
+    Raises:
+        BadSetting: the file can't be read or written, or is empty.
+    """
+    if path.exists():
+        return _read(path), False
+    secret = make()
+    try:
+        draft = _draft(path, secret)
+        try:
+            os.link(draft, path)  # fails where another process was quicker
+        except FileExistsError:
+            return _read(path), False
+        finally:
+            draft.unlink()
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise BadSetting(f"{path} can't be written: {error.strerror}.") from error
+    return secret, True
+
+
+def keep_secret(path: Path, secret: str) -> None:
+    """Let the file hold this secret, whatever it held. Raises BadSetting where it can't be written."""
+    try:
+        _draft(path, secret).replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise BadSetting(f"{path} can't be written: {error.strerror}.") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        secret = path.read_text("ascii").strip()
+    except OSError as error:
+        raise BadSetting(f"{path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise BadSetting(f"{path} does not hold what mailsvc wrote there: restore it.") from None
+    if not secret:
+        raise BadSetting(f"{path} is empty: restore it, or remove it to have a new one made.")
+    return secret
+
+
+def _draft(path: Path, secret: str) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)  # of a process of this number that was killed
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def _sync_directory(path: Path) -> None:
+    # What is encrypted with a key may outlive a power loss only together with the key.
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,170 @@
+"""Starting and stopping: what is told, to whom, and that every process may start at any time."""
+
+import os
+import signal
+import socketserver
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import func, select
+
+from mailsvc.service.bootstrap import bootstrap
+from mailsvc.service.secretfiles import kept_secret
+from mailsvc.settings import BadSetting, Settings
+from mailsvc.store.database import Database
+from mailsvc.store.tables import api_key, app, relay, webhook
+from tests.support.service import Service
+
+RunService = Callable[..., Service]
+RELAY = "smtp://user:password@127.0.0.1:9"
+
+
+def test_a_sandbox_is_told_only_where_mail_goes_there(run_service: RunService) -> None:
+    """Also a relay that was added by the API is a relay; and the key is shown by the start that made it."""
+    service = run_service()
+    told = wait_for_log(service, "Send a first message")
+    with service.client() as client:
+        client.post("/v1/relays", json={"name": "real", "host": "127.0.0.1", "port": 9}).raise_for_status()
+    service.terminate()
+    service.log_path.write_text("")
+    service.start()
+    again = wait_for_log(service, '"ready"')
+    time.sleep(0.3)
+
+    assert (service.api_key in told, "SANDBOX" in told) == (True, True)
+    assert (service.api_key in again, "SANDBOX" in service.log()) == (False, False)
+
+
+def test_the_first_key_is_shown_with_a_relay_too(run_service: RunService) -> None:
+    """Whoever starts with a relay needs a key as much as a newcomer."""
+    service = run_service(relay_url=RELAY)
+
+    assert service.api_key in wait_for_log(service, "Your API key")
+    assert "SANDBOX" not in service.log()
+
+
+@pytest.mark.parametrize("roles", [None, "deliver"])
+def test_a_second_signal_does_not_wait_for_a_relay_that_hangs(
+    run_service: RunService, hanging: "HangingRelay", roles: str | None
+) -> None:
+    """The first lets the transaction under way finish; the second ends all at once, with or without the API."""
+    service = run_service(roles=roles and "api", relay_url=hanging.url)
+    working = service
+    if roles:
+        working = run_service(start=False, roles=roles, relay_url=hanging.url).start(wait=False)
+        wait_for_log(working, '"ready"')
+    with service.client() as client:
+        client.post("/v1/messages", json={"from": "a@app.test", "to": "b@c.test", "text": "x"}).raise_for_status()
+    assert hanging.reached.wait(20), working.log()
+    everybody, began = working.processes(), time.monotonic()
+    assert working.first is not None
+    working.first.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    assert working.first.poll() is None
+    working.first.send_signal(signal.SIGTERM)
+    working.first.wait(5)
+    _, alive = psutil.wait_procs(everybody, timeout=5)
+
+    assert (alive, time.monotonic() - began < 4) == ([], True)
+
+
+class HangingRelay(socketserver.ThreadingTCPServer):
+    """Takes everything up to the final dot, and never answers that."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Hang)
+        self.url = f"smtp://127.0.0.1:{self.server_address[1]}?tls=none"
+        self.reached = threading.Event()
+        self.over = threading.Event()
+
+
+class _Hang(socketserver.StreamRequestHandler):
+    server: HangingRelay
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 hello\r\n")
+        for line in self.rfile:
+            if line.startswith(b"DATA"):
+                self.wfile.write(b"354 go on\r\n")
+                while self.rfile.readline() not in (b".\r\n", b""):
+                    pass
+                self.server.reached.set()
+                self.server.over.wait(60)
+                return
+            self.wfile.write(b"250 fine\r\n")
+
+
+@pytest.fixture
+def hanging() -> Iterator[HangingRelay]:
+    with HangingRelay() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.over.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_many_first_starts_at_once_make_one_of_everything(
+    tmp_path: Path, request: pytest.FixtureRequest, database: str
+) -> None:
+    """Hosts of a cluster are started together."""
+    url = request.getfixturevalue("postgres").fresh_database() if database == "postgresql" else ""
+    settings = Settings(
+        data_dir=tmp_path / "data", database_url=url, relay_url=RELAY, webhook_url="http://127.0.0.1:9/hook"
+    )
+    with ThreadPoolExecutor(6) as pool:
+        keys = [start.new_key for start in pool.map(lambda _: bootstrap(settings), range(6))]
+    store = Database(settings.database, pool_size=1)
+    with store.read() as connection:
+        counts = [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (app, api_key, relay, webhook)
+        ]
+    store.close()
+
+    assert (counts, sum(key is not None for key in keys)) == ([1, 1, 1, 1], 1)
+
+
+def test_a_secret_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash while it is written must not leave an empty file, which no later start could use."""
+    path = tmp_path / "api-key"
+
+    def crash(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", crash)
+    with pytest.raises(KeyboardInterrupt):
+        kept_secret(path, lambda: "first")
+    monkeypatch.undo()
+
+    assert (kept_secret(path, lambda: "second"), kept_secret(path, lambda: "third")) == (
+        ("second", True),
+        ("second", False),
+    )
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("second\n", 0o600)
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "is empty"), (b"\xff\n", "restore it")])
+def test_a_damaged_secret_is_told(tmp_path: Path, content: bytes, said: str) -> None:
+    """It names the file, not the database."""
+    settings = Settings(data_dir=tmp_path)
+    (tmp_path / "secret-key").write_bytes(content)
+
+    with pytest.raises(BadSetting, match=f"secret-key.*{said}"):
+        bootstrap(settings)
+
+
+def wait_for_log(service: Service, text: str) -> str:
+    deadline = time.monotonic() + 20
+    while text not in service.log():
+        assert time.monotonic() < deadline, service.log()
+        time.sleep(0.05)
+    return service.log()
