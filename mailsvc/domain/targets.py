@@ -30,6 +30,7 @@ _REFUSED = tuple(
         "192.88.99.0/24",
         "240.0.0.0/4",
         "::/8",
+        "3fff::/20",
         "64:ff9b:1::/48",
         "fec0::/10",
         "5f00::/16",
@@ -54,6 +55,8 @@ def check_url(url: str, policy: TargetPolicy) -> str:
         port = parts.port
     except ValueError:
         raise ValueError("is not a URL such as https://app.example/mail-events") from None
+    if port == 0:
+        raise ValueError("must not name port 0")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must begin with https:// or http:// and name a host")
     if parts.username is not None or parts.password is not None:
