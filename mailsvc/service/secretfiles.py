@@ -1,6 +1,7 @@
 """Secrets that a start makes and keeps in the data directory: whole or not at all, and the first one made wins."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,14 +55,12 @@ def _read(path: Path) -> str:
 
 
 def _draft(path: Path, secret: str) -> Path:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)  # of a process of this number that was killed
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret + "\n")
         file.flush()
         os.fsync(file.fileno())
-    return draft
+    return Path(draft)
 
 
 def _sync_directory(path: Path) -> None:
