@@ -238,7 +238,7 @@ def _expiry(given: str | None, was: str | None) -> tuple[int | None, list[FieldE
     try:
         expires_at = clock.parse_rfc3339(given)
     except ValueError as error:
-        return None, [FieldError("expires_at", str(error))]
+        return None, [FieldError("expires_at", f"is {error}")]
     if expires_at <= clock.now() and given != was:
         return None, [FieldError("expires_at", "must be in the future; to end a key now, delete it")]
     return expires_at, []

@@ -138,8 +138,11 @@ def _show(figures: dict[str, float], groups: list[dict[str, Any]], attempts: lis
 
 def _show_troubles(relays: list[dict[str, Any]]) -> None:
     for relay in relays:
-        state = relay["status"].replace("_", " ") if relay["enabled"] else "disabled"
-        until = f", tried again at {moment(relay['retry_at'])}" if relay["retry_at"] else ""
+        if not relay["enabled"]:
+            click.echo(f"\nRelay {relay['name']} is disabled")
+            continue
+        state = relay["status"].replace("_", " ")
+        until = f", tried again at {moment(relay['retry_at'])}" if relay["status"] == "backing_off" else ""
         reason = f": {one_line(relay['status_reason'])}" if relay["status_reason"] else ""
         click.echo(f"\nRelay {relay['name']} is {state}{until}{reason}")
 

@@ -22,12 +22,13 @@ _LATER = ("ingest", "submission")  # roles of the contract that have nothing to 
     "--roles",
     help=f"What this process does, separated by commas (default: all of {','.join(ROLES)}).",
 )
-def command(bind: str | None, roles: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Log JSON for machines (MAILSVC_LOG_FORMAT=json).")
+def command(bind: str | None, roles: str | None, as_json: bool) -> None:
     """Run the service: API, delivery, webhooks and upkeep."""
     settings = settings_module.load()
     if bind is not None:
         settings = settings_module.checked(replace(settings, bind=bind))
-    telemetry.set_up(settings.log_format, settings.log_level)
+    telemetry.set_up("json" if as_json else settings.log_format, settings.log_level)
     sys.exit(serve(settings, _chosen(roles)))
 
 

@@ -38,13 +38,12 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
 
     start = preparing.join()
     work = tuple(role for role in roles if role != "api")
-    if "api" in roles:
-        _check_port(settings)
+    address = _free_address(settings) if "api" in roles else ""
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
     worker = WorkerProcess(partial(run_worker, settings, work))
     if "api" in roles:
-        _serve_api(settings, worker if work else None, start)
+        _serve_api(settings, address, worker if work else None, start)
     else:
         _only_work(worker, settings, work, start)
     return 0
@@ -87,17 +86,32 @@ def _bootstrap_child(settings: Settings, writer: int) -> int:
     return code
 
 
-def _check_port(settings: Settings) -> None:
-    """Granian shares ports (SO_REUSEPORT); two services on one port would split the requests between them."""
+def _free_address(settings: Settings) -> str:
+    """The address that MAILSVC_BIND means, where nobody listens yet.
+
+    Granian shares ports (SO_REUSEPORT); two services on one port would split the requests between them.
+    """
+    try:
+        return _bound_once(settings.host, settings.port)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {reason}.") from error
+
+
+def _bound_once(host: str, port: int) -> str:
     import socket  # noqa: PLC0415
 
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {error.strerror}.") from error
+    failure = OSError(f"{host} has no address")
+    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                failure = error
+            else:
+                return str(address[0])
+    raise failure
 
 
 def _only_work(worker: WorkerProcess, settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
@@ -116,7 +130,7 @@ def _only_work(worker: WorkerProcess, settings: Settings, roles: tuple[str, ...]
     worker.join()
 
 
-def _serve_api(settings: Settings, worker: WorkerProcess | None, start: dict[str, Any]) -> None:
+def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, start: dict[str, Any]) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415 - processes without the API have no use for it
     from granian.log import LogLevels  # noqa: PLC0415
 
@@ -124,7 +138,7 @@ def _serve_api(settings: Settings, worker: WorkerProcess | None, start: dict[str
 
     server: Any = ApiServer(
         "mailsvc",
-        address=settings.host,
+        address=address,
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,

@@ -19,6 +19,7 @@ from mailsvc.service.secretfiles import kept_secret
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.store.database import Database
 from mailsvc.store.tables import api_key, app, relay, webhook
+from tests.support.postgres import free_port
 from tests.support.service import Service
 
 RunService = Callable[..., Service]
@@ -39,6 +40,14 @@ def test_a_sandbox_is_told_only_where_mail_goes_there(run_service: RunService) -
 
     assert (service.api_key in told, "SANDBOX" in told) == (True, True)
     assert (service.api_key in again, "SANDBOX" in service.log()) == (False, False)
+
+
+def test_a_name_may_be_bound(run_service: RunService) -> None:
+    """localhost is an address as good as its number."""
+    port = free_port()
+    service = run_service(port=port, bind=f"localhost:{port}")
+
+    assert f"http://localhost:{port}" in wait_for_log(service, '"ready"')
 
 
 def test_the_first_key_is_shown_with_a_relay_too(run_service: RunService) -> None:
