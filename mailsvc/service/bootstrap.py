@@ -181,19 +181,21 @@ def _manage_webhook(connection: Connection, settings: Settings, vault: Vault, ap
         # Whoever verifies the posts must be able to read it.
         secret = kept_secret(settings.data_dir / _WEBHOOK_SECRET_FILE, new_secret)[0]
     values = managed_webhook_values(settings.webhook_url, secret, settings.targets, vault)
+    values["events"] = compact(["*"])
     if found is None:
         connection.execute(
             insert(webhook).values(
                 id=new_id("whk"),
                 app_id=app_id,
                 managed=True,
-                events=compact(["*"]),
                 created_at=now,
                 updated_at=now,
                 **values,
             )
         )
-    elif found.url != values["url"] or not found.enabled or not _has_secret(found, settings.webhook_secret, vault):
+    elif (found.url, found.events, bool(found.enabled)) != (values["url"], values["events"], True) or not _has_secret(
+        found, settings.webhook_secret, vault
+    ):
         connection.execute(update(webhook).where(webhook.c.id == found.id).values(updated_at=now, **values))
 
 

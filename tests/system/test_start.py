@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from mailsvc.service.bootstrap import bootstrap
 from mailsvc.service.secretfiles import kept_secret
@@ -140,6 +140,24 @@ def test_many_first_starts_at_once_make_one_of_everything(
     store.close()
 
     assert (counts, sum(key is not None for key in keys)) == ([1, 1, 1, 1], 1)
+
+
+def test_what_settings_made_follows_them_at_each_start(tmp_path: Path) -> None:
+    """Whatever was changed in between; a manual pause stays."""
+    settings = Settings(data_dir=tmp_path, relay_url=RELAY, webhook_url="http://127.0.0.1:9/hook")
+    bootstrap(settings)
+    store = Database(settings.database, pool_size=1)
+    with store.write() as connection:
+        connection.execute(update(relay).values(enabled=False, is_default=False, paused=True))
+        connection.execute(update(webhook).values(enabled=False, events='["message.sent"]', url="http://x.test/"))
+    bootstrap(settings)
+    with store.read() as connection:
+        account = connection.execute(select(relay)).one()
+        endpoint = connection.execute(select(webhook)).one()
+    store.close()
+
+    assert (account.name, account.enabled, account.is_default, account.paused) == ("default", True, True, True)
+    assert (endpoint.url, endpoint.enabled, endpoint.events) == (settings.webhook_url, True, '["*"]')
 
 
 def test_a_secret_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
