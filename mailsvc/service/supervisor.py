@@ -54,8 +54,9 @@ class _Preparation:
 
     def __init__(self, settings: Settings) -> None:
         reader, writer = os.pipe()
-        self._child = os.fork()
+        parent, self._child = os.getpid(), os.fork()
         if self._child == 0:
+            die_with_parent(parent)
             os.close(reader)
             os._exit(_bootstrap_child(settings, writer))
         os.close(writer)

@@ -1,5 +1,6 @@
 """Starting and stopping: what is told, to whom, and that every process may start at any time."""
 
+import fcntl
 import os
 import signal
 import socketserver
@@ -56,6 +57,31 @@ def test_the_first_key_is_shown_with_a_relay_too(run_service: RunService) -> Non
 
     assert service.api_key in wait_for_log(service, "Your API key")
     assert "SANDBOX" not in service.log()
+
+
+def test_a_stop_while_it_prepares_leaves_nobody_behind(run_service: RunService, own_host_is_busy: None) -> None:
+    """Not even the process that brings the tables up."""
+    service = run_service(start=False).start(wait=False)
+    deadline = time.monotonic() + 20
+    while len(service.processes()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    everybody = service.processes()
+    assert service.first is not None
+    service.first.send_signal(signal.SIGTERM)
+    service.first.wait(5)
+    _, alive = psutil.wait_procs(everybody, timeout=2)
+
+    assert alive == []
+
+
+@pytest.fixture
+def own_host_is_busy(tmp_path: Path) -> Iterator[None]:
+    """Somebody else migrates the database of the service, and takes a while."""
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / "mailsvc.db.migrate").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.mark.parametrize("roles", [None, "deliver"])
