@@ -18,6 +18,7 @@ __all__ = [
     "collect_seldom",
     "die_with_parent",
     "name_process",
+    "on_stop",
     "return_large_memory",
 ]
 
@@ -26,6 +27,31 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 LONG_LIFE = 60.0
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def on_stop(react: Callable[[], None]) -> None:
+    """Call it, in a thread of its own, at every SIGTERM and SIGINT from now on; to be asked before other threads start.
+
+    Python runs handlers in the main thread, which misses a signal that comes just before it begins to wait for a lock.
+    And a child would inherit handlers: what was sent to it before it has its own would be handled by ours, in vain.
+    So children end by these signals until they say otherwise.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    os.register_at_fork(after_in_child=_hear)
+
+    def listen() -> None:
+        while True:
+            signal.sigwait(_STOPPING)
+            react()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+
+
+def _hear() -> None:
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def die_with_parent(parent: int) -> None:
@@ -137,8 +163,6 @@ def _be_worker(parent: int, work: Callable[[], None]) -> None:
     """Never returns: the parent's own way out is not this process's."""
     code = 1
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         die_with_parent(parent)
         os.closerange(3, 65536)  # the API's listening socket above all
         name_process("mailsvc-worker")

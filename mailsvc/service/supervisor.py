@@ -7,7 +7,6 @@ that died. It loads the program once, and opens nothing: its children share that
 import gc
 import json
 import os
-import signal
 import sys
 import threading
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from mailsvc.service.offspring import (
     collect_seldom,
     die_with_parent,
     name_process,
+    on_stop,
     return_large_memory,
 )
 from mailsvc.settings import BadSetting, Settings
@@ -118,12 +118,11 @@ def _bound_once(host: str, port: int) -> str:
 def _only_work(worker: WorkerProcess, settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
     stopping = threading.Event()
 
-    def interrupted(*_: object) -> None:
+    def interrupted() -> None:
         worker.stop()
         stopping.set()
 
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGINT, interrupted)
+    on_stop(interrupted)
     worker.start()
     log.info("ready", extra=facts(roles=",".join(roles)))
     _tell_key(settings, start)
@@ -151,7 +150,7 @@ def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, s
         workers_kill_timeout=DRAIN_SECONDS,
     )
 
-    def interrupted(*_: object) -> None:
+    def interrupted() -> None:
         if server.interrupt_signal:
             for child in server.wrks:
                 child.kill()
@@ -160,8 +159,7 @@ def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, s
         server.signal_handler_interrupt()
 
     def started() -> None:
-        signal.signal(signal.SIGTERM, interrupted)
-        signal.signal(signal.SIGINT, interrupted)
+        on_stop(interrupted)
         threading.Thread(target=after_fork, daemon=True).start()
 
     def after_fork() -> None:

@@ -75,6 +75,18 @@ def test_a_stop_while_it_prepares_leaves_nobody_behind(run_service: RunService, 
     assert alive == []
 
 
+def test_a_stop_just_when_the_api_begins_is_heard(run_service: RunService) -> None:
+    """A signal in its first moments is not swallowed, to be followed by ten seconds of waiting."""
+    service = run_service(start=False).start(wait=False)
+    assert service.first is not None
+    first, deadline = psutil.Process(service.first.pid), time.monotonic() + 20
+    while not any(child.name() == "mailsvc-api" for child in first.children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+    assert service.terminate(seconds=5) == 0
+
+
 @pytest.fixture
 def own_host_is_busy(tmp_path: Path) -> Iterator[None]:
     """Somebody else migrates the database of the service, and takes a while."""
