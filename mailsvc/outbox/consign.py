@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from mailsvc import clock
-from mailsvc.domain.address import Mailbox
 from mailsvc.domain.draft import Attachment, Prepared, Recipient
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
