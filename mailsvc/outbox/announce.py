@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,8 +17,7 @@ from mailsvc.store.tables import event, webhook, webhook_delivery
 __all__ = ["News", "announce", "enqueue_for_webhooks", "prepare_news"]
 
 
-@dataclass(slots=True)
-class News:
+class News(msgspec.Struct, gc=False):
     """Something to be told to an application."""
 
     app_id: str
@@ -28,7 +26,7 @@ class News:
     message_id: str | None = None
     delivery_id: str | None = None
     sequence: int | None = None  # given where it is known to be the first, else counted up
-    id: str = field(default_factory=lambda: new_id("evt"))
+    id: str = msgspec.field(default_factory=lambda: new_id("evt"))
 
 
 _encode = msgspec.json.Encoder().encode

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, bindparam, select, tuple_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from mailsvc.domain.errors import FieldError, Invalid, Problem, Unavailable
 from mailsvc.outbox.announce import prepare_news
 from mailsvc.outbox.consign import Consignment
-from mailsvc.store.bulk import Statement, carry_out, insertion
+from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion, listed
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
 from mailsvc.store.tables import body, delivery, idempotency, message, suppression
 from mailsvc.telemetry import facts, log, meter
@@ -263,11 +264,10 @@ def _suppress(connection: Connection, consignments: list[Consignment], now: int)
     """Apply the suppression list: an entry with a tag covers only messages with that tag."""
     for app_id in {c.app_id for c in consignments}:
         mine = [c for c in consignments if c.app_id == app_id]
-        addresses = list({row["recipient"].lower() for c in mine for row in c.deliveries})
+        addresses = {row["recipient"].lower() for c in mine for row in c.deliveries}
         found: dict[str, set[str]] = {}
-        for start in range(0, len(addresses), 5000):
-            for row in connection.execute(_LISTED, {"app": app_id, "addresses": addresses[start : start + 5000]}):
-                found.setdefault(row.address, set()).add(row.tag)
+        for entry in _ENTRIES.read(connection, app=app_id, addresses=listed(addresses)):
+            found.setdefault(entry.address, set()).add(entry.tag)
         if not found:
             continue
         for consignment in mine:
@@ -275,6 +275,14 @@ def _suppress(connection: Connection, consignments: list[Consignment], now: int)
             consignment.suppress({address for address, scopes in found.items() if scopes & tags}, now)
 
 
-_LISTED = select(suppression.c.address, suppression.c.tag).where(
-    suppression.c.app_id == bindparam("app"), suppression.c.address.in_(bindparam("addresses", expanding=True))
+class _Entry(msgspec.Struct, array_like=True, gc=False):
+    address: str
+    tag: str
+
+
+_ENTRIES = Document(
+    select(suppression.c.address, suppression.c.tag).where(
+        suppression.c.app_id == bindparam("app"), among(suppression.c.address, "addresses")
+    ),
+    _Entry,
 )

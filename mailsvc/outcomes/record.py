@@ -72,7 +72,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """A delivery as it stands, with what its events say of its message."""
 
     id: str
-    status: str
+    status: Status
     lease_token: int
     attempts: int
     recipient: str
@@ -147,9 +147,9 @@ def _steps(findings: Sequence[Finding], rows: dict[str, _Row], now: int) -> list
             continue
         if finding.lease_token is not None and finding.lease_token != row.lease_token:
             continue  # its lease had run out, and somebody else holds it or has finished it
-        if finding.lease_token is None and row.status == Status.SENDING:
+        if finding.lease_token is None and row.status is Status.SENDING:
             continue  # it may be on its way at this moment: only the holder of the claim knows what becomes of it
-        status = follow(Status(row.status), finding.change)
+        status = follow(row.status, finding.change)
         if status is None:
             continue
         taken.add(finding.delivery_id)
@@ -214,8 +214,8 @@ def _news(finding: Finding, row: _Row, status: Status, attempts: int) -> News | 
         "recipient": row.recipient,
         "status": status.value,
         "attempt": attempts,
-        "tags": _decode(row.tags),
-        "metadata": _decode(row.metadata),
+        "tags": msgspec.Raw(row.tags),
+        "metadata": msgspec.Raw(row.metadata),
     }
     if finding.tried:
         data["smtp"] = finding.tried.smtp()
@@ -228,7 +228,7 @@ def _news(finding: Finding, row: _Row, status: Status, attempts: int) -> News | 
     return News(row.app_id, event_type, data, row.message_id, row.id)
 
 
-def _is_worth_telling(finding: Finding, row: Any) -> bool:
+def _is_worth_telling(finding: Finding, row: _Row) -> bool:
     """A deferral is told when it is the first, and when its reason is another one than before."""
     if row.last_smtp is None or finding.tried is None:
         return True
