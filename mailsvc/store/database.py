@@ -26,8 +26,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout = 10000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    # 32 MiB: what is written several times within a second, as a delivery is, goes to the database file once.
-    "PRAGMA wal_autocheckpoint = 8000",
+    "PRAGMA wal_autocheckpoint = 2000",
     "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
 )
