@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from sqlalchemy import func, select
 
 from mailsvc import clock
-from mailsvc.domain.errors import Conflict, RateLimited, Unavailable
+from mailsvc.domain.errors import RateLimited, Unavailable
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery
+from mailsvc.store.waiting import WouldBlock
 
 __all__ = ["Admission"]
 
@@ -19,7 +20,6 @@ LARGE_REQUEST = 1024 * 1024
 LARGE_AT_ONCE = 2
 LOOK_EVERY = 1.0  # seconds
 LARGE_PATIENCE = 10.0  # seconds that a large request waits for its turn
-TURN_SECONDS = 2.0  # how long a second use of an idempotency key waits for the first
 
 
 class Admission:
@@ -33,17 +33,35 @@ class Admission:
         self._lock = threading.Lock()
         self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
         self._rates: dict[str, float] = {}
-        self._in_flight: dict[tuple[str, str], threading.Event] = {}
 
-    def check(self, key_id: str, messages: int = 1) -> None:
+    def check(self, key_id: str) -> None:
         """Raises Unavailable or RateLimited, with the seconds after which it is worth another try."""
-        self._check_rate(key_id, messages)
-        now = clock.monotonic()
-        if now - self._looked_at > LOOK_EVERY:
+        self.spend(key_id, 0)
+        now, before = clock.monotonic(), self._looked_at
+        if now - before > LOOK_EVERY:
             self._looked_at = now
-            self._refusal = self._look()
+            try:
+                self._refusal = self._look()
+            except WouldBlock:
+                self._looked_at = before
+                raise
         if self._refusal:
             raise Unavailable(self._refusal, retry_after=10)
+
+    def spend(self, key_id: str, messages: int) -> None:
+        """Count messages that are taken; raises RateLimited where those before were too many already."""
+        rate = self._settings.rate_per_key
+        if rate is None:
+            return
+        now = clock.monotonic()
+        with self._lock:
+            free_at = max(self._rates.get(key_id, 0.0), now - 1)  # a second's worth may come at once
+            if free_at > now:
+                raise RateLimited(
+                    "more messages than MAILSVC_RATE_PER_KEY allows",
+                    retry_after=max(1, round(free_at - now)),
+                )
+            self._rates[key_id] = free_at + messages / rate
 
     def _look(self) -> str | None:
         settings = self._settings
@@ -59,20 +77,6 @@ class Admission:
                 return "the queue is full (MAILSVC_MAX_QUEUE); nothing was stored"
         return None
 
-    def _check_rate(self, key_id: str, messages: int) -> None:
-        rate = self._settings.rate_per_key
-        if rate is None:
-            return
-        now = clock.monotonic()
-        with self._lock:
-            free_at = max(self._rates.get(key_id, 0.0), now - 1)  # a second's worth may come at once
-            if free_at > now:
-                raise RateLimited(
-                    "more messages than MAILSVC_RATE_PER_KEY allows",
-                    retry_after=max(1, round(free_at - now)),
-                )
-            self._rates[key_id] = free_at + messages / rate
-
     @contextmanager
     def room_for(self, content_length: int | None) -> Iterator[None]:
         """Only a few large requests are read and built at the same time, so that memory stays flat."""
@@ -85,28 +89,3 @@ class Admission:
             yield
         finally:
             self._large.release()
-
-    @contextmanager
-    def turn(self, app_id: str, key: str | None) -> Iterator[None]:
-        """One request at a time for each idempotency key; raises Conflict when the first takes too long."""
-        if key is None:
-            yield
-            return
-        while True:
-            with self._lock:
-                first = self._in_flight.get((app_id, key))
-                if first is None:
-                    mine = self._in_flight[app_id, key] = threading.Event()
-                    break
-            if not first.wait(TURN_SECONDS):
-                raise Conflict(
-                    "a request with this Idempotency-Key is still being handled",
-                    code="idempotency_in_flight",
-                    retry_after=1,
-                )
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._in_flight[app_id, key]
-            mine.set()

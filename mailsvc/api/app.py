@@ -1,9 +1,11 @@
 """The Flask application: puts the resources together, gives every answer its request id."""
 
 import re
+from typing import Any
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
 from mailsvc.api import (
@@ -20,12 +22,13 @@ from mailsvc.api import (
     suppressions,
     webhooks,
 )
+from mailsvc.api.promise import Promised
 from mailsvc.api.services import EXTENSION, Services
 from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.telemetry import meter
 
-__all__ = ["create_app", "routed"]
+__all__ = ["Api", "create_app", "routed"]
 
 _RESOURCES = (health, metrics, docs, messages, archive, steering, events, relays, webhooks, suppressions, keys)
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -42,7 +45,37 @@ class _Json(DefaultJSONProvider):
     ensure_ascii = False
 
 
-def create_app(services: Services) -> Flask:
+class Api(Flask):
+    """Flask, whose views may promise their answer."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """What the view returns; a promise is waited for."""
+        found: Any = super().dispatch_request()
+        return found.wait() if isinstance(found, Promised) else found
+
+    def respond_here(self, environ: dict[str, Any]) -> Response:
+        """The response to a request of PEP 3333, whatever happens."""
+        with self.request_context(environ):
+            try:
+                return self.full_dispatch_request()
+            except Exception as error:  # noqa: BLE001 - everybody gets an answer
+                return self.handle_exception(error)
+
+    async def respond(self, environ: dict[str, Any]) -> Response:
+        """The same in an event loop, which goes on while a promise is awaited; WouldBlock passes through."""
+        with self.request_context(environ):
+            try:
+                found: Any = self.preprocess_request()
+                if found is None:
+                    found = super().dispatch_request()
+                if isinstance(found, Promised):
+                    found = await found
+            except Exception as error:  # noqa: BLE001 - as above
+                found = self.handle_user_exception(error)
+            return self.finalize_request(found)
+
+
+def create_app(services: Services) -> Api:
     """The API for these services."""
     app = routed()
     app.json = _Json(app)
@@ -54,9 +87,9 @@ def create_app(services: Services) -> Flask:
     return app
 
 
-def routed() -> Flask:
+def routed() -> Api:
     """The application with nothing but its routes, which is all that its description needs."""
-    app = Flask("mailsvc", static_folder=None)
+    app = Api("mailsvc", static_folder=None)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # it would redirect, by a page of HTML, to what the Host field says
     app.url_map.converters["message"] = _MessageId

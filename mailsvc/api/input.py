@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -10,7 +9,7 @@ import msgspec
 from flask import request
 
 from mailsvc.api.complaints import LONGEST_NAME, complaint
-from mailsvc.domain.errors import FieldError, Invalid, Malformed, TooLarge, Unavailable, UnsupportedMedia
+from mailsvc.domain.errors import FieldError, Invalid, Malformed, TooLarge, UnsupportedMedia
 from mailsvc.domain.fieldtext import body_flaw, printable
 
 __all__ = [
@@ -30,9 +29,6 @@ _STRINGS = re.compile(rb'(?:[^"]*+"(?:[^"\\]++|\\.)*+"?){1,10000}+', re.DOTALL) 
 # More than any request that keeps the other limits; 35 MiB of "[]," would take a gigabyte of objects.
 MOST_VALUES = 1_500_000
 MOST_NAMES = 600_000
-# Of the server's threads; the others go on answering while clients are slow to send their bodies.
-_reading = threading.BoundedSemaphore(24)
-_PATIENCE = 1.0  # seconds
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -47,19 +43,14 @@ def read_body() -> bytes:
     """The whole body.
 
     Raises:
-        TooLarge: it is over MAILSVC_MAX_REQUEST_BYTES, whether it said its length or not.
+        TooLarge: it is over MAILSVC_MAX_REQUEST_BYTES.
         Unavailable: too many others have not finished sending theirs.
     """
-    if not _reading.acquire(timeout=_PATIENCE):
-        raise Unavailable("too many requests are still sending their bodies; nothing was stored", retry_after=1)
-    try:
-        data = request.get_data(cache=False)
-    finally:
-        _reading.release()
     limit = request.max_content_length
-    if request.content_length is None and limit is not None and len(data) >= limit:
-        # Without a length the body was cut off there, and nothing tells what is missing.
+    if limit is not None and (request.content_length or 0) > limit:
         raise TooLarge("the request is larger than MAILSVC_MAX_REQUEST_BYTES allows")
+    # Not by Flask's own stream, which would cut off without a word what does not say its length.
+    data: bytes = request.environ["wsgi.input"].read()
     return data
 
 

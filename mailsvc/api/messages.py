@@ -18,6 +18,7 @@ from mailsvc.api.input import (
 )
 from mailsvc.api.operation import Operation
 from mailsvc.api.problems import field_below, problem_document
+from mailsvc.api.promise import Promised
 from mailsvc.api.services import Services, services
 from mailsvc.domain.draft import Draft, check, require_size
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
@@ -100,7 +101,7 @@ OPERATIONS = {
 
 @blueprint.post("/v1/messages")
 @needs("send")
-def post_message() -> Response:
+def post_message() -> Promised:
     """Take one message: JSON, or a finished one as message/rfc822."""
     parts = services()
     kind = media_type()
@@ -117,7 +118,7 @@ def post_message() -> Response:
 
 @blueprint.post("/v1/messages/batch")
 @needs("send")
-def post_batch() -> Response:
+def post_batch() -> Promised:
     """Take up to 1000 messages in one commit."""
     refuse_unknown_arguments("atomic")
     atomic = _flag("atomic")
@@ -134,7 +135,7 @@ def post_batch() -> Response:
                     f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
                 )
             )
-        parts.admission.check(caller().key_id, len(batch.messages))
+        parts.admission.check(caller().key_id)
         entries = [_try_entry(parts, n, raw) for n, raw in enumerate(batch.messages)]
         failed = [entry for entry in entries if isinstance(entry, _Refused)]
         if len(failed) == len(entries) or (atomic and failed):
@@ -245,9 +246,13 @@ def _pledge(data: bytes) -> Pledge | None:
     )
 
 
-def _accept(parts: Services, ticket: Ticket) -> Response:
-    with parts.admission.turn(ticket.app_id, ticket.pledge.key if ticket.pledge else None):
-        answer = parts.intake.accept(ticket)
+def _accept(parts: Services, ticket: Ticket) -> Promised:
+    parts.admission.spend(caller().key_id, len(ticket.consignments))
+    parts.intake.hand_in(ticket)
+    return Promised(ticket.done, _respond)
+
+
+def _respond(answer: Answer) -> Response:
     response = Response(answer.body, status=answer.status, content_type="application/json")
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"

@@ -69,6 +69,7 @@ _PROBLEMS = {
     401: "No key, or one that is unknown, revoked or expired.",
     403: "The key lacks the scope (`insufficient_scope`), or may not be used from this address (`network_not_allowed`).",
     404: "There is no such object of this app.",
+    408: "The body stopped coming.",
     409: "The state of the object forbids it; or the first request with this Idempotency-Key still runs.",
     413: "Larger than a limit, which the detail names with its setting.",
     415: "A content type that is not taken here, or a Content-Encoding.",
@@ -264,7 +265,7 @@ def _problems_of(route: Route) -> list[int]:
     if route.parameters:
         statuses.add(404)
     if route.method != "get":
-        statuses |= {400, 409, 413, 415}
+        statuses |= {400, 408, 409, 413, 415}
     return sorted(statuses)
 
 

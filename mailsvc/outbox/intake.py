@@ -1,18 +1,20 @@
 """Accepting: one writer that lets concurrent requests share commits, each answered only after its own is durable."""
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select, tuple_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from mailsvc.domain.errors import FieldError, Invalid, Problem, Unavailable
+from mailsvc.domain.errors import Conflict, FieldError, Invalid, Problem, Unavailable
 from mailsvc.outbox.announce import prepare_news
 from mailsvc.outbox.consign import Consignment
 from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion, listed
@@ -25,6 +27,7 @@ __all__ = ["Answer", "Intake", "Pledge", "Ticket"]
 GROUP_BYTES = 8 * 1024 * 1024  # a commit this large takes about a tenth of a second
 GROUP_MESSAGES = 2000
 PATIENCE = 8.0  # seconds that a database may be away before the client is told to come back
+TURN_SECONDS = 2.0  # how long a second use of an idempotency key waits for the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +47,32 @@ class Answer:
     replayed: bool = False
 
 
-@dataclass(slots=True)
+def _promise() -> "Future[Answer] | asyncio.Future[Answer]":
+    """For whoever asks: awaited where an event loop runs, waited for in any other thread."""
+    try:
+        return asyncio.get_running_loop().create_future()
+    except RuntimeError:
+        return Future()
+
+
+@dataclass(slots=True, eq=False)
 class Ticket:
-    """One request's messages, which are stored together or not at all."""
+    """One request's messages, which are stored together or not at all; ``done`` will hold what the client is told."""
 
     app_id: str
     consignments: list[Consignment]
     render: Callable[[Sequence[Consignment]], Answer]
     pledge: Pledge | None = None
-    done: "Future[Answer]" = field(default_factory=Future)
+    done: "Future[Answer] | asyncio.Future[Answer]" = field(default_factory=_promise)
 
     @property
     def size(self) -> int:
         return sum(len(c.content) for c in self.consignments)
+
+    @property
+    def key(self) -> tuple[str, str] | None:
+        """The idempotency key, among those of all apps."""
+        return (self.app_id, self.pledge.key) if self.pledge else None
 
 
 class Intake:
@@ -66,6 +82,7 @@ class Intake:
         self._database = database
         self._ring = ring
         self._pending: list[Ticket] = []
+        self._storing: list[Ticket] = []
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
@@ -75,14 +92,30 @@ class Intake:
         """Store a ticket durably and give its answer.
 
         Raises:
-            Problem: a mismatched idempotency key, or Unavailable where the database can't take it now.
+            Problem: see ``hand_in``.
+        """
+        self.hand_in(ticket)
+        return ticket.done.result()
+
+    def hand_in(self, ticket: Ticket) -> None:
+        """Have a ticket stored durably.
+
+        Its answer, or the Problem instead, comes to ``ticket.done``: an idempotency key that was used for another request
+        or is still being handled, or Unavailable where the database can't take it now.
+
+        Raises:
+            Unavailable: the service is shutting down.
         """
         with self._wake:
             if self._stopping:
                 raise Unavailable("the service is shutting down", retry_after=5)
+            is_second = self._is_behind_another(ticket)
             self._pending.append(ticket)
             self._wake.notify()
-        return ticket.done.result()
+        if is_second:
+            timer = threading.Timer(TURN_SECONDS, self._give_up, [ticket])
+            timer.daemon = True
+            timer.start()
 
     def stop(self) -> None:
         """Store what was handed in, then end."""
@@ -91,12 +124,31 @@ class Intake:
             self._wake.notify()
         self._thread.join()
 
+    def _is_behind_another(self, ticket: Ticket) -> bool:
+        """Whether a ticket with the same idempotency key comes before it."""
+        if ticket.key is None:
+            return False
+        ahead = chain(self._storing, takewhile(lambda other: other is not ticket, self._pending))
+        return any(other.key == ticket.key for other in ahead)
+
+    def _give_up(self, ticket: Ticket) -> None:
+        with self._wake:
+            if ticket not in self._pending or not self._is_behind_another(ticket):
+                return  # it is being stored, or next
+            self._pending.remove(ticket)
+        problem = Conflict(
+            "a request with this Idempotency-Key is still being handled", code="idempotency_in_flight", retry_after=1
+        )
+        _tell([(ticket, problem)])
+
     def _run(self) -> None:
         while True:
             with self._wake:
+                self._storing = []
                 while not self._pending and not self._stopping:
                     self._wake.wait()
                 group, self._pending = _take_group(self._pending)
+                self._storing = group
             if not group:
                 return
             self._store(group)
@@ -109,11 +161,7 @@ class Intake:
             return
         self._ring()
         meter.count("accepted", sum(len(t.consignments) for t in group))
-        for ticket, answer in zip(group, answers, strict=True):
-            if isinstance(answer, Problem):
-                ticket.done.set_exception(answer)
-            else:
-                ticket.done.set_result(answer)
+        _tell(list(zip(group, answers, strict=True)))
 
     def _fall_back(self, group: list[Ticket], error: Exception) -> None:
         if len(group) > 1:
@@ -125,14 +173,12 @@ class Intake:
                 "the database can't store",
                 extra=facts(error=explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)),
             )
-            group[0].done.set_exception(
-                Unavailable(
-                    "the message could not be stored; nothing was kept of it, send it again",
-                    retry_after=2,
-                )
+            problem = Unavailable(
+                "the message could not be stored; nothing was kept of it, send it again", retry_after=2
             )
+            _tell([(group[0], problem)])
         else:
-            group[0].done.set_exception(error)
+            _tell([(group[0], error)])
 
     def _store_together(self, group: list[Ticket]) -> list[Answer | Problem]:
         """One transaction; repeated where the database goes away, even in the middle of a commit whose fate nobody knows."""
@@ -164,13 +210,36 @@ class Intake:
         return plan.answers
 
 
+def _tell(outcomes: "Sequence[tuple[Ticket, Answer | Exception]]") -> None:
+    """Each waiter its own; an event loop is woken once for all of them."""
+    awaited: dict[asyncio.AbstractEventLoop, list[tuple[Ticket, Answer | Exception]]] = {}
+    for ticket, outcome in outcomes:
+        if isinstance(ticket.done, asyncio.Future):
+            awaited.setdefault(ticket.done.get_loop(), []).append((ticket, outcome))
+        else:
+            _settle([(ticket, outcome)])
+    for loop, some in awaited.items():
+        with contextlib.suppress(RuntimeError):  # it is closed, so nobody waits any more
+            loop.call_soon_threadsafe(_settle, some)
+
+
+def _settle(outcomes: "Sequence[tuple[Ticket, Answer | Exception]]") -> None:
+    for ticket, outcome in outcomes:
+        if ticket.done.done():
+            continue  # whoever awaited it has gone away
+        if isinstance(outcome, Exception):
+            ticket.done.set_exception(outcome)
+        else:
+            ticket.done.set_result(outcome)
+
+
 def _take_group(pending: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
     """As many tickets as make a good commit; a second use of an idempotency key waits for the next group."""
     group: list[Ticket] = []
     keys: set[tuple[str, str]] = set()
     size = count = 0
     for n, ticket in enumerate(pending):
-        key = (ticket.app_id, ticket.pledge.key) if ticket.pledge else None
+        key = ticket.key
         if group and (
             size + ticket.size > GROUP_BYTES or count + len(ticket.consignments) > GROUP_MESSAGES or key in keys
         ):

@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from flask import Flask
 from sqlalchemy import select
 
 from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
+from mailsvc.api.gateway import Gateway
 from mailsvc.api.services import Services
 from mailsvc.delivery.probe import probe
 from mailsvc.delivery.rescue import settle_the_dead
@@ -41,8 +41,8 @@ ROLES = ("api", "deliver", "notify", "upkeep")
 API_THREADS = 32
 
 
-def make_app(settings: Settings) -> Flask:
-    """The API as a WSGI application, with its intake thread running."""
+def make_app(settings: Settings) -> Gateway:
+    """The API as an ASGI application, with its intake thread running."""
     database, vault = (
         Database(settings.database, pool_size=API_THREADS // 2),
         open_vault(settings),
@@ -62,7 +62,7 @@ def make_app(settings: Settings) -> Flask:
         try_webhook=partial(post_now, settings.targets),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
-    return create_app(services)
+    return Gateway(create_app(services), threads=API_THREADS)
 
 
 @dataclass(slots=True)

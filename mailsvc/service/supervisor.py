@@ -28,8 +28,6 @@ from mailsvc.telemetry import facts, log
 
 __all__ = ["serve"]
 
-API_THREADS = 32
-
 
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
@@ -131,7 +129,7 @@ def _only_work(worker: WorkerProcess, settings: Settings, roles: tuple[str, ...]
 
 
 def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, start: dict[str, Any]) -> None:
-    from granian.constants import Interfaces  # noqa: PLC0415 - processes without the API have no use for it
+    from granian.constants import Interfaces, Loops, RuntimeModes  # noqa: PLC0415 - processes without the API have no use for it
     from granian.log import LogLevels  # noqa: PLC0415
 
     from mailsvc.service.apiserver import ApiServer  # noqa: PLC0415
@@ -140,9 +138,10 @@ def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, s
         "mailsvc",
         address=address,
         port=settings.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         workers=1,
-        blocking_threads=API_THREADS,
+        runtime_mode=RuntimeModes.st,
+        loop=Loops.asyncio,
         backpressure=256,
         backlog=2048,
         websockets=False,
@@ -185,7 +184,7 @@ def _load_app(settings: Settings) -> Any:
     collect_seldom()
     from mailsvc.service.roles import make_app  # noqa: PLC0415 - the first process has loaded it
 
-    return make_app(settings).wsgi_app
+    return make_app(settings)
 
 
 def _announce_ready(settings: Settings, start: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from mailsvc import clock
 from mailsvc.store.bulk import Statement
 from mailsvc.store.turnstile import Turnstile
+from mailsvc.store.waiting import refuse_to_wait
 from mailsvc.telemetry import facts, log
 
 __all__ = ["Database", "is_away"]
@@ -106,6 +107,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
+        refuse_to_wait()
         try:
             with self._turnstile or nullcontext(), self._writer.begin() as connection:
                 self._compare_clocks(connection)
@@ -119,6 +121,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """For reading only; on SQLite all of it sees one snapshot."""
+        refuse_to_wait()
         with self._reader.connect() as connection:
             self._compare_clocks(connection)
             yield connection

@@ -1,13 +1,15 @@
 """SIGTERM under load: what is under way is finished, what is not begun is given back, and nobody is charged for it."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from mailsvc.store.database import Database
-from mailsvc.store.tables import attempt, delivery
+from mailsvc.store.tables import attempt, delivery, message
 from tests.support.queuecheck import Clients, Ledger, verdict_on
 from tests.support.receiver import Receiver
 from tests.support.service import Service
@@ -15,6 +17,7 @@ from tests.support.service import Service
 RunService = Callable[..., Service]
 MESSAGES, STOPS = 1200, 3
 DRAIN_SECONDS = 10.0
+MESSAGE = {"from": "app@app.test", "to": "user@example.test", "subject": "Hi", "text": "Hello"}
 
 
 @pytest.mark.timeout(150)
@@ -41,6 +44,24 @@ def test_a_stop_under_load_loses_and_doubles_nothing(
 
     assert clients.failed == []
     assert verdict.keeps_the_promise(MESSAGES, duplicates=0), service.log()
+
+
+def test_a_stop_answers_what_waits_for_its_commit(run_service: RunService) -> None:
+    """202 for what is stored, and the process stays for as long as that takes."""
+    service = run_service()
+    service.see_one_through()
+    store = Database(f"sqlite:///{service.data_dir / 'mailsvc.db'}")
+    with ThreadPoolExecutor() as pool, service.client() as client:
+        with store.write():  # nobody else can commit
+            answers = [pool.submit(client.post, "/v1/messages", json=MESSAGE) for _ in range(5)]
+            threading.Event().wait(0.5)  # for the requests to be under way
+            code = pool.submit(service.terminate, DRAIN_SECONDS)
+            threading.Event().wait(0.5)
+        statuses = {answer.result().status_code for answer in answers}
+        assert (0, {202}) == (code.result(), statuses), service.log()
+    with store.read() as connection:
+        assert 6 == connection.execute(select(func.count()).select_from(message)).scalar_one()
+    store.close()
 
 
 def left_claimed(store: Database) -> int:

@@ -1,0 +1,261 @@
+"""Requests on their way through the event loop: nothing holds it up, and nobody is told of a message that is not stored."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from mailsvc.api.gateway import QUICK_BODY, Gateway
+from mailsvc.domain.ids import new_id
+from mailsvc.store.tables import message
+from tests.support.api import Client, House, open_house
+from tests.support.door import Door, Reply
+
+LIMIT = 2 << 20
+PLAIN: dict[str, Any] = {"from": "a@app.test", "to": ["b@example.test"], "subject": "s", "text": "t"}
+BODY = json.dumps(PLAIN).encode()
+Post = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    house = open_house(tmp_path_factory.mktemp("house"), max_request_bytes=LIMIT)
+    yield house
+    house.close()
+
+
+@pytest.fixture(scope="module")
+def door(house: House) -> Iterator[Door]:
+    door = Door(Gateway(house.flask, threads=4, stall=0.3))
+    yield door
+    door.close()
+
+
+@pytest.fixture
+def shop(house: House) -> Client:
+    return moved_in(house)
+
+
+@pytest.fixture
+def post(door: Door, shop: Client) -> Post:
+    """Post a message; what comes back is still to come."""
+
+    def post(*parts: bytes, path: str = "/v1/messages", **options: str) -> Any:
+        options.setdefault("content_type", "application/json")
+        return door.ask("POST", path, *parts, key=shop.key, **options)
+
+    return post
+
+
+def moved_in(house: House) -> Client:
+    """An app with a relay."""
+    shop = house.move_in(new_id("app"))
+    shop.post("/relays", {"name": "default", "host": "127.0.0.1", "port": 2525, "tls": "none"})
+    return shop
+
+
+@contextmanager
+def commits_held_up(house: House) -> Iterator[None]:
+    """Somebody else is the database's one writer."""
+    with house.database.write():
+        yield
+
+
+def stored(house: House, shop: Client) -> int:
+    with house.database.read() as connection:
+        count = select(func.count()).select_from(message).where(message.c.app_id == shop.app_id)
+        return int(connection.execute(count).scalar_one())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class TestBodies:
+    """What comes in, and what does not."""
+
+    @pytest.mark.parametrize("filler", [0, 3 * QUICK_BODY])
+    @pytest.mark.parametrize("encoding", ["", "chunked"])
+    def test_parts_make_a_whole(self, post: Post, filler: int, encoding: str) -> None:
+        """Short or long, with its length known or not."""
+        headers = {"transfer_encoding": encoding} if encoding else {}
+        reply: Reply = post(BODY[:20], BODY[20:] + b" " * filler, **headers).result(10)
+
+        assert 202 == reply.status
+
+    @pytest.mark.parametrize("encoding", ["", "chunked"])
+    def test_one_that_stalls_is_given_up(self, house: House, shop: Client, post: Post, encoding: str) -> None:
+        """408 after a while, on a connection that is then closed."""
+        headers = {"transfer_encoding": encoding} if encoding else {"content_length": "1000"}
+        reply: Reply = post(BODY, stops="stalled", **headers).result(10)
+
+        assert (408, "close") == (reply.status, reply.headers["connection"])
+        assert reply.json["request_id"] == reply.headers["x-request-id"]
+        assert 0 == stored(house, shop)
+
+    @pytest.mark.parametrize("encoding", ["", "chunked"])
+    def test_one_that_is_cut_off_is_not_taken_for_whole(
+        self, house: House, shop: Client, post: Post, encoding: str
+    ) -> None:
+        """Even where what came is a valid message."""
+        headers = {"transfer_encoding": encoding} if encoding else {"content_length": "1000"}
+        post(BODY, stops="gone", **headers).result(10)
+
+        assert 0 == stored(house, shop)
+
+    def test_the_limit_holds_without_a_length(self, post: Post) -> None:
+        """413, and what is beyond it is not even taken."""
+        parts = [b" " * (LIMIT // 4)] * 5
+        reply: Reply = post(BODY, *parts, stops="stalled", transfer_encoding="chunked").result(10)
+
+        assert (413, "payload_too_large") == (reply.status, reply.json["code"])
+
+    def test_nothing_is_taken_from_who_has_no_key(self, door: Door) -> None:
+        """The key is looked at first where a body may be long."""
+        reply = door.ask("POST", "/v1/messages", stops="stalled", content_length=str(LIMIT)).result(10)
+
+        assert 401 == reply.status
+
+
+class TestWaiting:
+    """The event loop goes on, whatever a request waits for."""
+
+    def test_commits_are_awaited_by_any_number(self, house: House, shop: Client, door: Door, post: Post) -> None:
+        """More than there are threads; meanwhile others are answered at once, and all of them afterwards."""
+        post(BODY).result(10)
+        with commits_held_up(house):
+            waiting = [post(BODY) for _ in range(50)]
+            assert 200 == door.ask("GET", "/healthz").result(1).status
+            assert not any(reply.done() for reply in waiting)
+
+        assert {202} == {reply.result(10).status for reply in waiting}
+        assert 51 == stored(house, shop)
+
+    def test_what_has_to_be_looked_up_gets_a_thread(self, house: House, post: Post) -> None:
+        """A key and a relay that are not known yet, and the message that is replied to."""
+        house.services.keyring.forget()
+        house.services.relays.forget()
+        first = post(BODY).result(10).json["id"]
+        found: Reply = post(json.dumps(PLAIN | {"in_reply_to": first}).encode()).result(10)
+        missing: Reply = post(json.dumps(PLAIN | {"in_reply_to": "msg_none"}).encode(), x_request_id="mine").result(10)
+
+        assert (202, 422) == (found.status, missing.status)
+        assert ("mine", "mine") == (missing.headers["x-request-id"], missing.json["request_id"])
+
+    def test_a_client_that_goes_away_is_not_missed(self, house: House, shop: Client, post: Post) -> None:
+        """Its message is stored, since it may never know; the others in the same commit are answered."""
+        post(BODY).result(10)
+        with commits_held_up(house):
+            impatient, patient = post(BODY), post(BODY)
+            until(lambda: len(house.services.intake._storing + house.services.intake._pending) == 2)
+            impatient.cancel()
+
+        assert 202 == patient.result(10).status
+        assert 3 == stored(house, shop)
+
+    def test_a_problem_of_the_commit_names_the_request(self, post: Post) -> None:
+        """A key that was used for something else is found out by the intake."""
+        post(BODY, idempotency_key="one").result(10)
+        reply: Reply = post(b" " + BODY, idempotency_key="one", x_request_id="mine").result(10)
+
+        assert (422, "idempotency_mismatch", "mine") == (reply.status, reply.json["code"], reply.json["request_id"])
+        assert "mine" == reply.headers["x-request-id"]
+
+
+class TestIdempotencyKeys:
+    """A second request with a key waits for the first, though not for ever."""
+
+    def test_the_second_gets_the_answer_of_the_first(self, house: House, shop: Client, post: Post) -> None:
+        """Also while the first is under way, and between single messages and retries of all kinds."""
+        post(BODY).result(10)
+        with commits_held_up(house):
+            waiting = [post(BODY, idempotency_key="k") for _ in range(5)]
+        replies: list[Reply] = [reply.result(10) for reply in waiting]
+
+        assert 1 == len({reply.data for reply in replies})
+        assert 4 == sum(reply.headers.get("idempotent-replayed") == "true" for reply in replies)
+        assert 2 == stored(house, shop)
+
+    def test_it_is_told_to_come_back_when_that_takes_too_long(self, house: House, shop: Client, post: Post) -> None:
+        """409 after two seconds, and nothing of it is stored later."""
+        post(BODY).result(10)
+        with commits_held_up(house):
+            first, begun = post(BODY, idempotency_key="k"), time.monotonic()
+            second: Reply = post(BODY, idempotency_key="k").result(10)
+            other = post(BODY, idempotency_key="another")
+            took = time.monotonic() - begun
+
+        assert (409, "idempotency_in_flight", "1") == (
+            second.status,
+            second.json["code"],
+            second.headers["retry-after"],
+        )
+        assert 1.9 < took < 5
+        assert (202, 202) == (first.result(10).status, other.result(10).status)
+        assert 3 == stored(house, shop)
+
+
+class TestHeads:
+    """The request line and the headers, as Flask sees them."""
+
+    def test_keys_of_any_bytes_are_kept(self, house: House, shop: Client, post: Post) -> None:
+        """An Idempotency-Key that is not ASCII works like any other: dropping it would double a message."""
+        replies = [post(BODY, idempotency_key="schlüssel").result(10) for _ in range(2)]
+
+        assert [None, "true"] == [reply.headers.get("idempotent-replayed") for reply in replies]
+        assert 1 == stored(house, shop)
+
+    def test_paths_that_are_no_text_lead_nowhere(self, door: Door, shop: Client) -> None:
+        """Percent-encoded or not, UTF-8 or not."""
+        for path in ("/v1/messages/%FF", "/v1/messages/msg_%C3%A9", "/v1/messages/%00", "/%2e%2e/healthz", "*"):
+            reply = door.ask("GET", path, key=shop.key).result(10)
+            assert (404, "not_found") == (reply.status, reply.json["code"]), path
+
+    def test_head_has_no_body_and_other_methods_are_named(self, door: Door) -> None:
+        """As HTTP asks for."""
+        head, wrong = (door.ask(method, "/healthz").result(10) for method in ("HEAD", "DELETE"))
+
+        assert (200, b"") == (head.status, head.data)
+        assert int(head.headers["content-length"]) > 0
+        assert (405, {"GET", "HEAD", "OPTIONS"}) == (wrong.status, set(wrong.headers["allow"].split(", ")))
+
+
+def test_a_rate_counts_a_message_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Also where the request had to be begun again in a thread."""
+    house = open_house(tmp_path_factory.mktemp("rated"), rate_per_key=1.0)
+    shop = moved_in(house)
+    door = Door(Gateway(house.flask, threads=2))
+    ask = partial(door.ask, "POST", "/v1/messages", BODY, key=shop.key, content_type="application/json")
+    statuses = [ask().result(10).status for _ in range(2)]
+    door.close()
+    house.close()
+
+    assert [202, 429] == statuses
+
+
+def test_nothing_waits_in_the_event_loop(house: House, door: Door) -> None:
+    """A view that forgets itself and asks the database there is told so, and nowhere else."""
+    refused = threading.Event()
+
+    def ask() -> None:
+        try:
+            with house.database.read():
+                pass
+        except BaseException as error:
+            assert "WouldBlock" == type(error).__name__
+            refused.set()
+
+    door.loop.call_soon_threadsafe(ask)
+
+    assert refused.wait(10)
+    with house.database.read():
+        pass
