@@ -164,7 +164,7 @@ class Intake:
         _tell(list(zip(group, answers, strict=True)))
 
     def _fall_back(self, group: list[Ticket], error: Exception) -> None:
-        if len(group) > 1:
+        if len(group) > 1 and not self._has_lost_link(error):
             # One bad row must not fail its neighbours: each stands for itself.
             for ticket in group:
                 self._store([ticket])
@@ -176,7 +176,7 @@ class Intake:
             problem = Unavailable(
                 "the message could not be stored; nothing was kept of it, send it again", retry_after=2
             )
-            _tell([(group[0], problem)])
+            _tell([(ticket, problem) for ticket in group])
         else:
             _tell([(group[0], error)])
 
@@ -192,12 +192,14 @@ class Intake:
                     raise
                 again = True
             except (SQLAlchemyError, OSError) as error:
-                lost_link = self._database.dialect == "postgresql" and is_away(error)
-                if not lost_link or time.monotonic() > deadline:
+                if not self._has_lost_link(error) or time.monotonic() > deadline:
                     raise
                 again = True
                 with self._wake:
                     self._wake.wait(0.2)
+
+    def _has_lost_link(self, error: Exception) -> bool:
+        return self._database.dialect == "postgresql" and is_away(error)
 
     def _read_and_write(self, group: list[Ticket], *, again: bool) -> list[Answer | Problem]:
         """Everything that can be made ready is, before the one writer's turn is taken: others wait for it."""

@@ -1,7 +1,9 @@
 """PostgreSQL stopped and started, and its sessions ended, under load: clients are told to come back, and nothing is lost."""
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.support.service import Service
 
 RunService = Callable[..., Service]
 MESSAGES = 800
+MESSAGE = {"from": "app@app.test", "to": "user@example.test", "subject": "Hi", "text": "Hello"}
 
 
 def stop_and_start(postgres: Postgres) -> None:
@@ -25,6 +28,26 @@ def end_all_sessions(postgres: Postgres) -> None:
     for _ in range(5):
         postgres.kill_backends()
         threading.Event().wait(0.2)
+
+
+def test_meanwhile_the_process_answers_for_itself(run_service: RunService, own_postgres: Postgres) -> None:
+    """Sixty requests that wait for a database don't keep the sixty-first from learning that the process lives."""
+    service = run_service(database_url=own_postgres.fresh_database())
+    service.see_one_through()
+    own_postgres.stop("immediate")
+    with ThreadPoolExecutor(60) as pool, service.client() as client:
+        waiting = [pool.submit(client.post, "/v1/messages", json=MESSAGE) for _ in range(60)]
+        slowest = 0.0
+        for _ in range(20):
+            begun = time.monotonic()
+            assert 200 == client.get("/healthz").status_code
+            slowest = max(slowest, time.monotonic() - begun)
+            threading.Event().wait(0.05)
+        statuses = {answer.result().status_code for answer in waiting}
+    own_postgres.start()
+
+    assert {503} == statuses
+    assert slowest < 0.5
 
 
 @pytest.mark.timeout(150)
