@@ -131,7 +131,10 @@ class Body:
                 self._gateway.readers.release()
         if self._data is None:
             raise self._flaw or AssertionError
-        return self._data
+        data = self._data
+        if not self.is_short():
+            self._data = b""  # it may be 35 MiB, and nobody asks again
+        return data
 
     async def _take(self) -> bytes:
         parts: list[bytes] = []
