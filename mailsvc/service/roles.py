@@ -62,7 +62,7 @@ def make_app(settings: Settings) -> Gateway:
         try_webhook=partial(post_now, settings.targets),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
-    return Gateway(create_app(services), threads=API_THREADS)
+    return Gateway(create_app(services), threads=API_THREADS, at_stop=feed.stop)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """SIGTERM under load: what is under way is finished, what is not begun is given back, and nobody is charged for it."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_a_stop_answers_what_waits_for_its_commit(run_service: RunService) -> No
     with store.read() as connection:
         assert 6 == connection.execute(select(func.count()).select_from(message)).scalar_one()
     store.close()
+
+
+def test_a_stop_does_not_wait_for_news(run_service: RunService) -> None:
+    """Who waits for events is answered at once, with none."""
+    service = run_service()
+    service.see_one_through()
+    with ThreadPoolExecutor() as pool, service.client() as client:
+        poll = pool.submit(client.get, "/v1/events", params={"after": "now", "wait": 30})
+        threading.Event().wait(1)  # for it to be under way
+        begun = time.monotonic()
+        code = service.terminate(DRAIN_SECONDS + 5)
+        took = time.monotonic() - begun
+
+        assert (0, 200, []) == (code, poll.result().status_code, poll.result().json()["data"])
+    assert took < DRAIN_SECONDS / 2
 
 
 def left_claimed(store: Database) -> int:
