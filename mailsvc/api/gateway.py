@@ -6,7 +6,6 @@ taken from their clients by the event loop, when somebody asks for them and neve
 """
 
 import asyncio
-import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -53,13 +52,13 @@ class Gateway:
         api: what answers.
         threads: how many requests may wait for something at the same time.
         stall: seconds without a byte of a body that is due, until its client is given up.
-        at_stop: called when the process is told to stop, while requests are still answered.
+        at_stop: called in the event loop when the process is told to stop, while requests are still answered.
     """
 
     def __init__(
-        self, api: Api, *, threads: int, stall: float = STALL_SECONDS, at_stop: Callable[[], None] | None = None
+        self, api: Api, *, threads: int, stall: float = STALL_SECONDS, at_stop: Callable[[], None] = lambda: None
     ) -> None:
-        self._api, self.stall, self._at_stop = api, stall, at_stop
+        self._api, self.stall, self.at_stop = api, stall, at_stop
         self.limit: int = api.config["MAX_CONTENT_LENGTH"]
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         # The others go on answering while clients are slow to send their bodies.
@@ -80,8 +79,6 @@ class Gateway:
             kind = (await receive())["type"]
             if kind == "lifespan.startup":
                 forbid_waiting()
-                if self._at_stop is not None:
-                    _hear_of_stop(self._at_stop)
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
                 self._pool.shutdown(wait=False, cancel_futures=True)
@@ -98,14 +95,6 @@ class Gateway:
 
     def _answer_in_thread(self, environ: Environ) -> Sendable:
         return _sendable(self._api.respond_here(environ), environ)
-
-
-def _hear_of_stop(tell: Callable[[], None]) -> None:
-    """Beside the server, whose own handlers asyncio calls by a wake-up descriptor, whatever the handler proper is."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(tell))
-        signal.siginterrupt(number, False)  # noqa: FBT003 - it takes no names
 
 
 class Body:

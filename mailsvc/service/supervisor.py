@@ -4,11 +4,13 @@ The first process only supervises: it is granian's own, forks the API's process 
 that died. It loads the program once, and opens nothing: its children share that memory, and start at once.
 """
 
+import asyncio
 import gc
 import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from http.client import HTTPConnection
@@ -184,7 +186,28 @@ def _load_app(settings: Settings) -> Any:
     collect_seldom()
     from mailsvc.service.roles import make_app  # noqa: PLC0415 - the first process has loaded it
 
-    return make_app(settings)
+    gateway = make_app(settings)
+    _stop_once(asyncio.get_event_loop(), gateway.at_stop)
+    return gateway
+
+
+def _stop_once(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+    """Tell of the first signal to stop, and let granian hear of no other: the second would stand still in its handler.
+
+    There may well be two: the kernel sends one as each thread of a killed parent ends.
+    """
+    add, told = loop.add_signal_handler, threading.Event()
+
+    def add_for_once(number: int, handler: Callable[..., object], *arguments: Any) -> None:
+        def first() -> None:
+            if not told.is_set():
+                told.set()
+                tell()
+                handler(*arguments)
+
+        add(number, first)
+
+    loop.add_signal_handler = add_for_once  # type: ignore[method-assign, assignment]
 
 
 def _announce_ready(settings: Settings, start: dict[str, Any]) -> None:

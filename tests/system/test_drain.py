@@ -1,5 +1,6 @@
 """SIGTERM under load: what is under way is finished, what is not begun is given back, and nobody is charged for it."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -63,6 +64,23 @@ def test_a_stop_answers_what_waits_for_its_commit(run_service: RunService) -> No
     with store.read() as connection:
         assert 6 == connection.execute(select(func.count()).select_from(message)).scalar_one()
     store.close()
+
+
+def test_told_twice_to_stop_it_still_answers(run_service: RunService) -> None:
+    """The API's process hears it again from the kernel where the one that started it was killed."""
+    service = run_service()
+    service.see_one_through()
+    store, api = Database(f"sqlite:///{service.data_dir / 'mailsvc.db'}"), service.process("mailsvc-api")
+    with ThreadPoolExecutor() as pool, service.client() as client:
+        with store.write():  # nobody else can commit
+            answer = pool.submit(client.post, "/v1/messages", json=MESSAGE)
+            threading.Event().wait(0.5)  # for it to be under way
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+                api.send_signal(number)
+                threading.Event().wait(0.1)
+        assert 202 == answer.result().status_code
+    store.close()
+    api.wait(DRAIN_SECONDS)
 
 
 def test_a_stop_does_not_wait_for_news(run_service: RunService) -> None:
