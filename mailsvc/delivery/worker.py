@@ -30,7 +30,6 @@ from mailsvc.outbox.relays import KnownRelay, RelayBook
 from mailsvc.outcomes.record import Finding, record
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.presence import Presence
-from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.database import Database, explain, is_away
@@ -44,7 +43,6 @@ POLL_SECONDS = 1.0
 LANES_AT_ONCE = 64
 BODY_BYTES = 32 * 1024 * 1024
 MOST_UNSETTLED = 5000
-MAIL_FLOWS_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 LINGER = 0.05  # seconds between commits of results
 CLAIM_DISTANCE = 0.02  # seconds between claims, where the last one left nothing due
@@ -86,9 +84,8 @@ class DeliveryWorker:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
         self._more = asyncio.Event()
         self._after = ""
-        self._claimed_at = -MAIL_FLOWS_SECONDS
+        self._claimed_at = -CLAIM_DISTANCE
         self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
-        self._strain = Strain()
         self._looked_at = 0.0
         self._shown_at = 0.0
         self._journal: Journal
@@ -98,10 +95,6 @@ class DeliveryWorker:
     def wake(self) -> None:
         """There may be something to claim."""
         self._more.set()
-
-    def is_pressed(self) -> bool:
-        """Mail needs all the time that this process can get: what else it does must wait."""
-        return clock.monotonic() - self._claimed_at < MAIL_FLOWS_SECONDS and self._strain.is_high()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain."""

@@ -1,6 +1,5 @@
-"""Whether this process is short of processor time: then what can wait should."""
+"""Whether the processors are in demand: then what can wait should."""
 
-import time
 from pathlib import Path
 
 from mailsvc import clock
@@ -8,30 +7,31 @@ from mailsvc import clock
 __all__ = ["Strain"]
 
 WINDOW = 0.25  # seconds
-BUSY = 0.6  # of one processor; an event loop with threads beside it hardly gets more out of it
+CROWDED = 0.3  # of the time that a process wants a processor, it waits for one
 _SCHEDULING = Path("/proc/self/schedstat")  # of the first thread: nanoseconds on a processor, and waiting for one
 
 
 class Strain:
-    """The share of one processor that the process used lately, or would have used if others had left it to it."""
+    """Seen by how long this process itself waits until it may run."""
 
     def __init__(self) -> None:
-        self._measured_at, self._wanted = clock.monotonic(), _wanted()
+        self._measured_at = clock.monotonic()
+        self._ran, self._waited = _scheduling()
         self._is_high = False
 
     def is_high(self) -> bool:
         """Cheap enough to be asked before every small piece of work."""
         now = clock.monotonic()
         if now - self._measured_at >= WINDOW:
-            wanted = _wanted()
-            self._is_high = wanted - self._wanted > BUSY * (now - self._measured_at)
-            self._measured_at, self._wanted = now, wanted
+            ran, waited = _scheduling()
+            self._is_high = waited - self._waited > CROWDED * (ran - self._ran + waited - self._waited)
+            self._measured_at, self._ran, self._waited = now, ran, waited
         return self._is_high
 
 
-def _wanted() -> float:
+def _scheduling() -> tuple[int, int]:
     try:
-        waited = int(_SCHEDULING.read_text().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        waited = 0.0  # a kernel without these figures
-    return time.process_time() + waited
+        ran, waited, _ = map(int, _SCHEDULING.read_text("ascii").split())
+    except (OSError, ValueError):
+        return 0, 0  # a kernel without these figures
+    return ran, waited

@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailsvc import clock
 from mailsvc.telemetry import facts, log
@@ -17,6 +17,7 @@ __all__ = [
     "WorkerProcess",
     "collect_seldom",
     "die_with_parent",
+    "join_all",
     "name_process",
     "on_stop",
     "return_large_memory",
@@ -109,17 +110,18 @@ class Respite:
 
 
 class WorkerProcess:
-    """The worker as a child process that is started again when it dies.
+    """A worker as a child process that is started again when it dies.
 
     Args:
+        name: what it is called in ``ps`` and in the log.
         work: what it does; it ends by SIGTERM.
     """
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        self._work = work
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        self._name, self._work = name, work
         self._pid: int | None = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="worker-watch", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -132,24 +134,24 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL if again else signal.SIGTERM)
 
-    def join(self) -> None:
-        """Wait until it has drained; at most ``DRAIN_SECONDS``."""
+    def join(self, seconds: float) -> None:
+        """Wait until it has drained; after so many seconds it is ended."""
         if not self._thread.ident:
             return
-        self._thread.join(DRAIN_SECONDS)
+        self._thread.join(max(0.0, seconds))
         if self._thread.is_alive():
             self.stop()
             self._thread.join()
 
     def _watch(self) -> None:
         # The thread that starts a child must outlive it: its end would trigger the child's parent-death signal.
-        respite = Respite("worker")
+        respite = Respite(self._name)
         while not self._stopping.is_set():
             parent = os.getpid()
             respite.begin()
             pid = os.fork()
             if pid == 0:
-                _be_worker(parent, self._work)
+                _be_worker(parent, self._name, self._work)
             self._pid = pid
             if self._stopping.is_set():  # since we looked; nobody could tell it
                 os.kill(pid, signal.SIGTERM)
@@ -159,18 +161,25 @@ class WorkerProcess:
                 self._stopping.wait(respite.after(os.waitstatus_to_exitcode(status)))
 
 
-def _be_worker(parent: int, work: Callable[[], None]) -> None:
+def join_all(workers: Sequence[WorkerProcess]) -> None:
+    """Wait until all have drained; after ``DRAIN_SECONDS`` they are ended."""
+    until = clock.monotonic() + DRAIN_SECONDS
+    for worker in workers:
+        worker.join(until - clock.monotonic())
+
+
+def _be_worker(parent: int, name: str, work: Callable[[], None]) -> None:
     """Never returns: the parent's own way out is not this process's."""
     code = 1
     try:
         die_with_parent(parent)
         os.closerange(3, 65536)  # the API's listening socket above all
-        name_process("mailsvc-worker")
+        name_process(f"mailsvc-{name}")
         return_large_memory()
         collect_seldom()
         work()
         code = 0
     except Exception as error:  # noqa: BLE001 - somebody must hear of it
-        log.error("the worker failed", exc_info=error)
+        log.error(f"the {name} failed", exc_info=error)
     finally:
         os._exit(code)

@@ -23,6 +23,7 @@ from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.relayform import NewRelay
 from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.presence import BEAT_SECONDS, Presence
+from mailsvc.runtime.roster import Roster
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.sandbox import Sandbox
 from mailsvc.service.bootstrap import SANDBOX, open_vault, write_sandbox
@@ -35,7 +36,7 @@ from mailsvc.upkeep.loop import Upkeep
 from mailsvc.webhooks.trial import post_now
 from mailsvc.webhooks.worker import WebhookWorker, release_claims
 
-__all__ = ["API_THREADS", "ROLES", "make_app", "run_worker"]
+__all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
 ROLES = ("api", "deliver", "notify", "upkeep")
 API_THREADS = 32
@@ -65,6 +66,13 @@ def make_app(settings: Settings) -> Gateway:
     return Gateway(create_app(services), threads=API_THREADS, at_stop=feed.stop)
 
 
+def crews(roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The worker processes that these roles need, by name; mail must not wait for webhooks, so they are apart."""
+    telling = tuple(role for role in roles if role == "notify")
+    working = tuple(role for role in roles if role in ("deliver", "upkeep"))
+    return {name: crew for name, crew in (("worker", working), ("notify", telling)) if crew}
+
+
 @dataclass(slots=True)
 class _Worker:
     settings: Settings
@@ -74,6 +82,7 @@ class _Worker:
     relays: RelayBook
     bell: Bell
     presence: Presence
+    roster: Roster
 
 
 def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
@@ -87,6 +96,7 @@ def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
         RelayBook(database, vault),
         Bell(settings.data_dir),
         Presence(database, roles),
+        Roster(settings.data_dir),
     )
     asyncio.run(_work(parts))
 
@@ -108,6 +118,7 @@ async def _work(parts: _Worker) -> None:
             await sandbox.stop()
         with contextlib.suppress(Exception):
             await asyncio.to_thread(parts.presence.leave)
+            parts.roster.strike(parts.presence.id)
         parts.database.close()
 
 
@@ -118,18 +129,14 @@ def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], 
     """The loops of this process's roles, and whom each topic of the bell wakes."""
     listeners: Listeners = []
     loops: list[Awaitable[None]] = [_beat(parts, stop)]
-    is_pressed: Callable[[], bool] = lambda: False  # noqa: E731 - a default for processes that don't deliver
     if "deliver" in parts.roles:
         delivering = DeliveryWorker(_delivery_context(parts))
-        is_pressed = delivering.is_pressed
         listeners.append((RELAYS, parts.relays.forget))
         listeners.append((DELIVER, delivering.wake))
         loops.append(delivering.run(stop))
     if "notify" in parts.roles:
         owner, targets = parts.presence.id, parts.settings.targets
-        notifying = WebhookWorker(
-            parts.database, parts.vault, parts.bell, owner=owner, targets=targets, must_yield=is_pressed
-        )
+        notifying = WebhookWorker(parts.database, parts.vault, parts.bell, owner=owner, targets=targets)
         listeners.append((NOTIFY, notifying.wake))
         loops.append(notifying.run(stop))
     if "upkeep" in parts.roles:
@@ -157,9 +164,12 @@ def _delivery_context(parts: _Worker) -> Context:
 
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
-        for owner in settle_the_dead(parts.database, parts.settings.data_dir / "journal"):
-            release_claims(parts.database, owner)
-            parts.presence.forget(owner)
+        settle_the_dead(parts.database, parts.settings.data_dir / "journal")
+    for owner in parts.roster.dead():
+        release_claims(parts.database, owner)
+        parts.presence.forget(owner)
+        parts.roster.strike(owner)
+    parts.roster.enrol(parts.presence.id)
     parts.presence.join()
 
 

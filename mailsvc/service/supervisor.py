@@ -21,6 +21,7 @@ from mailsvc.service.offspring import (
     WorkerProcess,
     collect_seldom,
     die_with_parent,
+    join_all,
     name_process,
     on_stop,
     return_large_memory,
@@ -34,18 +35,18 @@ __all__ = ["serve"]
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
     preparing = _Preparation(settings)
-    from mailsvc.service.roles import run_worker  # noqa: PLC0415 - loaded while the other process prepares
+    from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
     start = preparing.join()
     work = tuple(role for role in roles if role != "api")
     address = _free_address(settings) if "api" in roles else ""
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
-    worker = WorkerProcess(partial(run_worker, settings, work))
+    workers = [WorkerProcess(name, partial(run_worker, settings, crew)) for name, crew in crews(work).items()]
     if "api" in roles:
-        _serve_api(settings, address, worker if work else None, start)
+        _serve_api(settings, address, workers, start)
     else:
-        _only_work(worker, settings, work, start)
+        _only_work(workers, settings, work, start)
     return 0
 
 
@@ -115,22 +116,24 @@ def _bound_once(host: str, port: int) -> str:
     raise failure
 
 
-def _only_work(worker: WorkerProcess, settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
+def _only_work(workers: list[WorkerProcess], settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
     stopping = threading.Event()
 
     def interrupted() -> None:
-        worker.stop()
+        for worker in workers:
+            worker.stop()
         stopping.set()
 
     on_stop(interrupted)
-    worker.start()
+    for worker in workers:
+        worker.start()
     log.info("ready", extra=facts(roles=",".join(roles)))
     _tell_key(settings, start)
     stopping.wait()
-    worker.join()
+    join_all(workers)
 
 
-def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, start: dict[str, Any]) -> None:
+def _serve_api(settings: Settings, address: str, workers: list[WorkerProcess], start: dict[str, Any]) -> None:
     from granian.constants import Interfaces, Loops, RuntimeModes  # noqa: PLC0415 - processes without the API have no use for it
     from granian.log import LogLevels  # noqa: PLC0415
 
@@ -155,7 +158,7 @@ def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, s
         if server.interrupt_signal:
             for child in server.wrks:
                 child.kill()
-        if worker is not None:
+        for worker in workers:
             worker.stop()
         server.signal_handler_interrupt()
 
@@ -168,14 +171,13 @@ def _serve_api(settings: Settings, address: str, worker: WorkerProcess | None, s
         # child for ever, so this one does nothing but wait until the fork has happened.
         while not (server.wrks and server.wrks[0].inner.pid):
             forked.wait(0.01)
-        if worker is not None:
+        for worker in workers:
             worker.start()
         _announce_ready(settings, start)
 
     forked = threading.Event()  # never set: only a way to rest
     server.on_startup(started)
-    if worker is not None:
-        server.on_shutdown(worker.join)
+    server.on_shutdown(partial(join_all, workers))
     server.serve(target_loader=partial(_load_app, settings), wrap_loader=False)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.webhookform import secrets_in_force
 from mailsvc.runtime.groupwriter import GroupWriter
+from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.bulk import carry_out, update_of
@@ -39,8 +39,8 @@ GIVE_UP_AFTER = 5 * clock.DAY
 GONE = 410
 LINGER = 0.2  # seconds between commits of results
 CLAIM_DISTANCE = 0.1  # seconds between looks for work
-BESIDE_MAIL_SECONDS = 0.2
-POSTS_BESIDE_MAIL = 50  # a second at least: a twentieth of what one process could post
+IN_A_CROWD_SECONDS = 0.2
+POSTS_IN_A_CROWD = 50  # a second at least: a twentieth of what one process could post
 _KEYS = ("webhook_id", "event_id", "lease_token")
 
 
@@ -80,13 +80,12 @@ class WebhookWorker:
         *,
         owner: str,
         targets: TargetPolicy,
-        must_yield: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database, self._vault, self._bell, self._owner = database, vault, bell, owner
-        self._must_yield = must_yield
-        self._next_turn = 0.0
         self._targets = targets
         self._poster = Poster(targets)
+        self._strain = Strain()
+        self._next_turn = 0.0
         self._endpoints: dict[str, _Endpoint] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._more = asyncio.Event()
@@ -120,7 +119,7 @@ class WebhookWorker:
 
     async def _keep_distance(self) -> None:
         """Every commit of the mail's wakes us: look now and then only."""
-        distance = BESIDE_MAIL_SECONDS if self._must_yield() else 0 if self._has_backlog else CLAIM_DISTANCE
+        distance = IN_A_CROWD_SECONDS if self._strain.is_high() else 0 if self._has_backlog else CLAIM_DISTANCE
         passed = clock.monotonic() - self._looked_at
         if passed < distance:
             await asyncio.sleep(distance - passed)
@@ -215,7 +214,7 @@ class WebhookWorker:
         endpoint = self._endpoint(hook.id)
         try:
             async with endpoint.turn:
-                await self._let_mail_pass()
+                await self._let_others_pass()
                 answer = await self._try(hook, told)
             endpoint.took(answer.duration)
             meter.count("webhooks.delivered" if is_success(answer) else "webhooks.failed")
@@ -226,11 +225,11 @@ class WebhookWorker:
             if endpoint.room():
                 self._more.set()
 
-    async def _let_mail_pass(self) -> None:
-        """While mail waits for this process's time, posts take only a share of it; they catch up afterwards."""
-        if self._must_yield():
+    async def _let_others_pass(self) -> None:
+        """While the processors are in demand, mail goes first: posts take a small share, and catch up afterwards."""
+        if self._strain.is_high():
             now = clock.monotonic()
-            self._next_turn = max(now, self._next_turn) + 1 / POSTS_BESIDE_MAIL
+            self._next_turn = max(now, self._next_turn) + 1 / POSTS_IN_A_CROWD
             await asyncio.sleep(self._next_turn - now)
 
     async def _try(self, hook: Any, told: Any) -> Answer:

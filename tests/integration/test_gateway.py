@@ -230,16 +230,16 @@ class TestHeads:
 
 
 def test_a_rate_counts_a_message_once(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Also where the request had to be begun again in a thread."""
+    """Also where the request had to be begun again in a thread; a second's worth may come at once."""
     house = open_house(tmp_path_factory.mktemp("rated"), rate_per_key=1.0)
     shop = moved_in(house)
     door = Door(Gateway(house.flask, threads=2))
     ask = partial(door.ask, "POST", "/v1/messages", BODY, key=shop.key, content_type="application/json")
-    statuses = [ask().result(10).status for _ in range(2)]
+    statuses = [ask().result(10).status for _ in range(3)]
     door.close()
     house.close()
 
-    assert [202, 429] == statuses
+    assert [202, 202, 429] == statuses
 
 
 def test_nothing_waits_in_the_event_loop(house: House, door: Door) -> None:

@@ -8,12 +8,13 @@ import psutil
 import pytest
 
 from tests.support.service import Service
+from tests.support.webhook_sink import open_sink
 
 RunService = Callable[..., Service]
 MESSAGE = {"from": "app@app.test", "to": "user@example.test", "subject": "Hi", "text": "Hello"}
 
 
-@pytest.mark.parametrize("name", ["mailsvc-worker", "mailsvc-api"])
+@pytest.mark.parametrize("name", ["mailsvc-worker", "mailsvc-notify", "mailsvc-api"])
 def test_a_killed_process_is_replaced(run_service: RunService, name: str) -> None:
     """Mail handed in afterwards goes out, with nobody's help."""
     service = run_service()
@@ -28,7 +29,20 @@ def test_a_killed_process_is_replaced(run_service: RunService, name: str) -> Non
     service.wait_for_events(lambda events: any(e["type"] == "message.sent" for e in events))
 
 
-@pytest.mark.parametrize("name", ["mailsvc-worker", "mailsvc-api"])
+def test_what_a_killed_notifier_held_is_posted_by_the_next(run_service: RunService) -> None:
+    """Without waiting for its leases, which are longer than this test's patience."""
+    with open_sink() as sink:
+        sink.hanging.add("/events")
+        service = run_service(webhook_url=sink.url("/events"))
+        service.see_one_through()
+        held = {told.id for told in sink.wait("/events")}
+        service.process("mailsvc-notify").kill()
+        sink.release("/events")
+
+        wait_for(lambda: held <= {told.id for told in sink.told("/events")[len(held) :]})
+
+
+@pytest.mark.parametrize("name", ["mailsvc-worker", "mailsvc-notify", "mailsvc-api"])
 def test_a_process_that_dies_again_and_again_does_not_end_the_service(run_service: RunService, name: str) -> None:
     """It is started again after a pause that grows, and the log says so."""
     service = run_service()
@@ -64,7 +78,7 @@ def test_nobody_outlives_the_first_process(run_service: RunService, blow: signal
     service.first.wait(20)
 
     gone, alive = psutil.wait_procs(everybody, timeout=20)
-    assert (len(gone), alive) == (3, [])
+    assert (len(gone), alive) == (4, [])
     service.start()
 
 
