@@ -1,5 +1,6 @@
 """A message's content as it goes over the wire after DATA (RFC 5321 section 4.5.2)."""
 
+import re
 from collections.abc import Iterator
 
 from mailsvc.mime.wire import is_crlf_only
@@ -7,6 +8,7 @@ from mailsvc.mime.wire import is_crlf_only
 __all__ = ["CHUNK", "require_crlf", "stuffed"]
 
 CHUNK = 64 * 1024
+_DOTTED = re.compile(rb"\r\n\.")  # faster than "in" is for so short a piece
 
 
 def require_crlf(content: bytes) -> None:
@@ -18,7 +20,7 @@ def require_crlf(content: bytes) -> None:
 def stuffed(content: bytes) -> Iterator[bytes | memoryview]:
     """Pieces of about 64 KiB, dots doubled, ending in CRLF, without the final dot; a large content is never copied whole."""
     end = b"" if content.endswith(b"\r\n") else b"\r\n"
-    if b"\r\n." in content or content.startswith(b"."):
+    if _DOTTED.search(content) or content.startswith(b"."):
         yield from _stuffed_lines(content)
     elif len(content) <= CHUNK:
         yield content + end

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, func, select
 
 from mailsvc import clock
 from mailsvc.domain import events
@@ -91,17 +91,24 @@ def _event_row(item: News, now: int, timestamp: str) -> dict[str, Any]:
     }
 
 
-_SUBSCRIPTIONS = select(webhook.c.id, webhook.c.app_id, webhook.c.events).where(
-    webhook.c.app_id.in_(bindparam("apps", expanding=True)), webhook.c.enabled
+class _Subscription(msgspec.Struct, array_like=True, gc=False):
+    webhook_id: str
+    app_id: str
+    events: str
+
+
+_SUBSCRIPTIONS = Document(
+    select(webhook.c.id, webhook.c.app_id, webhook.c.events).where(among(webhook.c.app_id, "apps"), webhook.c.enabled),
+    _Subscription,
 )
 
 
 def _fan_out(connection: Connection, news: Sequence[News], now: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for hook in connection.execute(_SUBSCRIPTIONS, {"apps": list({item.app_id for item in news})}):
+    for hook in _SUBSCRIPTIONS.read(connection, apps=listed({item.app_id for item in news})):
         patterns = tuple(json.loads(hook.events))
         wanted = [n.id for n in news if n.app_id == hook.app_id and events.matches(patterns, n.type)]
-        rows += _rows_for(hook.id, wanted, now)
+        rows += _rows_for(hook.webhook_id, wanted, now)
     return rows
 
 

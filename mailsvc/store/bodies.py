@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import Connection, LargeBinary, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import TEXT
 
-from mailsvc.store.bulk import among, decoder_of, listed
+from mailsvc.store.bulk import Spoken, among, decoder_of, listed
 from mailsvc.store.tables import body
 
 __all__ = ["read_bodies"]
@@ -17,22 +17,22 @@ class _Piece(msgspec.Struct, array_like=True, gc=False):
 
 _ids = among(body.c.message_id, "ids")
 # One row of all contents in a line, and where each ends: both are put together in the same order.
-_QUERIES = {
-    "sqlite": select(
+_QUERY = Spoken(
+    sqlite=select(
         func.json_group_array(func.json_array(body.c.message_id, func.length(body.c.content))),
         cast(func.group_concat(body.c.content, ""), LargeBinary),
     ).where(_ids),
-    "postgresql": select(
+    postgresql=select(
         cast(func.json_agg(func.json_build_array(body.c.message_id, func.length(body.c.content))), TEXT),
         func.string_agg(body.c.content, literal(b"", LargeBinary)),
     ).where(_ids),
-}
+)
 _decode = decoder_of(_Piece)
 
 
 def read_bodies(connection: Connection, message_ids: list[str]) -> dict[str, bytes]:
     """The wire bytes of these messages, by their ids; memory for all of them is needed twice."""
-    pieces, contents = connection.execute(_QUERIES[connection.dialect.name], {"ids": listed(message_ids)}).one()
+    pieces, contents = _QUERY.ask(connection, ids=listed(message_ids))
     found: dict[str, bytes] = {}
     start = 0
     for piece in _decode(pieces) if pieces else []:

@@ -6,8 +6,8 @@ documents, too, and is asked everything of one commit in one pipeline. Only for 
 None, and bytes on their way in.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -26,7 +26,7 @@ __all__ = ["Document", "Statement", "among", "carry_out", "decoder_of", "inserti
 T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
 
-_MOST_ROWS = 128  # of one statement
+_FEW_ROWS, _MOST_ROWS = 16, 128  # of one statement
 _encode = msgspec.json.Encoder().encode
 
 
@@ -52,23 +52,26 @@ def carry_out(connection: Connection, statements: Sequence[Statement]) -> None:
 
 def _one_by_one(connection: Connection, statements: Sequence[Statement]) -> None:
     driver: Any = connection.connection.driver_connection
-    try:
+    with _in_words_of_sqlalchemy(driver):
         for statement in statements:
             driver.execute(statement.sql, statement.values)
-    except sqlite3.Error as error:
-        raise DBAPIError.instance(None, None, error, sqlite3.Error) from error
 
 
 def _in_one_pipeline(connection: Connection, statements: Sequence[Statement]) -> None:
-    import psycopg  # noqa: PLC0415 - only where there is a PostgreSQL
-
     driver: Any = connection.connection.driver_connection
+    with _in_words_of_sqlalchemy(driver), driver.pipeline():
+        for statement in statements:
+            driver.execute(statement.sql, statement.values)
+
+
+@contextmanager
+def _in_words_of_sqlalchemy(driver: Any) -> Iterator[None]:
+    """Errors of the driver as the DBAPIError that SQLAlchemy would make of them."""
     try:
-        with driver.pipeline():
-            for statement in statements:
-                driver.execute(statement.sql, statement.values)
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, connection_invalidated=driver.closed) from error
+        yield
+    except driver.Error as error:  # both drivers have it there (PEP 249, optional extensions)
+        is_lost = getattr(driver, "closed", False)
+        raise DBAPIError.instance(None, None, error, driver.Error, connection_invalidated=is_lost) from error
 
 
 def insertion(dialect: str, table: Table, rows: Rows) -> list[Statement]:
@@ -104,10 +107,11 @@ def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> 
 
 
 def _portions(rows: Rows) -> Iterator[Rows]:
-    """Powers of two, so that a few prepared statements do for any number of rows."""
+    """Few, or powers of two: so a few prepared statements do for any number of rows."""
     start = 0
     while start < len(rows):
-        stop = start + min(_MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+        left = len(rows) - start
+        stop = start + (left if left <= _FEW_ROWS else min(_MOST_ROWS, 1 << left.bit_length() - 1))
         yield rows[start:stop]
         start = stop
 
@@ -172,16 +176,36 @@ class Document(Generic[T]):
 
     def __init__(self, query: Select[Any], row: type[T]) -> None:
         rows = query.subquery()
-        self._queries = {
-            "sqlite": select(func.json_group_array(func.json_array(*rows.c))),
-            "postgresql": select(func.json_agg(func.json_build_array(*rows.c)).cast(postgresql.TEXT)),
-        }
+        self._query = Spoken(
+            sqlite=select(func.json_group_array(func.json_array(*rows.c))),
+            postgresql=select(func.json_agg(func.json_build_array(*rows.c)).cast(postgresql.TEXT)),
+        )
         self._decode = decoder_of(row)
 
     def read(self, connection: Connection, **values: Any) -> list[T]:
         """The rows for these values of the query's parameters."""
-        document = connection.execute(self._queries[connection.dialect.name], values).scalar()
+        (document,) = self._query.ask(connection, **values)
         return self._decode(document) if document else []
+
+
+class Spoken:
+    """A query with one row for an answer, compiled once and asked in the driver's own words."""
+
+    def __init__(self, *, sqlite: Select[Any], postgresql: Select[Any]) -> None:
+        self._queries = {"sqlite": sqlite, "postgresql": postgresql}
+        self._compiled: dict[str, Any] = {}
+
+    def ask(self, connection: Connection, **values: Any) -> Any:
+        """The row; the values are those of the query's parameters."""
+        dialect = connection.dialect
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = self._queries[dialect.name].compile(dialect=dialect)
+        named = compiled.params | values
+        driver: Any = connection.connection.driver_connection
+        with _in_words_of_sqlalchemy(driver):
+            given = named if compiled.positiontup is None else [named[name] for name in compiled.positiontup]
+            return driver.execute(compiled.string, given).fetchone()
 
 
 def decoder_of(row: type[T]) -> Callable[[str], list[T]]:

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,7 +19,7 @@ from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
-from mailsvc.store.bulk import carry_out, update_of
+from mailsvc.store.bulk import Document, among, carry_out, listed, update_of
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.leases import WEBHOOKS
 from mailsvc.store.tables import event, webhook, webhook_delivery
@@ -42,6 +43,13 @@ CLAIM_DISTANCE = 0.1  # seconds between looks for work
 IN_A_CROWD_SECONDS = 0.2
 POSTS_IN_A_CROWD = 50  # a second at least: a twentieth of what one process could post
 _KEYS = ("webhook_id", "event_id", "lease_token")
+
+
+class _Told(msgspec.Struct, array_like=True, gc=False):
+    """An event, and what is posted of it."""
+
+    id: str
+    body: str
 
 
 @dataclass(slots=True)
@@ -198,7 +206,7 @@ class WebhookWorker:
             hooks = {
                 hook.id: hook for hook in connection.execute(_HOOKS, {"ids": list({row.webhook_id for row in rows})})
             }
-            told = {e.id: e for e in connection.execute(_EVENTS_BY_ID, {"ids": list({row.event_id for row in rows})})}
+            told = {e.id: e for e in _EVENTS.read(connection, ids=listed({row.event_id for row in rows}))}
             lost = [row for row in rows if row.webhook_id not in hooks or row.event_id not in told]
             _abandon(connection, lost, now)
         return [(row, hooks[row.webhook_id], told[row.event_id]) for row in rows if row not in lost]
@@ -305,7 +313,7 @@ _RETURN = text(
     "UPDATE mailsvc_webhook_delivery SET status = 'queued', due_at = :now, lease_owner = NULL "
     "WHERE webhook_id = :webhook_id AND event_id = :event_id AND lease_token = :lease_token"
 )
-_EVENTS_BY_ID = select(event.c.id, event.c.body).where(event.c.id.in_(bindparam("ids", expanding=True)))
+_EVENTS = Document(select(event.c.id, event.c.body).where(among(event.c.id, "ids")), _Told)
 
 
 def _no_answer(error: str) -> Answer:
