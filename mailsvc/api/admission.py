@@ -27,6 +27,7 @@ class Admission:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
+        self.limits = settings.limits
         self._database = database
         self._looked_at = -LOOK_EVERY
         self._refusal: str | None = None

@@ -112,14 +112,16 @@ def routed() -> Api:
 
 
 def _name_request() -> None:
-    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    environ = request.environ
+    given = environ.get("HTTP_X_REQUEST_ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
-    if "\0" in request.path:
+    if "\0" in environ["PATH_INFO"]:
         raise NotFound("no path here holds a NUL")  # PostgreSQL would refuse it as a value
 
 
 def _stamp_answer(response: Response) -> Response:
     meter.count(f"requests.{response.status_code // 100}xx")
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    headers = response.headers
+    headers["X-Request-Id"] = g.get("request_id", "")
+    headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response, request
 from sqlalchemy import LargeBinary, func, select
 
-from mailsvc.api.auth import caller, needs
+from mailsvc.api.auth import Caller, caller, needs
 from mailsvc.api.input import (
     convert,
     media_type,
@@ -103,17 +103,18 @@ OPERATIONS = {
 @needs("send")
 def post_message() -> Promised:
     """Take one message: JSON, or a finished one as message/rfc822."""
-    parts = services()
+    parts, sender = services(), caller()
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
         raise UnsupportedMedia("send JSON as application/json, or a finished message as message/rfc822")
     with parts.admission.room_for(request.content_length):
-        parts.admission.check(caller().key_id)
+        parts.admission.check(sender.key_id)
         data = read_body()
-        consignment = _from_json(parts, data) if kind == "application/json" else _from_raw(parts, data)
+        take = _from_json if kind == "application/json" else _from_raw
+        consignment = take(parts, sender.app_id, data)
         pledge = _pledge(data)
         del data
-        return _accept(parts, Ticket(caller().app_id, [consignment], _render_one, pledge))
+        return _accept(parts, sender, Ticket(sender.app_id, [consignment], _render_one, pledge))
 
 
 @blueprint.post("/v1/messages/batch")
@@ -122,7 +123,7 @@ def post_batch() -> Promised:
     """Take up to 1000 messages in one commit."""
     refuse_unknown_arguments("atomic")
     atomic = _flag("atomic")
-    parts = services()
+    parts, sender = services(), caller()
     if media_type() != "application/json":
         raise UnsupportedMedia("send the batch as application/json")
     with parts.admission.room_for(request.content_length):
@@ -135,18 +136,15 @@ def post_batch() -> Promised:
                     f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
                 )
             )
-        parts.admission.check(caller().key_id)
-        entries = [_try_entry(parts, n, raw) for n, raw in enumerate(batch.messages)]
+        parts.admission.check(sender.key_id)
+        entries = [_try_entry(parts, sender.app_id, n, raw) for n, raw in enumerate(batch.messages)]
         failed = [entry for entry in entries if isinstance(entry, _Refused)]
         if len(failed) == len(entries) or (atomic and failed):
             raise Invalid(*(e for entry in failed for e in entry.errors))
         taken = [entry for entry in entries if isinstance(entry, Consignment)]
         pledge = _pledge(data)
         del data, batch
-        return _accept(
-            parts,
-            Ticket(caller().app_id, taken, lambda _: _render_batch(entries), pledge),
-        )
+        return _accept(parts, sender, Ticket(sender.app_id, taken, lambda _: _render_batch(entries), pledge))
 
 
 class _Refused:
@@ -159,45 +157,45 @@ class _Refused:
         self.errors = named or [FieldError(prefix.strip("."), problem.detail)]
 
 
-def _try_entry(parts: Services, number: int, raw: Any) -> "Consignment | _Refused":
+def _try_entry(parts: Services, app_id: str, number: int, raw: Any) -> "Consignment | _Refused":
     try:
-        return _consign(parts, convert(raw, Draft))
+        return _consign(parts, app_id, convert(raw, Draft))
     except Problem as problem:
         return _Refused(number, problem)
 
 
-def _from_json(parts: Services, data: bytes) -> Consignment:
+def _from_json(parts: Services, app_id: str, data: bytes) -> Consignment:
     refuse_unknown_arguments()
-    return _consign(parts, convert(parse_json(data), Draft))
+    return _consign(parts, app_id, convert(parse_json(data), Draft))
 
 
-def _consign(parts: Services, draft: Draft) -> Consignment:
+def _consign(parts: Services, app_id: str, draft: Draft) -> Consignment:
     now = parts.database.now()
-    prepared = check(draft, limits=parts.settings.limits, now=now)
+    prepared = check(draft, limits=parts.admission.limits, now=now)
     references: tuple[str, ...] = ()
     if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
-        references = _conversation(parts, prepared.in_reply_to)
-    consignment = consign_draft(prepared, Terms(caller().app_id, _relay(parts, prepared.relay), now, references))
-    require_size(len(consignment.content), parts.settings.limits)
+        references = _conversation(parts, app_id, prepared.in_reply_to)
+    consignment = consign_draft(prepared, Terms(app_id, _relay(parts, app_id, prepared.relay), now, references))
+    require_size(len(consignment.content), parts.admission.limits)
     return consignment
 
 
-def _from_raw(parts: Services, data: bytes) -> Consignment:
+def _from_raw(parts: Services, app_id: str, data: bytes) -> Consignment:
     refuse_unknown_arguments("from", "to")
     id_ = new_id("msg")
     raw = prepare_raw(
         data,
         sender=request.args.get("from"),
         recipients=request.args.getlist("to"),
-        limits=parts.settings.limits,
+        limits=parts.admission.limits,
         now=parts.database.now(),
         token=id_[4:],
     )
-    return consign_raw(raw, Terms(caller().app_id, _relay(parts, None), parts.database.now()), id_=id_)
+    return consign_raw(raw, Terms(app_id, _relay(parts, app_id, None), parts.database.now()), id_=id_)
 
 
-def _relay(parts: Services, wanted: str | None) -> Relay:
-    known = parts.relays.choose(caller().app_id, wanted)
+def _relay(parts: Services, app_id: str, wanted: str | None) -> Relay:
+    known = parts.relays.choose(app_id, wanted)
     if known is not None:
         return known.relay
     if wanted is not None:
@@ -215,13 +213,13 @@ def _relay(parts: Services, wanted: str | None) -> Relay:
     )
 
 
-def _conversation(parts: Services, id_: str) -> tuple[str, ...]:
+def _conversation(parts: Services, app_id: str, id_: str) -> tuple[str, ...]:
     beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
     with parts.database.read() as connection:
         found = connection.execute(
             select(message.c.message_id, beginning.label("content"))
             .outerjoin(body, body.c.message_id == message.c.id)
-            .where(message.c.id == id_, message.c.app_id == caller().app_id)
+            .where(message.c.id == id_, message.c.app_id == app_id)
         ).first()
     if found is None:
         raise Invalid(
@@ -246,8 +244,8 @@ def _pledge(data: bytes) -> Pledge | None:
     )
 
 
-def _accept(parts: Services, ticket: Ticket) -> Promised:
-    parts.admission.spend(caller().key_id, len(ticket.consignments))
+def _accept(parts: Services, sender: Caller, ticket: Ticket) -> Promised:
+    parts.admission.spend(sender.key_id, len(ticket.consignments))
     parts.intake.hand_in(ticket)
     return Promised(ticket.done, _respond)
 

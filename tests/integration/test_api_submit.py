@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from mailsvc.api import admission
 from mailsvc.api.messages import Accepted
 from mailsvc.api.schemas import ProblemDocument
+from mailsvc.outbox import intake
 from mailsvc.store.tables import event, message
 from tests.support.api import Answer, Client, House, open_house
 from tests.support.letters import submit, writer
@@ -175,15 +175,15 @@ class TestIdempotency:
         self, house: House, shop: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """409 with Retry-After; afterwards the answer is there."""
-        monkeypatch.setattr(admission, "TURN_SECONDS", 0.05)
-        accept, begun, go_on = house.services.intake.accept, threading.Event(), threading.Event()
+        monkeypatch.setattr(intake, "TURN_SECONDS", 0.05)
+        store, begun, go_on = house.services.intake._store, threading.Event(), threading.Event()
 
-        def slow(ticket: Any) -> Any:
+        def slowly(group: Any) -> None:
             begun.set()
             go_on.wait(10)
-            return accept(ticket)
+            store(group)
 
-        monkeypatch.setattr(house.services.intake, "accept", slow)
+        monkeypatch.setattr(house.services.intake, "_store", slowly)
         first = threading.Thread(target=post, args=(shop, LETTER, "k1"))
         first.start()
         begun.wait(10)
