@@ -26,6 +26,7 @@ class GroupWriter(Generic[T]):
         write: puts some results into the caller's transaction.
         settled: called from the thread with the results that are durable now.
         linger: seconds; commits that follow one another keep this distance, so that results gather in between.
+        plainly: a result without what is not essential, written where the database does not take the whole.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class GroupWriter(Generic[T]):
         write: Callable[[Connection, list[T]], None],
         settled: Callable[[list[T]], None],
         linger: float,
+        plainly: Callable[[T], T] | None = None,
     ) -> None:
         self._database = database
         self._write = write
         self._settled = settled
+        self._plainly = plainly
         self._linger = linger
         self._pending: list[T] = []
         self._changed = threading.Condition()
@@ -87,11 +90,19 @@ class GroupWriter(Generic[T]):
                 for result in group:
                     self._commit([result])
                 return
-            # Its row stays leased and comes up again; the log says what is wrong with it.
-            log.exception("a result can't be written", extra=facts(error=type(error).__name__))
+            log.exception("a result can't be written as it is", extra=facts(error=type(error).__name__))
+            self._salvage(group[0])
         with self._changed:
             self.unsettled -= len(group)
         self._settled(group)
+
+    def _salvage(self, result: T) -> None:
+        """What happened counts more than its words: else the row would stay leased, and what was sent go out again."""
+        if self._plainly is not None:
+            try:
+                self._patiently([self._plainly(result)])
+            except Exception:  # noqa: BLE001 - there is nothing left to try
+                log.exception("a result can't be written at all")
 
     def _patiently(self, group: list[T]) -> None:
         waits = wait_exponential(multiplier=0.1, max=5)
