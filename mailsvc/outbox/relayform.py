@@ -29,10 +29,8 @@ __all__ = [
 
 MASK = "********"
 _SECRETS = ("password", "oauth")
-_HOST = re.compile(
-    r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}",
-    re.ASCII,
-)
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # with underscores, as containers are named
+_HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -87,7 +85,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
             "name",
             "must be 1 to 64 letters, digits, dots, dashes or underscores",
         ),
-        _unless(_HOST.fullmatch(relay.host), "host", "must be a host name or an IP address"),
+        _unless(_is_host(relay.host), "host", "must be a host name such as smtp.example.com, or an IP address"),
         _unless(1 <= relay.port <= 65535, "port", "must be from 1 to 65535"),
         _unless(
             1 <= relay.max_connections <= 1000,
@@ -193,6 +191,15 @@ def _no_control(field: str, text: str | None) -> FieldError | None:
         field,
         "must have at most 4096 characters, none of them control characters",
     )
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        is_number = host.rstrip(".").rpartition(".")[2].isdigit()  # no name ends so, and no address is written so
+        return bool(_HOST.fullmatch(host)) and not is_number
+    return True
 
 
 def _is_loopback(host: str) -> bool:
