@@ -102,6 +102,9 @@ class Lane:
         self._staff()
 
     def _staff(self) -> None:
+        if self.share == 0 or self._is_blocked():
+            self._return_all()  # no sender of ours may have them: whoever claims them next will
+            return
         limit = 1 if self.blocked_until is not None else self.share
         waiting = len(self.parcels)
         while waiting and self._idle:
@@ -119,7 +122,7 @@ class Lane:
         self._senders.discard(sender)
         if not sender.cancelled() and (error := sender.exception()):
             log.error("a sender failed", exc_info=error, extra=facts(relay=self.relay.name))
-        if self.parcels and not self._is_blocked():
+        if self.parcels:
             self._staff()
 
     # What senders ask for (Siding)
@@ -259,7 +262,7 @@ class Lane:
             self.relay = relay
         grew = share > self.share
         shrank, self.share = share < self.share, share
-        if grew and self.parcels:
+        if self.parcels and (grew or share == 0):
             self._staff()
         if shrank:
             self._rouse()

@@ -165,10 +165,11 @@ class DeliveryWorker:
     def _rest(self, due: list[tuple[str, int]]) -> float:
         now, soonest = self._database.now(), POLL_SECONDS
         for relay_id, due_at in due:
-            lane = self._lanes.get(relay_id)
-            wait = max(0.0, (due_at - now) / clock.SECOND)
-            if lane is not None and wait == 0:
-                wait = lane.pace.wait(clock.monotonic()) or POLL_SECONDS
+            wait = (due_at - now) / clock.SECOND
+            if wait <= 0:
+                # Its relay's rate sets the time, or something that polling will see: the relay is paused, say.
+                lane = self._lanes.get(relay_id)
+                wait = (lane.pace.wait(clock.monotonic()) if lane is not None else 0.0) or POLL_SECONDS
             soonest = min(soonest, wait)
         return max(soonest, 0.002)
 
@@ -191,14 +192,24 @@ class DeliveryWorker:
         ready = []
         for relay_id, due_at in due:
             known = self._context.relays.get(relay_id)
-            if known is None or not known.enabled or known.paused or due_at > now:
+            if known is None or not known.enabled or known.paused:
+                self._leave_alone(relay_id)
+                continue
+            if due_at > now:
                 if relay_id in self._lanes:
-                    self._lanes[relay_id].has_backlog = False
+                    self._lane(known).has_backlog = False
                 continue
             lane = self._lane(known)
             if known.retry_at is None or known.retry_at <= now:
                 ready.append(lane)
         return ready
+
+    def _leave_alone(self, relay_id: str) -> None:
+        """What was claimed for a relay that is gone, disabled or paused waits like the rest of its mail."""
+        lane = self._lanes.get(relay_id)
+        if lane is not None:
+            lane.has_backlog = False
+            lane.adopt(lane.relay, 0)
 
     def _lane(self, known: KnownRelay) -> Lane:
         relay = known.relay

@@ -140,6 +140,44 @@ async def test_what_was_promised_to_a_lost_connection_goes_over_another(journal:
     assert sorted(map(tuple, owner.fates.values())) == sorted([(Fate.SENT,)] * 11 + [(Fate.UNCERTAIN,)])
 
 
+async def test_what_is_claimed_while_the_breaker_opens_is_given_back(journal: Journal) -> None:
+    """Else it would be leased for ever: a lane that is full claims nothing that could set it going again."""
+    async with FaultyServer() as server:
+        owner = Owner()
+        lane = Lane(server.relay(max_connections=2), owner)
+        lane.block(60)
+        lane.put(parcels(server, journal, 6))
+
+    assert (len(owner.returned), len(lane.parcels), server.connections) == (6, 0, 0)
+
+
+async def test_what_was_promised_to_a_session_that_outlived_the_relay_is_given_back(journal: Journal) -> None:
+    """The breaker opened by another session; this one takes its next parcel with it when it ends, too."""
+    outlives = Late(2, DROP)
+    script = {"greeting": [None, None, *["421 4.3.2 shutting down"] * 9], "stored": [DROP, outlives]}
+    async with FaultyServer(script) as server:
+        owner = Owner()
+        lane = Lane(server.relay(max_connections=2), owner)
+        lane.put(parcels(server, journal, 6))
+        await owner.until(lambda: len(owner.fates) + len(owner.returned) == 6)
+
+    assert (len(owner.fates), len(owner.returned), len(lane.parcels)) == (2, 4, 0)
+
+
+async def test_a_lane_without_a_share_keeps_nothing(journal: Journal) -> None:
+    """The relay's only connection went to another worker: so does the mail, but for what is under way."""
+    async with FaultyServer({"stored": Late(0.1, "250 ok")}) as server:
+        owner = Owner()
+        lane = Lane(server.relay(max_connections=1), owner)
+        lane.put(parcels(server, journal, 10))
+        await owner.until(lambda: owner.fates)
+        lane.adopt(lane.relay, 0)
+        await owner.until(lambda: len(owner.fates) + len(owner.returned) == 10)
+
+    assert not lane.parcels
+    assert not set(owner.fates) & set(owner.returned)
+
+
 async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: Journal) -> None:
     """The next envelope may be out already; without its content nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.2, "250 ok")}) as server:

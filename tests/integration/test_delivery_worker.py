@@ -1,0 +1,150 @@
+"""The delivery worker on a database of its own: whatever happens to a relay or its share, what is claimed stays in somebody's hands."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from mailsvc.delivery.lane import Lane
+from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.domain.relay import Relay
+from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.runtime.presence import Presence
+from mailsvc.runtime.wake import Bell
+from mailsvc.store import migrate
+from mailsvc.store.database import Database
+from mailsvc.store.tables import delivery
+from tests.support.faulty import FaultyServer, Late
+from tests.support.messages import a_message
+
+
+@dataclass
+class Known:
+    """A relay as the relay book shows it."""
+
+    relay: Relay
+    enabled: bool = True
+    paused: bool = False
+    failures: int = 0
+    retry_at: int | None = None
+
+
+@dataclass
+class Book:
+    """Relays that a test changes."""
+
+    known: dict[str, Known] = field(default_factory=dict)
+    looks: int = 0
+
+    def get(self, relay_id: str) -> Known | None:
+        return self.known.get(relay_id)
+
+    def get_many(self, relay_ids: list[str]) -> None:
+        self.looks += 1
+
+    def forget(self) -> None: ...
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Any:
+    database = Database(f"sqlite:///{tmp_path / 'mailsvc.db'}")
+    migrate.upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def _ten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane claims ten deliveries ahead."""
+    monkeypatch.setattr(Lane, "_window", lambda *_: 10)
+
+
+@asynccontextmanager
+async def at_work(database: Database, directory: Path, book: Any) -> AsyncIterator[Presence]:
+    """A worker, until the block ends."""
+    presence, stop = Presence(database, ("deliver",)), asyncio.Event()
+    context = Context(
+        database=database,
+        relays=book,
+        bell=Bell(directory),
+        presence=presence,
+        journal_directory=directory / "journal",
+        lease_seconds=60,
+        verp_key=b"k" * 32,
+    )
+    running = asyncio.create_task(DeliveryWorker(context).run(stop))
+    try:
+        yield presence
+    finally:
+        stop.set()
+        await running
+
+
+def put(database: Database, relay: Relay, count: int, **draft: Any) -> None:
+    intake = Intake(database, ring=lambda: None)
+    for _ in range(count):
+        intake.accept(
+            Ticket("app_1", [a_message(relay=relay, now=database.now(), **draft)], lambda _: Answer(202, b"{}"))
+        )
+    intake.stop()
+
+
+def statuses(database: Database) -> list[str]:
+    with database.read() as connection:
+        return sorted(connection.execute(select(delivery.c.status)).scalars())
+
+
+async def until(settled: Any) -> None:
+    async with asyncio.timeout(20):
+        while not settled():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.usefixtures("_ten_at_once")
+@pytest.mark.parametrize("change", [{"paused": True}, {"enabled": False}, None], ids=["paused", "disabled", "gone"])
+async def test_what_is_in_hand_for_a_relay_that_is_left_alone_waits_too(
+    database: Database, tmp_path: Path, change: dict[str, bool] | None
+) -> None:
+    """But for what is under way: one message, and the next, whose envelope went out with its dot."""
+    async with FaultyServer({"stored": Late(0.5, "250 ok")}) as server:
+        relay = server.relay(max_connections=1)
+        book = Book({relay.id: Known(relay)})
+        await asyncio.to_thread(put, database, relay, 10)
+        async with at_work(database, tmp_path, book):
+            await until(lambda: server.messages)
+            book.known = {relay.id: replace(book.known[relay.id], **change)} if change is not None else {}
+            await until(lambda: "sending" not in statuses(database))
+
+    assert len(server.messages) <= 4
+    assert set(statuses(database)) == {"queued", "sent"}
+
+
+@pytest.mark.usefixtures("_ten_at_once")
+async def test_a_worker_that_loses_its_share_gives_back_what_it_has_in_hand(database: Database, tmp_path: Path) -> None:
+    """Although nothing else is due: an older worker, given up for dead, came back to the relay's only connection."""
+    async with FaultyServer({"stored": Late(0.5, "250 ok")}) as server:
+        relay = server.relay(max_connections=1)
+        await asyncio.to_thread(put, database, relay, 10)
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})) as presence:
+            await until(lambda: server.messages)
+            presence._order = ["wrk_0", presence.id]
+            await until(lambda: "sending" not in statuses(database))
+
+    assert len(server.messages) <= 4
+    assert set(statuses(database)) == {"queued", "sent"}
+
+
+async def test_a_paused_relay_is_looked_at_now_and_then_only(database: Database, tmp_path: Path) -> None:
+    """Also by a worker that has never sent over it."""
+    relay = Relay(id="rly_1", name="main", host="127.0.0.1")
+    await asyncio.to_thread(put, database, relay, 1)
+    book = Book({relay.id: Known(relay, paused=True)})
+    async with at_work(database, tmp_path, book):
+        await asyncio.sleep(1.5)
+
+    assert book.looks <= 5
