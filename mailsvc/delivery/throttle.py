@@ -43,6 +43,11 @@ class ByteBudget:
         self.used = 0
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
+    @property
+    def room(self) -> int:
+        """How many bytes may be read ahead of their turn: none while somebody waits whose turn it is."""
+        return 0 if self._waiting else max(0, self._limit - self.used)
+
     def fits(self, size: int) -> bool:
         return not self._waiting and (self.used == 0 or self.used + size <= self._limit)
 

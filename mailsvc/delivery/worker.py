@@ -251,7 +251,7 @@ class DeliveryWorker:
         haul = take(self._database, wanted, owner=self.owner, lease_seconds=self._lease)
         if haul.rows:
             try:
-                fill(haul, self._database, room=BODY_BYTES - self._budget.used)
+                fill(haul, self._database, room=self._budget.room)
             except BaseException:
                 due_at = self._database.now()
                 for row in haul.rows:
@@ -297,8 +297,8 @@ class DeliveryWorker:
             message = haul.messages[message_id]
             packed = pack(message, claims, lane.relay, self._journal, deadline=deadline, key=self._context.verp_key)
             content = haul.bodies.get(message_id)
-            if content is not None:
-                for parcel in packed:
+            for parcel in packed:
+                if content is not None and self._budget.fits(message.size):
                     parcel.content, parcel.held_bytes = content, message.size
                     self._budget.take(message.size)
             parcels += packed
@@ -311,6 +311,8 @@ class DeliveryWorker:
         """Have the body in memory; False where it can't be read now."""
         if parcel.content is not None:
             return True
+        if not self._budget.fits(parcel.message.size):
+            self._forget_read_ahead()
         await self._budget.wait_for(parcel.message.size)
         parcel.held_bytes = parcel.message.size
         try:
@@ -318,6 +320,18 @@ class DeliveryWorker:
         except Exception as error:  # noqa: BLE001
             _complain(error)
         return parcel.content is not None
+
+    def _forget_read_ahead(self) -> None:
+        """Bodies whose turn has not come must not keep one waiting whose turn it is: it may be in their way."""
+        for lane in self._lanes.values():
+            for parcel in lane.parcels:
+                self._let_go(parcel)
+
+    def _let_go(self, parcel: Parcel) -> None:
+        parcel.content = None
+        if parcel.held_bytes:
+            self._budget.give_back(parcel.held_bytes)
+            parcel.held_bytes = 0
 
     def finished(
         self,
@@ -349,10 +363,7 @@ class DeliveryWorker:
             self._report(parcel, [given_back(claim, now) for claim in parcel.claims])
 
     def _report(self, parcel: Parcel, findings: list[Finding]) -> None:
-        parcel.content = None
-        if parcel.held_bytes:
-            self._budget.give_back(parcel.held_bytes)
-            parcel.held_bytes = 0
+        self._let_go(parcel)
         self._parcels.discard(parcel)
         self._recorder.put(Report(findings, parcel.number))
 
@@ -431,6 +442,8 @@ class DeliveryWorker:
         while True:
             await asyncio.sleep(self._lease / 4)
             now = clock.monotonic()
+            if not self._budget.room:
+                self._forget_read_ahead()  # some may have come back to their lane since
             late = [p for p in self._parcels if p.deadline - now < self._lease * 0.6]
             try:
                 await self._extend(late)

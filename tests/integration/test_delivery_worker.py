@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from mailsvc.delivery import worker
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.relay import Relay
@@ -148,3 +149,19 @@ async def test_a_paused_relay_is_looked_at_now_and_then_only(database: Database,
         await asyncio.sleep(1.5)
 
     assert book.looks <= 5
+
+
+@pytest.mark.usefixtures("_ten_at_once")
+async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their bodies, read ahead, fill the memory: on a relay's only connection they would wait for each other."""
+    monkeypatch.setattr(worker, "BODY_BYTES", 1024 * 1024)
+    async with FaultyServer() as server:
+        relay = server.relay(max_connections=1)
+        await asyncio.to_thread(put, database, relay, 1, text="large" * 140_000)
+        await asyncio.to_thread(put, database, relay, 8, text="small" * 20_000)
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})):
+            await until(lambda: statuses(database) == ["sent"] * 9)
+
+    assert len(server.messages[0].content) > 700_000
