@@ -126,7 +126,14 @@ class Database:
             if self.dialect == "sqlite":
                 connection.begin()  # by itself it would, but not for what is asked in the driver's own words
             self._compare_clocks(connection)
-            yield connection
+            try:
+                yield connection
+            except DBAPIError as error:
+                if error.connection_invalidated and not connection.invalidated:
+                    # It was asked in the driver's own words. Where SQLAlchemy sees a connection lost, it drops all of them.
+                    connection.invalidate(error)
+                    self.forget_connections()
+                raise
 
     def now(self) -> int:
         """The instant by which due times are judged: steady on one host, the server's where many hosts share it."""
