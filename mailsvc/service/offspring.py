@@ -120,6 +120,7 @@ class WorkerProcess:
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         self._name, self._work = name, work
         self._pid: int | None = None
+        self._until = 0.0  # when it is ended, once it is asked to drain
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
 
@@ -128,19 +129,31 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """Ask it to drain, once; asked again, end it."""
-        again = self._stopping.is_set()
-        self._stopping.set()
+        if self._stopping.is_set():
+            self._send(signal.SIGKILL)
+        else:
+            self.ask_to_drain()
+
+    def ask_to_drain(self) -> None:
+        """Asking again makes no difference."""
+        if not self._stopping.is_set():
+            self._until = clock.monotonic() + DRAIN_SECONDS
+            self._stopping.set()
+            self._send(signal.SIGTERM)
+
+    def _send(self, number: int) -> None:
         if self._pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL if again else signal.SIGTERM)
+                os.kill(self._pid, number)
 
-    def join(self, seconds: float) -> None:
-        """Wait until it has drained; after so many seconds it is ended."""
+    def join(self) -> None:
+        """Wait until it has drained; ``DRAIN_SECONDS`` after it was asked to, it is ended."""
         if not self._thread.ident:
             return
-        self._thread.join(max(0.0, seconds))
+        self.ask_to_drain()
+        self._thread.join(max(0.0, self._until - clock.monotonic()))
         if self._thread.is_alive():
-            self.stop()
+            self._send(signal.SIGKILL)
             self._thread.join()
 
     def _watch(self) -> None:
@@ -162,10 +175,11 @@ class WorkerProcess:
 
 
 def join_all(workers: Sequence[WorkerProcess]) -> None:
-    """Wait until all have drained; after ``DRAIN_SECONDS`` they are ended."""
-    until = clock.monotonic() + DRAIN_SECONDS
+    """Wait until all have drained, or were ended."""
     for worker in workers:
-        worker.join(until - clock.monotonic())
+        worker.ask_to_drain()
+    for worker in workers:
+        worker.join()
 
 
 def _be_worker(parent: int, name: str, work: Callable[[], None]) -> None:
