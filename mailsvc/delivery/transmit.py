@@ -153,7 +153,9 @@ class Session:
 
     def _open_next(self) -> bytes:
         """The envelope of the transaction that follows on this session, if there is one that may begin now."""
-        if self.sent >= self.relay.max_messages_per_connection or (following := self._following()) is None:
+        if not self.capabilities.pipelining or self.sent >= self.relay.max_messages_per_connection:
+            return b""
+        if (following := self._following()) is None:
             return b""
         try:
             early = engine.Transaction(following, self.capabilities)

@@ -178,6 +178,23 @@ async def test_a_lane_without_a_share_keeps_nothing(journal: Journal) -> None:
     assert not set(owner.fates) & set(owner.returned)
 
 
+@pytest.mark.parametrize(("offers", "in_memory"), [((), True), (("PIPELINING",), False)], ids=["lock-step", "large"])
+async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
+    journal: Journal, offers: tuple[str, ...], in_memory: bool
+) -> None:
+    """Another session takes it."""
+    async with FaultyServer({"stored": [Late(3, "250 ok")]}, offers=offers) as server:
+        owner = Owner()
+        lane = Lane(server.relay(max_connections=2), owner)
+        lane.put(parcels(server, journal, 6, in_memory=in_memory))
+        await owner.until(lambda: len(owner.fates) == 5)
+        settled_last = {f"dlv_{n}" for n in range(6)} - set(owner.fates)
+        await lane.stop(5)
+
+    assert settled_last == {server.messages[0].recipients[0].replace("customer", "dlv_").removesuffix("@example.test")}
+    assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
+
+
 async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: Journal) -> None:
     """The next envelope may be out already; without its content nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.2, "250 ok")}) as server:
