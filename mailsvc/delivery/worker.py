@@ -230,10 +230,10 @@ class DeliveryWorker:
         deadline = clock.monotonic() + self._lease
         try:
             haul = await self._in_thread(partial(self._haul, wanted))
+            to_send = await self._without_settled(haul.rows)
         except BaseException:
             self._missing_since = clock.monotonic()
             raise
-        to_send = await self._without_settled(haul.rows)
         by_lane: dict[str, dict[str, list[DueDelivery]]] = {}
         now = self._database.now()
         for row in to_send:

@@ -17,8 +17,9 @@ from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
 from mailsvc.runtime.presence import Presence
 from mailsvc.runtime.wake import Bell
-from mailsvc.store import migrate
+from mailsvc.store import leases, migrate
 from mailsvc.store.database import Database
+from mailsvc.store.leases import DELIVERIES
 from mailsvc.store.tables import delivery
 from tests.support.faulty import FaultyServer, Late
 from tests.support.messages import a_message
@@ -66,7 +67,7 @@ def _ten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def at_work(database: Database, directory: Path, book: Any) -> AsyncIterator[Presence]:
+async def at_work(database: Database, directory: Path, book: Any, *, lease: int = 60) -> AsyncIterator[Presence]:
     """A worker, until the block ends."""
     presence, stop = Presence(database, ("deliver",)), asyncio.Event()
     context = Context(
@@ -75,7 +76,7 @@ async def at_work(database: Database, directory: Path, book: Any) -> AsyncIterat
         bell=Bell(directory),
         presence=presence,
         journal_directory=directory / "journal",
-        lease_seconds=60,
+        lease_seconds=lease,
         verp_key=b"k" * 32,
     )
     running = asyncio.create_task(DeliveryWorker(context).run(stop))
@@ -165,3 +166,28 @@ async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
             await until(lambda: statuses(database) == ["sent"] * 9)
 
     assert len(server.messages[0].content) > 700_000
+
+
+async def test_a_claim_that_can_not_be_looked_up_is_made_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal of the delivery's last worker that can't be read once must not keep it from being sent for ever."""
+    failures = [OSError("no file descriptor left")]
+
+    def heard(*_: Any) -> dict[Any, Any]:
+        if failures:
+            raise failures.pop()
+        return {}
+
+    monkeypatch.setattr(worker, "heard_by_others", heard)
+    async with FaultyServer() as server:
+        relay = server.relay()
+        await asyncio.to_thread(put, database, relay, 1)
+        with database.write() as connection:
+            at = database.now()
+            lane = leases.Lane(relay.id, 1)
+            assert leases.claim(connection, DELIVERIES, [lane], owner="wrk_vanished", now=at, until=at)
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)}), lease=1):
+            await until(lambda: statuses(database) == ["sent"])
+
+    assert not failures
