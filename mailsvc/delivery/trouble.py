@@ -5,6 +5,7 @@
 | DNS, connect, TLS, greeting, EHLO, AUTH refused (any code), 421  | the relay's     | ``RelayTrouble``; nothing is charged |
 | 530, 534, 535, 538 to MAIL: log in, or use TLS, first            | the relay's     | as 421                              |
 | a reused connection is found dead                                | nobody's        | ``stale``; another one is opened    |
+| an envelope that came with the dot before is not understood      | nobody's        | ``stale``, and ``too_early``        |
 | 4xx to MAIL, DATA or dot; lost or silent before the dot          | the message's   | DEFERRED                            |
 | 5xx to MAIL, DATA or dot                                         | the message's   | BOUNCED                             |
 | 4xx, 5xx to RCPT                                                 | that recipient's | DEFERRED, BOUNCED                   |

@@ -14,7 +14,7 @@ from mailsvc.domain.attempt import Reply, Tls
 
 __all__ = ["Listener", "Wire"]
 
-HELD = 8 * 1024  # less than any kernel buffers for an idle connection
+HELD = 8 * 1024  # less than any kernel buffers for an idle connection; the dot comes next, whatever follows it
 MOST_REPLIES = 1024  # unread: a relay that talks on and on must not fill the memory
 
 

@@ -1,7 +1,7 @@
 """``mailsvc serve``: one command, a few processes of one process group that live and end together.
 
-The first process only supervises: it is granian's own, forks the API's process and the worker's, and forks one again
-that died. It loads the program once, and opens nothing: its children share that memory, and start at once.
+The first process only supervises: it is granian's own, forks the API's process, the worker's and the notifier's, and
+forks one again that died. It loads the program once, and opens nothing: its children share that memory, and start at once.
 """
 
 import asyncio
