@@ -29,6 +29,7 @@ __all__ = ["Lane", "LaneOwner"]
 
 IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
+ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
 WINDOW = 512  # parcels claimed ahead at most
 
 
@@ -55,7 +56,7 @@ class Lane:
         self.has_backlog = False  # the last claim found as much as it asked for
         self.parcels: deque[Parcel] = deque()
         self.in_flight: set[Parcel] = set()
-        self.begins_early = True  # the relay copes with an envelope that comes together with the dot before
+        self._one_at_a_time_until = 0.0  # monotonic; it did not cope with an envelope together with the dot before
         self._senders: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._done_since = 0
@@ -126,6 +127,11 @@ class Lane:
             self._staff()
 
     # What senders ask for (Siding)
+
+    @property
+    def begins_early(self) -> bool:
+        """Whether the next envelope may go out together with the dot before it."""
+        return clock.monotonic() >= self._one_at_a_time_until
 
     def take(self) -> Parcel | None:
         """The next parcel, which is in flight from now on."""
@@ -230,7 +236,7 @@ class Lane:
     async def heard(self, parcel: Parcel, result: TransactionResult) -> None:
         """A transaction came to this."""
         if result.too_early and self.begins_early:
-            self.begins_early = False
+            self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
             log.info("relay wants one transaction at a time", extra=facts(relay=self.relay.name))
         if not result.stale:
             self._done_since += len(parcel.claims)
@@ -259,7 +265,7 @@ class Lane:
     def adopt(self, relay: Relay, share: int) -> None:
         """Take over changed settings; open sessions made with the old ones end after their parcel."""
         if relay != self.relay:  # the same settings, read anew, must not end sessions
-            self.relay = relay
+            self.relay, self._one_at_a_time_until = relay, 0.0
         grew = share > self.share
         shrank, self.share = share < self.share, share
         if self.parcels and (grew or share == 0):

@@ -27,8 +27,9 @@ class Siding(Protocol):
     """Where parcels and sessions come from: the lane."""
 
     relay: Relay
-    begins_early: bool
 
+    @property
+    def begins_early(self) -> bool: ...
     async def has_work(self, session: Session | None) -> bool: ...
     async def open(self) -> Session | None: ...
     def may_keep(self, session: Session) -> bool: ...
@@ -50,7 +51,7 @@ class Sender:
     async def run(self) -> None:
         """Send until there is nothing left to send, or no session to be had."""
         try:
-            while self._next is not None or await self._siding.has_work(self._session):
+            while self._keeps_promise() or await self._siding.has_work(self._session):
                 session = await self._usable_session()
                 if session is None:
                     return
@@ -58,14 +59,27 @@ class Sender:
                 if parcel is not None:
                     await self._send(session, parcel)
         finally:
-            if self._next is not None:
-                self._siding.put_back(self._next)
+            self._take_back()
             if self._session is not None:
                 await self._session.quit()
 
+    def _keeps_promise(self) -> bool:
+        """Whether something is promised to the session and may still go out: its relay may be paused by now."""
+        if self._next is None or self._session is None:
+            return False
+        if not self._siding.may_keep(self._session):
+            self._session.abort()  # its envelope may be there already: without content it is nothing
+            self._take_back()
+        return self._next is not None
+
+    def _take_back(self) -> None:
+        if self._next is not None:
+            self._siding.put_back(self._next)
+            self._next = self._submission = None
+
     async def _usable_session(self) -> Session | None:
         session = self._session
-        if session is not None and session.usable and (self._next is not None or self._siding.may_keep(session)):
+        if session is not None and session.usable and self._siding.may_keep(session):
             return session
         if session is not None:
             await session.quit()
@@ -92,9 +106,8 @@ class Sender:
             return
         finally:
             self._siding.returned(parcel)
-            if self._next is not None and not session.usable:
-                self._siding.put_back(self._next)
-                self._next = self._submission = None
+            if not session.usable:
+                self._take_back()
         if result.stale:
             self._siding.put_back(parcel)
         else:

@@ -492,7 +492,7 @@ class DeliveryWorker:
             }
 
     async def _drain(self) -> None:
-        await asyncio.gather(*(lane.stop(6.0) for lane in self._lanes.values()))
+        await asyncio.gather(*(lane.stop(5.0) for lane in self._lanes.values()))
         await asyncio.to_thread(self._recorder.stop, 3.0)
         await asyncio.sleep(0)  # lets the last settlements reach the journal
         self._journal.close()

@@ -195,6 +195,23 @@ async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
 
 
+async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
+    """Its envelope is with the relay, its content is not: nothing of it was sent."""
+    async with FaultyServer({"stored": Late(0.3, "250 ok")}) as server:
+        owner = Owner()
+        lane = Lane(server.relay(max_connections=1), owner)
+        lane.put(parcels(server, journal, 5))
+        async with asyncio.timeout(20):
+            while server.commands.count("DATA") < 2:
+                await asyncio.sleep(0)
+        lane.adopt(lane.relay, 0)
+        await owner.until(lambda: owner.fates and len(owner.returned) == 4)
+        await lane.stop(5)
+
+    assert (owner.fates, arrived(server)) == ({"dlv_0": [Fate.SENT]}, ["customer0@example.test"])
+    assert sorted(owner.returned) == [f"dlv_{n}" for n in range(1, 5)]
+
+
 async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: Journal) -> None:
     """The next envelope may be out already; without its content nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.2, "250 ok")}) as server:
