@@ -21,6 +21,7 @@ from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.sender import Owner, Sender
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult, open_session
 from mailsvc.delivery.throttle import Pace
+from mailsvc.domain.attempt import Stage
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
 from mailsvc.telemetry import facts, log, meter
@@ -201,6 +202,8 @@ class Lane:
         return session
 
     async def _dial(self) -> Session:
+        if self._is_blocked():  # since this sender last failed
+            raise RelayTrouble(Stage.CONNECT, "the relay is left alone for a while")
         meter.count("sessions")
         try:
             return await open_session(self.relay)

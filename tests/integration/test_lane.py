@@ -195,6 +195,21 @@ async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
 
 
+async def test_nobody_dials_a_relay_that_is_left_alone(journal: Journal) -> None:
+    """Not even who had failed before the breaker opened, and was about to try again."""
+    async with FaultyServer({"connect": DROP}) as server:
+        owner = Owner()
+        lane = Lane(server.relay(max_connections=4), owner)
+        lane.put(parcels(server, journal, 8))
+        await owner.until(lambda: len(owner.returned) == 8)
+        async with asyncio.timeout(20):
+            while lane.connections:
+                await asyncio.sleep(0.01)
+
+    assert server.connections <= 4
+    assert not lane.parcels
+
+
 async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
     """Its envelope is with the relay, its content is not: nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.3, "250 ok")}) as server:
