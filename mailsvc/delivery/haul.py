@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from mailsvc.store.database import Database
 from mailsvc.store.leases import DELIVERIES, DueDelivery
 from mailsvc.store.tables import body, message
 
-__all__ = ["Haul", "MessageFacts", "fill", "read_body", "take"]
+__all__ = ["Haul", "MessageFacts", "extend", "fill", "overdue", "read_body", "take"]
 
 SMALL_BODY = 128 * 1024
 PORTION = 256 * 1024  # more would be new memory from the system each time, which costs more than reading
@@ -85,3 +86,20 @@ def read_body(database: Database, message_id: str) -> bytes | None:
     """One body, however large."""
     with database.read() as connection:
         return connection.execute(select(body.c.content).where(body.c.message_id == message_id)).scalar()
+
+
+def extend(database: Database, claims: Sequence[DueDelivery], *, lease_seconds: int) -> set[str]:
+    """Move the ends of these leases. Returns the ids of the deliveries that are still ours."""
+    with database.write() as connection:
+        until = database.now() + lease_seconds * clock.SECOND
+        return {claim.id for claim in claims if leases.extend(connection, DELIVERIES, [_held(claim)], until=until)}
+
+
+def _held(claim: DueDelivery) -> dict[str, str | int]:
+    return {"id": claim.id, "lease_token": claim.lease_token}
+
+
+def overdue(database: Database, owner: str) -> list[Any]:
+    """The rows that are leased to this owner although the lease has run out."""
+    with database.read() as connection:
+        return leases.overdue(connection, DELIVERIES, owner=owner, now=database.now())

@@ -11,22 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.delivery.haul import Haul, MessageFacts, fill, read_body, take
+from mailsvc.delivery.haul import Haul, MessageFacts, extend, fill, overdue, read_body, take
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.parcel import Parcel, pack
 from mailsvc.delivery.rescue import told_by
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
+from mailsvc.delivery.standing import write_standing
 from mailsvc.delivery.throttle import ByteBudget
 from mailsvc.delivery.verdicts import Circumstances, finding_of, given_back, given_up
 from mailsvc.domain.attempt import Fate
 from mailsvc.domain.backoff import relay_retry
 from mailsvc.domain.lifecycle import Change
-from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.relays import KnownRelay, RelayBook
 from mailsvc.outcomes.record import Finding, record
 from mailsvc.runtime.groupwriter import GroupWriter
@@ -35,7 +35,6 @@ from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.database import Database, explain, is_away
 from mailsvc.store.leases import DELIVERIES, DueDelivery
-from mailsvc.store.tables import relay as relay_table
 from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["Context", "DeliveryWorker"]
@@ -393,25 +392,9 @@ class DeliveryWorker:
 
     async def _tell_of_relay(self, lane: Lane, values: dict[str, Any], event_type: str | None) -> None:
         try:
-            await self._in_thread(partial(self._write_relay, lane.relay.id, values, event_type))
+            await self._in_thread(partial(write_standing, self._database, lane.relay.id, values, event_type))
         except Exception as error:  # noqa: BLE001 - the breaker works without being written down
             _complain(error)
-
-    def _write_relay(self, relay_id: str, values: dict[str, Any], event_type: str | None) -> None:
-        with self._database.write() as connection:
-            now = self._database.now()
-            row = connection.execute(
-                update(relay_table).where(relay_table.c.id == relay_id).values(**values).returning(relay_table)
-            ).first()
-            if row is not None and event_type is not None:
-                retry_at = clock.rfc3339(row.retry_at) if row.retry_at else None
-                data = {
-                    "relay_id": row.id,
-                    "name": row.name,
-                    "reason": values.get("last_error"),
-                    "retry_at": retry_at,
-                }
-                announce(connection, [News(row.app_id, event_type, data)], now=now)
         self._context.relays.forget()
         self._context.bell.ring(NOTIFY, EVENTS)
 
@@ -433,9 +416,6 @@ class DeliveryWorker:
     def _forget(self, numbers: list[int]) -> None:
         for number in numbers:
             self._journal.settled(number)
-        if self._recorder.unsettled < MOST_UNSETTLED:
-            return
-        self._more.set()
 
     async def _keep_leases(self) -> None:
         """Long transmissions extend their lease; a lane that is quick never needs it."""
@@ -455,7 +435,7 @@ class DeliveryWorker:
     async def _return_missing(self) -> None:
         """Make due again what was claimed for us by a transaction whose answer never came."""
         began, in_hand = self._missing_since, {c.id for p in self._parcels for c in p.claims}
-        rows = await self._in_thread(self._overdue_rows)
+        rows = await self._in_thread(partial(overdue, self._database, self.owner))
         now = self._database.now()
         for row in rows:
             if row.id not in in_hand:
@@ -464,32 +444,15 @@ class DeliveryWorker:
         if self._missing_since == began:
             self._missing_since = None
 
-    def _overdue_rows(self) -> list[Any]:
-        with self._database.read() as connection:
-            return leases.overdue(connection, DELIVERIES, owner=self.owner, now=self._database.now())
-
     async def _extend(self, parcels: list[Parcel]) -> None:
         for start in range(0, len(parcels), 200):
             some = parcels[start : start + 200]
             deadline = clock.monotonic() + self._lease
-            held = await self._in_thread(partial(self._extend_rows, [c for p in some for c in p.claims]))
+            claims = [claim for parcel in some for claim in parcel.claims]
+            held = await self._in_thread(partial(extend, self._database, claims, lease_seconds=self._lease))
             for parcel in some:
                 if held.issuperset(c.id for c in parcel.claims):
                     parcel.deadline = deadline
-
-    def _extend_rows(self, claims: list[DueDelivery]) -> set[str]:
-        with self._database.write() as connection:
-            until = self._database.now() + self._lease * clock.SECOND
-            return {
-                c.id
-                for c in claims
-                if leases.extend(
-                    connection,
-                    DELIVERIES,
-                    [{"id": c.id, "lease_token": c.lease_token}],
-                    until=until,
-                )
-            }
 
     async def _drain(self) -> None:
         await asyncio.gather(*(lane.stop(5.0) for lane in self._lanes.values()))
