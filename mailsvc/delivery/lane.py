@@ -31,7 +31,8 @@ __all__ = ["Lane", "LaneOwner"]
 IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
 ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
-WINDOW = 512  # parcels claimed ahead at most
+WINDOW = 1024  # parcels claimed ahead at most
+MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 64, 0.02  # how fast a lane is; where it does many, it is known sooner
 
 
 class LaneOwner(Owner, Protocol):
@@ -82,7 +83,7 @@ class Lane:
     def _window(self, connections: int, now: float) -> int:
         """About half a second's worth of work, so that sessions never starve and a crash orphans little."""
         elapsed = now - self._measured_at
-        if elapsed >= 0.2:
+        if elapsed >= (SOON_SECONDS if self._done_since >= MANY else MEASURE_SECONDS):
             self._throughput = self._done_since / elapsed
             self._done_since, self._measured_at = 0, now
         return int(min(WINDOW, max(2 * connections, self._throughput / 2)))
