@@ -14,7 +14,7 @@ from mailsvc.delivery.stuffing import require_crlf
 from mailsvc.delivery.trouble import fate_of, is_about_session, is_too_many
 from mailsvc.domain.attempt import Fate, Reply, Stage, Verdict
 
-__all__ = ["Body", "Broken", "Conversation", "Dot", "Expect", "Finding", "Step", "Transaction", "Write", "converse"]
+__all__ = ["Body", "Broken", "Conversation", "Dot", "Expect", "Finding", "Step", "Transaction", "Write"]
 
 CLOSING = 421
 
@@ -75,15 +75,6 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 Answer: TypeAlias = "Reply | bool | None"
 Conversation: TypeAlias = Generator[Step, Answer, Finding]
 Talk: TypeAlias = Generator[Step, Answer, None]
-
-
-def converse(submission: Submission, capabilities: Capabilities, *, reset_first: bool = False) -> Conversation:
-    """Carry out one transaction.
-
-    Raises:
-        ValueError: an address or the content can't be said without harm; nothing was written.
-    """
-    return (yield from Transaction(submission, capabilities, reset_first=reset_first).converse())
 
 
 class Transaction:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailsvc.delivery import engine
 from mailsvc.delivery.commands import Capabilities, Submission
-from mailsvc.delivery.engine import Broken, Finding, converse
+from mailsvc.delivery.engine import Broken, Finding, Transaction
 from mailsvc.delivery.replies import ReplyParser
 from mailsvc.delivery.stuffing import CHUNK, require_crlf, stuffed
 from mailsvc.delivery.trouble import is_too_many
@@ -36,7 +36,7 @@ class Talk:
     accepted: tuple[int, ...] | None = None
 
     def run(self, submission: Submission = MAIL, *offers: str, reset_first: bool = False) -> Finding:
-        talk = converse(submission, offering(*offers), reset_first=reset_first)
+        talk = Transaction(submission, offering(*offers), reset_first=reset_first).converse()
         replies = self._replies()
         answer: Reply | bool | None = None
         try:
@@ -360,7 +360,7 @@ def test_a_relay_that_leaves_before_it_answers_mail_was_not_heard(replies: Seque
 
 def test_silence_is_not_a_dead_connection() -> None:
     """Who does not answer in time may be busy with what we said."""
-    talk = converse(MAIL, offering("PIPELINING"))
+    talk = Transaction(MAIL, offering("PIPELINING")).converse()
     next(talk)
     talk.send(None)
     with pytest.raises(StopIteration) as end:
@@ -528,3 +528,64 @@ def test_too_many_needs_somebody_accepted() -> None:
     assert not is_too_many(Reply(452, "4.5.3", "too many"), accepted=0)
     assert is_too_many(Reply(452, "4.5.3", "too many"), accepted=1)
     assert not is_too_many(Reply(550, "5.1.1", "unknown"), accepted=1)
+
+
+# Transactions that are opened together with the dot before
+
+
+def opened(*replies: str, interruption: Broken | None = None) -> Finding:
+    """A transaction whose envelope went out early, and what came of it."""
+    transaction = Transaction(MAIL, offering("PIPELINING"))
+    assert transaction.open_early().endswith(b"DATA\r\n")
+    talk, answers = transaction.converse(), iter(ReplyParser().feed(said(*replies)))
+    try:
+        step = next(talk)
+        while True:
+            assert not isinstance(step, engine.Write)  # everything was said already
+            if isinstance(step, engine.Expect):
+                reply = next(answers, None)
+                step = talk.throw(interruption or Broken("connection lost")) if reply is None else talk.send(reply)
+            else:
+                step = talk.send(True if isinstance(step, engine.Dot) else None)
+    except StopIteration as end:
+        assert isinstance(end.value, Finding)
+        return end.value
+
+
+def test_an_early_envelope_is_not_said_again() -> None:
+    finding = opened("250 ok", "250 ok", "550 5.1.1 no", "354 go", "250 taken")
+
+    assert (fates(finding), finding.in_step, finding.misunderstood) == ([SENT, BOUNCED], True, False)
+
+
+@pytest.mark.parametrize("offers", [("SIZE 10", "PIPELINING"), ()], ids=["too large", "no pipelining"])
+def test_nothing_opens_early_where_nothing_may_be_said(offers: tuple[str, ...]) -> None:
+    assert Transaction(MAIL, offering(*offers)).open_early() == b""
+
+
+@pytest.mark.parametrize(
+    ("replies", "interruption"),
+    [
+        (["503 5.5.1 bad sequence"], None),
+        (["502 not implemented"], None),
+        ([], Broken("no answer in time", timed_out=True)),
+    ],
+    ids=["out of sequence", "unknown", "silence"],
+)
+def test_who_can_not_cope_with_it_costs_no_attempt(replies: list[str], interruption: Broken | None) -> None:
+    """The same words, not said early, would bounce or defer the message."""
+    finding = opened(*replies, interruption=interruption)
+
+    assert (finding.unheard, finding.misunderstood, finding.in_step) == (True, True, False)
+
+
+def test_a_connection_lost_before_the_early_envelope_is_answered_is_no_misunderstanding() -> None:
+    finding = opened()
+
+    assert (finding.unheard, finding.misunderstood) == (True, False)
+
+
+def test_silence_after_the_first_answer_is_the_messages_for_now() -> None:
+    finding = opened("250 ok", interruption=Broken("no answer in time", timed_out=True))
+
+    assert (fates(finding), finding.unheard, finding.misunderstood) == ([DEFERRED, DEFERRED], False, False)
