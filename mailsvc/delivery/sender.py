@@ -120,8 +120,7 @@ class Sender:
         if session is not None and self._siding.begins_early and self._siding.may_keep(session):
             self._next = self._siding.take()
             if self._next is not None and self._next.content is None:
-                self._siding.put_back(self._next)  # to be read first: nothing binds it to this session
-                self._next = None
+                self._take_back()  # to be read first: nothing binds it to this session
             elif self._next is not None:
                 self._next.host = session.host
                 self._submission = self._next.submission(session.relay)
