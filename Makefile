@@ -1,6 +1,5 @@
 # mailsvc: `make run` starts it, `make test` tests it. Every target sets up what it needs, and is quick when nothing changed.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -41,9 +40,7 @@ clean:  ## remove what was set up; data is kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "mailsvc needs Python 3.11 or newer; on Debian: apt-get install python3 python3-venv"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/system-packages python3-venv
-	$(PYTHON) -m venv $(VENV)
+	$(or $(PYTHON),$$(.ci/python)) -m venv $(VENV)
 
 # The lock files pin everything with hashes; the package itself is installed as it stands here.
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
