@@ -13,8 +13,8 @@ from mailsvc.telemetry import facts, log
 
 __all__ = [
     "DRAIN_SECONDS",
+    "Offspring",
     "Respite",
-    "WorkerProcess",
     "collect_seldom",
     "die_with_parent",
     "join_all",
@@ -29,6 +29,7 @@ LONG_LIFE = 60.0
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
+_LAST_DESCRIPTOR = 65536
 
 
 def on_stop(react: Callable[[], None]) -> None:
@@ -119,16 +120,17 @@ class Respite:
         return self._pause
 
 
-class WorkerProcess:
-    """A worker as a child process that is started again when it dies.
+class Offspring:
+    """A child process that is started again when it dies.
 
     Args:
         name: what it is called in ``ps`` and in the log.
         work: what it does; it ends by SIGTERM.
+        keep: the file descriptor that it needs of this process's.
     """
 
-    def __init__(self, name: str, work: Callable[[], None]) -> None:
-        self._name, self._work = name, work
+    def __init__(self, name: str, work: Callable[[], None], *, keep: int | None = None) -> None:
+        self._name, self._work, self._keep = name, work, keep
         self._pid: int | None = None
         self._until = 0.0  # when it is ended, once it is asked to drain
         self._stopping = threading.Event()
@@ -174,7 +176,7 @@ class WorkerProcess:
             respite.begin()
             pid = os.fork()
             if pid == 0:
-                _be_worker(parent, self._name, self._work)
+                self._be_child(parent)
             self._pid = pid
             if self._stopping.is_set():  # since we looked; nobody could tell it
                 os.kill(pid, signal.SIGTERM)
@@ -183,28 +185,28 @@ class WorkerProcess:
             if not self._stopping.is_set():
                 self._stopping.wait(respite.after(os.waitstatus_to_exitcode(status)))
 
+    def _be_child(self, parent: int) -> None:
+        """Never returns: the parent's own way out is not this process's."""
+        code = 1
+        try:
+            die_with_parent(parent)
+            kept = _LAST_DESCRIPTOR if self._keep is None else self._keep
+            os.closerange(3, kept)
+            os.closerange(kept + 1, _LAST_DESCRIPTOR)
+            name_process(f"mailsvc-{self._name}")
+            return_large_memory()
+            collect_seldom()
+            self._work()
+            code = 0
+        except Exception as error:  # noqa: BLE001 - somebody must hear of it
+            log.error(f"the {self._name} failed", exc_info=error)
+        finally:
+            os._exit(code)
 
-def join_all(workers: Sequence[WorkerProcess]) -> None:
+
+def join_all(children: Sequence[Offspring]) -> None:
     """Wait until all have drained, or were ended."""
-    for worker in workers:
-        worker.ask_to_drain()
-    for worker in workers:
-        worker.join()
-
-
-def _be_worker(parent: int, name: str, work: Callable[[], None]) -> None:
-    """Never returns: the parent's own way out is not this process's."""
-    code = 1
-    try:
-        die_with_parent(parent)
-        os.closerange(3, 65536)  # the API's listening socket above all
-        name_process(f"mailsvc-{name}")
-        return_large_memory()
-        collect_seldom()
-        let_others_first()
-        work()
-        code = 0
-    except Exception as error:  # noqa: BLE001 - somebody must hear of it
-        log.error(f"the {name} failed", exc_info=error)
-    finally:
-        os._exit(code)
+    for child in children:
+        child.ask_to_drain()
+    for child in children:
+        child.join()

@@ -1,13 +1,13 @@
 """``mailsvc serve``: one command, a few processes of one process group that live and end together.
 
-The first process only supervises: it is granian's own, forks the API's process, the worker's and the notifier's, and
-forks one again that died. It loads the program once, and opens nothing: its children share that memory, and start at once.
+The first process only supervises: it loads the program once, and opens nothing but the port. It forks the API's process, the
+worker's and the notifier's, which share that memory and start at once, and forks one again that died.
 """
 
-import asyncio
 import gc
 import json
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -16,38 +16,63 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc.service.offspring import (
-    DRAIN_SECONDS,
-    WorkerProcess,
-    collect_seldom,
-    die_with_parent,
-    join_all,
-    name_process,
-    on_stop,
-    return_large_memory,
-)
+from mailsvc.service.offspring import DRAIN_SECONDS, Offspring, die_with_parent, join_all, let_others_first, on_stop
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
 __all__ = ["serve"]
 
+CLOSE_SECONDS = 2  # of those in which the API drains, for cutting off who does not let it
+
 
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
     preparing = _Preparation(settings)
-    from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
+    from mailsvc.service.roles import crews  # noqa: PLC0415 - loaded while the other process prepares
 
+    if "api" in roles:
+        from mailsvc.service import httpserver  # noqa: F401, PLC0415 - processes without the API have no use for it
     start = preparing.join()
-    work = tuple(role for role in roles if role != "api")
-    address = _free_address(settings) if "api" in roles else ""
+    listener = _listen(settings) if "api" in roles else None
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
-    workers = [WorkerProcess(name, partial(run_worker, settings, crew)) for name, crew in crews(work).items()]
-    if "api" in roles:
-        _serve_api(settings, address, workers, start)
-    else:
-        _only_work(workers, settings, work, start)
+    children = [Offspring(name, partial(_work, settings, crew)) for name, crew in crews(roles).items()]
+    if listener is not None:
+        children.append(Offspring("api", partial(_answer, settings, listener), keep=listener.fileno()))
+    _live(children, listener, partial(_announce, settings, roles, start))
     return 0
+
+
+def _live(children: list[Offspring], listener: socket.socket | None, announce: Callable[[], None]) -> None:
+    stopping = threading.Event()
+
+    def interrupted() -> None:
+        for child in children:
+            child.stop()
+        stopping.set()
+
+    on_stop(interrupted)
+    for child in children:
+        child.start()
+    threading.Thread(target=announce, daemon=True).start()
+    stopping.wait()
+    if listener is not None:
+        listener.close()
+    join_all(children)
+
+
+def _work(settings: Settings, crew: tuple[str, ...]) -> None:
+    from mailsvc.service.roles import run_worker  # noqa: PLC0415 - the first process has loaded it
+
+    let_others_first()
+    run_worker(settings, crew)
+
+
+def _answer(settings: Settings, listener: socket.socket) -> None:
+    from mailsvc.service.httpserver import answer_requests  # noqa: PLC0415 - the first process has loaded it
+    from mailsvc.service.roles import make_app  # noqa: PLC0415 - as above
+
+    answer_requests(make_app(settings), listener, drain_seconds=DRAIN_SECONDS - CLOSE_SECONDS)
 
 
 class _Preparation:
@@ -88,131 +113,36 @@ def _bootstrap_child(settings: Settings, writer: int) -> int:
     return code
 
 
-def _free_address(settings: Settings) -> str:
-    """The address that MAILSVC_BIND means, where nobody listens yet.
-
-    Granian shares ports (SO_REUSEPORT); two services on one port would split the requests between them.
-    """
+def _listen(settings: Settings) -> socket.socket:
+    """The port that MAILSVC_BIND means. It is held here, so that those who connect wait while the API starts again."""
     try:
-        return _bound_once(settings.host, settings.port)
+        return _bound(settings.host, settings.port)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {reason}.") from error
 
 
-def _bound_once(host: str, port: int) -> str:
-    import socket  # noqa: PLC0415
-
+def _bound(host: str, port: int) -> socket.socket:
     failure = OSError(f"{host} has no address")
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except OSError as error:
-                failure = error
-            else:
-                return str(address[0])
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(socket.SOMAXCONN)
+        except OSError as error:
+            listener.close()
+            failure = error
+        else:
+            return listener
     raise failure
 
 
-def _only_work(workers: list[WorkerProcess], settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
-    stopping = threading.Event()
-
-    def interrupted() -> None:
-        for worker in workers:
-            worker.stop()
-        stopping.set()
-
-    on_stop(interrupted)
-    for worker in workers:
-        worker.start()
-    log.info("ready", extra=facts(roles=",".join(roles)))
-    _tell_key(settings, start)
-    stopping.wait()
-    join_all(workers)
-
-
-def _serve_api(settings: Settings, address: str, workers: list[WorkerProcess], start: dict[str, Any]) -> None:
-    from granian.constants import Interfaces, Loops, RuntimeModes  # noqa: PLC0415 - processes without the API have no use for it
-    from granian.log import LogLevels  # noqa: PLC0415
-
-    from mailsvc.service.apiserver import ApiServer  # noqa: PLC0415
-
-    server: Any = ApiServer(
-        "mailsvc",
-        address=address,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=1,
-        runtime_mode=RuntimeModes.st,
-        loop=Loops.asyncio,
-        backpressure=256,
-        backlog=2048,
-        websockets=False,
-        log_level=LogLevels.error,
-        workers_kill_timeout=DRAIN_SECONDS,
-    )
-
-    def interrupted() -> None:
-        if server.interrupt_signal:
-            for child in server.wrks:
-                child.kill()
-        for worker in workers:
-            worker.stop()
-        server.signal_handler_interrupt()
-
-    def started() -> None:
-        on_stop(interrupted)
-        threading.Thread(target=after_fork, daemon=True).start()
-
-    def after_fork() -> None:
-        # Granian forks next. A thread that holds a lock at that moment (an import's, say) would leave it locked in the
-        # child for ever, so this one does nothing but wait until the fork has happened.
-        while not (server.wrks and server.wrks[0].inner.pid):
-            forked.wait(0.01)
-        for worker in workers:
-            worker.start()
-        _announce_ready(settings, start)
-
-    forked = threading.Event()  # never set: only a way to rest
-    server.on_startup(started)
-    server.on_shutdown(partial(join_all, workers))
-    server.serve(target_loader=partial(_load_app, settings), wrap_loader=False)
-
-
-def _load_app(settings: Settings) -> Any:
-    die_with_parent(os.getppid())
-    name_process("mailsvc-api")
-    return_large_memory()
-    collect_seldom()
-    from mailsvc.service.roles import make_app  # noqa: PLC0415 - the first process has loaded it
-
-    gateway = make_app(settings)
-    _stop_once(asyncio.get_event_loop(), gateway.at_stop)
-    return gateway
-
-
-def _stop_once(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
-    """Tell of the first signal to stop, and let granian hear of no other: the second would stand still in its handler.
-
-    There may well be two: the kernel sends one as each thread of a killed parent ends.
-    """
-    add, told = loop.add_signal_handler, threading.Event()
-
-    def add_for_once(number: int, handler: Callable[..., object], *arguments: Any) -> None:
-        def first() -> None:
-            if not told.is_set():
-                told.set()
-                tell()
-                handler(*arguments)
-
-        add(number, first)
-
-    loop.add_signal_handler = add_for_once  # type: ignore[method-assign, assignment]
-
-
-def _announce_ready(settings: Settings, start: dict[str, Any]) -> None:
+def _announce(settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
+    if "api" not in roles:
+        log.info("ready", extra=facts(roles=",".join(roles)))
+        _tell_key(settings, start)
+        return
     url = f"http://{settings.bind}"
     pause = threading.Event()
     while not _is_ready(settings):

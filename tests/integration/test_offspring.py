@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mailsvc.service import offspring
-from mailsvc.service.offspring import WorkerProcess, join_all
+from mailsvc.service.offspring import Offspring, join_all
 
 
 def _stubborn() -> None:
@@ -23,7 +23,7 @@ def _docile() -> None:
 def test_the_time_to_drain_begins_with_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not when the API has ended: the workers were told together with it."""
     monkeypatch.setattr(offspring, "DRAIN_SECONDS", 2.0)
-    workers = [WorkerProcess("stubborn", _stubborn), WorkerProcess("docile", _docile)]
+    workers = [Offspring("stubborn", _stubborn), Offspring("docile", _docile)]
     for worker in workers:
         worker.start()
     threading.Event().wait(0.5)
@@ -39,7 +39,7 @@ def test_the_time_to_drain_begins_with_the_first_request(monkeypatch: pytest.Mon
 def test_who_was_never_asked_to_end_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the API's server ends by itself."""
     monkeypatch.setattr(offspring, "DRAIN_SECONDS", 1.0)
-    worker = WorkerProcess("stubborn", _stubborn)
+    worker = Offspring("stubborn", _stubborn)
     worker.start()
     threading.Event().wait(0.5)
 

@@ -29,6 +29,16 @@ def test_a_killed_process_is_replaced(run_service: RunService, name: str) -> Non
     service.wait_for_events(lambda events: any(e["type"] == "message.sent" for e in events))
 
 
+def test_who_connects_while_the_api_starts_again_is_answered(run_service: RunService) -> None:
+    """The port stays open: a client has to wait, but sees no refusal."""
+    service = run_service()
+    old = service.process("mailsvc-api")
+    old.kill()
+    old.wait(10)
+    with service.client() as client:
+        assert client.get("/readyz", timeout=30).status_code == 200
+
+
 def test_what_a_killed_notifier_held_is_posted_by_the_next(run_service: RunService) -> None:
     """Without waiting for its leases, which are longer than this test's patience."""
     with open_sink() as sink:

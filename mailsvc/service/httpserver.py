@@ -1,0 +1,113 @@
+"""The API's process: uvicorn, with limits of ours, in an event loop of ours."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from uvicorn import Config, Server
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mailsvc.api.gateway import Gateway
+
+__all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]
+
+IDLE_SECONDS = 75  # longer than clients keep connections that they don't use: they should be the ones who close them
+HEAD_SECONDS = 30.0
+MOST_HEAD = 64 * 1024
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+def answer_requests(gateway: Gateway, listener: socket.socket, *, drain_seconds: int) -> None:
+    """Serve HTTP on a listening socket until SIGTERM or SIGINT, then finish what was begun."""
+    asyncio.run(_serve(gateway, listener, drain_seconds))
+
+
+async def _serve(gateway: Gateway, listener: socket.socket, drain_seconds: int) -> None:
+    server = server_of(gateway, drain_seconds=drain_seconds)
+
+    def stop() -> None:
+        gateway.at_stop()
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    await server.serve([listener])
+
+
+def server_of(application: Any, *, drain_seconds: int) -> Server:
+    """What answers by this application, for at most ``drain_seconds`` after it should exit."""
+    return _Server(
+        Config(
+            application,
+            http=Connection,
+            ws="none",
+            lifespan="on",
+            backlog=socket.SOMAXCONN,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=drain_seconds,
+            proxy_headers=False,  # who may send is judged by the address that really sent
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            log_level="error",
+        )
+    )
+
+
+class _Server(Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours: uvicorn would end the process by them once more when all is done."""
+        yield
+
+
+class Connection(HttpToolsProtocol):
+    """A client's connection. The head of a request must come in time and fit into memory; the gateway bounds its body."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_size = 0
+        self._in_head = False
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._expect_head()  # or it is what is left of a body that nobody wants: it gets as long
+        super().data_received(data)
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > MOST_HEAD and not self.transport.is_closing():
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_size = True, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else it stands behind a body: nothing there is for us
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

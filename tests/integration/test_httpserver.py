@@ -1,0 +1,147 @@
+"""HTTP connections: what bounds the head of a request, and what happens to clients that never come to a point."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailsvc.service import httpserver
+from mailsvc.service.httpserver import MOST_HEAD, server_of
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+HEAD = b"POST /%b HTTP/1.1\r\nHost: here\r\n"
+
+
+class Echo:
+    """An application that tells which header fields it was given, after the body."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            while True:
+                kind = (await receive())["type"]
+                await send({"type": f"{kind}.complete"})
+                if kind == "lifespan.shutdown":
+                    return
+        if scope["path"] != "/without-body":
+            while (await receive())["more_body"]:
+                pass
+        body = b",".join(name for name, _ in scope["headers"])
+        headers = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Streams]:
+    """A connection to a server that runs in this test's event loop."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = server_of(Echo(), drain_seconds=1)
+    serving = asyncio.create_task(server.serve([listener]))
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    yield reader, writer
+    writer.close()
+    server.should_exit = True
+    await serving
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """The next answer's head and body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r")[0])
+    return head, await reader.readexactly(length)
+
+
+async def test_requests_follow_one_another_on_a_connection(client: Streams) -> None:
+    reader, writer = client
+    for _ in range(3):
+        writer.write(HEAD % b"" + b"Content-Length: 2\r\n\r\nhi")
+        head, body = await answer(reader)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert body == b"host,content-length"
+
+
+async def test_a_head_that_is_too_large_is_refused(client: Streams) -> None:
+    reader, writer = client
+    fields = b"".join(b"X-%d: %b\r\n" % (n, b"x" * 1000) for n in range(MOST_HEAD // 1000 + 1))
+    writer.write((HEAD % b"" + fields)[: MOST_HEAD + 1])
+    assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_an_address_without_an_end_is_refused(client: Streams) -> None:
+    reader, writer = client
+    writer.write(b"GET /".ljust(MOST_HEAD + 1, b"x"))
+    assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_large_body_is_no_large_head(client: Streams) -> None:
+    reader, writer = client
+    size = 4 * MOST_HEAD
+    writer.write(HEAD % b"" + b"Content-Length: %d\r\n\r\n" % size)
+    for _ in range(4):
+        writer.write(b"x" * (size // 4))
+        await writer.drain()
+    assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
+
+
+async def test_fields_behind_a_body_are_not_kept(client: Streams) -> None:
+    """They may have no end (RFC 9112 section 7.1.2), and must not pass for fields of the head."""
+    reader, writer = client
+    writer.write(HEAD % b"" + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
+    _, body = await answer(reader)
+    assert body == b"host,transfer-encoding"
+
+
+@pytest.fixture
+def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httpserver, "HEAD_SECONDS", 0.05)
+
+
+@pytest.mark.usefixtures("_little_time")
+@pytest.mark.parametrize(
+    "begun", [b"", b"\r\n", HEAD % b"", HEAD % b"" + b"X: "], ids=["nothing", "a line", "a field", "a name"]
+)
+async def test_who_never_comes_to_a_point_is_left(client: Streams, begun: bytes) -> None:
+    reader, writer = client
+    writer.write(begun)
+    assert await reader.read() == b""
+
+
+@pytest.mark.usefixtures("_little_time")
+async def test_a_second_request_that_is_never_finished_is_left(client: Streams) -> None:
+    reader, writer = client
+    writer.write(HEAD % b"" + b"Content-Length: 0\r\n\r\n")
+    await answer(reader)
+    writer.write(HEAD % b"")
+    assert await reader.read() == b""
+
+
+@pytest.mark.usefixtures("_little_time")
+async def test_a_body_that_nobody_wants_is_not_taken_for_ever(client: Streams) -> None:
+    reader, writer = client
+    writer.write(HEAD % b"without-body" + b"Transfer-Encoding: chunked\r\n\r\n")
+    assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
+    with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe
+        while True:
+            writer.write(b"2\r\nhi\r\n")
+            await writer.drain()
+            await asyncio.sleep(0)
+
+
+@pytest.mark.usefixtures("_little_time")
+async def test_a_slow_body_has_its_own_time(client: Streams) -> None:
+    """The gateway's, which is longer than this connection may be without a request."""
+    reader, writer = client
+    writer.write(HEAD % b"" + b"Content-Length: 2\r\n\r\nh")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await reader.read(1)
+    writer.write(b"i")
+    assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
+
+
+async def test_what_is_no_http_is_refused(client: Streams) -> None:
+    reader, writer = client
+    writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
