@@ -19,12 +19,15 @@ def require_crlf(content: bytes) -> None:
 
 def stuffed(content: bytes) -> Iterator[bytes | memoryview]:
     """Pieces of about 64 KiB, dots doubled, ending in CRLF, without the final dot; a large content is never copied whole."""
+    start = b"." if content.startswith(b".") else b""
     end = b"" if content.endswith(b"\r\n") else b"\r\n"
-    if _DOTTED.search(content) or content.startswith(b"."):
-        yield from _stuffed_lines(content)
-    elif len(content) <= CHUNK:
-        yield content + end
+    if len(content) <= CHUNK:
+        yield start + _doubled(content) + end
         return
+    if start:
+        yield start
+    if start or _DOTTED.search(content):
+        yield from _doubled_pieces(content)
     else:
         view = memoryview(content)
         yield from (view[at : at + CHUNK] for at in range(0, len(content), CHUNK))
@@ -32,14 +35,16 @@ def stuffed(content: bytes) -> Iterator[bytes | memoryview]:
         yield end
 
 
-def _stuffed_lines(content: bytes) -> Iterator[bytes]:
-    if content.startswith(b"."):
-        yield b"."
+def _doubled(content: bytes) -> bytes:
+    return content.replace(b"\r\n.", b"\r\n..")
+
+
+def _doubled_pieces(content: bytes) -> Iterator[bytes]:
     start, size = 0, len(content)
     while start < size:
         stop = min(start + CHUNK, size)
         # No piece may end between a CRLF and its dot, where the next one could not see what to double.
         stop += content.startswith(b"\n", stop)
         stop += content.startswith(b".", stop)
-        yield content[start:stop].replace(b"\r\n.", b"\r\n..")
+        yield _doubled(content[start:stop])
         start = stop
