@@ -1,9 +1,11 @@
 """One SMTP transaction, without I/O: a generator that says what to write and what to wait for, and is told what came.
 
-It reads top to bottom as the protocol does (RFC 5321 section 3.3, RFC 2920 where PIPELINING is offered). Whoever drives it
-sends back replies, or throws ``Broken`` in; what it returns is a verdict for every recipient, whatever happened.
+It reads top to bottom as the protocol does (RFC 5321 section 3.3, RFC 2920 where PIPELINING is offered). It takes the
+replies from a queue, and has its driver wait only where that is empty. A driver that can't go on throws ``Broken`` in; what
+is returned is a verdict for every recipient, whatever happened.
 """
 
+from collections import deque
 from collections.abc import Generator
 from typing import TypeAlias
 
@@ -14,9 +16,10 @@ from mailsvc.delivery.stuffing import require_crlf
 from mailsvc.delivery.trouble import fate_of, is_about_session, is_too_many
 from mailsvc.domain.attempt import Fate, Reply, Stage, Verdict
 
-__all__ = ["Body", "Broken", "Conversation", "Dot", "Expect", "Finding", "Step", "Transaction", "Write"]
+__all__ = ["Broken", "Content", "Conversation", "Expect", "Finding", "Step", "Transaction", "Write"]
 
 CLOSING = 421
+RESET, DATA = b"RSET\r\n", b"DATA\r\n"
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
@@ -26,25 +29,23 @@ class Write(msgspec.Struct, frozen=True, gc=False):
 
 
 class Expect(msgspec.Struct, frozen=True, gc=False):
-    """Wait for the reply of this stage."""
+    """Wait until a reply has come; it will be that of this stage."""
 
     stage: Stage
 
 
-class Body(msgspec.Struct, frozen=True, gc=False):
-    """Send the content without its final dot, and see that the connection is alive; a short end may go with the dot."""
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """Send the content, see that the connection is alive and the lease still ours, then send the dot for these recipients.
 
-
-class Dot(msgspec.Struct, frozen=True, gc=False):
-    """Send the final dot for these recipients, unless the lease is gone; the answer says whether it went out."""
+    The answer says whether the dot went out; where something breaks, it did not.
+    """
 
     accepted: tuple[int, ...]
 
 
-Step: TypeAlias = Write | Expect | Body | Dot
+Step: TypeAlias = Write | Expect | Content
 
-_EXPECT = {stage: Expect(stage) for stage in Stage}
-_BODY = Body()
+_MAIL, _RCPT, _DATA, _EOM = map(Expect, (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.EOM))
 # "unrecognised", "not implemented", "bad sequence" (RFC 5321 section 4.2.2)
 _OUT_OF_TURN = (500, 502, 503)
 
@@ -72,7 +73,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     unheard: bool = False  # it was over before the relay said anything about this transaction
 
 
-Answer: TypeAlias = "Reply | bool | None"
+Answer: TypeAlias = "bool | None"
 Conversation: TypeAlias = Generator[Step, Answer, Finding]
 Talk: TypeAlias = Generator[Step, Answer, None]
 
@@ -90,9 +91,8 @@ class Transaction:
         refusal = why_not(submission, capabilities)
         self._verdicts = [refusal or why_not_to(address, capabilities) for address in submission.recipients]
         self._asked = [n for n, verdict in enumerate(self._verdicts) if verdict is None]
-        recipients = [submission.recipients[n] for n in self._asked]
-        rcpts = [rcpt_command(address, submission, capabilities) for address in recipients]
-        self._commands = [mail_command(submission, capabilities), *rcpts, b"DATA\r\n"]
+        self._mail = mail_command(submission, capabilities)
+        self._rcpts = [rcpt_command(submission.recipients[n], submission, capabilities) for n in self._asked]
         self._is_pipelined = capabilities.pipelining
         self._reset_first = self._needs_reset = reset_first
         self._is_opened = self._is_misunderstood = False
@@ -117,114 +117,121 @@ class Transaction:
         if not self._is_pipelined or not self._asked:
             return b""
         self._is_opened, self._reset_first = True, False
-        return b"".join(self._commands)
+        return self._commands()
 
-    def converse(self) -> Conversation:
-        """Say what is not said yet, and listen."""
+    def _commands(self) -> bytes:
+        return b"".join((self._mail, *self._rcpts, DATA))
+
+    def converse(self, came: deque[Reply]) -> Conversation:
+        """Say what is not said yet, and listen.
+
+        Args:
+            came: the replies that nobody has taken yet, and those that are still to come.
+        """
         try:
             if self._asked:
-                yield from self._envelope()
+                yield from self._envelope(came)
             if self._stage is Stage.BODY:
-                yield from self._content()
+                yield from self._content(came)
         except Broken as broken:
             self._broke(broken)
         return self._finding()
 
-    def _envelope(self) -> Talk:
+    def _envelope(self, came: deque[Reply]) -> Talk:
         if self._is_pipelined and not self._is_opened:
-            yield Write((b"RSET\r\n" if self._reset_first else b"") + b"".join(self._commands))
+            yield Write((RESET if self._reset_first else b"") + self._commands())
         if self._reset_first:
-            if not self._is_pipelined:
-                yield Write(b"RSET\r\n")
-            self._reset_answered(self._heard(Stage.MAIL, (yield _EXPECT[Stage.MAIL])))
+            self._reset_answered((yield from self._answer_to(RESET, _MAIL, came)))
         self._needs_reset = True
-        last = len(self._commands) - 1
-        for n, command in enumerate(self._commands):
-            if self._closing or (not self._is_pipelined and self._is_over(n)):
+        if self._closing:
+            return
+        self._mail_answered((yield from self._answer_to(self._mail, _MAIL, came)))
+        for n, command in zip(self._asked, self._rcpts, strict=True):
+            if self._closing or (not self._is_pipelined and self._stage is Stage.MAIL):
                 return
-            if not self._is_pipelined:
-                yield Write(command)
-            stage = Stage.MAIL if n == 0 else Stage.DATA if n == last else Stage.RCPT
-            if stage is Stage.DATA:
-                self._stage = stage
-            reply = self._heard(stage, (yield _EXPECT[stage]))
-            if not self._closing:
-                self._answered(stage, n, reply)
+            self._rcpt_answered(n, (yield from self._answer_to(command, _RCPT, came)))
+        if self._closing or (not self._is_pipelined and not self._accepted):
+            return
+        self._stage = Stage.DATA
+        self._data_answered((yield from self._answer_to(DATA, _DATA, came)))
 
-    def _is_over(self, n: int) -> bool:
-        """In lock-step: whether the next command makes no sense any more."""
-        is_data = n > len(self._asked)
-        return (self._stage is Stage.MAIL and n > 0) or (is_data and not self._accepted)
-
-    def _heard(self, stage: Stage, reply: Answer) -> Reply:
-        assert isinstance(reply, Reply)
-        if reply.code == CLOSING or is_about_session(stage, reply):
-            self._closing, self._in_step = reply, False
-        else:
-            self._unheard = False
-        return reply
+    def _answer_to(self, command: bytes, expected: Expect, came: deque[Reply]) -> Generator[Step, Answer, Reply]:
+        if not self._is_pipelined:
+            yield Write(command)
+        if not came:
+            yield expected
+        return came.popleft()
 
     def _reset_answered(self, reply: Reply) -> None:
-        if reply.code // 100 != 2 and not self._closing:
-            self._unheard = True
+        if not self._ends_session(Stage.MAIL, reply) and reply.code // 100 != 2:
             raise Broken(f"the relay refused RSET: {reply.text}")
-        self._unheard = True
-
-    def _answered(self, stage: Stage, n: int, reply: Reply) -> None:
-        """Take the reply to command ``n``."""
-        if stage is Stage.MAIL:
-            self._mail_answered(reply)
-        elif stage is Stage.RCPT:
-            self._rcpt_answered(self._asked[n - 1], reply)
-        else:
-            self._data_answered(reply)
 
     def _mail_answered(self, reply: Reply) -> None:
-        if reply.code // 100 == 3:
+        if self._ends_session(Stage.MAIL, reply):
+            return
+        self._unheard = False
+        kind = reply.code // 100
+        if kind == 2:
+            self._stage = Stage.RCPT
+        elif kind == 3:
             raise Broken("the relay answered MAIL with 3xx")
-        if self._is_opened and reply.code in _OUT_OF_TURN:
+        elif self._is_opened and reply.code in _OUT_OF_TURN:
             # Not about this message, but about when it was begun: whoever says so must be told one thing at a time.
             self._unheard = self._is_misunderstood = True
             raise Broken(f"the relay wants no MAIL together with the dot before: {reply.text}")
-        if reply.code // 100 == 2:
-            self._stage = Stage.RCPT
         else:
             self._conclude(Stage.MAIL, reply)
 
     def _rcpt_answered(self, n: int, reply: Reply) -> None:
-        if self._verdicts[n] is not None:
+        if self._ends_session(Stage.RCPT, reply) or self._verdicts[n] is not None:
             return  # where MAIL was refused, this is only its echo
-        if reply.code // 100 == 3:
-            raise Broken("the relay answered RCPT with 3xx")
-        if reply.code // 100 == 2:
+        kind = reply.code // 100
+        if kind == 2:
             self._accepted.append(n)
+        elif kind == 3:
+            raise Broken("the relay answered RCPT with 3xx")
         elif is_too_many(reply, accepted=len(self._accepted)):
             self._verdicts[n] = Verdict(Fate.UNTRIED, Stage.RCPT, reply, "too many recipients at once")
         else:
             self._verdicts[n] = Verdict(fate_of(Stage.RCPT, reply), Stage.RCPT, reply, reply.text)
 
     def _data_answered(self, reply: Reply) -> None:
-        if reply.code // 100 == 2:
+        if self._ends_session(Stage.DATA, reply):
+            return
+        kind = reply.code // 100
+        if kind == 2:
             raise Broken("the relay answered DATA with 2xx")
-        if reply.code // 100 != 3:
+        if kind != 3:
             self._conclude(Stage.DATA, reply)
         elif self._accepted:
             self._stage = Stage.BODY
         else:
             self._in_step = False  # it waits for content that nobody wants: leave
 
-    def _content(self) -> Talk:
-        yield _BODY
-        if not (yield Dot(tuple(self._accepted))):
+    def _content(self, came: deque[Reply]) -> Talk:
+        if not (yield Content(tuple(self._accepted))):
             self._in_step = False
             self._give_back("the lease ran out before the final dot")
             return
         self._stage = Stage.EOM
-        reply = self._heard(Stage.EOM, (yield _EXPECT[Stage.EOM]))
-        if reply.code // 100 == 3:
+        if not came:
+            yield _EOM
+        self._dot_answered(came.popleft())
+
+    def _dot_answered(self, reply: Reply) -> None:
+        kind = reply.code // 100
+        if kind == 3:
             raise Broken("the relay answered the final dot with 3xx")
+        self._ends_session(Stage.EOM, reply)  # but this reply is about the message in any case
         self._conclude(Stage.EOM, reply)
-        self._needs_reset = reply.code // 100 != 2
+        self._needs_reset = kind != 2
+
+    def _ends_session(self, stage: Stage, reply: Reply) -> bool:
+        """Whether the relay takes its leave; then what it says is not about the message."""
+        if reply.code != CLOSING and not is_about_session(stage, reply):
+            return False
+        self._closing, self._in_step = reply, False
+        return True
 
     def _conclude(self, stage: Stage, reply: Reply) -> None:
         """The reply decides for everybody who has no verdict yet."""
@@ -251,9 +258,10 @@ class Transaction:
             self._fill(Verdict(fate, self._stage, reply, broken.text))
 
     def _finding(self) -> Finding:
-        self._give_back(f"the relay ended the session: {self._closing.text}" if self._closing else "not tried")
+        if None in self._verdicts:
+            self._give_back(f"the relay ended the session: {self._closing.text}" if self._closing else "not tried")
         return Finding(
-            tuple(v for v in self._verdicts if v is not None),
+            tuple(filter(None, self._verdicts)),
             stage=self._stage,
             in_step=self._in_step,
             needs_reset=self._needs_reset,

@@ -57,7 +57,6 @@ class Session:
         self._wire = wire
         self._in_step = True
         self._needs_reset = False
-        self._held: bytes | memoryview = b""  # the end of the body, which goes out with the dot
         self._early: engine.Transaction | None = None  # the next one, whose envelope went out with the dot
         self._following: Callable[[], Submission | None] = _nothing
 
@@ -114,13 +113,10 @@ class Session:
         return early
 
     async def _converse(self, transaction: engine.Transaction, dot: Dot) -> engine.Finding:
-        talk = transaction.converse()
+        talk = transaction.converse(self._wire.came)
         try:
             step = next(talk)
             while True:
-                if type(step) is engine.Expect and (reply := self._wire.pop()) is not None:
-                    step = talk.send(reply)
-                    continue
                 try:
                     answer = await self._do(step, transaction, dot)
                 except engine.Broken as broken:
@@ -131,24 +127,23 @@ class Session:
             finding: engine.Finding = end.value
             return finding
 
-    async def _do(self, step: engine.Step, transaction: engine.Transaction, dot: Dot) -> Reply | bool | None:
-        # Told apart by type, not by match: this runs for every reply of every message.
-        timeouts = self.relay.timeouts
+    async def _do(self, step: engine.Step, transaction: engine.Transaction, dot: Dot) -> bool | None:
+        if isinstance(step, engine.Content):
+            return await self._send(transaction.submission.content, step.accepted, dot)
         if isinstance(step, engine.Expect):
-            seconds: float = getattr(timeouts, step.stage.value)
-            if transaction.is_opened and step.stage is Stage.MAIL:
-                seconds = min(seconds, EARLY_SECONDS)
-            return await self._wire.reply(seconds)
-        if isinstance(step, engine.Write):
+            seconds: float = getattr(self.relay.timeouts, step.stage)
+            is_early = transaction.is_opened and step.stage is Stage.MAIL
+            await self._wire.heard(min(seconds, EARLY_SECONDS) if is_early else seconds)
+        else:
             self._wire.write(step.data)
-            return None
-        if isinstance(step, engine.Body):
-            self._held = await self._wire.send_body(transaction.submission.content, timeouts.body)
-            return None
-        if not dot.about(step.accepted):
+        return None
+
+    async def _send(self, content: bytes, accepted: tuple[int, ...], dot: Dot) -> bool:
+        held = await self._wire.send_body(content, self.relay.timeouts.body)
+        if not dot.about(accepted):
             return False
         self._wire.listener = dot
-        self._wire.write(b"".join((self._held, b".\r\n", self._open_next())))
+        self._wire.write(b"".join((held, b".\r\n", self._open_next())))
         return True
 
     def _open_next(self) -> bytes:

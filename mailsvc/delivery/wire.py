@@ -30,7 +30,7 @@ class Wire(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport) -> None:
         self._loop = asyncio.get_running_loop()
         self._parser = ReplyParser()
-        self._replies: deque[Reply] = deque()
+        self.came: deque[Reply] = deque()  # the replies that nobody has taken yet
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
@@ -51,14 +51,14 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         replies = self._parser.feed(data)
         if replies:
-            self._replies.extend(replies)
+            self.came.extend(replies)
             self._wake()
             if self.listener is not None:
                 listener, self.listener = self.listener, None
                 listener.got(replies[0])
         if self._parser.flaw is not None:
             self.fail(self._parser.flaw)
-        elif len(self._replies) > MOST_REPLIES:
+        elif len(self.came) > MOST_REPLIES:
             self.fail("the relay talks without being asked")
 
     def eof_received(self) -> None:
@@ -82,7 +82,7 @@ class Wire(asyncio.Protocol):
     @property
     def is_quiet(self) -> bool:
         """Alive, and nothing unexpected has come."""
-        return self.fault is None and not self._replies and self._parser.is_between and not self._transport.is_closing()
+        return self.fault is None and not self.came and self._parser.is_between and not self._transport.is_closing()
 
     @property
     def unsent(self) -> int:
@@ -100,20 +100,20 @@ class Wire(asyncio.Protocol):
 
     def desert(self, text: str) -> None:
         """Close at once, and forget what came: it would be taken for an answer to something else."""
-        self._replies.clear()
+        self.came.clear()
         self.fail(text)
 
-    def pop(self) -> Reply | None:
-        """A reply that has already come."""
-        return self._replies.popleft() if self._replies else None
+    async def heard(self, seconds: float) -> None:
+        """Wait until a reply has come."""
+        while not self.came:
+            if self.fault is not None:
+                raise Broken(self.fault, timed_out=self._timed_out)
+            await self._woken(seconds)
 
     async def reply(self, seconds: float) -> Reply:
         """The next reply."""
-        while not self._replies:
-            if self.fault is not None:
-                raise Broken(self.fault, timed_out=self._timed_out)
-            await self._wait(seconds)
-        return self._replies.popleft()
+        await self.heard(seconds)
+        return self.came.popleft()
 
     async def send_body(self, content: bytes, seconds: float) -> bytes | memoryview:
         """Send the content without its final dot, until the kernel has it and the connection is seen alive.
@@ -132,12 +132,12 @@ class Wire(asyncio.Protocol):
         if len(held) > HELD:
             await self._send_piece(held, seconds)
             held = b""
-        while self.is_quiet and self._is_hung_up():
-            await self._wait(seconds)  # the event loop will soon tell why, perhaps in the relay's own words
+        while self.is_quiet:
+            if not self._hangup.poll(0):
+                return held
+            await self._woken(seconds)  # the event loop will soon tell why, perhaps in the relay's own words
         self._raise_if_broken()
-        if not self.is_quiet:
-            raise Broken("the relay answered in the middle of the message")
-        return held
+        raise Broken("the relay answered in the middle of the message")
 
     async def _send_piece(self, piece: bytes | memoryview, seconds: float) -> None:
         self.write(piece)
@@ -150,16 +150,13 @@ class Wire(asyncio.Protocol):
             self._beneath.set_write_buffer_limits(high=0, low=0)
             self._transport.set_write_buffer_limits(high=0, low=0)
             self._hears_of_unsent = True
-        while self.unsent and self.fault is None and not self._replies:
-            await self._wait(seconds)
+        while self.unsent and self.fault is None and not self.came:
+            await self._woken(seconds)
         self._raise_if_broken()
 
-    def _is_hung_up(self) -> bool:
-        return not self._transport.is_closing() and bool(self._hangup.poll(0))
-
     def _raise_if_broken(self) -> None:
-        if self._replies:
-            raise Broken("the relay answered in the middle of the message", self._replies.popleft())
+        if self.came:
+            raise Broken("the relay answered in the middle of the message", self.came.popleft())
         if self.fault is not None:
             raise Broken(self.fault, timed_out=self._timed_out)
 
@@ -183,15 +180,12 @@ class Wire(asyncio.Protocol):
 
     # Waiting
 
-    async def _wait(self, seconds: float) -> None:
-        waiter = self._waiter = self._loop.create_future()
+    def _woken(self, seconds: float) -> asyncio.Future[None]:
+        self._waiter = self._loop.create_future()
         self._deadline = self._loop.time() + seconds
         if self._watchdog is None or self._watchdog.when() > self._deadline:
             self._watch()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _watch(self) -> None:
         # One timer for many waits: it looks when it goes off whether there is still something to wait for until later.

@@ -1,5 +1,6 @@
 """One transaction byte by byte: what is written, and what every possible answer means for each recipient."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -36,14 +37,14 @@ class Talk:
     accepted: tuple[int, ...] | None = None
 
     def run(self, submission: Submission = MAIL, *offers: str, reset_first: bool = False) -> Finding:
-        talk = Transaction(submission, offering(*offers), reset_first=reset_first).converse()
+        came: deque[Reply] = deque()
+        talk = Transaction(submission, offering(*offers), reset_first=reset_first).converse(came)
         replies = self._replies()
-        answer: Reply | bool | None = None
         try:
             step = next(talk)
             while True:
                 try:
-                    answer = self._answer(step, replies)
+                    answer = self._answer(step, came, replies)
                 except Broken as broken:
                     step = talk.throw(broken)
                 else:
@@ -52,24 +53,24 @@ class Talk:
             assert isinstance(end.value, Finding)
             return end.value
 
-    def _replies(self) -> Iterator[Reply]:
+    def _replies(self) -> Iterator[list[Reply]]:
         parser = ReplyParser()
         for piece in self.pieces:
-            yield from parser.feed(piece)
+            yield parser.feed(piece)
             if parser.flaw is not None:
                 raise Broken(parser.flaw)
         raise Broken("connection lost")
 
-    def _answer(self, step: engine.Step, replies: Iterator[Reply]) -> Reply | bool | None:
+    def _answer(self, step: engine.Step, came: deque[Reply], replies: Iterator[list[Reply]]) -> bool | None:
         match step:
             case engine.Write(data):
                 self.written.append(data)
             case engine.Expect():
-                return next(replies)
-            case engine.Body():
+                while not came:
+                    came.extend(next(replies))
+            case engine.Content(accepted):
                 if self.interruption:
                     raise self.interruption
-            case engine.Dot(accepted):
                 self.accepted = accepted
                 return self.lease_is_ours
         return None
@@ -360,7 +361,7 @@ def test_a_relay_that_leaves_before_it_answers_mail_was_not_heard(replies: Seque
 
 def test_silence_is_not_a_dead_connection() -> None:
     """Who does not answer in time may be busy with what we said."""
-    talk = Transaction(MAIL, offering("PIPELINING")).converse()
+    talk = Transaction(MAIL, offering("PIPELINING")).converse(deque())
     next(talk)
     talk.send(None)
     with pytest.raises(StopIteration) as end:
@@ -537,16 +538,15 @@ def opened(*replies: str, interruption: Broken | None = None) -> Finding:
     """A transaction whose envelope went out early, and what came of it."""
     transaction = Transaction(MAIL, offering("PIPELINING"))
     assert transaction.open_early().endswith(b"DATA\r\n")
-    talk, answers = transaction.converse(), iter(ReplyParser().feed(said(*replies)))
+    talk = transaction.converse(deque(ReplyParser().feed(said(*replies))))
     try:
         step = next(talk)
         while True:
             assert not isinstance(step, engine.Write)  # everything was said already
             if isinstance(step, engine.Expect):
-                reply = next(answers, None)
-                step = talk.throw(interruption or Broken("connection lost")) if reply is None else talk.send(reply)
+                step = talk.throw(interruption or Broken("connection lost"))
             else:
-                step = talk.send(True if isinstance(step, engine.Dot) else None)
+                step = talk.send(True)
     except StopIteration as end:
         assert isinstance(end.value, Finding)
         return end.value
