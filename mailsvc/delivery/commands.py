@@ -106,20 +106,20 @@ def mail_command(submission: Submission, capabilities: Capabilities) -> bytes:
     Raises:
         ValueError: the sender can't be said; nobody should have let it get here.
     """
-    words = [f"MAIL FROM:<{_checked(submission.sender) if submission.sender else ''}>"]
+    command = f"MAIL FROM:<{_checked(submission.sender) if submission.sender else ''}>"
     if capabilities.size is not None:
-        words.append(f"SIZE={len(submission.content)}")
+        command += f" SIZE={len(submission.content)}"
     if submission.eight_bit:
-        words.append("BODY=8BITMIME")
+        command += " BODY=8BITMIME"
     if capabilities.smtputf8 and (
         submission.smtputf8 or not submission.sender.isascii() or not all(map(str.isascii, submission.recipients))
     ):
-        words.append("SMTPUTF8")
+        command += " SMTPUTF8"
     if submission.dsn and capabilities.dsn:
-        words.append("RET=HDRS")
+        command += " RET=HDRS"
         if submission.envid:
-            words.append(f"ENVID={_xtext(submission.envid)}")
-    return (" ".join(words) + "\r\n").encode()
+            command += f" ENVID={_xtext(submission.envid)}"
+    return f"{command}\r\n".encode()
 
 
 def rcpt_command(address: str, submission: Submission, capabilities: Capabilities) -> bytes:
@@ -128,12 +128,12 @@ def rcpt_command(address: str, submission: Submission, capabilities: Capabilitie
     Raises:
         ValueError: the address can't be said.
     """
-    words = [f"RCPT TO:<{_checked(address)}>"]
+    command = f"RCPT TO:<{_checked(address)}>"
     if submission.dsn and capabilities.dsn:
         success = "SUCCESS," if submission.notify_success else ""
         original = f"rfc822;{_xtext(address)}" if address.isascii() else f"utf-8;{_unitext(address)}"
-        words += [f"NOTIFY={success}FAILURE,DELAY", f"ORCPT={original}"]
-    return (" ".join(words) + "\r\n").encode()
+        command += f" NOTIFY={success}FAILURE,DELAY ORCPT={original}"
+    return f"{command}\r\n".encode()
 
 
 def _checked(address: str) -> str:

@@ -89,10 +89,14 @@ class Transaction:
         require_crlf(submission.content)
         self.submission = submission
         refusal = why_not(submission, capabilities)
-        self._verdicts = [refusal or why_not_to(address, capabilities) for address in submission.recipients]
-        self._asked = [n for n, verdict in enumerate(self._verdicts) if verdict is None]
+        self._verdicts: list[Verdict | None] = []
         self._mail = mail_command(submission, capabilities)
-        self._rcpts = [rcpt_command(submission.recipients[n], submission, capabilities) for n in self._asked]
+        self._rcpts: dict[int, bytes] = {}  # for those who can be asked about
+        for n, address in enumerate(submission.recipients):
+            verdict = refusal or why_not_to(address, capabilities)
+            self._verdicts.append(verdict)
+            if verdict is None:
+                self._rcpts[n] = rcpt_command(address, submission, capabilities)
         self._is_pipelined = capabilities.pipelining
         self._reset_first = self._needs_reset = reset_first
         self._is_opened = self._is_misunderstood = False
@@ -114,13 +118,13 @@ class Transaction:
         Nothing where the relay doesn't pipeline, or nobody would be asked. A relay that can't cope with it is found out
         by its first reply, or by its silence: then the transaction was never begun, and is no attempt.
         """
-        if not self._is_pipelined or not self._asked:
+        if not self._is_pipelined or not self._rcpts:
             return b""
         self._is_opened, self._reset_first = True, False
         return self._commands()
 
     def _commands(self) -> bytes:
-        return b"".join((self._mail, *self._rcpts, DATA))
+        return b"".join((self._mail, *self._rcpts.values(), DATA))
 
     def converse(self, came: deque[Reply]) -> Conversation:
         """Say what is not said yet, and listen.
@@ -129,7 +133,7 @@ class Transaction:
             came: the replies that nobody has taken yet, and those that are still to come.
         """
         try:
-            if self._asked:
+            if self._rcpts:
                 yield from self._envelope(came)
             if self._stage is Stage.BODY:
                 yield from self._content(came)
@@ -146,7 +150,7 @@ class Transaction:
         if self._closing:
             return
         self._mail_answered((yield from self._answer_to(self._mail, _MAIL, came)))
-        for n, command in zip(self._asked, self._rcpts, strict=True):
+        for n, command in self._rcpts.items():
             if self._closing or (not self._is_pipelined and self._stage is Stage.MAIL):
                 return
             self._rcpt_answered(n, (yield from self._answer_to(command, _RCPT, came)))
