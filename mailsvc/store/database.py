@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.store.bulk import Statement
+from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.turnstile import Turnstile
 from mailsvc.store.waiting import refuse_to_wait
 from mailsvc.telemetry import facts, log
@@ -206,7 +206,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        carry_out(connection, [Statement(begin)])
 
     return engine
 
