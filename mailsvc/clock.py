@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -52,7 +53,13 @@ class SteadyClock:
 
 def rfc3339(instant: int) -> str:
     """``1700000000000000`` → ``"2023-11-14T22:13:20.000000Z"`` (RFC 3339)."""
-    return as_datetime(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    second, micros = divmod(instant, SECOND)
+    return f"{_to_the_second(second)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _to_the_second(second: int) -> str:
+    return as_datetime(second * SECOND).replace(tzinfo=None).isoformat()
 
 
 def parse_rfc3339(text: str) -> int:
