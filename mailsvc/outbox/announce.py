@@ -105,9 +105,11 @@ _SUBSCRIPTIONS = Document(
 
 def _fan_out(connection: Connection, news: Sequence[News], now: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    types = {item.type for item in news}
     for hook in _SUBSCRIPTIONS.read(connection, apps=listed({item.app_id for item in news})):
         patterns = tuple(json.loads(hook.events))
-        wanted = [n.id for n in news if n.app_id == hook.app_id and events.matches(patterns, n.type)]
+        subscribed = {type_ for type_ in types if events.matches(patterns, type_)}
+        wanted = [n.id for n in news if n.app_id == hook.app_id and n.type in subscribed]
         rows += _rows_for(hook.webhook_id, wanted, now)
     return rows
 
