@@ -11,29 +11,42 @@ import pytest
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.domain.attempt import Reply
 
-FIRST, SECOND, THIRD = [("dlv_1", 1)], [("dlv_2", 1)], [("dlv_3", 1)]
+FIRST, SECOND = [("dlv_1", 1)], [("dlv_2", 1)]
+MANY = [(f"dlv_{n}", 1) for n in range(10, 30_000)]  # in a line that is longer than the room that is taken beforehand
 TAKEN = Reply(250, "2.0.0", "taken")
 
 
 @contextlib.contextmanager
 def limited_to(octets: int) -> Iterator[None]:
-    """Files may grow to so much: a longer write writes what fits, as on a disk that fills up."""
+    """Files may grow to so much, as on a disk that fills up."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_line_that_is_cut_short_is_no_line(tmp_path: Path) -> None:
+def test_a_line_that_finds_no_room_is_no_line(tmp_path: Path) -> None:
     """Its dot may not go out, and it spoils no line after it: those of a killed worker would be sent again."""
     journal = Journal(tmp_path, "wrk_a")
     (file,) = tmp_path.glob("*.journal")
     journal.about(FIRST, "rly_a", "mx.app.test")
     with limited_to(file.stat().st_size + 10), pytest.raises(OSError, match="journal"):
-        journal.about(SECOND, "rly_a", "mx.app.test")
-    journal.got(journal.about(THIRD, "rly_a", "mx.app.test"), TAKEN)
+        journal.about(MANY, "rly_a", "mx.app.test")
+    journal.got(journal.about(SECOND, "rly_a", "mx.app.test"), TAKEN)
 
-    assert list(heard_by_others(tmp_path, "wrk_b")) == THIRD
+    assert list(heard_by_others(tmp_path, "wrk_b")) == SECOND
+
+
+def test_lines_find_their_room_while_the_file_grows(tmp_path: Path) -> None:
+    """And a reply goes where its dot was noted, into however old a file."""
+    journal = Journal(tmp_path, "wrk_a")
+    first = journal.about(FIRST, "rly_a", "mx.app.test")
+    numbers = [journal.about(MANY, "rly_a", "mx.app.test") for _ in range(10)]
+    for number in [first, *numbers]:
+        journal.got(number, TAKEN)
+
+    assert len(list(tmp_path.iterdir())) == 2
+    assert sorted(heard_by_others(tmp_path, "wrk_b")) == sorted(FIRST + MANY)
 
 
 def test_a_line_that_could_not_be_written_keeps_no_file(tmp_path: Path) -> None:
@@ -41,7 +54,7 @@ def test_a_line_that_could_not_be_written_keeps_no_file(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "wrk_a")
     (file,) = tmp_path.glob("*.journal")
     with limited_to(file.stat().st_size + 10), pytest.raises(OSError, match="journal"):
-        journal.about(FIRST, "rly_a", "mx.app.test")
+        journal.about(MANY, "rly_a", "mx.app.test")
     journal.close()
 
     assert list(tmp_path.iterdir()) == []
