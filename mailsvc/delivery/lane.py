@@ -183,8 +183,12 @@ class Lane:
 
     def may_keep(self, session: Session) -> bool:
         """Whether another parcel may go out over it: it is not too old, its relay not changed, its place not needed."""
-        is_young = clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
-        return is_young and session.relay is self.relay and not self._is_over_share() and not self._is_blocked()
+        return (
+            session.relay is self.relay
+            and len(self._senders) <= self.share
+            and clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
+            and not self._is_blocked()
+        )
 
     async def open(self) -> Session | None:
         """A new session; dialled again within seconds, then the breaker decides when."""
@@ -237,17 +241,15 @@ class Lane:
         self.parcels.clear()
         self.owner.give_back(waiting)
 
-    async def heard(self, parcel: Parcel, result: TransactionResult) -> None:
+    def heard(self, parcel: Parcel, result: TransactionResult) -> None:
         """A transaction came to this."""
         if result.too_early and self.begins_early:
             self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
             log.info("relay wants one transaction at a time", extra=facts(relay=self.relay.name))
         if not result.stale:
             self._done_since += len(parcel.claims)
-        if result.relay_trouble is not None:
-            await self.trouble(result.relay_trouble)
-        elif not result.stale:
-            self.failures = 0
+            if result.relay_trouble is None:
+                self.failures = 0
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from mailsvc import clock
 from mailsvc.delivery.parcel import Parcel
-from mailsvc.delivery.session import Session, Submission, TransactionResult
+from mailsvc.delivery.session import RelayTrouble, Session, Submission, TransactionResult
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.relay import Relay
 from mailsvc.telemetry import facts, log
@@ -36,7 +36,8 @@ class Siding(Protocol):
     def take(self) -> Parcel | None: ...
     def put_back(self, parcel: Parcel) -> None: ...
     def returned(self, parcel: Parcel) -> None: ...
-    async def heard(self, parcel: Parcel, result: TransactionResult) -> None: ...
+    async def trouble(self, trouble: RelayTrouble) -> None: ...
+    def heard(self, parcel: Parcel, result: TransactionResult) -> None: ...
 
 
 class Sender:
@@ -51,10 +52,7 @@ class Sender:
     async def run(self) -> None:
         """Send until there is nothing left to send, or no session to be had."""
         try:
-            while self._keeps_promise() or await self._siding.has_work(self._session):
-                session = await self._usable_session()
-                if session is None:
-                    return
+            while session := self._promised() or await self._for_new_work():
                 parcel = self._next or self._siding.take()
                 if parcel is not None:
                     await self._send(session, parcel)
@@ -63,33 +61,38 @@ class Sender:
             if self._session is not None:
                 await self._session.quit()
 
-    def _keeps_promise(self) -> bool:
-        """Whether something is promised to the session and may still go out: its relay may be paused by now."""
-        if self._next is None or self._session is None:
-            return False
-        if not self._siding.may_keep(self._session):
-            self._session.abort()  # its envelope may be there already: without content it is nothing
-            self._take_back()
-        return self._next is not None
+    def _promised(self) -> Session | None:
+        """The session that something is promised to, if that may still go out: its relay may be paused by now."""
+        session = self._session
+        if self._next is None or session is None:
+            return None
+        if self._siding.may_keep(session):
+            return session
+        session.abort()  # its envelope may be there already: without content it is nothing
+        self._take_back()
+        return None
+
+    async def _for_new_work(self) -> Session | None:
+        """A session for the next parcel, as soon as there is one; None where there is no parcel, or no session."""
+        session = self._session
+        if not await self._siding.has_work(session):
+            return None
+        if session is not None:
+            if session.usable and self._siding.may_keep(session):
+                return session
+            await session.quit()
+        self._session = await self._siding.open()
+        return self._session
 
     def _take_back(self) -> None:
         if self._next is not None:
             self._siding.put_back(self._next)
             self._next = self._submission = None
 
-    async def _usable_session(self) -> Session | None:
-        session = self._session
-        if session is not None and session.usable and self._siding.may_keep(session):
-            return session
-        if session is not None:
-            await session.quit()
-        self._session = await self._siding.open()
-        return self._session
-
     async def _send(self, session: Session, parcel: Parcel) -> None:
         submission, self._next, self._submission = self._submission, None, None
         try:
-            if not await self._owner.load(parcel):
+            if parcel.content is None and not await self._owner.load(parcel):
                 self._owner.give_back([parcel])
                 return
             parcel.host = session.host
@@ -112,18 +115,22 @@ class Sender:
             self._siding.put_back(parcel)
         else:
             self._owner.finished(parcel, session, result, started_at)
-        await self._siding.heard(parcel, result)
+        if result.relay_trouble is not None:
+            await self._siding.trouble(result.relay_trouble)
+        self._siding.heard(parcel, result)
 
     def _promise_next(self) -> Submission | None:
         """What goes out next over this session, if that is certain now."""
         session = self._session
-        if session is not None and self._siding.begins_early and self._siding.may_keep(session):
-            self._next = self._siding.take()
-            if self._next is not None and self._next.content is None:
-                self._take_back()  # to be read first: nothing binds it to this session
-            elif self._next is not None:
-                self._next.host = session.host
-                self._submission = self._next.submission(session.relay)
+        if session is None or not self._siding.begins_early or not self._siding.may_keep(session):
+            return None
+        parcel = self._next = self._siding.take()
+        if parcel is None:
+            return None
+        if parcel.content is None:
+            self._take_back()  # to be read first: nothing binds it to this session
+            return None
+        self._submission = parcel.submission(session.relay)
         return self._submission
 
     def _failed(self, parcel: Parcel, session: Session, error: Exception) -> None:
