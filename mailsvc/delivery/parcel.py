@@ -1,7 +1,8 @@
 """A parcel: the claimed recipients of one message that go out in one SMTP transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from mailsvc import clock
 from mailsvc.delivery.haul import MessageFacts
@@ -17,8 +18,7 @@ __all__ = ["Parcel", "pack"]
 RECIPIENTS_AT_ONCE = 100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
 
 
-@dataclass(slots=True, eq=False)
-class Parcel:
+class Parcel(msgspec.Struct, eq=False):
     """One transaction to be; it is its own dot (see ``session.Dot``)."""
 
     message: MessageFacts
@@ -50,7 +50,7 @@ class Parcel:
         assert self.content is not None
         return Submission(
             sender=self.envelope_sender,
-            recipients=tuple(c.recipient for c in self.claims),
+            recipients=tuple([c.recipient for c in self.claims]),
             content=self.content,
             envid=self.message.id,
             smtputf8=self.message.smtputf8,

@@ -1,5 +1,7 @@
 """From a transaction's verdicts to findings for the recorder. Pure: time and chance come in as arguments."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from mailsvc.delivery.parcel import Parcel
@@ -20,14 +22,14 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False):
     duration_ms: float
     host: str
     tls: Tls | None
-    now: int  # by the queue's clock
+    now: Callable[[], int]  # the queue's clock, looked at only where something is due again
     chance: float
 
 
 def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circumstances) -> Finding:
     """What the verdict on one recipient means for its delivery."""
     if verdict.fate is Fate.UNTRIED:
-        return given_back(claim, seen.now)
+        return given_back(claim, seen.now())
     tried = _try(parcel, verdict, seen)
     if verdict.fate is Fate.SENT:
         return Finding(claim.id, Change.SENT, claim.lease_token, tried)
@@ -35,7 +37,7 @@ def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circu
         return Finding(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(verdict))
     if verdict.fate is Fate.UNCERTAIN and parcel.message.on_uncertain == "hold":
         return Finding(claim.id, Change.GIVE_UP, claim.lease_token, tried)
-    due_at = next_attempt(claim.attempts + 1, now=seen.now, chance=seen.chance)
+    due_at = next_attempt(claim.attempts + 1, now=seen.now(), chance=seen.chance)
     return Finding(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
 
 
@@ -58,14 +60,14 @@ def _try(parcel: Parcel, verdict: Verdict, seen: Circumstances) -> Try:
     return Try(
         started_at=seen.started_at,
         duration_ms=seen.duration_ms,
-        stage=verdict.stage.value,
+        stage=verdict.stage,
         code=verdict.reply.code if verdict.reply else None,
         enhanced_code=verdict.reply.enhanced_code if verdict.reply else None,
         text=verdict.text,
         relay_id=parcel.relay_id,
         host=seen.host,
         tls=seen.tls,
-        outcome=verdict.fate.value,
+        outcome=verdict.fate,
     )
 
 

@@ -62,8 +62,7 @@ class Context:
     verp_key: bytes
 
 
-@dataclass(slots=True)
-class Report:
+class Report(msgspec.Struct):
     """Findings of one transaction, and the journal's number for it where a dot went out."""
 
     findings: list[Finding]
@@ -339,21 +338,22 @@ class DeliveryWorker:
         result: TransactionResult,
         started_at: int,
     ) -> None:
-        now = clock.now()
         seen = Circumstances(
             started_at,
             result.duration * 1000,
             session.host,
             session.tls,
-            self._database.now(),
+            self._database.now,
             random.random(),  # noqa: S311 - jitter
         )
+        message = parcel.message
+        waited = (started_at - (message.scheduled_at or message.created_at)) / clock.SECOND
         findings = []
         for claim, verdict in zip(parcel.claims, result.verdicts, strict=True):
             findings.append(finding_of(parcel, claim, verdict, seen))
-            meter.count(f"attempts.{verdict.fate.value}")
+            meter.count(f"attempts.{verdict.fate}")
             if verdict.fate is Fate.SENT:
-                meter.observe_latency((now - (parcel.message.scheduled_at or parcel.message.created_at)) / clock.SECOND)
+                meter.observe_latency(waited + result.duration)
         self._report(parcel, findings)
 
     def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None:
