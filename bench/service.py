@@ -76,7 +76,7 @@ def serving(directory: Path, setting: Setting) -> Iterator[Service]:
 
 def _environment(directory: Path, port: int, setting: Setting) -> dict[str, str]:
     query = urlencode({"ca": str(setting.ca), "max_connections": setting.connections})
-    relay = f"smtp://{quote(USERNAME)}:{quote(PASSWORD)}@localhost:{setting.sink.port}?{query}"
+    relay = f"smtp://{quote(USERNAME)}:{quote(PASSWORD)}@127.0.0.1:{setting.sink.port}?{query}"
     env = {
         "MAILSVC_DATA_DIR": str(directory / "data"),
         "MAILSVC_BIND": f"127.0.0.1:{port}",

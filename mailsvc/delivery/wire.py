@@ -1,7 +1,7 @@
 """One connection to a relay as asyncio sees it: bytes to replies, one waiter, nothing held back without being noticed."""
 
 import asyncio
-import select
+import socket
 import ssl
 from collections import deque
 from typing import Protocol
@@ -15,6 +15,7 @@ from mailsvc.domain.attempt import Reply, Tls
 __all__ = ["Listener", "Wire"]
 
 HELD = 8 * 1024  # less than any kernel buffers for an idle connection; the dot comes next, whatever follows it
+_ESTABLISHED = 1  # of tcp_info's states
 MOST_REPLIES = 1024  # unread: a relay that talks on and on must not fill the memory
 
 
@@ -39,8 +40,7 @@ class Wire(asyncio.Protocol):
         self.listener: Listener | None = None  # told of the next reply, once
         self._take(transport, _beneath(transport))
         transport.set_protocol(self)
-        self._hangup = select.poll()
-        self._hangup.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        self._socket = transport.get_extra_info("socket")
 
     def _take(self, transport: asyncio.Transport, beneath: asyncio.Transport) -> None:
         self._transport, self._beneath = transport, beneath
@@ -133,11 +133,15 @@ class Wire(asyncio.Protocol):
             await self._send_piece(held, seconds)
             held = b""
         while self.is_quiet:
-            if not self._hangup.poll(0):
+            if self._is_connected():
                 return held
             await self._woken(seconds)  # the event loop will soon tell why, perhaps in the relay's own words
         self._raise_if_broken()
         raise Broken("the relay answered in the middle of the message")
+
+    def _is_connected(self) -> bool:
+        # To ask poll(2) would give up Python's lock, for which other threads wait; this asks the kernel without that.
+        return bool(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED)
 
     async def _send_piece(self, piece: bytes | memoryview, seconds: float) -> None:
         self.write(piece)
