@@ -43,7 +43,7 @@ def _send(mail: dict[str, Any]) -> None:
 
 def _connect() -> smtplib.SMTP:
     # A name given spares a DNS question for each connection.
-    connection = smtplib.SMTP("localhost", int(os.environ["BENCH_SINK_PORT"]), local_hostname="bench.app.test")
+    connection = smtplib.SMTP("127.0.0.1", int(os.environ["BENCH_SINK_PORT"]), local_hostname="bench.app.test")
     connection.starttls(context=_context)
     connection.login(os.environ["BENCH_USERNAME"], os.environ["BENCH_PASSWORD"])
     return connection

@@ -8,7 +8,7 @@ const transport = nodemailer.createTransport({
   pool: true,
   maxConnections: 8,
   maxMessages: Infinity,
-  host: "localhost",
+  host: "127.0.0.1",
   port: orders.port,
   requireTLS: true,
   auth: { user: orders.username, pass: orders.password },

@@ -19,7 +19,7 @@ DATABASES = {
     }
 }
 EMAIL_BACKEND = "post_office.EmailBackend"
-EMAIL_HOST = "localhost"
+EMAIL_HOST = "127.0.0.1"
 EMAIL_PORT = int(os.environ["BENCH_SINK_PORT"])
 EMAIL_HOST_USER = os.environ["BENCH_USERNAME"]
 EMAIL_HOST_PASSWORD = os.environ["BENCH_PASSWORD"]
