@@ -9,6 +9,7 @@ import pytest
 
 from mailsvc.service import httpserver
 from mailsvc.service.httpserver import MOST_HEAD, server_of
+from mailsvc.service.supervisor import listen
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HEAD = b"POST /%b HTTP/1.1\r\nHost: here\r\n"
@@ -145,3 +146,11 @@ async def test_what_is_no_http_is_refused(client: Streams) -> None:
     reader, writer = client
     writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
     assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+
+def test_no_answer_is_held_back_until_its_head_is_acknowledged() -> None:
+    """As the kernel would by itself (RFC 896) with what is written in two pieces."""
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
