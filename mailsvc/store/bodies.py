@@ -1,8 +1,7 @@
 """The frozen bytes of many messages at once."""
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import TEXT
+from sqlalchemy import Connection, LargeBinary, cast, func, select
 
 from mailsvc.store.bulk import Spoken, among, decoder_of, listed
 from mailsvc.store.tables import body
@@ -16,26 +15,27 @@ class _Piece(msgspec.Struct, array_like=True, gc=False):
 
 
 _ids = among(body.c.message_id, "ids")
-# One row of all contents in a line, and where each ends: both are put together in the same order.
 _QUERY = Spoken(
+    # One row of all contents in a line, and where each ends: both are put together in the same order.
     sqlite=select(
         func.json_group_array(func.json_array(body.c.message_id, func.length(body.c.content))),
         cast(func.group_concat(body.c.content, ""), LargeBinary),
     ).where(_ids),
-    postgresql=select(
-        cast(func.json_agg(func.json_build_array(body.c.message_id, func.length(body.c.content))), TEXT),
-        func.string_agg(body.c.content, literal(b"", LargeBinary)),
-    ).where(_ids),
+    postgresql=select(body.c.message_id, body.c.content).where(_ids),
 )
 _decode = decoder_of(_Piece)
 
 
 def read_bodies(connection: Connection, message_ids: list[str]) -> dict[str, bytes]:
     """The wire bytes of these messages, by their ids; memory for all of them is needed twice."""
-    pieces, contents = _QUERY.ask(connection, ids=listed(message_ids))
+    rows = _QUERY.ask(connection, ids=listed(message_ids))
+    return _apart(*rows[0]) if connection.dialect.name == "sqlite" else dict(rows)
+
+
+def _apart(pieces: str, contents: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     start = 0
-    for piece in _decode(pieces) if pieces else []:
+    for piece in _decode(pieces):
         found[piece.message_id] = contents[start : start + piece.size]
         start += piece.size
     return found

@@ -2,8 +2,8 @@
 
 SQLite's driver gives up Python's lock at every step of a statement. Getting it back, row by row, against a busy event
 loop costs far more than the row itself; so rows go in by the hundred and come back as one JSON document. PostgreSQL takes
-documents, too, and is asked everything of one commit in one pipeline. Only for plain values: text, numbers, booleans,
-None, and bytes on their way in.
+documents, too, and is asked everything of one commit in one pipeline; its rows come back at once, and in binary: as text,
+bytes would be twice as long. Only for plain values: text, numbers, booleans, None, and bytes on their way in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -167,7 +167,7 @@ def _recordset(table: Table, columns: tuple[str, ...]) -> str:
 
 
 class Document(Generic[T]):
-    """A query whose rows come back as one JSON document.
+    """A query whose rows come back as structs; from SQLite by way of one JSON document.
 
     Args:
         query: what is selected.
@@ -178,25 +178,26 @@ class Document(Generic[T]):
         rows = query.subquery()
         self._query = Spoken(
             sqlite=select(func.json_group_array(func.json_array(*rows.c))),
-            postgresql=select(func.json_agg(func.json_build_array(*rows.c)).cast(postgresql.TEXT)),
+            postgresql=query,
         )
         self._decode = decoder_of(row)
+        self._type = list[row]  # type: ignore[valid-type]
 
     def read(self, connection: Connection, **values: Any) -> list[T]:
         """The rows for these values of the query's parameters."""
-        (document,) = self._query.ask(connection, **values)
-        return self._decode(document) if document else []
+        rows = self._query.ask(connection, **values)
+        return self._decode(rows[0][0]) if connection.dialect.name == "sqlite" else msgspec.convert(rows, self._type)
 
 
 class Spoken:
-    """A query with one row for an answer, compiled once and asked in the driver's own words."""
+    """A query in the words of each database, compiled once and asked through the driver itself."""
 
     def __init__(self, *, sqlite: Select[Any], postgresql: Select[Any]) -> None:
         self._queries = {"sqlite": sqlite, "postgresql": postgresql}
         self._compiled: dict[str, Any] = {}
 
     def ask(self, connection: Connection, **values: Any) -> Any:
-        """The row; the values are those of the query's parameters."""
+        """The rows; the values are those of the query's parameters."""
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
@@ -204,8 +205,9 @@ class Spoken:
         named = compiled.params | values
         driver: Any = connection.connection.driver_connection
         with _in_words_of_sqlalchemy(driver):
-            given = named if compiled.positiontup is None else [named[name] for name in compiled.positiontup]
-            return driver.execute(compiled.string, given).fetchone()
+            if dialect.name == "sqlite":
+                return driver.execute(compiled.string, [named[name] for name in compiled.positiontup or ()]).fetchall()
+            return driver.execute(compiled.string, named, binary=True).fetchall()
 
 
 def decoder_of(row: type[T]) -> Callable[[str], list[T]]:
