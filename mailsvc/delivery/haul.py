@@ -38,6 +38,7 @@ class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):
 _MESSAGES = Document(
     select(*(message.c[name] for name in MessageFacts.__struct_fields__)).where(among(message.c.id, "ids")),
     MessageFacts,
+    prepare=False,
 )
 
 

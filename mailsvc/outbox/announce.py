@@ -68,6 +68,7 @@ _LAST_SEQUENCES = Document(
     .where(among(event.c.message_id, "ids"))
     .group_by(event.c.message_id),
     _Last,
+    prepare=False,
 )
 
 

@@ -104,6 +104,7 @@ _CURRENT = Document(
     .where(among(delivery.c.id, "ids"))
     .with_for_update(of=delivery),
     _Row,
+    prepare=False,
 )
 
 _encode = msgspec.json.Encoder().encode

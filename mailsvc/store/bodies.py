@@ -22,6 +22,7 @@ _QUERY = Spoken(
         cast(func.group_concat(body.c.content, ""), LargeBinary),
     ).where(_ids),
     postgresql=select(body.c.message_id, body.c.content).where(_ids),
+    prepare=False,
 )
 _decode = decoder_of(_Piece)
 

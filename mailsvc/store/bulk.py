@@ -32,10 +32,16 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL in the driver's own words, with its parameters; it returns nothing that matters."""
+    """SQL in the driver's own words, with its parameters; it returns nothing that matters.
+
+    With ``prepare``, psycopg's word, PostgreSQL keeps its plan from one time to the next; None leaves that to how often it
+    comes. It is False for what finds rows in a table that grows quickly: a plan from when the table was small reads all
+    of it, every time, until the server analyses it a minute or more later.
+    """
 
     sql: str
     values: tuple[Any, ...] = ()
+    prepare: bool | None = None
 
 
 def carry_out(connection: Connection, statements: Sequence[Statement]) -> None:
@@ -61,7 +67,7 @@ def _in_one_pipeline(connection: Connection, statements: Sequence[Statement]) ->
     driver: Any = connection.connection.driver_connection
     with _in_words_of_sqlalchemy(driver), driver.pipeline():
         for statement in statements:
-            driver.execute(statement.sql, statement.values)
+            driver.execute(statement.sql, statement.values, prepare=statement.prepare)
 
 
 @contextmanager
@@ -98,7 +104,7 @@ def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> 
         return []
     columns = tuple(rows[0])
     if dialect != "sqlite":
-        return [Statement(_update_by_document(table, keys, columns), (_encode(rows).decode(),))]
+        return [Statement(_update_by_document(table, keys, columns), (_encode(rows).decode(),), prepare=False)]
     pick = itemgetter(*columns)
     return [
         Statement(_update_by_rows(table, keys, columns, len(some)), tuple(chain.from_iterable(map(pick, some))))
@@ -172,13 +178,15 @@ class Document(Generic[T]):
     Args:
         query: what is selected.
         row: a struct with ``array_like``, whose fields stand for the columns by their order.
+        prepare: see ``Statement``.
     """
 
-    def __init__(self, query: Select[Any], row: type[T]) -> None:
+    def __init__(self, query: Select[Any], row: type[T], *, prepare: bool | None = None) -> None:
         rows = query.subquery()
         self._query = Spoken(
             sqlite=select(func.json_group_array(func.json_array(*rows.c))),
             postgresql=query,
+            prepare=prepare,
         )
         self._decode = decoder_of(row)
         self._type = list[row]  # type: ignore[valid-type]
@@ -192,8 +200,9 @@ class Document(Generic[T]):
 class Spoken:
     """A query in the words of each database, compiled once and asked through the driver itself."""
 
-    def __init__(self, *, sqlite: Select[Any], postgresql: Select[Any]) -> None:
+    def __init__(self, *, sqlite: Select[Any], postgresql: Select[Any], prepare: bool | None) -> None:
         self._queries = {"sqlite": sqlite, "postgresql": postgresql}
+        self._prepare = prepare
         self._compiled: dict[str, Any] = {}
 
     def ask(self, connection: Connection, **values: Any) -> Any:
@@ -207,7 +216,7 @@ class Spoken:
         with _in_words_of_sqlalchemy(driver):
             if dialect.name == "sqlite":
                 return driver.execute(compiled.string, [named[name] for name in compiled.positiontup or ()]).fetchall()
-            return driver.execute(compiled.string, named, binary=True).fetchall()
+            return driver.execute(compiled.string, named, binary=True, prepare=self._prepare).fetchall()
 
 
 def decoder_of(row: type[T]) -> Callable[[str], list[T]]:

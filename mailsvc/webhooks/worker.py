@@ -313,7 +313,7 @@ _RETURN = text(
     "UPDATE mailsvc_webhook_delivery SET status = 'queued', due_at = :now, lease_owner = NULL "
     "WHERE webhook_id = :webhook_id AND event_id = :event_id AND lease_token = :lease_token"
 )
-_EVENTS = Document(select(event.c.id, event.c.body).where(among(event.c.id, "ids")), _Told)
+_EVENTS = Document(select(event.c.id, event.c.body).where(among(event.c.id, "ids")), _Told, prepare=False)
 
 
 def _no_answer(error: str) -> Answer:

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from mailsvc.store import migrate
 from mailsvc.store.bodies import read_bodies
-from mailsvc.store.bulk import carry_out, insertion
+from mailsvc.store.bulk import carry_out, insertion, update_of
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import body
 from tests.support.postgres import Postgres
@@ -65,4 +66,20 @@ def test_a_lost_server_fails_one_reader_only(postgres: Postgres) -> None:
     for _ in range(4):
         with database.read() as connection:
             assert read_bodies(connection, ["msg_0"]) == {}
+    database.close()
+
+
+def test_what_finds_rows_in_a_growing_table_is_planned_afresh(postgres: Postgres) -> None:
+    """A kept plan from when the table was small reads all of it, until the server has analysed it."""
+    database = Database(postgres.fresh_database())
+    migrate.upgrade(database)
+    wanted = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%mailsvc_message_body%'")
+    with database.write() as connection:
+        for _ in range(20):
+            read_bodies(connection, ["msg_0"])
+            carry_out(
+                connection,
+                update_of(database.dialect, body, ("message_id",), [{"message_id": "msg_0", "content": None}]),
+            )
+        assert connection.execute(wanted).scalar() == 0
     database.close()
