@@ -49,7 +49,8 @@ def prepare_news(connection: Connection, news: Sequence[News], *, now: int) -> l
 
 
 def _number(connection: Connection, news: Sequence[News]) -> None:
-    wanted = {item.message_id for item in news if item.message_id and item.sequence is None}
+    # In the order of the news, which is mostly that of the index.
+    wanted = dict.fromkeys(item.message_id for item in news if item.message_id and item.sequence is None)
     if not wanted:
         return
     last = {row.message_id: row.sequence for row in _LAST_SEQUENCES.read(connection, ids=listed(wanted))}

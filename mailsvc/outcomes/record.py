@@ -34,14 +34,16 @@ class Try(msgspec.Struct, frozen=True, gc=False):
     tls: Tls | None
     outcome: str
 
-    def smtp(self) -> dict[str, Any]:
-        return {
+    def smtp(self) -> str:
+        """What the relay said, as deliveries and events show it: JSON."""
+        said = {
             "stage": self.stage,
             "code": self.code,
             "enhanced_code": self.enhanced_code,
             "text": self.text,
             "host": self.host,
         }
+        return _encode(said).decode()
 
 
 class Bounce(msgspec.Struct, frozen=True, gc=False):
@@ -159,7 +161,9 @@ def _steps(findings: Sequence[Finding], rows: dict[str, _Row], now: int) -> list
 
 
 def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
-    attempts = row.attempts + (1 if finding.tried else 0)
+    tried = finding.tried
+    attempts = row.attempts + 1 if tried else row.attempts
+    last_smtp = tried.smtp() if tried else row.last_smtp
     due_at = (now if finding.due_at is None else finding.due_at) if status in _DUE_LATER else None
     expires_at = None if status in FINAL else row.expires_at or row.message_expires_at
     if due_at is not None and expires_at is not None:
@@ -171,7 +175,7 @@ def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
         "expires_at": expires_at,
         "attempts": attempts,
         "uncertain": False,
-        "last_smtp": _encode(finding.tried.smtp()).decode() if finding.tried else row.last_smtp,
+        "last_smtp": last_smtp,
         "lease_owner": None,
         "updated_at": now,
     }
@@ -180,7 +184,7 @@ def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
         row,
         settlement,
         _attempt_row(finding, attempts),
-        _news(finding, row, status, attempts),
+        _news(finding, row, status, settlement),
     )
 
 
@@ -205,7 +209,7 @@ def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
     }
 
 
-def _news(finding: Finding, row: _Row, status: Status, attempts: int) -> News | None:
+def _news(finding: Finding, row: _Row, status: Status, settlement: dict[str, Any]) -> News | None:
     event_type = EVENT_OF_STATUS.get(status)
     if event_type is None or (status is Status.DEFERRED and not _is_worth_telling(finding, row)):
         return None
@@ -213,15 +217,14 @@ def _news(finding: Finding, row: _Row, status: Status, attempts: int) -> News | 
         "message_id": row.message_id,
         "delivery_id": row.id,
         "recipient": row.recipient,
-        "status": status.value,
-        "attempt": attempts,
+        "status": settlement["status"],
+        "attempt": settlement["attempts"],
         "tags": msgspec.Raw(row.tags),
         "metadata": msgspec.Raw(row.metadata),
     }
-    if finding.tried:
-        data["smtp"] = finding.tried.smtp()
-    elif status is Status.EXPIRED and row.last_smtp:
-        data["smtp"] = _decode(row.last_smtp)  # what kept it from being sent
+    last_smtp = settlement["last_smtp"]
+    if finding.tried or (status is Status.EXPIRED and last_smtp):  # then it is what kept it from being sent
+        data["smtp"] = msgspec.Raw(last_smtp)
     if finding.bounce:
         data["bounce"] = finding.bounce.shown()
     if finding.why:
