@@ -5,7 +5,8 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ import pytest
 from bench import mail
 from bench.load.report import load
 
+PATIENCE = 10.0  # seconds until a thread that doesn't end has failed
+
 
 @contextlib.contextmanager
 def _server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Each connection has a thread; yields the port."""
+    """Each connection has a thread, which ends when its client has gone; yields the port."""
+    serving: list[threading.Thread] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def accept() -> None:
@@ -25,13 +29,24 @@ def _server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
                     client, _ = server.accept()
                 except OSError:
                     return
-                threading.Thread(target=serve, args=(client,), daemon=True).start()
+                serving.append(threading.Thread(target=serve, args=(client,), daemon=True))
+                serving[-1].start()
 
-        threading.Thread(target=accept, daemon=True).start()
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
         try:
             yield server.getsockname()[1]
         finally:
             server.shutdown(socket.SHUT_RDWR)
+            for thread in (accepting, *serving):
+                thread.join(PATIENCE)
+    # One that goes on for ever would take its share of the processor from all later tests.
+    assert not any(thread.is_alive() for thread in serving)
+
+
+def _until(end: bytes, lines: Iterable[bytes]) -> bytes:
+    """What comes before this line, or before the client goes."""
+    return b"".join(takewhile(lambda line: line != end, lines))
 
 
 class _Api:
@@ -43,7 +58,7 @@ class _Api:
 
     def __call__(self, client: socket.socket) -> None:
         with client, client.makefile("rb") as lines:
-            while head := b"".join(iter(lines.readline, b"\r\n")):
+            while head := _until(b"\r\n", lines):
                 if not head.startswith(b"POST "):
                     return
                 size = int(head.lower().split(b"content-length: ")[1].split()[0])
@@ -109,7 +124,7 @@ def test_the_feeder_of_postfix_hands_in_each_mail_once() -> None:
                         client.sendall(b"LINING\r\n250 DSN\r\n")
                     case b"DATA":
                         client.sendall(b"354 go on\r\n")
-                        contents.append(b"".join(iter(lines.readline, b".\r\n")))
+                        contents.append(_until(b".\r\n", lines))
                         client.sendall(b"250-taken\r\n25")
                         client.sendall(b"0 indeed\r\n")
                     case b"QUIT":
