@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from mailsvc.store.database import Database
 from tests.support.postfix import Postfix
 from tests.support.postgres import Postgres
 from tests.support.rootserver import why_not
 from tests.support.service import Service
+from tests.support.tables import empty, with_tables
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +20,27 @@ def postgres() -> Iterator[Postgres]:
     cluster = Postgres()
     yield cluster
     cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """An embedded database for tests that ask for ``database``."""
+    return with_tables(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'mailsvc.db'}")
+
+
+@pytest.fixture(scope="session")
+def postgresql_tables(postgres: Postgres) -> Database:
+    """A database on PostgreSQL for tests that ask for ``database``."""
+    return with_tables(postgres.fresh_database())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database with all tables; its tests are run on both kinds."""
+    found: Database = request.getfixturevalue(f"{request.param}_tables")
+    empty(found)
+    yield found
+    found.close()  # its connections: the next test opens its own
 
 
 @pytest.fixture

@@ -1,18 +1,37 @@
-"""What integration tests share: the choice of a database."""
+"""What integration tests share: a service without workers, and who uses it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-
-@pytest.fixture(scope="module")
-def postgresql_url(request: pytest.FixtureRequest) -> str:
-    """One database for all tests of a module; each empties it before it begins."""
-    try:
-        return str(request.getfixturevalue("postgres").fresh_database())
-    except pytest.FixtureLookupError:
-        pytest.skip("no PostgreSQL in this run")
+from mailsvc.store.database import Database
+from tests.support.api import Client, House, open_house
+from tests.support.letters import writer
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str | None:
-    """Every test that uses it is run on both databases; None is the embedded one."""
-    return None if request.param == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+@pytest.fixture
+def furnishing() -> dict[str, Any]:
+    """What a module's houses have beside the usual: parts of their Services, and settings."""
+    return {}
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path, furnishing: dict[str, Any]) -> Iterator[House]:
+    """A service without workers, on an empty database."""
+    house = open_house(tmp_path, database, **furnishing)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def shop(house: House) -> Client:
+    """An app with a relay."""
+    return writer(house, "shop")
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    """The admin of an app that has nothing yet."""
+    return house.move_in("alice")

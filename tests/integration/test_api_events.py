@@ -1,8 +1,6 @@
 """The feed of events: complete, in order, continued by cursors, and waiting for news without losing any."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,21 +11,8 @@ from mailsvc.api.events import EventPage
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outbox.announce import News, announce
 from mailsvc.store.tables import event
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 from tests.support.letters import claim_all, settle, submit, writer
-
-
-@pytest.fixture
-def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, database_url)
-    yield house
-    house.services.feed.stop()
-    house.close()
-
-
-@pytest.fixture
-def shop(house: House) -> Client:
-    return writer(house, "shop")
 
 
 def feed(client: Client, query: str = "") -> dict[str, Any]:

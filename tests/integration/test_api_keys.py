@@ -2,8 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,16 +11,9 @@ from sqlalchemy import select, update
 from mailsvc import clock
 from mailsvc.api.keys import KeyObject
 from mailsvc.store.tables import api_key
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 
 READER = {"name": "reader", "scopes": ["read"]}
-
-
-@pytest.fixture
-def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, database_url)
-    yield house
-    house.close()
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 import base64
 import threading
-from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,20 +18,8 @@ from mailsvc.api.steering import SteeredMessage
 from mailsvc.domain.lifecycle import Change, Status, message_status
 from mailsvc.outcomes.steer import expire_due
 from mailsvc.store.tables import body, delivery, message
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 from tests.support.letters import claim_all, set_statuses, settle, submit, writer
-
-
-@pytest.fixture
-def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, database_url)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def shop(house: House) -> Client:
-    return writer(house, "shop")
 
 
 def listed(client: Client, query: str = "") -> list[str]:
@@ -242,9 +228,10 @@ class TestList:
         for _ in range(5):
             submit(shop)
         statements: list[str] = []
-        engine = house.database._reader
-        hooks.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        engine, event, note = house.database._reader, "before_cursor_execute", lambda *args: statements.append(args[2])
+        hooks.listen(engine, event, note)
         listed(shop)
+        hooks.remove(engine, event, note)
 
         assert len([s for s in statements if "mailsvc_message" in s or "mailsvc_delivery" in s]) == 2
 

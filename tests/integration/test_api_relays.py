@@ -1,8 +1,6 @@
 """The relays resource: what applications may do to their submission accounts, and what it means for the queue."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +11,7 @@ from sqlalchemy import select, update
 from mailsvc.api.relays import RelayCheck, RelayObject
 from mailsvc.domain.relay import Relay
 from mailsvc.store.tables import delivery, event, relay
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 from tests.support.letters import writer
 
 ACME = {"name": "acme", "host": "smtp.acme.test", "username": "shop", "password": "s3cret"}
@@ -33,19 +31,12 @@ def checked() -> list[Relay]:
 
 
 @pytest.fixture
-def house(database_url: str | None, tmp_path: Path, checked: list[Relay]) -> Iterator[House]:
+def furnishing(checked: list[Relay]) -> dict[str, Any]:
     def check(wanted: Relay) -> dict[str, Any]:
         checked.append(wanted)
         return CHECKED
 
-    house = open_house(tmp_path, database_url, check_relay=check)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def alice(house: House) -> Client:
-    return house.move_in("alice")
+    return {"check_relay": check}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,18 +25,6 @@ LETTER: dict[str, Any] = {
 }
 BAD = LETTER | {"to": ["nobody"]}
 RAW = b"From: a@app.test\r\nTo: b@example.test\r\n\r\nHi\r\n"
-
-
-@pytest.fixture
-def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, database_url)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def shop(house: House) -> Client:
-    return writer(house, "shop")
 
 
 def post(client: Client, body: Any, key: str | None = None, path: str = "/messages") -> Answer:

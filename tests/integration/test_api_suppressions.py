@@ -1,29 +1,15 @@
 """The suppression list as applications keep it, and what it does to their mail."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from mailsvc.api.suppressions import SuppressionObject
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 from tests.support.letters import submit, writer
 
 ALICE = {"address": "alice@example.test"}
-
-
-@pytest.fixture
-def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, database_url)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def shop(house: House) -> Client:
-    return writer(house, "shop")
 
 
 def listed(client: Client, query: str = "") -> list[str]:

@@ -1,9 +1,7 @@
 """The webhooks resource: endpoints, their secrets, what was posted to them, and telling again."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +13,7 @@ from mailsvc import clock
 from mailsvc.api.webhooks import Trial, WebhookDelivery, WebhookObject
 from mailsvc.outbox.announce import News, announce
 from mailsvc.store.tables import webhook, webhook_delivery
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 
 URL = "https://hooks.acme.test/mail"
 TRIED = {"delivered": True, "status_code": 204, "duration_ms": 3.5, "error": None}
@@ -37,19 +35,12 @@ def posted() -> list[Posted]:
 
 
 @pytest.fixture
-def house(database_url: str | None, tmp_path: Path, posted: list[Posted]) -> Iterator[House]:
+def furnishing(posted: list[Posted]) -> dict[str, Any]:
     def post(url: str, body: bytes, secrets: list[str], event_id: str) -> dict[str, Any]:
         posted.append(Posted(url, body, secrets, event_id))
         return TRIED
 
-    house = open_house(tmp_path, database_url, try_webhook=post, webhook_targets="public")
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def alice(house: House) -> Client:
-    return house.move_in("alice")
+    return {"try_webhook": post, "webhook_targets": "public"}
 
 
 @pytest.fixture

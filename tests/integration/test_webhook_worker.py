@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from mailsvc.outbox.announce import News, announce
 from mailsvc.store.tables import event, webhook, webhook_delivery
 from mailsvc.webhooks.trial import post_now
 from mailsvc.webhooks.worker import WebhookWorker
-from tests.support.api import Client, House, open_house
+from tests.support.api import Client, House
 from tests.support.webhook_sink import PATIENCE, Sink, open_sink
 
 SECRET = "whsec_" + "QUJD" * 10
@@ -31,15 +30,8 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture
-def house(database_url: str | None, tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, database_url, webhook_targets="any")
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def alice(house: House) -> Client:
-    return house.move_in("alice")
+def furnishing() -> dict[str, Any]:
+    return {"webhook_targets": "any"}
 
 
 @contextmanager

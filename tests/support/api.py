@@ -1,17 +1,13 @@
 """The API in the test's own process: Flask's client with a key, real parts, a real database."""
 
-import atexit
 import secrets
-import shutil
-import tempfile
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import delete, insert
+from sqlalchemy import insert
 from werkzeug.datastructures import Headers
 
 from mailsvc.api.admission import Admission
@@ -25,9 +21,9 @@ from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
-from mailsvc.store.migrate import upgrade
-from mailsvc.store.tables import api_key, app, metadata
+from mailsvc.store.tables import api_key, app
 from mailsvc.store.vault import Vault
+from tests.support.tables import copy_empty_sqlite
 
 __all__ = ["Answer", "Client", "House", "open_house"]
 
@@ -100,20 +96,21 @@ class House:
         return Client(self.flask.test_client(), app_id, key)
 
     def close(self) -> None:
+        self.services.feed.stop()
         self.services.intake.stop()
         self.database.close()
 
 
-def open_house(data_dir: Path, database_url: str | None = None, **given: Any) -> House:
-    """A service without workers on an empty database; ``given`` are further parts of its Services, or settings by their names."""
+def open_house(data_dir: Path, database: Database | None = None, **given: Any) -> House:
+    """A service without workers on an empty database, by default an embedded one of its own.
+
+    ``given`` are further parts of its Services, or settings by their names.
+    """
     parts = {name: given.pop(name) for name in ("check_relay", "try_webhook") if name in given}
-    settings = Settings(data_dir=data_dir, database_url=database_url or "", **given)
-    if not database_url:
-        shutil.copy(_empty_sqlite(), data_dir / "mailsvc.db")
-    database, vault = Database(settings.database, pool_size=4), Vault("a key for tests only")
-    upgrade(database)
-    if database_url:
-        _empty(database)
+    settings, vault = Settings(data_dir=data_dir, **given), Vault("a key for tests only")
+    if database is None:
+        copy_empty_sqlite(data_dir / "mailsvc.db")
+        database = Database(settings.database, pool_size=4)
     services = Services(
         settings=settings,
         database=database,
@@ -127,21 +124,3 @@ def open_house(data_dir: Path, database_url: str | None = None, **given: Any) ->
         **parts,
     )
     return House(services, create_app(services))
-
-
-def _empty(database: Database) -> None:
-    with database.write() as connection:
-        for table in metadata.tables.values():
-            connection.execute(delete(table))  # of a handful of rows; TRUNCATE makes new files each time
-
-
-@cache
-def _empty_sqlite() -> Path:
-    """A database with all tables and no rows: copying it is much faster than making another."""
-    directory = Path(tempfile.mkdtemp(prefix="mailsvc-test-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    path = directory / "empty.db"
-    database = Database(f"sqlite:///{path}", pool_size=1)
-    upgrade(database)
-    database.close()
-    return path
