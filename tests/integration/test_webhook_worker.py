@@ -324,6 +324,19 @@ def test_stopping_lets_a_post_finish(house: House, alice: Client, sink: Sink) ->
     assert row_of(house, id_, hook).status == "delivered"
 
 
+def test_a_stop_before_a_look_is_heard(
+    house: House, alice: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for news, to be followed by a rest."""
+    monkeypatch.setattr("mailsvc.webhooks.worker.POLL_SECONDS", 3600.0)
+    hook = subscribe(alice, sink, "/a")
+    (id_,) = happen(house, alice)
+    with working(house):
+        row = settled(house, id_, hook)
+
+    assert row.status == "delivered"
+
+
 @pytest.mark.parametrize(("status", "delivered"), [(204, True), (302, False)])
 def test_a_trial_is_posted_at_once(sink: Sink, status: int, delivered: bool) -> None:  # noqa: FBT001
     """Signed like everything else, without a worker; the answer tells how it went."""
