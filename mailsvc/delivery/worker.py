@@ -110,7 +110,7 @@ class DeliveryWorker:
                 await self._keep_distance()
                 self._more.clear()
                 rest = await self._round()
-                if rest > 0:
+                if rest > 0 and not stop.is_set():  # it may have woken us before the look, and be forgotten
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(rest):
                             await self._more.wait()

@@ -152,6 +152,21 @@ async def test_a_paused_relay_is_looked_at_now_and_then_only(database: Database,
     assert book.looks <= 5
 
 
+async def test_a_stop_before_a_look_is_heard(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for news, to be followed by a rest."""
+    monkeypatch.setattr(worker, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(worker, "CLAIM_DISTANCE", 0.3)
+    async with FaultyServer() as server:
+        relay = server.relay()
+        await asyncio.to_thread(put, database, relay, 1)
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})):
+            await until(lambda: server.messages)
+
+    assert statuses(database) == ["sent"]
+
+
 @pytest.mark.usefixtures("_ten_at_once")
 async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
