@@ -152,7 +152,7 @@ class _Hang(socketserver.StreamRequestHandler):
 @pytest.fixture
 def hanging() -> Iterator[HangingRelay]:
     with HangingRelay() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.over.set()
         server.shutdown()

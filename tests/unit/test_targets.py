@@ -144,7 +144,7 @@ def moved() -> Iterator[tuple[int, list[str]]]:
         def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base names it so
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port, paths
         server.shutdown()
 
