@@ -68,11 +68,12 @@ def name_process(name: str) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
-def let_others_first() -> None:
+def let_others_finish() -> None:
     """Run no less, but take no processor away from who has it (Linux; nothing elsewhere).
 
-    A reply from a relay would otherwise stop the API, or another sender, in the middle of its work, for every mail: on two
-    processors, an eighth of the time went into changing places. Idle processors make no difference.
+    The processes of a service wake each other many times for each message, and a relay's reply or a request wakes one, too.
+    Each would otherwise stop another in the middle of its work: on two processors, an eighth of the time went into changing
+    places. Idle processors make no difference.
     """
     with contextlib.suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -196,6 +197,7 @@ class Offspring:
             name_process(f"mailsvc-{self._name}")
             return_large_memory()
             collect_seldom()
+            let_others_finish()
             self._work()
             code = 0
         except Exception as error:  # noqa: BLE001 - somebody must hear of it

@@ -16,7 +16,7 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc.service.offspring import DRAIN_SECONDS, Offspring, die_with_parent, join_all, let_others_first, on_stop
+from mailsvc.service.offspring import DRAIN_SECONDS, Offspring, die_with_parent, join_all, on_stop
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
@@ -65,7 +65,6 @@ def _live(children: list[Offspring], listener: socket.socket | None, announce: C
 def _work(settings: Settings, crew: tuple[str, ...]) -> None:
     from mailsvc.service.roles import run_worker  # noqa: PLC0415 - the first process has loaded it
 
-    let_others_first()
     run_worker(settings, crew)
 
 
