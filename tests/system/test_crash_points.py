@@ -19,16 +19,16 @@ API, WORKER = "mailsvc-api", "mailsvc-worker"
 pytestmark = [pytest.mark.skipif(why_not() is not None, reason=str(why_not())), pytest.mark.timeout(300)]
 
 # The calls by which something becomes durable or leaves: each thread of the process counts its own. The journal's lines
-# are no calls; the worker looks by "poll" whether the relay is there just before it notes a dot, which then leaves by
+# are no calls; the worker asks by "getsockopt" whether the relay is there just before it notes a dot, which then leaves by
 # "sendto".
 KILLS = {
     "sqlite": [
         (API, "fdatasync", (1, 2)),
         (WORKER, "fdatasync", (1, 2, 3)),
         (WORKER, "sendto", (2, 5)),
-        (WORKER, "poll", (2, 5)),
+        (WORKER, "getsockopt", (2, 5)),
     ],
-    "postgresql": [(API, "sendto", (2, 5, 9)), (WORKER, "sendto", (3, 6, 10, 17)), (WORKER, "poll", (2, 5))],
+    "postgresql": [(API, "sendto", (2, 5, 9)), (WORKER, "sendto", (3, 6, 10, 17)), (WORKER, "getsockopt", (2, 5))],
 }
 
 
