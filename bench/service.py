@@ -18,6 +18,7 @@ from bench.counters import PASSWORD, USERNAME, Counter
 from bench.figure import Skipped
 
 _CONNECTIONS = 8
+_KEPT = 1_000_000  # messages: the peers keep their connections without a limit, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def serving(directory: Path, setting: Setting) -> Iterator[Service]:
 
 
 def _environment(directory: Path, port: int, setting: Setting) -> dict[str, str]:
-    query = urlencode({"ca": str(setting.ca), "max_connections": setting.connections})
+    options = {"ca": str(setting.ca), "max_connections": setting.connections, "max_messages_per_connection": _KEPT}
+    query = urlencode(options)
     relay = f"smtp://{quote(USERNAME)}:{quote(PASSWORD)}@127.0.0.1:{setting.sink.port}?{query}"
     env = {
         "MAILSVC_DATA_DIR": str(directory / "data"),
