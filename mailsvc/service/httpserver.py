@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -69,6 +70,8 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.parser = _Parser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         self._head_size = 0
         self._in_head = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -100,9 +103,24 @@ class Connection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self._wants_other_protocol():
+            return
         self._in_head = False
         self._expect_nothing()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._wants_other_protocol():
+            super().on_message_complete()
+
+    def _wants_other_protocol(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def head_without_upgrade(self) -> bytes:
+        """The head that was just read, as of a request that wants no other protocol."""
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([line, *fields, b"", b""])
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
@@ -111,3 +129,26 @@ class Connection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _Parser(HttpRequestParser):
+    """Reads a request that asks for another protocol as if it did not, which is how to decline (RFC 9110 section 7.8).
+
+    Java's client asks for HTTP/2 that way. httptools takes what follows such a head for that protocol, and uvicorn, which
+    doesn't speak it, for the next request: the body would be lost, and obeyed.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._connection = connection
+
+    def feed_data(self, data: Any) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                super().feed_data(rest)
+            except HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+                super().feed_data(self._connection.head_without_upgrade())
+            else:
+                return

@@ -16,7 +16,7 @@ HEAD = b"POST /%b HTTP/1.1\r\nHost: here\r\n"
 
 
 class Echo:
-    """An application that tells which header fields it was given, after the body."""
+    """An application that tells which header fields it was given, after the body; or how long that was."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -25,10 +25,11 @@ class Echo:
                 await send({"type": f"{kind}.complete"})
                 if kind == "lifespan.shutdown":
                     return
-        if scope["path"] != "/without-body":
-            while (await receive())["more_body"]:
-                pass
-        body = b",".join(name for name, _ in scope["headers"])
+        size, more = 0, scope["path"] != "/without-body"
+        while more:
+            message = await receive()
+            size, more = size + len(message["body"]), message["more_body"]
+        body = b"%d" % size if scope["path"] == "/size" else b",".join(name for name, _ in scope["headers"])
         headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -92,6 +93,32 @@ async def test_fields_behind_a_body_are_not_kept(client: Streams) -> None:
     writer.write(HEAD % b"" + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
     _, body = await answer(reader)
     assert body == b"host,transfer-encoding"
+
+
+@pytest.mark.parametrize("is_split", [False, True], ids=["at once", "in two"])
+@pytest.mark.parametrize(
+    ("fields", "sent", "length"),
+    [
+        (b"Content-Length: 36\r\n", b"GET /evil HTTP/1.1\r\nHost: there\r\n\r\n".ljust(36), b"36"),
+        (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n", b"5"),
+    ],
+    ids=["length", "chunked"],
+)
+async def test_who_asks_for_another_protocol_is_heard_in_this_one(
+    client: Streams, fields: bytes, sent: bytes, length: bytes, *, is_split: bool
+) -> None:
+    """Java's client asks for HTTP/2 with its first request. What follows is the body, and no request of its own."""
+    reader, writer = client
+    head = HEAD % b"size" + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n" + fields
+    for _ in range(2):
+        writer.write(head + b"\r\n")
+        if is_split:
+            await asyncio.sleep(0.01)
+        writer.write(sent)
+        assert (await answer(reader))[1] == length
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await reader.read(1)
 
 
 @pytest.fixture
