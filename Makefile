@@ -40,7 +40,7 @@ clean:  ## remove what was set up; data is kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
 
 $(VENV)/bin/python:
-	$(or $(PYTHON),$$(.ci/python)) -m venv $(VENV)
+	@python=$(or $(PYTHON),$$(.ci/python)) && set -x && "$$python" -m venv $(VENV)
 
 # The lock files pin everything with hashes; the package itself is installed as it stands here.
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
