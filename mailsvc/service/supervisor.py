@@ -129,7 +129,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     failure = OSError(f"{host} has no address")
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # the kernel may be without IPv6, whatever /etc/hosts says
+            failure = error
+            continue
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Connections inherit it. Without, the body of an answer waits 40 ms for its head to be acknowledged.
