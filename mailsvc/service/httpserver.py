@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,12 +19,29 @@ __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]
 IDLE_SECONDS = 75  # longer than clients keep connections that they don't use: they should be the ones who close them
 HEAD_SECONDS = 30.0
 MOST_HEAD = 64 * 1024
+MOST_CONNECTIONS = 4096
+OTHER_FILES = 256  # that the process may need to open
+ACCEPTED_AT_ONCE = 64  # asyncio goes on so often, and complains each time, when no file is left for a connection
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def answer_requests(gateway: Gateway, listener: socket.socket, *, drain_seconds: int) -> None:
     """Serve HTTP on a listening socket until SIGTERM or SIGINT, then finish what was begun."""
+    _allow_files(MOST_CONNECTIONS + OTHER_FILES)
     asyncio.run(_serve(gateway, listener, drain_seconds))
+
+
+def _allow_files(wanted: int) -> None:
+    """As many open files as that, or as many as may be: Linux gives 1,024 until it is asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _most_connections() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft - OTHER_FILES)
 
 
 async def _serve(gateway: Gateway, listener: socket.socket, drain_seconds: int) -> None:
@@ -46,7 +64,7 @@ def server_of(application: Any, *, drain_seconds: int) -> Server:
             http=Connection,
             ws="none",
             lifespan="on",
-            backlog=socket.SOMAXCONN,
+            backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=drain_seconds,
             proxy_headers=False,  # who may send is judged by the address that really sent
@@ -59,6 +77,11 @@ def server_of(application: Any, *, drain_seconds: int) -> Server:
 
 
 class _Server(Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(socket.SOMAXCONN)  # asyncio lets no more wait than it accepts at once
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals are ours: uvicorn would end the process by them once more when all is done."""
@@ -66,7 +89,10 @@ class _Server(Server):
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection. The head of a request must come in time and fit into memory; the gateway bounds its body."""
+    """A client's connection, one of not too many.
+
+    The head of a request must come in time and fit into memory; the gateway bounds its body.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -78,7 +104,10 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        if len(self.connections) > _most_connections():
+            transport.abort()
+        else:
+            self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()

@@ -169,6 +169,20 @@ async def test_a_slow_body_has_its_own_time(client: Streams) -> None:
     assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
 
 
+async def test_who_comes_when_there_are_too_many_is_turned_away(
+    client: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else no file is left for anything, and all stand still."""
+    reader, writer = client
+    monkeypatch.setattr(httpserver, "MOST_CONNECTIONS", 1)
+    writer.write(HEAD % b"" + b"Content-Length: 0\r\n\r\n")
+    await answer(reader)
+    late, _ = await asyncio.open_connection(*writer.get_extra_info("peername"))
+    assert await late.read() == b""
+    writer.write(HEAD % b"" + b"Content-Length: 0\r\n\r\n")
+    assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
+
+
 async def test_what_is_no_http_is_refused(client: Streams) -> None:
     reader, writer = client
     writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
@@ -181,3 +195,11 @@ def test_no_answer_is_held_back_until_its_head_is_acknowledged() -> None:
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_host_is_listened_on_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/etc/hosts may name an address of a family that the kernel is without."""
+    here = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_APPLETALK, *here[1:]), here])
+    with listen("localhost", 0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
