@@ -99,6 +99,7 @@ class Connection(HttpToolsProtocol):
         self.parser = _Parser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
         self._head_size = 0
+        self._body_size = 0  # in what was just received
         self._in_head = False
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -116,16 +117,18 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._expect_head()  # or it is what is left of a body that nobody wants: it gets as long
+        self._body_size = 0
         super().data_received(data)
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > MOST_HEAD and not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE)
+                if self.cycle is None or self.cycle.response_complete:  # else it would pass for the answer to that one
+                    self.transport.write(_TOO_LARGE)
                 self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_size = True, 0
+        self._in_head, self._head_size = True, -self._body_size  # which came in one piece with it
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it stands behind a body: nothing there is for us
@@ -137,6 +140,10 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._expect_nothing()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._body_size += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._wants_other_protocol():

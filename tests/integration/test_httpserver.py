@@ -87,6 +87,15 @@ async def test_a_large_body_is_no_large_head(client: Streams) -> None:
     assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
 
 
+async def test_a_large_body_is_no_part_of_the_next_head(client: Streams) -> None:
+    reader, writer = client
+    first = HEAD % b"size" + b"Content-Length: %d\r\n\r\n" % (3 * MOST_HEAD) + b"x" * 3 * MOST_HEAD
+    writer.write(first + HEAD % b"")
+    assert (await answer(reader))[1] == b"%d" % (3 * MOST_HEAD)
+    writer.write(b"Content-Length: 0\r\n\r\n")
+    assert (await answer(reader))[1] == b"host,content-length"
+
+
 async def test_fields_behind_a_body_are_not_kept(client: Streams) -> None:
     """They may have no end (RFC 9112 section 7.1.2), and must not pass for fields of the head."""
     reader, writer = client
