@@ -77,11 +77,17 @@ def parcels(server: FaultyServer, journal: Journal, count: int, *, in_memory: bo
     return found
 
 
+def at_work(server: FaultyServer, waiting: list[Parcel], **given: Any) -> tuple[Lane, Owner]:
+    """A lane that has begun to send this."""
+    owner = Owner()
+    lane = Lane(server.relay(**given), owner)
+    lane.put(waiting)
+    return lane, owner
+
+
 async def drain(server: FaultyServer, waiting: list[Parcel], **given: Any) -> tuple[Lane, Owner]:
     """Send all of it."""
-    owner = Owner()
-    lane = Lane(server.relay(max_connections=2, **given), owner)
-    lane.put(waiting)
+    lane, owner = at_work(server, waiting, max_connections=2, **given)
     await owner.until(lambda: len(owner.fates) == len(waiting))
     await lane.stop(5)
     return lane, owner
@@ -156,9 +162,7 @@ async def test_what_was_promised_to_a_session_that_outlived_the_relay_is_given_b
     outlives = Late(2, DROP)
     script = {"greeting": [None, None, *["421 4.3.2 shutting down"] * 9], "stored": [DROP, outlives]}
     async with FaultyServer(script) as server:
-        owner = Owner()
-        lane = Lane(server.relay(max_connections=2), owner)
-        lane.put(parcels(server, journal, 6))
+        lane, owner = at_work(server, parcels(server, journal, 6), max_connections=2)
         await owner.until(lambda: len(owner.fates) + len(owner.returned) == 6)
 
     assert (len(owner.fates), len(owner.returned), len(lane.parcels)) == (2, 4, 0)
@@ -167,9 +171,7 @@ async def test_what_was_promised_to_a_session_that_outlived_the_relay_is_given_b
 async def test_a_lane_without_a_share_keeps_nothing(journal: Journal) -> None:
     """The relay's only connection went to another worker: so does the mail, but for what is under way."""
     async with FaultyServer({"stored": Late(0.1, "250 ok")}) as server:
-        owner = Owner()
-        lane = Lane(server.relay(max_connections=1), owner)
-        lane.put(parcels(server, journal, 10))
+        lane, owner = at_work(server, parcels(server, journal, 10), max_connections=1)
         await owner.until(lambda: owner.fates)
         lane.adopt(lane.relay, 0)
         await owner.until(lambda: len(owner.fates) + len(owner.returned) == 10)
@@ -184,9 +186,7 @@ async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
 ) -> None:
     """Another session takes it."""
     async with FaultyServer({"stored": [Late(3, "250 ok")]}, offers=offers) as server:
-        owner = Owner()
-        lane = Lane(server.relay(max_connections=2), owner)
-        lane.put(parcels(server, journal, 6, in_memory=in_memory))
+        lane, owner = at_work(server, parcels(server, journal, 6, in_memory=in_memory), max_connections=2)
         await owner.until(lambda: len(owner.fates) == 5)
         settled_last = {f"dlv_{n}" for n in range(6)} - set(owner.fates)
         await lane.stop(5)
@@ -198,9 +198,7 @@ async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
 async def test_nobody_dials_a_relay_that_is_left_alone(journal: Journal) -> None:
     """Not even who had failed before the breaker opened, and was about to try again."""
     async with FaultyServer({"connect": DROP}) as server:
-        owner = Owner()
-        lane = Lane(server.relay(max_connections=4), owner)
-        lane.put(parcels(server, journal, 8))
+        lane, owner = at_work(server, parcels(server, journal, 8), max_connections=4)
         await owner.until(lambda: len(owner.returned) == 8)
         async with asyncio.timeout(20):
             while lane.connections:
@@ -213,9 +211,7 @@ async def test_nobody_dials_a_relay_that_is_left_alone(journal: Journal) -> None
 async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
     """Its envelope is with the relay, its content is not: nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.3, "250 ok")}) as server:
-        owner = Owner()
-        lane = Lane(server.relay(max_connections=1), owner)
-        lane.put(parcels(server, journal, 5))
+        lane, owner = at_work(server, parcels(server, journal, 5), max_connections=1)
         async with asyncio.timeout(20):
             while server.commands.count("DATA") < 2:
                 await asyncio.sleep(0)
@@ -230,9 +226,7 @@ async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
 async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: Journal) -> None:
     """The next envelope may be out already; without its content nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.2, "250 ok")}) as server:
-        owner = Owner()
-        lane = Lane(server.relay(max_connections=1), owner)
-        lane.put(parcels(server, journal, 10))
+        lane, owner = at_work(server, parcels(server, journal, 10), max_connections=1)
         await owner.until(lambda: owner.fates)
         await lane.stop(0.0)
 
