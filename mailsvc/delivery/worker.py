@@ -306,9 +306,7 @@ class DeliveryWorker:
     # What lanes ask for (LaneOwner)
 
     async def load(self, parcel: Parcel) -> bool:
-        """Have the body in memory; False where it can't be read now."""
-        if parcel.content is not None:
-            return True
+        """Read the body into memory; False where it can't be read now."""
         if not self._budget.fits(parcel.message.size):
             self._forget_read_ahead()
         await self._budget.wait_for(parcel.message.size)

@@ -115,14 +115,14 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+        if self._deadline is None and not self._owes_answer:
             self._expect_head()  # or it is what is left of a body that nobody wants: it gets as long
         self._body_size = 0
         super().data_received(data)
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > MOST_HEAD and not self.transport.is_closing():
-                if self.cycle is None or self.cycle.response_complete:  # else it would pass for the answer to that one
+                if not self._owes_answer:  # it would pass for that one
                     self.transport.write(_TOO_LARGE)
                 self.transport.close()
 
@@ -157,6 +157,10 @@ class Connection(HttpToolsProtocol):
         line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         fields = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([line, *fields, b"", b""])
+
+    @property
+    def _owes_answer(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)

@@ -28,7 +28,7 @@ CLOSE_SECONDS = 2  # of those in which the API drains, for cutting off who does 
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
     preparing = _Preparation(settings)
-    from mailsvc.service.roles import crews  # noqa: PLC0415 - loaded while the other process prepares
+    from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
     if "api" in roles:
         from mailsvc.service import httpserver  # noqa: F401, PLC0415 - processes without the API have no use for it
@@ -37,7 +37,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     listener = _listen(settings) if "api" in roles else None
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
-    children = [Offspring(name, partial(_work, settings, crew)) for name, crew in crews(roles).items()]
+    children = [Offspring(name, partial(run_worker, settings, crew)) for name, crew in crews(roles).items()]
     if listener is not None:
         children.append(Offspring("api", partial(_answer, settings, listener), keep=listener.fileno()))
     _live(children, listener, partial(_announce, settings, roles, start))
@@ -60,12 +60,6 @@ def _live(children: list[Offspring], listener: socket.socket | None, announce: C
     if listener is not None:
         listener.close()
     join_all(children)
-
-
-def _work(settings: Settings, crew: tuple[str, ...]) -> None:
-    from mailsvc.service.roles import run_worker  # noqa: PLC0415 - the first process has loaded it
-
-    run_worker(settings, crew)
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
