@@ -20,7 +20,7 @@ from mailsvc import clock
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.sender import Owner, Sender
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult, open_session
-from mailsvc.delivery.throttle import Pace
+from mailsvc.delivery.throttle import Pace, Speed
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
@@ -32,7 +32,6 @@ IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
 ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
 WINDOW = 1024  # parcels claimed ahead at most
-MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 64, 0.02  # how fast a lane is; where it does many, it is known sooner
 
 
 class LaneOwner(Owner, Protocol):
@@ -61,9 +60,7 @@ class Lane:
         self._one_at_a_time_until = 0.0  # monotonic; it did not cope with an envelope together with the dot before
         self._senders: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
-        self._done_since = 0
-        self._measured_at = clock.monotonic()
-        self._throughput = 0.0
+        self._speed = Speed()
 
     # What may be claimed
 
@@ -82,11 +79,8 @@ class Lane:
 
     def _window(self, connections: int, now: float) -> int:
         """About half a second's worth of work, so that sessions never starve and a crash orphans little."""
-        elapsed = now - self._measured_at
-        if elapsed >= (SOON_SECONDS if self._done_since >= MANY else MEASURE_SECONDS):
-            self._throughput = self._done_since / elapsed
-            self._done_since, self._measured_at = 0, now
-        return int(min(WINDOW, max(2 * connections, self._throughput / 2)))
+        self._speed.measure(now)
+        return int(min(WINDOW, max(2 * connections, self._speed.per_second / 2)))
 
     @property
     def connections(self) -> int:
@@ -101,6 +95,8 @@ class Lane:
 
     def put(self, parcels: list[Parcel]) -> None:
         """Queue parcels and see that somebody sends them."""
+        if self._is_out_of_work():
+            self._speed.begin(clock.monotonic())
         self.parcels.extend(parcels)
         self._staff()
 
@@ -247,11 +243,16 @@ class Lane:
             self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
             log.info("relay wants one transaction at a time", extra=facts(relay=self.relay.name))
         if not result.stale:
-            self._done_since += len(parcel.claims)
+            self._speed.did(len(parcel.claims))
             if result.relay_trouble is None:
                 self.failures = 0
+        if self._is_out_of_work():
+            self._speed.end(clock.monotonic())
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
+
+    def _is_out_of_work(self) -> bool:
+        return not self.parcels and not self.in_flight
 
     # The end
 

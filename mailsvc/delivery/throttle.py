@@ -1,12 +1,12 @@
-"""How fast and how much at once: a relay's rate, and the bytes of bodies in flight."""
+"""How fast and how much at once: a relay's rate, its speed as seen, and the bytes of bodies in flight."""
 
 import asyncio
 from collections import deque
 
-__all__ = ["ByteBudget", "Pace"]
-
+__all__ = ["ByteBudget", "Pace", "Speed"]
 
 SLACK = 0.05  # seconds: what was not used in the last moments may be caught up
+MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 64, 0.02  # how often a speed is taken; where many were done, sooner
 
 
 class Pace:
@@ -33,6 +33,37 @@ class Pace:
     def wait(self, now: float) -> float:
         """Seconds until the next one may go."""
         return 0.0 if self._rate is None else max(0.0, self._next - now)
+
+
+class Speed:
+    """How many a second somebody does who has work: from the time without any, nothing is learnt."""
+
+    def __init__(self) -> None:
+        self.per_second = 0.0  # as last measured
+        self._done = 0
+        self._since: float | None = None  # None while there is no work
+
+    def begin(self, now: float) -> None:
+        """There is work after there was none."""
+        self._done, self._since = 0, now
+
+    def did(self, count: int) -> None:
+        self._done += count
+
+    def measure(self, now: float) -> None:
+        """Measure, if it was long enough since last time."""
+        if self._since is None:
+            return
+        elapsed = now - self._since
+        if elapsed >= (SOON_SECONDS if self._done >= MANY else MEASURE_SECONDS):
+            self.per_second = self._done / elapsed
+            self.begin(now)
+
+    def end(self, now: float) -> None:
+        """There is no more work; however little it was, it took this long."""
+        if self._since is not None and self._done and now > self._since:
+            self.per_second = self._done / (now - self._since)
+        self._since = None
 
 
 class ByteBudget:
