@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import create_engine, make_url, text
+
 from bench.children import free_port, started, wait_for_port
 from bench.figure import Skipped
 
@@ -20,6 +22,14 @@ class Cluster:
 
     url: str
     pid: int
+
+    def create_database(self, name: str) -> str:
+        """Returns its URL."""
+        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}"'))
+        engine.dispose()
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
 
 @contextlib.contextmanager

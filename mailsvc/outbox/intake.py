@@ -19,7 +19,7 @@ from mailsvc.outbox.announce import prepare_news
 from mailsvc.outbox.consign import Consignment
 from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion, listed
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
-from mailsvc.store.tables import body, delivery, idempotency, message, suppression
+from mailsvc.store.tables import body, delivery, idempotency, message, recipient, suppression
 from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["Answer", "Intake", "Pledge", "Ticket"]
@@ -274,10 +274,15 @@ def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int
     for ticket in fresh:
         answers[id(ticket)] = ticket.render(ticket.consignments)
     pledged = [t for t in fresh if not known.issuperset(c.message["id"] for c in t.consignments)]
+    deliveries = list(chain.from_iterable(c.deliveries for c in consignments))
     rows = {
         message: [c.message for c in consignments],
         body: [{"message_id": c.message["id"], "content": c.content} for c in consignments],
-        delivery: list(chain.from_iterable(c.deliveries for c in consignments)),
+        delivery: deliveries,
+        recipient: [
+            {"app_id": row["app_id"], "address": row["recipient"], "message_id": row["message_id"]}
+            for row in deliveries
+        ],
         idempotency: _pledge_rows(pledged, answers, now),
     }
     dialect = connection.dialect.name

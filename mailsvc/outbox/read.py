@@ -15,7 +15,7 @@ from mailsvc.domain.address import parse_mailbox
 from mailsvc.domain.lifecycle import ATTENTION, FINAL, PARTIAL, Status, message_status
 from mailsvc.mime.extract import content_of
 from mailsvc.outbox.consign import PRIORITIES, compact
-from mailsvc.store.tables import attempt, body, delivery, event, message, relay
+from mailsvc.store.tables import attempt, body, delivery, event, message, recipient, relay
 
 __all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find", "message_objects", "page", "texts"]
 
@@ -166,8 +166,8 @@ def _conditions(app_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
     ]
     if wanted.recipient:
         spellings = {canonical(r) for r in wanted.recipient}
-        chosen = delivery.c.recipient.in_(spellings | {r.lower() for r in spellings})
-        conditions.append(message.c.id.in_(select(delivery.c.message_id).where(delivery.c.app_id == app_id, chosen)))
+        chosen = recipient.c.address.in_(spellings | {r.lower() for r in spellings})
+        conditions.append(message.c.id.in_(select(recipient.c.message_id).where(recipient.c.app_id == app_id, chosen)))
     if wanted.since is not None:
         conditions.append(message.c.created_at >= wanted.since)
     if wanted.until is not None:

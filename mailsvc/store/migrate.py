@@ -12,7 +12,7 @@ from mailsvc.store.database import Database
 
 __all__ = ["HEAD", "alone", "current", "upgrade"]
 
-HEAD = "0002"
+HEAD = "0003"
 _VERSIONS = "mailsvc_alembic_version"
 
 
