@@ -90,7 +90,7 @@ def _choose(only: Sequence[str]) -> list[Scenario]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these scenarios")
-    parser.add_argument("--messages", type=int, help="of each throughput run (10,000; slow peers get a share)")
+    parser.add_argument("--messages", type=int, help="of each throughput run (20,000; slow peers get a share)")
     parser.add_argument("--rounds", type=int, help="how often everything is run, interleaved (3)")
     parser.add_argument("--quick", action="store_true", help="500 messages, one round: to try the harness")
     parser.add_argument("--json", type=Path, help="where to write the results (bench/results/)")
@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave the scratch directories with all logs")
     parser.add_argument("--no-setup", action="store_true", help="install nothing")
     options = parser.parse_args()
-    options.messages = options.messages or (500 if options.quick else 10_000)
+    options.messages = options.messages or (500 if options.quick else 20_000)
     options.rounds = options.rounds or (1 if options.quick else 3)
     return options
 

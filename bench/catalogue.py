@@ -22,9 +22,9 @@ class Scenario:
 SCENARIOS = (
     Scenario("postfix", postfix.default),
     Scenario("postfix-tuned", postfix.tuned),
-    Scenario("celery", celery.durable, share=0.25),
-    Scenario("celery-reusing", celery.durable_reusing, share=0.25),
-    Scenario("celery-volatile", celery.volatile, share=0.25, by_default=False),
+    Scenario("celery", celery.durable, share=0.125),
+    Scenario("celery-reusing", celery.durable_reusing, share=0.125),
+    Scenario("celery-volatile", celery.volatile, share=0.125, by_default=False),
     Scenario("post-office", djangomail.post_office),
     Scenario("nodemailer", node.nodemailer),
     Scenario("sqlite-batch", throughput.sqlite_batch),
