@@ -95,9 +95,8 @@ class Lane:
 
     def put(self, parcels: list[Parcel]) -> None:
         """Queue parcels and see that somebody sends them."""
-        if self._is_out_of_work():
-            self._speed.begin(clock.monotonic())
         self.parcels.extend(parcels)
+        self._speed.begin(clock.monotonic())
         self._staff()
 
     def _staff(self) -> None:
@@ -143,10 +142,16 @@ class Lane:
         """It goes first, over another session."""
         self.in_flight.discard(parcel)
         self.parcels.appendleft(parcel)
+        self._speed.begin(clock.monotonic())
 
     def returned(self, parcel: Parcel) -> None:
         """It is out of our hands."""
         self.in_flight.discard(parcel)
+        self._rest()
+
+    def _rest(self) -> None:
+        if not self.parcels and not self.in_flight:
+            self._speed.end(clock.monotonic())
 
     async def has_work(self, session: Session | None) -> bool:
         """Wait for a parcel as long as an idle session is worth keeping."""
@@ -235,6 +240,7 @@ class Lane:
     def _return_all(self) -> None:
         waiting = list(self.parcels)
         self.parcels.clear()
+        self._rest()
         self.owner.give_back(waiting)
 
     def heard(self, parcel: Parcel, result: TransactionResult) -> None:
@@ -246,13 +252,8 @@ class Lane:
             self._speed.did(len(parcel.claims))
             if result.relay_trouble is None:
                 self.failures = 0
-        if self._is_out_of_work():
-            self._speed.end(clock.monotonic())
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
-
-    def _is_out_of_work(self) -> bool:
-        return not self.parcels and not self.in_flight
 
     # The end
 

@@ -6,7 +6,8 @@ from collections import deque
 __all__ = ["ByteBudget", "Pace", "Speed"]
 
 SLACK = 0.05  # seconds: what was not used in the last moments may be caught up
-MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 64, 0.02  # how often a speed is taken; where many were done, sooner
+MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 16, 0.02  # of work, before a speed is taken; where many were done, sooner
+FORGET_SECONDS = 60.0  # without work, after which a relay may have become another
 
 
 class Pace:
@@ -40,30 +41,34 @@ class Speed:
 
     def __init__(self) -> None:
         self.per_second = 0.0  # as last measured
-        self._done = 0
+        self._done, self._busy = 0, 0.0  # since then
         self._since: float | None = None  # None while there is no work
+        self._idle_since = 0.0
 
     def begin(self, now: float) -> None:
-        """There is work after there was none."""
-        self._done, self._since = 0, now
+        """There is work; to say it again makes no difference."""
+        if self._since is None:
+            if now - self._idle_since > FORGET_SECONDS:
+                self.per_second, self._done, self._busy = 0.0, 0, 0.0
+            self._since = now
+
+    def end(self, now: float) -> None:
+        """There is no more work."""
+        if self._since is not None:
+            self._busy += now - self._since
+            self._since, self._idle_since = None, now
 
     def did(self, count: int) -> None:
         self._done += count
 
     def measure(self, now: float) -> None:
-        """Measure, if it was long enough since last time."""
-        if self._since is None:
-            return
-        elapsed = now - self._since
-        if elapsed >= (SOON_SECONDS if self._done >= MANY else MEASURE_SECONDS):
-            self.per_second = self._done / elapsed
-            self.begin(now)
-
-    def end(self, now: float) -> None:
-        """There is no more work; however little it was, it took this long."""
-        if self._since is not None and self._done and now > self._since:
-            self.per_second = self._done / (now - self._since)
-        self._since = None
+        """Measure, if there was enough work since last time."""
+        busy = self._busy + (now - self._since if self._since is not None else 0.0)
+        if busy >= (SOON_SECONDS if self._done >= MANY else MEASURE_SECONDS):
+            self.per_second = self._done / busy
+            self._done, self._busy = 0, 0.0
+            if self._since is not None:
+                self._since = now
 
 
 class ByteBudget:

@@ -3,18 +3,35 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsvc.delivery.throttle import Speed
+from mailsvc.delivery.throttle import FORGET_SECONDS, MANY, MEASURE_SECONDS, Speed
 
 
-def test_a_first_small_claim_shows_how_fast_a_lane_is() -> None:
-    """It waited much longer for the next one than it took."""
+def test_first_small_claims_show_how_fast_a_lane_is() -> None:
+    """It waited much longer for them than it took."""
     speed = Speed()
-    speed.begin(10.0)
-    speed.did(16)
-    speed.end(10.01)
-    speed.measure(10.3)
+    for start in (10.0, 10.3):
+        speed.begin(start)
+        speed.did(MANY)
+        speed.end(start + 0.02)
+    speed.measure(10.6)
 
-    assert round(speed.per_second) == 1600
+    assert round(speed.per_second) == MANY * 50
+
+
+def test_a_slow_relay_is_not_fast_when_its_replies_come_together() -> None:
+    """Four connections, half a second a mail."""
+    speed, seen = Speed(), []
+    for turn in range(10):
+        speed.begin(turn * 0.5)
+        for n in range(4):
+            at = turn * 0.5 + 0.5 + n / 1e6
+            speed.did(1)
+            speed.measure(at)
+        speed.end(at)
+        seen.append(speed.per_second)
+
+    assert max(seen) < 9
+    assert round(seen[-1]) == 8
 
 
 def test_a_lane_that_gets_nothing_done_is_slow() -> None:
@@ -26,12 +43,26 @@ def test_a_lane_that_gets_nothing_done_is_slow() -> None:
 
     speed.measure(0.2)
     assert round(speed.per_second) == 1000, "too early to tell"
-    speed.measure(0.4)
+    speed.measure(0.1 + 2 * MEASURE_SECONDS)
     assert speed.per_second == 0
 
 
-@given(st.lists(st.tuples(st.integers(1, 200), st.floats(0.001, 10), st.floats(0, 1000)), min_size=1, max_size=20))
-def test_a_speed_is_that_of_the_last_work_whatever_the_gaps(stints: list[tuple[int, float, float]]) -> None:
+def test_a_speed_is_forgotten_after_a_while() -> None:
+    """The relay may have become another since."""
+    speed = Speed()
+    speed.begin(0.0)
+    speed.did(100)
+    speed.end(0.1)
+    speed.measure(0.1)
+    assert speed.per_second > 0
+
+    speed.begin(0.2 + FORGET_SECONDS)
+    assert speed.per_second == 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), st.floats(0.001, 10), st.floats(0, 50)), min_size=1, max_size=30))
+def test_a_speed_lies_between_the_least_and_the_most_of_the_stints(stints: list[tuple[int, float, float]]) -> None:
+    """Whatever the gaps between them."""
     speed, now = Speed(), 0.0
     for count, took, gap in stints:
         speed.begin(now)
@@ -40,5 +71,5 @@ def test_a_speed_is_that_of_the_last_work_whatever_the_gaps(stints: list[tuple[i
         now += took + gap
         speed.measure(now)
 
-    count, took, _ = stints[-1]
-    assert abs(speed.per_second - count / took) < 0.01 * count / took
+    rates = [count / took for count, took, _ in stints]
+    assert speed.per_second == 0 or min(rates) * 0.99 <= speed.per_second <= max(rates) * 1.01
