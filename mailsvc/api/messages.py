@@ -196,8 +196,14 @@ def _from_raw(parts: Services, app_id: str, data: bytes) -> Consignment:
 
 def _relay(parts: Services, app_id: str, wanted: str | None) -> Relay:
     known = parts.relays.choose(app_id, wanted)
-    if known is not None:
+    if known is not None and known.enabled:
         return known.relay
+    if known is not None:
+        which = f"{known.relay.name!r}" if wanted is not None else f"the default one, {known.relay.name!r},"
+        detail = f"{which} is disabled: enable it (PATCH /v1/relays/{known.relay.id}) or name another"
+        if known.flaw is not None:
+            detail = f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password anew"
+        raise Invalid(FieldError("relay", detail))
     if wanted is not None:
         raise Invalid(
             FieldError(
@@ -208,7 +214,7 @@ def _relay(parts: Services, app_id: str, wanted: str | None) -> Relay:
     raise Invalid(
         FieldError(
             "relay",
-            "no relay is configured yet: add one with POST /v1/relays or MAILSVC_RELAY_URL",
+            "no relay is there or enabled: add one with POST /v1/relays or MAILSVC_RELAY_URL, or enable one",
         )
     )
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+SANDBOX = "sandbox"  # the managed relay that delivers to nobody, while there is no other
+
 TlsMode = Literal["starttls", "implicit", "none"]
 AuthMechanism = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]
 

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import select
 
 from mailsvc import clock
-from mailsvc.domain.relay import Relay, Timeouts
+from mailsvc.domain.relay import SANDBOX, Relay, Timeouts
 from mailsvc.settings import parse_rate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
-from mailsvc.store.vault import Vault
+from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["KnownRelay", "RelayBook", "relay_of"]
 
@@ -24,7 +24,9 @@ class KnownRelay:
         "app_id",
         "enabled",
         "failures",
+        "flaw",
         "is_default",
+        "is_sandbox",
         "paused",
         "relay",
         "retry_at",
@@ -32,11 +34,16 @@ class KnownRelay:
     )
 
     def __init__(self, row: Any, vault: Vault) -> None:
-        self.relay = relay_of(row, vault)
+        try:
+            self.relay, self.flaw = relay_of(row, vault), None
+        except VaultError as error:
+            # Put aside, so that one relay that can't be used does not keep the others from it.
+            self.relay, self.flaw = _relay(row, {}), str(error)
         self.app_id: str = row.app_id
-        self.enabled: bool = bool(row.enabled)
+        self.enabled: bool = bool(row.enabled) and self.flaw is None
         self.paused: bool = bool(row.paused)
         self.is_default: bool = bool(row.is_default)
+        self.is_sandbox = bool(row.managed) and row.name == SANDBOX
         self.failures: int = row.failures
         self.retry_at: int | None = row.retry_at
         self.version: int = row.updated_at
@@ -44,8 +51,11 @@ class KnownRelay:
 
 def relay_of(row: Any, vault: Vault) -> Relay:
     """The relay that a row of ``mailsvc_relay`` describes, its secrets decrypted."""
+    return _relay(row, json.loads(vault.decrypt(row.secret)) if row.secret else {})
+
+
+def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
     config: Mapping[str, Any] = json.loads(row.config)
-    secret: Mapping[str, Any] = json.loads(vault.decrypt(row.secret)) if row.secret else {}
     rate = config.get("rate")
     return Relay(
         id=row.id,
@@ -117,12 +127,16 @@ class RelayBook:
         return KnownRelay(row, self._vault)
 
     def choose(self, app_id: str, name_or_id: str | None) -> KnownRelay | None:
-        """The relay that an app names, or its default: the one marked so, else the oldest."""
+        """The relay that an app names, whether it is enabled or not; or its default.
+
+        That is the one marked so, else the oldest that is enabled. The sandbox delivers to nobody: by itself it is chosen
+        only where there is no other relay at all.
+        """
         relays = self._of_app(app_id)
         if name_or_id is not None:
             return next((r for r in relays if name_or_id in (r.relay.name, r.relay.id)), None)
-        usable = [r for r in relays if r.enabled]
-        return next((r for r in usable if r.is_default), usable[0] if usable else None)
+        real = [r for r in relays if not r.is_sandbox] or relays
+        return next((r for r in real if r.is_default), next((r for r in real if r.enabled), None))
 
     def forget(self) -> None:
         """Read everything again at the next question."""

@@ -1,5 +1,6 @@
 """The first steps of every start: data directory, keys, tables, the first app, and what the settings manage."""
 
+import contextlib
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailsvc.api.auth import digest_of
 from mailsvc.domain.errors import Invalid
 from mailsvc.domain.ids import new_id
+from mailsvc.domain.relay import SANDBOX
 from mailsvc.domain.signing import new_secret
 from mailsvc.outbox.consign import compact
 from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
@@ -18,12 +20,11 @@ from mailsvc.service.secretfiles import keep_secret, kept_secret
 from mailsvc.settings import BadSetting, Settings, parse_relay_url
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
-from mailsvc.store.tables import api_key, app, relay, webhook
+from mailsvc.store.tables import api_key, app, delivery, relay, webhook
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["SANDBOX", "Start", "bootstrap", "first_app", "open_vault", "prepare_data_dir"]
+__all__ = ["Start", "bootstrap", "first_app", "open_vault", "prepare_data_dir"]
 
-SANDBOX = "sandbox"
 _KEY_FILE, _SECRET_FILE, _WEBHOOK_SECRET_FILE = "api-key", "secret-key", "webhook-secret"
 
 
@@ -81,10 +82,11 @@ def _migrate(settings: Settings, database: Database) -> None:
     if version == migrate.HEAD:
         return
     if not settings.auto_migrate:
-        raise BadSetting(
-            f"The tables are at {version or 'nothing yet'}, needed is {migrate.HEAD}: run mailsvc migrate."
-        )
-    migrate.upgrade(database)
+        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {migrate.lack(version)}.")
+    try:
+        migrate.upgrade(database)
+    except migrate.NewerTables as error:
+        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {error}.") from error
 
 
 def _first_key(settings: Settings) -> tuple[str, bool]:
@@ -136,15 +138,28 @@ def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_
         except Invalid as problem:
             raise BadSetting(f"MAILSVC_RELAY_URL can't be used: {problem.detail}.") from problem
         _upsert_relay(connection, relay_values(wanted, vault), app_id, now)
-    others = connection.execute(select(relay.c.id).where(relay.c.app_id == app_id, relay.c.name != SANDBOX)).first()
-    if others is None:
+    return _manage_sandbox(connection, vault, app_id, now)
+
+
+def _manage_sandbox(connection: Connection, vault: Vault, app_id: str, now: int) -> bool:
+    """Have the sandbox's relay in use while there is no other, or while something waits for it that began there."""
+    of_app = connection.execute(select(relay).where(relay.c.app_id == app_id)).all()
+    sandbox = next((row for row in of_app if row.managed and row.name == SANDBOX), None)
+    is_alone = not [row for row in of_app if row is not sandbox]
+    if sandbox is not None:
+        is_wanted = is_alone or _waits_for(connection, sandbox.id)
+        if is_wanted is not bool(sandbox.enabled):
+            values = {"enabled": is_wanted, "updated_at": now}
+            connection.execute(update(relay).where(relay.c.id == sandbox.id).values(values))
+    elif is_alone:
         placeholder = NewRelay(name=SANDBOX, host="127.0.0.1", port=1, default=False)
         _upsert_relay(connection, relay_values(placeholder, vault), app_id, now)
-    else:
-        connection.execute(
-            update(relay).where(relay.c.app_id == app_id, relay.c.name == SANDBOX).values(enabled=False, updated_at=now)
-        )
-    return others is None
+    return is_alone
+
+
+def _waits_for(connection: Connection, relay_id: str) -> bool:
+    waiting = select(delivery.c.id).where(delivery.c.relay_id == relay_id, delivery.c.due_at.is_not(None))
+    return connection.execute(waiting.limit(1)).first() is not None
 
 
 def _upsert_relay(connection: Connection, values: dict[str, Any], app_id: str, now: int) -> None:
@@ -163,7 +178,7 @@ def _upsert_relay(connection: Connection, values: dict[str, Any], app_id: str, n
                 **values,
             )
         )
-    elif found.config != values["config"] or not found.enabled or values["name"] != SANDBOX:
+    else:
         # What was wrong with it may be right with the new settings: forget its failures.
         connection.execute(
             update(relay)
@@ -177,9 +192,13 @@ def _manage_webhook(connection: Connection, settings: Settings, vault: Vault, ap
         return
     found = connection.execute(select(webhook).where(webhook.c.app_id == app_id, webhook.c.managed)).first()
     secret = settings.webhook_secret
+    # Whoever verifies the posts must be able to read it.
+    kept = settings.data_dir / _WEBHOOK_SECRET_FILE
     if secret is None and found is None:
-        # Whoever verifies the posts must be able to read it.
-        secret = kept_secret(settings.data_dir / _WEBHOOK_SECRET_FILE, new_secret)[0]
+        secret = kept_secret(kept, new_secret)[0]
+    elif secret is None and found is not None:
+        with contextlib.suppress(VaultError):
+            keep_secret(kept, vault.decrypt(found.secret))  # it may have been rotated
     values = managed_webhook_values(settings.webhook_url, secret, settings.targets, vault)
     values["events"] = compact(["*"])
     if found is None:

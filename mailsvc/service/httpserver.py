@@ -13,6 +13,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailsvc.api.gateway import Gateway
+from mailsvc.service.offspring import allow_files
 
 __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]
 
@@ -27,16 +28,8 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0
 
 def answer_requests(gateway: Gateway, listener: socket.socket, *, drain_seconds: int) -> None:
     """Serve HTTP on a listening socket until SIGTERM or SIGINT, then finish what was begun."""
-    _allow_files(MOST_CONNECTIONS + OTHER_FILES)
+    allow_files(MOST_CONNECTIONS + OTHER_FILES)
     asyncio.run(_serve(gateway, listener, drain_seconds))
-
-
-def _allow_files(wanted: int) -> None:
-    """As many open files as that, or as many as may be: Linux gives 1,024 until it is asked."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _most_connections() -> int:

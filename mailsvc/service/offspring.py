@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ __all__ = [
     "DRAIN_SECONDS",
     "Offspring",
     "Respite",
+    "allow_files",
     "collect_seldom",
     "die_with_parent",
     "join_all",
@@ -98,6 +100,14 @@ def return_large_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
         mallopt(_M_TRIM_THRESHOLD, 4 * 1024 * 1024)
+
+
+def allow_files(wanted: int) -> None:
+    """As many open files as that, or as many as may be: Linux gives 1,024 until it is asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 class Respite:

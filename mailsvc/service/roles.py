@@ -19,6 +19,7 @@ from mailsvc.api.services import Services
 from mailsvc.delivery.probe import probe
 from mailsvc.delivery.rescue import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.domain.relay import SANDBOX
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.relayform import NewRelay
 from mailsvc.outbox.relays import RelayBook
@@ -26,7 +27,8 @@ from mailsvc.runtime.presence import BEAT_SECONDS, Presence
 from mailsvc.runtime.roster import Roster
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.sandbox import Sandbox
-from mailsvc.service.bootstrap import SANDBOX, open_vault, write_sandbox
+from mailsvc.service.bootstrap import open_vault, write_sandbox
+from mailsvc.service.offspring import allow_files
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
@@ -40,6 +42,7 @@ __all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
 ROLES = ("api", "deliver", "notify", "upkeep")
 API_THREADS = 32
+MOST_FILES = 16_384  # of a worker, whose relays may each have a thousand connections
 
 
 def make_app(settings: Settings) -> Gateway:
@@ -87,6 +90,7 @@ class _Worker:
 
 def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
     """Work until SIGTERM or SIGINT, then drain."""
+    allow_files(MOST_FILES)
     database, vault = Database(settings.database, pool_size=4), open_vault(settings)
     parts = _Worker(
         settings,

@@ -27,14 +27,15 @@ CLOSE_SECONDS = 2  # of those in which the API drains, for cutting off who does 
 
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
+    # The port first: a start that fails must change nothing for the service that holds it. Those who connect from now on,
+    # and while the API starts again, wait.
+    listener = _listen(settings) if "api" in roles else None
     preparing = _Preparation(settings)
     from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
     if "api" in roles:
         from mailsvc.service import httpserver  # noqa: F401, PLC0415 - processes without the API have no use for it
     start = preparing.join()
-    # Held here, so that those who connect wait while the API starts again.
-    listener = _listen(settings) if "api" in roles else None
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
     children = [Offspring(name, partial(run_worker, settings, crew)) for name, crew in crews(roles).items()]

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from mailsvc.domain.relay import SANDBOX
 from mailsvc.store import leases
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DELIVERIES
@@ -59,10 +60,14 @@ def _adopt_some(database: Database, relay_id: str) -> int:
 
 
 def _homes(connection: Connection, relay_id: str) -> dict[str, str]:
-    """The relay that each app with such deliveries uses where none is named: the default one, else the oldest."""
+    """The relay that each app with such deliveries uses where none is named: the default one, else the oldest.
+
+    Never the sandbox: it would tell of mail as sent that reached nobody.
+    """
     waiting = (delivery.c.relay_id == relay_id) & delivery.c.due_at.is_not(None)
     apps = select(delivery.c.app_id).where(waiting)
-    usable = select(relay.c.app_id, relay.c.id).where(relay.c.app_id.in_(apps), relay.c.enabled)
+    is_sandbox = relay.c.managed & (relay.c.name == SANDBOX)
+    usable = select(relay.c.app_id, relay.c.id).where(relay.c.app_id.in_(apps), relay.c.enabled, ~is_sandbox)
     homes: dict[str, str] = {}
     for app_id, id_ in connection.execute(usable.order_by(relay.c.is_default.desc(), relay.c.id)):
         homes.setdefault(app_id, id_)

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from mailsvc.api.relays import RelayCheck, RelayObject
 from mailsvc.domain.relay import Relay
 from mailsvc.store.tables import delivery, event, relay
+from mailsvc.store.vault import Vault
 from tests.support.api import Client, House
 from tests.support.letters import writer
 
@@ -222,6 +223,67 @@ class TestNamesAndDefault:
         house.move_in("bob").post("/relays", ACME)
 
         assert alice.get(f"/relays/{acme['id']}").json["default"] is True
+
+
+LETTER = {"from": "a@app.test", "to": "b@example.test", "text": "Hi"}
+
+
+class TestChoice:
+    """By which relay a message goes that names none, and what keeps it out."""
+
+    @pytest.fixture
+    def _sandbox(self, house: House, alice: Client) -> None:
+        """The sandbox's relay, older than any other."""
+        alice.post("/relays", {"name": "sandbox", "host": "127.0.0.1", "default": False})
+        with house.database.write() as connection:
+            connection.execute(update(relay).where(relay.c.name == "sandbox").values(managed=True))
+
+    def relay_of(self, alice: Client, **fields: Any) -> str:
+        answer = alice.post("/messages", LETTER | fields)
+        assert answer.status_code == 202, answer.json
+        return str(alice.get(f"/messages/{answer.json['id']}").json["relay"])
+
+    def refusal(self, alice: Client, **fields: Any) -> str:
+        answer = alice.post("/messages", LETTER | fields)
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "relay")
+        return str(answer.json["errors"][0]["detail"])
+
+    @pytest.mark.usefixtures("_sandbox")
+    def test_the_sandbox_is_for_those_who_have_nothing_else(self, alice: Client) -> None:
+        assert self.relay_of(alice) == "sandbox"
+
+    @pytest.mark.usefixtures("_sandbox")
+    @pytest.mark.parametrize("change", [{"enabled": False}, {"enabled": False, "default": False}])
+    def test_mail_never_falls_back_to_the_sandbox(
+        self, alice: Client, acme: dict[str, Any], change: dict[str, Any]
+    ) -> None:
+        """It would be told as sent, and reach nobody."""
+        alice.patch(f"/relays/{acme['id']}", change)
+
+        assert "enable" in self.refusal(alice)
+
+    @pytest.mark.usefixtures("_sandbox")
+    def test_without_a_default_the_oldest_real_one_is_taken(self, alice: Client, acme: dict[str, Any]) -> None:
+        alice.patch(f"/relays/{acme['id']}", {"default": False})
+
+        assert self.relay_of(alice) == "acme"
+
+    def test_a_disabled_relay_takes_no_mail(self, alice: Client, acme: dict[str, Any]) -> None:
+        """It would wait there without a word until it expires."""
+        alice.post("/relays", ACME | {"name": "other"})
+        alice.patch(f"/relays/{acme['id']}", {"enabled": False})
+
+        assert "'acme' is disabled" in self.refusal(alice, relay="acme")
+        assert self.relay_of(alice) == "other"
+
+    def test_a_relay_whose_secret_is_lost_is_put_aside(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+        """The others go on."""
+        alice.post("/relays", ACME | {"name": "other", "default": False})
+        change(house, acme["id"], secret=Vault("another key").encrypt("{}"))
+        house.services.relays.forget()
+
+        assert "MAILSVC_SECRET_KEY" in self.refusal(alice)
+        assert self.relay_of(alice, relay="other") == "other"
 
 
 class TestPatch:

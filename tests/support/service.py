@@ -35,12 +35,14 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self._roles = roles
         self._wrapper = wrapper or []
-        self._settings = {
-            "MAILSVC_LOG_FORMAT": "json",
-            **{f"MAILSVC_{name.upper()}": value for name, value in settings.items()},
-        }
+        self._settings = {"MAILSVC_LOG_FORMAT": "json"}
+        self.configure(**settings)
         self.first: subprocess.Popen[bytes] | None = None
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
+
+    def configure(self, **settings: str) -> None:
+        """Settings for the next start."""
+        self._settings |= {f"MAILSVC_{name.upper()}": value for name, value in settings.items()}
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAILSVC_")}

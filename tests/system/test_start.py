@@ -5,6 +5,8 @@ import os
 import signal
 import socketserver
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -233,3 +235,45 @@ def wait_for_log(service: Service, text: str) -> str:
         assert time.monotonic() < deadline, service.log()
         time.sleep(0.05)
     return service.log()
+
+
+def test_a_start_that_finds_its_port_taken_changes_nothing(run_service: RunService) -> None:
+    """Who types it twice must not turn the mail of the first to nowhere."""
+    service = run_service()
+    service.see_one_through()
+    with service.client() as client:
+        before = client.get("/v1/relays").json()["data"]
+        second = subprocess.run(
+            [sys.executable, "-m", "mailsvc", "serve"],
+            env=service.environment() | {"MAILSVC_RELAY_URL": "smtp://127.0.0.1:1?tls=none"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+        assert (second.returncode, "can't be used: Address already in use" in second.stderr) == (2, True)
+        assert client.get("/v1/relays").json()["data"] == before
+    service.see_one_through()
+
+
+def test_the_sandbox_is_left_when_there_is_a_relay_and_nothing_waits_for_it(run_service: RunService) -> None:
+    """What was accepted for it still goes to it, and to nobody else."""
+    service = run_service()
+    with service.client() as client:
+        letter = {"from": "a@app.test", "to": "defer@sandbox.test", "text": "Hi"}
+        client.post("/v1/messages", json=letter).raise_for_status()
+        service.wait_for_events(lambda got: any(e["type"] == "message.deferred" for e in got))
+    service.terminate()
+    service.configure(relay_url="smtp://127.0.0.1:1?tls=none")
+    service.start()
+    with service.client() as client:
+        relays = {r["name"]: r["enabled"] for r in client.get("/v1/relays").json()["data"]}
+        (message,) = client.get("/v1/messages").json()["data"]
+        assert (relays, message["relay"]) == ({"default": True, "sandbox": True}, "sandbox")
+        client.post(f"/v1/messages/{message['id']}/cancel").raise_for_status()
+    service.terminate()
+    service.start()
+    with service.client() as client:
+        relays = {r["name"]: r["enabled"] for r in client.get("/v1/relays").json()["data"]}
+    assert relays == {"default": True, "sandbox": False}

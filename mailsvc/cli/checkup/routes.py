@@ -4,18 +4,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from mailsvc import clock
 from mailsvc.cli.checkup.finding import Finding, problem, warning, well
-from mailsvc.cli.show import age
+from mailsvc.cli.show import age, plural
+from mailsvc.domain.relay import SANDBOX
 from mailsvc.outbox.relayform import shown_relay
 from mailsvc.store.database import Database
-from mailsvc.store.tables import relay, webhook
+from mailsvc.store.tables import delivery, relay, webhook
 
 __all__ = ["look_at_routes"]
-
-_SANDBOX = "sandbox"
 
 
 def look_at_routes(database: Database) -> Iterator[Finding]:
@@ -27,18 +26,23 @@ def look_at_routes(database: Database) -> Iterator[Finding]:
 
 def _relays(connection: Connection) -> Iterator[Finding]:
     rows = connection.execute(select(relay).order_by(relay.c.id)).all()
-    real = [row for row in rows if not (row.managed and row.name == _SANDBOX)]
+    real = [row for row in rows if not (row.managed and row.name == SANDBOX)]
     if not real:
         todo = "set MAILSVC_RELAY_URL or run mailsvc relay add, when mail shall reach people"
         yield warning("relays", "only the sandbox: mail is delivered to nobody", todo)
+    unfinished = select(delivery.c.relay_id, func.count()).where(delivery.c.due_at.is_not(None))
+    waiting = {row[0]: row[1] for row in connection.execute(unfinished.group_by(delivery.c.relay_id))}
     for row in real:
-        yield _relay(shown_relay(row))
+        yield _relay(shown_relay(row), waiting.get(row.id, 0))
 
 
-def _relay(shown: dict[str, Any]) -> Finding:
+def _relay(shown: dict[str, Any], waiting: int) -> Finding:
     check, name = f"relay {shown['name']}", shown["name"]
     if not shown["enabled"]:
-        return warning(check, "is disabled", f"enable it (PATCH /v1/relays/{shown['id']}) if its messages shall go")
+        todo = f"enable it (PATCH /v1/relays/{shown['id']}) if its messages shall go"
+        if waiting:
+            return problem(check, f"is disabled, and {plural(waiting, 'delivery', 'deliveries')} wait for it", todo)
+        return warning(check, "is disabled", todo)
     if shown["status"] == "paused":
         return warning(check, f"is paused: {shown['status_reason']}", f"mailsvc relay resume {name}")
     if shown["status"] == "backing_off":
