@@ -64,7 +64,10 @@ def _choices(kind: Any, steps: list[str]) -> str:
     """The values that the field of this name may have."""
     type_ = _type_info(kind)
     for step in steps:
-        type_ = next((f.type for f in getattr(type_, "fields", ()) if f.encode_name == step), type_)
+        kinds = (type_, *getattr(type_, "types", ()))
+        members = [field.type for kind in kinds for field in getattr(kind, "fields", ()) if field.encode_name == step]
+        items = [kind.item_type for kind in kinds if hasattr(kind, "item_type")]
+        type_ = next(iter((*members, *items)), type_)
     options = [t for t in (type_, *getattr(type_, "types", ())) if isinstance(t, inspect.LiteralType)]
     return ", ".join(str(v) for option in options for v in option.values) or "another value"
 

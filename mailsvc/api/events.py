@@ -12,7 +12,7 @@ from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.services import services
 from mailsvc.domain.errors import FieldError, Invalid
-from mailsvc.domain.events import is_pattern, matches
+from mailsvc.domain.events import VOCABULARY, is_pattern, matches
 from mailsvc.domain.ids import is_id
 from mailsvc.store.tables import event
 
@@ -68,7 +68,11 @@ class _Wanted:
         self.types = tuple(request.args.getlist("type"))
         for pattern in self.types:
             if not is_pattern(pattern):
-                raise Invalid(FieldError("type", f"{pattern[:100]!r} is not an event type; see the list of events"))
+                raise Invalid(
+                    FieldError(
+                        "type", f"{pattern[:100]!r} is not an event type; known are {', '.join(sorted(VOCABULARY))}"
+                    )
+                )
         self.messages = request.args.getlist("message")
         if len(self.types) + len(self.messages) > MOST:
             raise Invalid(FieldError("message", f"and type can be given {MOST} times at most"))

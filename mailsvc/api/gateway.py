@@ -150,7 +150,7 @@ class Body:
             size += len(parts[-1])
             more = message["more_body"] and size != self._length
             if size > self._gateway.limit:
-                raise TooLarge("the request is larger than MAILSVC_MAX_REQUEST_BYTES allows")
+                raise TooLarge.request(self._gateway.limit)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _next(self) -> MutableMapping[str, Any]:

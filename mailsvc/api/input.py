@@ -18,6 +18,7 @@ __all__ = [
     "parse_json",
     "read_body",
     "read_json",
+    "refuse_fields",
     "refuse_unknown_arguments",
 ]
 
@@ -48,7 +49,7 @@ def read_body() -> bytes:
     """
     limit = request.max_content_length
     if limit is not None and (request.content_length or 0) > limit:
-        raise TooLarge("the request is larger than MAILSVC_MAX_REQUEST_BYTES allows")
+        raise TooLarge.request(limit)
     # Not by Flask's own stream, which would cut off without a word what does not say its length.
     data: bytes = request.environ["wsgi.input"].read()
     return data
@@ -69,6 +70,16 @@ def read_json(kind: type[T]) -> T:
     if _UNSTORABLE.search(data):
         _refuse_unstorable(value)
     return convert(value, kind)
+
+
+class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    pass
+
+
+def refuse_fields() -> None:
+    """For what takes no body, or an empty object: what was meant by more would be passed over. Raises as ``read_json``."""
+    if request.content_length != 0 and ("Content-Length" in request.headers or "Transfer-Encoding" in request.headers):
+        read_json(_Nothing)
 
 
 def parse_json(data: bytes) -> Any:

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from mailsvc.domain.errors import Problem, Unavailable
+from mailsvc.domain.errors import Problem, TooLarge, Unavailable
 from mailsvc.store.database import explain, is_away
 from mailsvc.store.vault import VaultError
 from mailsvc.telemetry import facts, log
@@ -89,7 +89,7 @@ def _of_http(error: HTTPException) -> Response:
     code, title = _CODES.get(status, ("invalid_request" if status < 500 else "internal", error.name))
     detail = error.description or title
     if isinstance(error, RequestEntityTooLarge):
-        detail = "the request is larger than MAILSVC_MAX_REQUEST_BYTES allows"
+        detail = TooLarge.request(request.max_content_length or 0).detail
     elif status == 404:
         detail = f"there is nothing at {request.path}"
     headers = {}

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, refuse_unknown_arguments
+from mailsvc.api.input import convert, read_json, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.patch import changes_of, merged
@@ -214,6 +214,7 @@ def delete_relay(relay_id: str) -> tuple[str, int]:
 def check(relay_id: str) -> dict[str, Any]:
     """Connect and log in now, and report each step, the TLS session and the server's capabilities."""
     refuse_unknown_arguments()
+    refuse_fields()
     parts = services()
     with parts.database.read() as connection:
         row = _find(connection, relay_id)
@@ -244,6 +245,7 @@ def pause(relay_id: str) -> dict[str, Any]:
 def resume(relay_id: str) -> dict[str, Any]:
     """Use the relay again now, whether it was paused by hand or backs off."""
     refuse_unknown_arguments()
+    refuse_fields()
     parts = services()
     with parts.database.write() as connection:
         now = parts.database.now()

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 from mailsvc import clock
 from mailsvc.api.archive import MessageObject, found_message
 from mailsvc.api.auth import needs
-from mailsvc.api.input import read_json, refuse_unknown_arguments
+from mailsvc.api.input import read_json, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.services import services
 from mailsvc.domain.errors import FieldError, Invalid
@@ -94,6 +94,7 @@ def change_message(id_: str) -> Response:
 
 def _steer(id_: str, change: Change) -> Response:
     refuse_unknown_arguments()
+    refuse_fields()
     parts = services()
     with parts.database.write() as connection:
         found_message(connection, id_)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, refuse_unknown_arguments
+from mailsvc.api.input import convert, read_json, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.patch import changes_of, merged
@@ -214,6 +214,7 @@ def delete_webhook(webhook_id: str) -> tuple[str, int]:
 def try_webhook(webhook_id: str) -> dict[str, Any]:
     """Post a signed ``webhook.test`` event now, and tell how it went."""
     refuse_unknown_arguments()
+    refuse_fields()
     parts = services()
     with parts.database.read() as connection:
         row = _find(connection, webhook_id)

@@ -11,7 +11,7 @@ TREE = Path(__file__).parent.parent.parent
 
 @click.command(
     "bench",
-    epilog="Example: mailsvc bench --quick --only accept",
+    epilog="Example: mailsvc bench --quick --only sqlite-batch",
     context_settings={"ignore_unknown_options": True},
 )
 @click.option("--json", "path", metavar="FILE", help="Write the results as JSON there (default: bench/results/).")

@@ -46,8 +46,6 @@ def existing_database(settings: Settings) -> Iterator[Database]:
         raise click.ClickException(f"there is no database at {file}: run mailsvc migrate or mailsvc serve first")
     with reach(settings) as database:
         version = migrate.current(database)
-        if version != migrate.HEAD:
-            raise click.ClickException(
-                f"the tables are at {version or 'nothing yet'}, needed is {migrate.HEAD}: run mailsvc migrate"
-            )
+        if lack := migrate.lack(version):
+            raise click.ClickException(lack)
         yield database

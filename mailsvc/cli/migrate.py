@@ -20,5 +20,8 @@ def command(as_json: bool) -> None:
     prepare_data_dir(settings)
     with reach(settings) as database:
         before = migrate.current(database)
-        after = migrate.upgrade(database)
+        try:
+            after = migrate.upgrade(database)
+        except migrate.NewerTables as error:
+            raise click.ClickException(str(error)) from error
     click.echo(json.dumps({"before": before, "after": after}) if as_json else f"The tables are at version {after}.")

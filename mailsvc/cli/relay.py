@@ -59,10 +59,10 @@ def list_(service: Client, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME|ID]...")
 @with_service
 def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
-    """Connect and log in now, and report each step; all relays if none is named. Exit code 1 if one fails."""
-    relays = [_find(service, name) for name in names] or list(service.pages("/v1/relays"))
+    """Connect and log in now, and report each step; all enabled relays if none is named. Exit code 1 if one fails."""
+    relays = [_find(service, name) for name in names] or [r for r in service.pages("/v1/relays") if r["enabled"]]
     if not relays:
-        raise click.ClickException("there is no relay yet: add one with mailsvc relay add")
+        raise click.ClickException("there is no relay yet, or none is enabled: add one with mailsvc relay add")
     reports = [{"name": r["name"], **service.post(f"/v1/relays/{r['id']}/check")} for r in relays]
     if as_json:
         as_json_line({"data": reports})
@@ -118,5 +118,5 @@ def _show_status(relay: dict[str, Any], *, as_json: bool) -> None:
         as_json_line(relay)
         return
     reason = f": {one_line(relay['status_reason'])}" if relay["status_reason"] else ""
-    until = f" until {moment(relay['retry_at'])}" if relay["retry_at"] else ""
+    until = f" until {moment(relay['retry_at'])}" if relay["status"] == "backing_off" else ""
     click.echo(f"{relay['name']} is {relay['status'].replace('_', ' ')}{until}{reason}.")

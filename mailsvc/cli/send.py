@@ -67,7 +67,7 @@ def command(
     was refused, or a followed recipient was not reached.
     """
     letter = _read(file, options)
-    if letter.raw is None and len(letter.messages) > BATCH and idempotency_key:
+    if letter.raw is None and len(letter.messages) > BATCH and idempotency_key is not None:
         raise click.UsageError(f"--idempotency-key goes with at most {BATCH} messages")
     watch = Watch(service, as_json=as_json, timeout=timeout) if follow else None
     replies = _hand_in(service, letter, idempotency_key)
@@ -105,7 +105,7 @@ def _stdin() -> bytes:
 
 
 def _hand_in(service: Client, letter: Letter, idempotency_key: str | None) -> list[Reply]:
-    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     if letter.raw is not None:
         raw = {**headers, "Content-Type": "message/rfc822"}
         return [service.call("POST", "/v1/messages", content=letter.raw, arguments=letter.envelope, headers=raw)]

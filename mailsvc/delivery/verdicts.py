@@ -8,7 +8,7 @@ from mailsvc.delivery.parcel import Parcel
 from mailsvc.domain.attempt import Fate, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
-from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault
+from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault, own_words
 from mailsvc.outcomes.record import Bounce, Finding, Try
 from mailsvc.store.leases import DueDelivery
 
@@ -57,13 +57,15 @@ def given_up(claim: DueDelivery) -> Finding:
 
 
 def _try(parcel: Parcel, verdict: Verdict, seen: Circumstances) -> Try:
+    reply = verdict.reply
+    enhanced_code, text = (reply.enhanced_code, verdict.text) if reply else own_words(verdict.text)
     return Try(
         started_at=seen.started_at,
         duration_ms=seen.duration_ms,
         stage=verdict.stage,
-        code=verdict.reply.code if verdict.reply else None,
-        enhanced_code=verdict.reply.enhanced_code if verdict.reply else None,
-        text=verdict.text,
+        code=reply.code if reply else None,
+        enhanced_code=enhanced_code,
+        text=text,
         relay_id=parcel.relay_id,
         host=seen.host,
         tls=seen.tls,

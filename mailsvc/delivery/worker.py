@@ -345,7 +345,8 @@ class DeliveryWorker:
             random.random(),  # noqa: S311 - jitter
         )
         message = parcel.message
-        waited = (started_at - (message.scheduled_at or message.created_at)) / clock.SECOND
+        # A scheduled message may have been told to go at once.
+        waited = max(0.0, (started_at - (message.scheduled_at or message.created_at)) / clock.SECOND)
         findings = []
         for claim, verdict in zip(parcel.claims, result.verdicts, strict=True):
             findings.append(finding_of(parcel, claim, verdict, seen))

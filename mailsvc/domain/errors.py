@@ -86,6 +86,11 @@ class TooLarge(Problem):
 
     status, code, title = 413, "payload_too_large", "Payload too large"
 
+    @classmethod
+    def request(cls, limit: int) -> "TooLarge":
+        """A request of more bytes than this."""
+        return cls(f"the request is larger than {limit} bytes (MAILSVC_MAX_REQUEST_BYTES); send less at once")
+
 
 class UnsupportedMedia(Problem):
     """A content type or encoding that this endpoint does not take."""

@@ -7,13 +7,14 @@ import re
 
 from mailsvc.domain.attempt import Reply, Stage
 
-__all__ = ["bounce_reason", "is_recipient_fault"]
+__all__ = ["bounce_reason", "is_recipient_fault", "own_words"]
 
 _RECIPIENT_FAULT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown", "mailbox_full"})
 _HARD = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown"})
 
 # An address may contain any word: it must not be taken for one of the relay's.
 _ADDRESS = re.compile(r"[^\s<>@]{1,128}@[^\s<>@]{1,255}")
+_OWN_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _MOST_TEXT = 4096  # characters: whoever has not come to the point by then never will
 
 # subject.detail of an enhanced code → reason; the class (4 or 5) does not change what it is about. What is missing says
@@ -134,12 +135,18 @@ def bounce_reason(stage: Stage, reply: Reply | None, text: str) -> tuple[str, st
     Args:
         reply: the refusing reply; None where we refused ourselves, the text then begins with an enhanced code.
     """
-    enhanced = (reply.enhanced_code if reply else text.split(" ", 1)[0]) or ""
+    enhanced = (reply.enhanced_code if reply else own_words(text)[0]) or ""
     said = _ADDRESS.sub(" ", text[:_MOST_TEXT])
     reason = _by_enhanced(enhanced, said) or _by_words(said) or _by_code(stage, reply, enhanced)
     if stage is Stage.MAIL and reason in _RECIPIENT_FAULT:
         reason = "sender_rejected"  # nobody was asked about a recipient yet
     return reason, "hard" if reason in _HARD else "soft"
+
+
+def own_words(text: str) -> tuple[str | None, str]:
+    """Where no reply came: the enhanced code that our own words begin with, if they do, and the rest of them."""
+    code, _, rest = text.partition(" ")
+    return (code, rest) if _OWN_CODE.fullmatch(code) else (None, text)
 
 
 def is_recipient_fault(reason: str) -> bool:

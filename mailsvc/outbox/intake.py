@@ -279,10 +279,7 @@ def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int
         message: [c.message for c in consignments],
         body: [{"message_id": c.message["id"], "content": c.content} for c in consignments],
         delivery: deliveries,
-        recipient: [
-            {"app_id": row["app_id"], "address": row["recipient"], "message_id": row["message_id"]}
-            for row in deliveries
-        ],
+        recipient: _recipient_rows(consignments),
         idempotency: _pledge_rows(pledged, answers, now),
     }
     dialect = connection.dialect.name
@@ -290,6 +287,16 @@ def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int
     if news := [n for c in consignments for n in c.news()]:
         statements += commits_in_turn(dialect) + prepare_news(connection, news, now=now)
     return _Plan([answers[id(t)] for t in group], statements)
+
+
+def _recipient_rows(consignments: list[Consignment]) -> list[dict[str, Any]]:
+    """Whoever asks for an address means it in whatever case, as suppressions do."""
+    rows = []
+    for consignment in consignments:
+        common = {"app_id": consignment.app_id, "message_id": consignment.message["id"]}
+        addresses = dict.fromkeys(row["recipient"].lower() for row in consignment.deliveries)
+        rows += [{"address": address, **common} for address in addresses]
+    return rows
 
 
 def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> dict[int, Answer | Problem]:

@@ -165,8 +165,7 @@ def _conditions(app_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
         ),
     ]
     if wanted.recipient:
-        spellings = {canonical(r) for r in wanted.recipient}
-        chosen = recipient.c.address.in_(spellings | {r.lower() for r in spellings})
+        chosen = recipient.c.address.in_({canonical(r).lower() for r in wanted.recipient})
         conditions.append(message.c.id.in_(select(recipient.c.message_id).where(recipient.c.app_id == app_id, chosen)))
     if wanted.since is not None:
         conditions.append(message.c.created_at >= wanted.since)

@@ -41,21 +41,22 @@ class Bell:
         self._lock = threading.Lock()
 
     def ring(self, *topics: bytes) -> None:
-        """Tell every listener that there is something new on these topics."""
+        """Tell every listener that there is something new on these topics. It never fails: at worst nobody is woken."""
         note = b"".join(topics)
         for name in self._listeners():
             try:
                 self._socket.sendto(note, self._directory.address(name))
-            except BlockingIOError:
-                continue  # it has notes enough to wake up by
-            except OSError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 self._remove(name)
+            except OSError:
+                continue  # it has notes enough to wake up by, or the system is short of something
 
     def _listeners(self) -> list[str]:
         now = clock.monotonic()
         with self._lock:
             if now - self._read_at > 0.5:
-                self._names, self._read_at = [path.name for path in self._directory.path.iterdir()], now
+                with contextlib.suppress(OSError):  # no file is left to read it by: those of before will do
+                    self._names, self._read_at = [path.name for path in self._directory.path.iterdir()], now
             return list(self._names)
 
     def _remove(self, name: str) -> None:

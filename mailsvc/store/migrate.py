@@ -10,10 +10,23 @@ from sqlalchemy import Connection, inspect, text
 
 from mailsvc.store.database import Database
 
-__all__ = ["HEAD", "alone", "current", "upgrade"]
+__all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade"]
 
 HEAD = "0003"
 _VERSIONS = "mailsvc_alembic_version"
+
+
+class NewerTables(Exception):
+    """A newer version of mailsvc made the tables what they are."""
+
+
+def lack(version: str | None) -> str | None:
+    """What is wrong with tables of this version, and what to do, in words; None where nothing is."""
+    if version == HEAD:
+        return None
+    if version is not None and version > HEAD:
+        return f"the tables are at {version}, this version of mailsvc knows them up to {HEAD}: run the newer one"
+    return f"the tables are at {version or 'nothing yet'}, needed is {HEAD}: run mailsvc migrate"
 
 
 def current(database: Database) -> str | None:
@@ -23,9 +36,16 @@ def current(database: Database) -> str | None:
 
 
 def upgrade(database: Database) -> str:
-    """Apply what is missing. Returns the version that is now in force; safe to call from many processes at once."""
+    """Apply what is missing. Returns the version that is now in force; safe to call from many processes at once.
+
+    Raises:
+        NewerTables: they are beyond what this version knows.
+    """
     with alone(database) as connection:
-        if _version(connection) != HEAD:
+        version = _version(connection)
+        if version is not None and version > HEAD:
+            raise NewerTables(lack(version))
+        if version != HEAD:
             _run_alembic(connection)
         return _version(connection) or HEAD
 

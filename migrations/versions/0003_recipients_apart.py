@@ -23,9 +23,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_id", "address", "message_id"),
         sqlite_with_rowid=False,
     )
+    if op.get_bind().dialect.name == "postgresql":
+        # What others are about to commit would be missed. On SQLite nobody else writes meanwhile.
+        op.execute("LOCK TABLE mailsvc_delivery IN SHARE ROW EXCLUSIVE MODE")
     op.execute(
         "INSERT INTO mailsvc_recipient (app_id, address, message_id) "
-        "SELECT DISTINCT app_id, recipient, message_id FROM mailsvc_delivery"
+        "SELECT DISTINCT app_id, lower(recipient), message_id FROM mailsvc_delivery"
     )
     op.drop_index("mailsvc_delivery_recipient", table_name="mailsvc_delivery")
 

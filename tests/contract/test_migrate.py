@@ -41,7 +41,7 @@ def _is_ours(name: str | None, kind: str, _: object) -> bool:
 
 
 def test_messages_of_before_are_found_by_recipient(bare: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = a_message(relay=RELAY, to=("alice@example.test", "bob@example.test"))
+    old = a_message(relay=RELAY, to=("alice@example.test", "Bob@example.test"))
     other = a_message(relay=RELAY, to=("carol@example.test",))
     with monkeypatch.context() as before:
         before.setattr(migrate, "HEAD", "0002")
@@ -55,3 +55,13 @@ def test_messages_of_before_are_found_by_recipient(bare: Database, monkeypatch: 
     with bare.read() as connection:
         found = page(connection, "app_1", Filter(recipient=("bob@example.test",)), before=None, limit=10)
     assert [m["id"] for m in found] == [old.message["id"]]
+
+
+def test_tables_of_a_newer_version_are_left_alone(bare: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is behind is told so."""
+    migrate.upgrade(bare)
+    monkeypatch.setattr(migrate, "HEAD", "0002")
+
+    with pytest.raises(migrate.NewerTables, match="run the newer one"):
+        migrate.upgrade(bare)
+    assert migrate.current(bare) == "0003"

@@ -223,6 +223,13 @@ class TestList:
 
         assert [m["id"] for m in first["data"]] + rest == [wanted[10], wanted[5], wanted[0]]
 
+    def test_a_recipient_is_found_in_whatever_case(self, shop: Client) -> None:
+        """As suppressions do; twice the same is one message."""
+        wanted = submit(shop, "Bob@example.test", "bob@example.test", "ann@example.test")["id"]
+
+        for spelling in ("bob@example.test", "BOB@EXAMPLE.test"):
+            assert listed(shop, f"recipient={spelling}") == [wanted]
+
     def test_a_page_costs_a_fixed_number_of_queries(self, house: House, shop: Client) -> None:
         """One query for messages, one for their deliveries, never one a row."""
         for _ in range(5):
@@ -385,6 +392,16 @@ class TestSteering:
         assert "being sent" in answer.json["detail"]
         assert settle(house, held, Change.SENT) == {held.id}
         assert shown(shop, id_)["status"] == "sent"
+
+    @pytest.mark.parametrize("verb", ["cancel", "hold", "retry", "release"])
+    def test_what_is_said_besides_is_not_passed_over(self, shop: Client, verb: str) -> None:
+        """Somebody meant it; an empty object says nothing."""
+        id_ = submit(shop)["id"]
+        answer = shop.post(f"/messages/{id_}/{verb}", {"at": "2030-01-01T00:00:00Z"})
+
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "at")
+        assert shown(shop, id_)["status"] == "queued"
+        assert shop.post(f"/messages/{id_}/hold", {}).status_code == 200
 
     def test_of_a_cancel_and_a_claim_one_wins(self, house: House, shop: Client) -> None:
         """However they meet: either it is canceled and nobody sends it, or it is sent and the cancel says so."""

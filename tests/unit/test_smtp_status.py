@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailsvc.delivery.replies import ReplyParser
 from mailsvc.domain.attempt import Reply, Stage
-from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault
+from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault, own_words
 
 REASONS = {
     "mailbox_unknown",
@@ -137,6 +137,11 @@ def test_a_bare_552_means_the_size_at_the_dot_and_the_quota_at_rcpt() -> None:
 def test_our_own_refusals_have_reasons_too(text: str, expected: str) -> None:
     """Without a reply the text begins with the enhanced code."""
     assert bounce_reason(Stage.MAIL, None, text) == (expected, "soft")
+
+
+def test_our_own_words_give_their_code_apart() -> None:
+    assert own_words("5.3.4 the message has 10 bytes") == ("5.3.4", "the message has 10 bytes")
+    assert own_words("connection lost") == (None, "connection lost")
 
 
 def test_who_is_at_fault() -> None:

@@ -38,10 +38,9 @@ def open_if_there(settings: Settings) -> Database | Finding:
         return problem(
             "database", f"can't be used: {explain(error)}", "check MAILSVC_DATABASE_URL and that its server runs"
         )
-    if version != migrate.HEAD:
+    if lack := migrate.lack(version):
         database.close()
-        said = f"the tables are at {version or 'nothing yet'}, needed is {migrate.HEAD}"
-        return problem("migrations", said, "run mailsvc migrate")
+        return problem("migrations", *lack.split(": ", 1))
     return database
 
 

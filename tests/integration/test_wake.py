@@ -1,0 +1,47 @@
+"""Bells: whoever rings one is not harmed by it, whatever the system is short of."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailsvc.runtime import wake
+from mailsvc.runtime.wake import DELIVER, Bell, Ear
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Any:
+    listening = Ear(tmp_path, "worker")
+    listening._socket.setblocking(False)
+    yield listening
+    listening.close()
+
+
+def test_a_bell_is_heard(tmp_path: Path, ear: Ear) -> None:
+    Bell(tmp_path).ring(DELIVER)
+
+    assert ear._socket.recv(64) == DELIVER
+
+
+def test_a_bell_goes_on_where_no_file_is_left(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wakes those whom it knows; a thread that records results must not end by it."""
+    bell, now = Bell(tmp_path), [0.0]
+    monkeypatch.setattr(wake.clock, "monotonic", lambda: now[0])
+    bell.ring(DELIVER)
+    now[0] = 10.0
+
+    def no_more(_: Path) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "iterdir", no_more)
+    bell.ring(DELIVER)
+
+    assert (ear._socket.recv(64), ear._socket.recv(64)) == (DELIVER, DELIVER)
+
+
+def test_who_has_ended_is_forgotten(tmp_path: Path, ear: Ear) -> None:
+    ear._socket.close()
+    Bell(tmp_path).ring(DELIVER)
+
+    assert list((tmp_path / "wake").iterdir()) == []
