@@ -60,7 +60,8 @@ class Lane:
         self._one_at_a_time_until = 0.0  # monotonic; it did not cope with an envelope together with the dot before
         self._senders: set[asyncio.Task[None]] = set()
         self._idle: deque[asyncio.Future[None]] = deque()
-        self._speed = Speed()
+        self._speed = Speed()  # in parcels
+        self._deliveries_each = 1.0  # of the parcels that came last
 
     # What may be claimed
 
@@ -74,8 +75,9 @@ class Lane:
         free = window - len(self.parcels) - len(self.in_flight)
         if free < window // 4:
             return 0  # a claim costs the same for one row as for many: wait until it is worth one
+        deliveries = min(WINDOW, int(free * self._deliveries_each))
         allowance = self.pace.allowance(now)
-        return max(0, free if allowance is None else min(free, allowance))
+        return max(0, deliveries if allowance is None else min(deliveries, allowance))
 
     def _window(self, connections: int, now: float) -> int:
         """About half a second's worth of work, so that sessions never starve and a crash orphans little."""
@@ -97,6 +99,8 @@ class Lane:
         """Queue parcels and see that somebody sends them."""
         self.parcels.extend(parcels)
         self._speed.begin(clock.monotonic())
+        # Many recipients of one message go in one transaction: to claim a few of them at a time would tear it into many.
+        self._deliveries_each = sum(len(parcel.claims) for parcel in parcels) / len(parcels)
         self._staff()
 
     def _staff(self) -> None:
@@ -249,7 +253,7 @@ class Lane:
             self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
             log.info("relay wants one transaction at a time", extra=facts(relay=self.relay.name))
         if not result.stale:
-            self._speed.did(len(parcel.claims))
+            self._speed.did(1)
             if result.relay_trouble is None:
                 self.failures = 0
         if len(self.parcels) <= self.share and self.room():

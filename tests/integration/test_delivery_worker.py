@@ -183,6 +183,20 @@ async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
     assert len(server.messages[0].content) > 700_000
 
 
+async def test_a_message_to_many_is_not_torn_into_many(database: Database, tmp_path: Path) -> None:
+    """By a slow relay a few deliveries are claimed at a time; a transaction can have more recipients than that."""
+    everybody = tuple(f"customer{n}@example.test" for n in range(100))
+    async with FaultyServer({"stored": Late(0.1, "250 ok")}) as server:
+        relay = server.relay(max_connections=2)
+        for _ in range(4):
+            await asyncio.to_thread(put, database, relay, 1, to=everybody)
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})):
+            await until(lambda: statuses(database) == ["sent"] * 400)
+
+    assert len(server.messages) <= 24
+    assert sorted(r for m in server.messages for r in m.recipients) == sorted(everybody * 4)
+
+
 async def test_a_claim_that_can_not_be_looked_up_is_made_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
