@@ -63,6 +63,8 @@ def check_url(url: str, policy: TargetPolicy) -> str:
         raise ValueError("must not contain a user name or password")
     if not url.isprintable() or " " in url or len(url) > 2000:
         raise ValueError("must not contain spaces or control characters, and have at most 2000 characters")
+    if not (parts.path + parts.query).isascii():
+        raise ValueError("must have its path and query percent-encoded: %C3%A9 for é")
     host = _host(parts.hostname)
     if (literal := _literal(host)) is not None:
         vet([literal], policy)

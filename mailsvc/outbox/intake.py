@@ -182,19 +182,20 @@ class Intake:
 
     def _store_together(self, group: list[Ticket]) -> list[Answer | Problem]:
         """One transaction; repeated where the database goes away, even in the middle of a commit whose fate nobody knows."""
-        deadline, again = time.monotonic() + PATIENCE, False
+        deadline, again, was_taken = time.monotonic() + PATIENCE, False, False
         while True:
             try:
                 return self._read_and_write(group, again=again)
             except IntegrityError:
-                # Another process took an idempotency key since we looked: look again, once.
-                if again:
+                # Since we looked, another process took an idempotency key, or the server carried out our own commit whose
+                # link was lost: look again, once, and once more for each link that is lost.
+                if was_taken:
                     raise
-                again = True
+                again = was_taken = True
             except (SQLAlchemyError, OSError) as error:
                 if not self._has_lost_link(error) or time.monotonic() > deadline:
                     raise
-                again = True
+                again, was_taken = True, False
                 with self._wake:
                     self._wake.wait(0.2)
 

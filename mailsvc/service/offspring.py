@@ -111,7 +111,10 @@ def allow_files(wanted: int) -> None:
 
 
 class Respite:
-    """The pauses before a process that died is started again: longer each time, until one has lived for a minute."""
+    """The pauses before a process that died, or couldn't start, is started again.
+
+    They are longer each time, until one has lived for a minute.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -124,10 +127,16 @@ class Respite:
 
     def after(self, exit_code: int) -> float:
         """It has ended; the answer is how many seconds to wait."""
+        return self._lengthen("ended", exit_code=exit_code)
+
+    def without(self, error: OSError) -> float:
+        """It could not be started; the answer is how many seconds to wait."""
+        return self._lengthen("could not be started", error=str(error))
+
+    def _lengthen(self, what: str, **said: object) -> float:
         lived_long = clock.monotonic() - self._born_at > LONG_LIFE
         self._pause = FIRST_PAUSE if lived_long else min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
-        said = facts(exit_code=exit_code, seconds=self._pause)
-        log.error(f"the {self._name} ended; starting it again", extra=said)
+        log.error(f"the {self._name} {what}; starting it again", extra=facts(**said, seconds=self._pause))
         return self._pause
 
 
@@ -185,7 +194,11 @@ class Offspring:
         while not self._stopping.is_set():
             parent = os.getpid()
             respite.begin()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:  # too many processes or too little memory, which may pass
+                self._stopping.wait(respite.without(error))
+                continue
             if pid == 0:
                 self._be_child(parent)
             self._pid = pid

@@ -44,10 +44,17 @@ class Exchange:
         """Whether it can take another POST, as far as is known on this side."""
         return (
             self._http.our_state is h11.IDLE
+            and not self._has_unasked
             and not self._reader.at_eof()
             and not self._writer.is_closing()
             and clock.monotonic() - self._idle_since < IDLE_SECONDS
         )
+
+    @property
+    def _has_unasked(self) -> bool:
+        """Whether bytes came after the last answer, such as a 408: they would be taken for the next one."""
+        # asyncio has no public way to ask whether something waits to be read.
+        return bool(self._http.trailing_data[0] or getattr(self._reader, "_buffer", b""))
 
     async def post(self, target: str, headers: Headers, content: bytes) -> Response:
         """One request and its answer.
@@ -103,5 +110,5 @@ class Exchange:
         with contextlib.suppress(h11.LocalProtocolError):
             self._http.start_next_cycle()
         self._idle_since = clock.monotonic()
-        if self._http.our_state is not h11.IDLE:
+        if not self.is_reusable:
             self.abort()

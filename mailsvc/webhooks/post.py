@@ -159,6 +159,6 @@ def _retry_after(headers: Headers) -> float | None:
                 return min(float(text), 86400.0)
             try:
                 return max(0.0, parsedate_to_datetime(text).timestamp() - clock.now() / clock.SECOND)
-            except (ValueError, TypeError):
+            except Exception:  # noqa: BLE001 - whatever it says, the answer itself has come
                 return None
     return None

@@ -1,5 +1,8 @@
-"""Child processes: how long they may take to end."""
+"""Child processes: how long they may take to end, and what keeps them from starting."""
 
+import errno
+import os
+import select
 import signal
 import threading
 import time
@@ -46,3 +49,28 @@ def test_who_was_never_asked_to_end_is_asked(monkeypatch: pytest.MonkeyPatch) ->
     began_at = time.monotonic()
     join_all([worker])
     assert time.monotonic() - began_at < 2.0
+
+
+def test_a_fork_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may be out of processes or memory for a while; the role must not be gone for good."""
+    monkeypatch.setattr(offspring, "FIRST_PAUSE", 0.01)
+    failures, fork = [OSError(errno.ENOMEM, "no memory"), OSError(errno.EAGAIN, "no process")], os.fork
+    monkeypatch.setattr(os, "fork", lambda: _raise(failures.pop()) if failures else fork())
+    listening, speaking = os.pipe()
+    worker = Offspring("docile", lambda: _say_and_wait(speaking), keep=speaking)
+    worker.start()
+    ready, _, _ = select.select([listening], [], [], 10)
+    join_all([worker])
+    os.close(listening)
+    os.close(speaking)
+
+    assert ready
+
+
+def _raise(error: OSError) -> int:
+    raise error
+
+
+def _say_and_wait(descriptor: int) -> None:
+    os.write(descriptor, b"!")
+    signal.pause()

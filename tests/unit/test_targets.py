@@ -93,6 +93,13 @@ def test_what_is_no_such_url_is_refused(url: str) -> None:
         check_url(url, "any")
 
 
+@pytest.mark.parametrize("url", ["https://h.test/é", "https://h.test/?q=é"])
+def test_what_could_never_be_posted_is_refused(url: str) -> None:
+    """No request line has such a character, and how to encode it is for the endpoint to say."""
+    with pytest.raises(ValueError, match="percent-encoded"):
+        check_url(url, "any")
+
+
 def post(policy: Any, url: str) -> Answer:
     async def once() -> Answer:
         poster = Poster(policy, timeout=5)
