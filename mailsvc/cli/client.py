@@ -191,6 +191,8 @@ def explain_problem(problem: Mapping[str, Any]) -> str:
 def _problem_of(reply: Reply) -> Mapping[str, Any]:
     if isinstance(reply.json, Mapping) and ("detail" in reply.json or "title" in reply.json):
         return reply.json
+    if isinstance(reply.json, Mapping) and "checks" in reply.json:  # of /readyz
+        return {"detail": "it is not ready", **reply.json}
     return {"detail": f"the answer was status {reply.status}, not one of mailsvc's: is the URL right?"}
 
 

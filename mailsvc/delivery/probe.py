@@ -8,7 +8,7 @@ import msgspec
 
 from mailsvc import clock
 from mailsvc.delivery.session import RelayTrouble, Session, open_session
-from mailsvc.domain.attempt import Stage
+from mailsvc.domain.attempt import Stage, Tls
 from mailsvc.domain.relay import Relay, Timeouts
 
 __all__ = ["probe"]
@@ -48,23 +48,29 @@ def _impatient(relay: Relay) -> Relay:
 
 
 def _success(relay: Relay, session: Session) -> dict[str, Any]:
-    tls = msgspec.to_builtins(session.tls) if session.tls is not None else None
-    said = {
-        Stage.CONNECT: f"{relay.host}:{relay.port}",
-        Stage.STARTTLS: f"{tls['version']} {tls['cipher']}" if tls else "",
-        Stage.AUTH: f"logged in as {relay.username}",
-    }
-    steps = [_step(stage, said.get(stage, "answered")) for stage in _stages(relay)]
-    return {"ok": True, "steps": steps, "tls": tls, "capabilities": list(session.capabilities.lines)}
+    return {"ok": True, **_seen(relay, _stages(relay), session.tls, session.capabilities.lines)}
 
 
 def _failure(relay: Relay, trouble: RelayTrouble) -> dict[str, Any]:
     stages = _stages(relay)
-    reached = stages.index(trouble.stage) if trouble.stage in stages else 0
-    steps = [_step(stage, "done") for stage in stages[:reached]]
+    passed = stages[: stages.index(trouble.stage)] if trouble.stage in stages else []
+    report = {"ok": False, **_seen(relay, passed, trouble.tls, trouble.offered)}
     code = f"{trouble.reply.code} " if trouble.reply is not None else ""
-    steps.append(_step(trouble.stage, code + trouble.text, ok=False))
-    return {"ok": False, "steps": steps, "tls": None, "capabilities": []}
+    report["steps"].append(_step(trouble.stage, code + trouble.text, ok=False))
+    return report
+
+
+def _seen(relay: Relay, passed: list[Stage], tls: Tls | None, offered: tuple[str, ...]) -> dict[str, Any]:
+    said = {
+        Stage.CONNECT: f"{relay.host}:{relay.port}",
+        Stage.STARTTLS: f"{tls.version} {tls.cipher}" if tls else "done",
+        Stage.AUTH: f"logged in as {relay.username}",
+    }
+    return {
+        "steps": [_step(stage, said.get(stage, "answered")) for stage in passed],
+        "tls": msgspec.to_builtins(tls) if tls is not None else None,
+        "capabilities": list(offered),
+    }
 
 
 def _stages(relay: Relay) -> list[Stage]:

@@ -38,13 +38,17 @@ async def open_session(relay: Relay) -> Session:
         wire = await _connect(relay)
     except _UNOPENED as error:
         raise _translated(error, relay) from error
+    capabilities: Capabilities | None = None
     try:
         capabilities = await _hello(wire, relay)
         if relay.tls == "starttls":
             await _protect(wire, relay, capabilities)
             capabilities = await _hello(wire, relay)
         await _authenticate(wire, relay, capabilities)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, RelayTrouble):
+            error.tls = wire.tls(verified=relay.verify)
+            error.offered = capabilities.lines if capabilities is not None else ()
         wire.fail("closed")
         raise
     return Session(relay, wire, capabilities)

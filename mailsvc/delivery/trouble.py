@@ -18,7 +18,7 @@ What a loss or silence did to the message is in its verdicts; the relay's breake
 import socket
 import ssl
 
-from mailsvc.domain.attempt import Fate, Reply, Stage
+from mailsvc.domain.attempt import Fate, Reply, Stage, Tls
 
 __all__ = ["RelayTrouble", "fate_of", "in_words", "is_about_session", "is_too_many"]
 
@@ -35,6 +35,8 @@ class RelayTrouble(Exception):
         self.stage = stage
         self.reply = reply
         self.text = text
+        self.tls: Tls | None = None  # how the session was protected until then
+        self.offered: tuple[str, ...] = ()  # the relay's last answer to EHLO, line by line
 
     @property
     def is_auth(self) -> bool:

@@ -87,6 +87,7 @@ def test_a_refused_password_is_the_last_step() -> None:
 
     assert (report.ok, went(report)[-2:]) == (False, [("ehlo", True), ("auth", False)])
     assert report.steps[-1].detail.startswith("535 ")
+    assert report.capabilities == ["SIZE 1000", "AUTH PLAIN"], "then one wants to know what it offers"
     assert "s3cret" not in str(report)
 
 
