@@ -247,7 +247,7 @@ class Lane:
         self._rest()
         self.owner.give_back(waiting)
 
-    def heard(self, parcel: Parcel, result: TransactionResult) -> None:
+    def heard(self, result: TransactionResult) -> None:
         """A transaction came to this."""
         if result.too_early and self.begins_early:
             self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS

@@ -37,7 +37,7 @@ class Siding(Protocol):
     def put_back(self, parcel: Parcel) -> None: ...
     def returned(self, parcel: Parcel) -> None: ...
     async def trouble(self, trouble: RelayTrouble) -> None: ...
-    def heard(self, parcel: Parcel, result: TransactionResult) -> None: ...
+    def heard(self, result: TransactionResult) -> None: ...
 
 
 class Sender:
@@ -117,7 +117,7 @@ class Sender:
             self._owner.finished(parcel, session, result, started_at)
         if result.relay_trouble is not None:
             await self._siding.trouble(result.relay_trouble)
-        self._siding.heard(parcel, result)
+        self._siding.heard(result)
 
     def _promise_next(self) -> Submission | None:
         """What goes out next over this session, if that is certain now."""
