@@ -16,7 +16,7 @@ from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message
 from mailsvc.telemetry import facts, log
 
-__all__ = ["settle_the_dead", "told_by"]
+__all__ = ["settle_the_dead", "told_by", "was_accepted"]
 
 _LOST = "the connection and its worker were lost after the final dot, before the reply"
 
@@ -63,7 +63,7 @@ def _findings(connection: Connection, testament: Testament, now: int) -> list[Fi
             row = held.get(delivery_id)
             if row is not None and row.lease_token == token:
                 findings.append(told_by(entry, held.pop(delivery_id), now))
-    # Never at the dot: certainly not delivered, unless the machine lost the journal's last lines with its power.
+    # Never at the dot: certainly not delivered by this claim, unless the machine lost the journal's last lines with its power.
     blank = Entry([], "", "")
     findings += [told_by(blank, row, now) if testament.power_was_lost else _back(row, now) for row in held.values()]
     return findings
@@ -110,6 +110,11 @@ def told_by(entry: Entry, row: object, now: int) -> Finding:
         tried,
         due_at=next_attempt(attempts, now=now, chance=random.random()),  # noqa: S311 - jitter
     )
+
+
+def was_accepted(entry: Entry) -> bool:
+    """Whether the relay took what this entry is about."""
+    return _fate(entry.reply) is Fate.SENT
 
 
 def _fate(reply: Reply | None) -> Fate:

@@ -19,7 +19,7 @@ from mailsvc.delivery.haul import Haul, MessageFacts, extend, fill, overdue, rea
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.parcel import Parcel, pack
-from mailsvc.delivery.rescue import told_by
+from mailsvc.delivery.rescue import told_by, was_accepted
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.delivery.standing import write_standing
 from mailsvc.delivery.throttle import ByteBudget
@@ -227,8 +227,7 @@ class DeliveryWorker:
     async def _claim(self, wanted: list[leases.Lane]) -> int:
         deadline = clock.monotonic() + self._lease
         try:
-            haul = await self._in_thread(partial(self._haul, wanted))
-            to_send = await self._without_settled(haul.rows)
+            haul, to_send = await self._in_thread(partial(self._haul, wanted))
         except BaseException:
             self._missing_since = clock.monotonic()
             raise
@@ -245,27 +244,35 @@ class DeliveryWorker:
             self._claimed_at = clock.monotonic()
         return len(haul.rows)
 
-    def _haul(self, wanted: list[leases.Lane]) -> Haul:
+    def _haul(self, wanted: list[leases.Lane]) -> tuple[Haul, list[DueDelivery]]:
+        """What was claimed, and those of its rows that are to be sent."""
         haul = take(self._database, wanted, owner=self.owner, lease_seconds=self._lease)
+        to_send = haul.rows
         if haul.rows:
             try:
+                to_send = self._without_settled(haul.rows)  # first: what it finds holds, whatever fails afterwards
                 fill(haul, self._database, room=self._budget.room)
             except BaseException:
-                due_at = self._database.now()
-                for row in haul.rows:
-                    self._recorder.put(Report([Finding(row.id, Change.RETURN, row.lease_token, due_at=due_at)]))
+                now = self._database.now()
+                for row in to_send:
+                    self._recorder.put(Report([given_back(row, now)]))
                 raise
-        return haul
+        return haul, to_send
 
-    async def _without_settled(self, rows: list[DueDelivery]) -> list[DueDelivery]:
+    def _without_settled(self, rows: list[DueDelivery]) -> list[DueDelivery]:
         """The rows without those whose last worker had its reply but stood still before it could record it."""
         if not any(row.uncertain for row in rows):
             return rows
         directory = self._context.journal_directory
-        heard = await self._in_thread(partial(heard_by_others, directory, self.owner))
+        heard = heard_by_others(directory, self.owner)
+        accepted = {claim[0]: entry for claim, entry in heard.items() if was_accepted(entry)}
         left, now = [], self._database.now()
         for row in rows:
             entry = heard.get((row.id, row.lease_token - 1)) if row.uncertain else None
+            if entry is None and row.uncertain and not row.attempts:
+                # Claims that came to nothing may lie in between. With no attempt recorded, this is none of an earlier
+                # round, which bounced and was begun anew. A refusal would say nothing of the claims after it.
+                entry = accepted.get(row.id)
             if entry is None:
                 left.append(row)
             else:

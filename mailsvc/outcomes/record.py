@@ -77,6 +77,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
     status: Status
     lease_token: int
     attempts: int
+    uncertain: bool
     recipient: str
     message_id: str
     app_id: str
@@ -93,6 +94,7 @@ _CURRENT = Document(
         delivery.c.status,
         delivery.c.lease_token,
         delivery.c.attempts,
+        delivery.c.uncertain,
         delivery.c.recipient,
         delivery.c.message_id,
         delivery.c.app_id,
@@ -113,6 +115,11 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 _DUE_LATER = frozenset({Status.SCHEDULED, Status.QUEUED, Status.DEFERRED})
+
+# These say what became of it, or that its message forbids to find out by a second try. No other change sends anything,
+# so whether a vanished worker sent it stays as open as before. A claim given back may also have been judged already,
+# as one that may go out again; the next one is judged alike, and the last worker's reply may have become known since.
+_SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIVE_UP})
 
 
 def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> set[str]:
@@ -174,7 +181,7 @@ def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
         "due_at": due_at,
         "expires_at": expires_at,
         "attempts": attempts,
-        "uncertain": False,
+        "uncertain": row.uncertain and finding.change not in _SETTLES_DOUBT,
         "last_smtp": last_smtp,
         "lease_owner": None,
         "updated_at": now,

@@ -39,7 +39,7 @@ class DueDelivery(msgspec.Struct, array_like=True, gc=False, frozen=True):
     recipient: str
     attempts: int
     lease_token: int
-    uncertain: bool  # it was left at "sending" by a worker that vanished (RFC 1047's window)
+    uncertain: bool  # a worker vanished with it at "sending" (RFC 1047's window), and it was not attempted since
     expires_at: int | None
 
 
@@ -68,11 +68,14 @@ class Worklist(Generic[Due]):
     decode: Callable[[str], list[Due]]
 
 
+# Once in doubt, it stays so through any number of claims that came to nothing: see ``outcomes.record``.
+_UNCERTAIN = "uncertain OR status = 'sending'"
+
 DELIVERIES = Worklist(
     table="mailsvc_delivery",
     keys=("id",),
     lane="relay_id",
-    leased="uncertain = (status = 'sending'), status = 'sending'",
+    leased=f"uncertain = ({_UNCERTAIN}), status = 'sending'",
     columns=DueDelivery.__struct_fields__,
     decode=decoder_of(DueDelivery),
 )
@@ -141,9 +144,9 @@ _LEASE = "due_at = :until, lease_token = lease_token + 1, lease_owner = :owner, 
 
 @lru_cache(maxsize=256)
 def _sqlite_pick(worklist: Worklist[Any], lanes: int) -> TextClause:
-    new = {"lease_token": "lease_token + 1", "uncertain": "status = 'sending'"}
+    new = {"lease_token": "lease_token + 1", "uncertain": _UNCERTAIN}
     values = ", ".join(new.get(name, name) for name in worklist.columns)
-    picked = _picked(worklist, lanes, columns=", ".join({*worklist.columns, "lease_token", "status"} - {"uncertain"}))
+    picked = _picked(worklist, lanes, columns=", ".join({*worklist.columns, "lease_token", "status"}))
     return text(f"SELECT json_group_array(json_array({values})) FROM ({picked})")  # noqa: S608
 
 

@@ -154,6 +154,57 @@ def test_an_expired_lease_is_claimed_again_and_marked_uncertain(database: Databa
     assert again.uncertain
 
 
+def in_doubt(database: Database):
+    """The claim of a delivery that another worker vanished with."""
+    claim(database, "wrk_vanished")
+    (row,) = claim(database, "wrk_b", now=database.now() + 2 * LEASE)
+    assert row.uncertain
+    return row
+
+
+@pytest.mark.parametrize(
+    "since",
+    [[], [Change.HOLD, Change.RELEASE], [Change.RETRY], [Change.CANCEL, Change.RETRY]],
+    ids=lambda changes: "-".join(changes) or "nothing",
+)
+def test_a_claim_given_back_leaves_open_what_was_uncertain(
+    database: Database, intake: Intake, since: list[Change]
+) -> None:
+    """Nothing was sent since the worker vanished: forgotten, it would go out again although its message forbids that."""
+    put(intake)
+    row = in_doubt(database)
+
+    for finding in [Finding(row.id, Change.RETURN, row.lease_token), *(Finding(row.id, change) for change in since)]:
+        assert settle(database, finding)
+
+    (again,) = claim(database, "wrk_c")
+    assert again.uncertain
+
+
+def test_a_claim_given_back_is_not_uncertain_by_that(database: Database, intake: Intake) -> None:
+    """Nor is one that was attempted since its worker vanished."""
+    put(intake)
+    row = in_doubt(database)
+    settle(database, Finding(row.id, Change.DEFER, row.lease_token, sent_try("deferred")))
+    (row,) = claim(database)
+    assert not row.uncertain
+
+    settle(database, Finding(row.id, Change.RETURN, row.lease_token))
+
+    assert [again.uncertain for again in claim(database)] == [False]
+
+
+def test_what_was_given_up_as_uncertain_is_sent_when_somebody_asks_for_it(database: Database, intake: Intake) -> None:
+    """Who asks has been told, and is not told again instead."""
+    put(intake)
+    row = in_doubt(database)
+    settle(database, Finding(row.id, Change.GIVE_UP, row.lease_token))
+
+    settle(database, Finding(row.id, Change.RETRY))
+
+    assert [again.uncertain for again in claim(database)] == [False]
+
+
 def test_a_live_worker_does_not_claim_its_own_late_lease(database: Database, intake: Intake) -> None:
     """After a jump of the clock, a worker must not send twice what it is sending."""
     put(intake)

@@ -11,15 +11,20 @@ import pytest
 from sqlalchemy import select
 
 from mailsvc.delivery import worker
+from mailsvc.delivery.haul import fill
+from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.domain.attempt import Reply
+from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.outcomes.record import Finding, record
 from mailsvc.runtime.presence import Presence
 from mailsvc.runtime.wake import Bell
 from mailsvc.store import leases, migrate
 from mailsvc.store.database import Database
-from mailsvc.store.leases import DELIVERIES
+from mailsvc.store.leases import DELIVERIES, DueDelivery
 from mailsvc.store.tables import delivery
 from tests.support.faulty import FaultyServer, Late
 from tests.support.messages import a_message
@@ -94,6 +99,14 @@ def put(database: Database, relay: Relay, count: int, **draft: Any) -> None:
             Ticket("app_1", [a_message(relay=relay, now=database.now(), **draft)], lambda _: Answer(202, b"{}"))
         )
     intake.stop()
+
+
+def claim(database: Database, relay: Relay, owner: str) -> DueDelivery:
+    """By a worker whose lease has run out already."""
+    with database.write() as connection:
+        at = database.now()
+        (row,) = leases.claim(connection, DELIVERIES, [leases.Lane(relay.id, 1)], owner=owner, now=at, until=at)
+    return row
 
 
 def statuses(database: Database) -> list[str]:
@@ -212,11 +225,60 @@ async def test_a_claim_that_can_not_be_looked_up_is_made_again(
     async with FaultyServer() as server:
         relay = server.relay()
         await asyncio.to_thread(put, database, relay, 1)
-        with database.write() as connection:
-            at = database.now()
-            lane = leases.Lane(relay.id, 1)
-            assert leases.claim(connection, DELIVERIES, [lane], owner="wrk_vanished", now=at, until=at)
+        claim(database, relay, "wrk_vanished")
         async with at_work(database, tmp_path, Book({relay.id: Known(relay)}), lease=1):
             await until(lambda: statuses(database) == ["sent"])
 
     assert not failures
+
+
+@pytest.fixture
+def _unreadable_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the worker claims first can't be read, and is given back."""
+    failures = [OSError("the database is away")]
+
+    def filled(*arguments: Any, **options: Any) -> None:
+        if failures:
+            raise failures.pop()
+        fill(*arguments, **options)
+
+    monkeypatch.setattr(worker, "fill", filled)
+
+
+@pytest.mark.usefixtures("_unreadable_once")
+@pytest.mark.parametrize(("on_uncertain", "status", "sent"), [("hold", "uncertain", 0), ("resend", "sent", 1)])
+async def test_a_claim_given_back_is_still_what_a_worker_vanished_with(
+    database: Database, tmp_path: Path, on_uncertain: str, status: str, sent: int
+) -> None:
+    """Given back before anything of it was sent, a message that must not go out twice does not, and another one does."""
+    async with FaultyServer() as server:
+        relay = server.relay()
+        await asyncio.to_thread(put, database, relay, 1, on_uncertain=on_uncertain)
+        claim(database, relay, "wrk_vanished")
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})):
+            await until(lambda: statuses(database) == [status])
+
+    assert len(server.messages) == sent
+
+
+@pytest.mark.usefixtures("_unreadable_once")
+@pytest.mark.parametrize("given_back", [0, 2], ids=["at_once", "after_others"])
+async def test_what_another_worker_has_a_reply_to_is_not_sent_again(
+    database: Database, tmp_path: Path, given_back: int
+) -> None:
+    """However many claims came to nothing since, ours among them."""
+    async with FaultyServer() as server:
+        relay = server.relay()
+        await asyncio.to_thread(put, database, relay, 1)
+        row = claim(database, relay, "wrk_still")
+        journal = Journal(tmp_path / "journal", "wrk_still")
+        journal.got(journal.about([(row.id, row.lease_token)], relay.id, "mx.app.test"), Reply(250, None, "taken"))
+        for _ in range(given_back):
+            row = claim(database, relay, "wrk_other")
+            with database.write() as connection:
+                record(connection, [Finding(row.id, Change.RETURN, row.lease_token)], now=database.now())
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})):
+            await until(lambda: statuses(database) == ["sent"])
+        journal.close()
+
+    assert not server.messages
