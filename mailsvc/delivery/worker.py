@@ -220,8 +220,9 @@ class DeliveryWorker:
         elif known.retry_at is not None and lane.blocked_until is None:
             lane.block(0)
             lane.opened_breaker = known.failures
-        lane.adopt(relay, self._context.presence.share(relay.max_connections))
-        lane.pace.set_rate(relay.rate / self._context.presence.workers if relay.rate else None)
+        share = self._context.presence.share(relay.max_connections)
+        lane.adopt(relay, share)
+        lane.pace.set_rate(relay.rate * share / relay.max_connections if relay.rate else None)
         return lane
 
     async def _claim(self, wanted: list[leases.Lane]) -> int:

@@ -71,19 +71,23 @@ def _ten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lane, "_window", lambda *_: 10)
 
 
-@asynccontextmanager
-async def at_work(database: Database, directory: Path, book: Any, *, lease: int = 60) -> AsyncIterator[Presence]:
-    """A worker, until the block ends."""
-    presence, stop = Presence(database, ("deliver",)), asyncio.Event()
-    context = Context(
+def context_of(database: Database, directory: Path, book: Any, *, lease: int = 60) -> Context:
+    return Context(
         database=database,
         relays=book,
         bell=Bell(directory),
-        presence=presence,
+        presence=Presence(database, ("deliver",)),
         journal_directory=directory / "journal",
         lease_seconds=lease,
         verp_key=b"k" * 32,
     )
+
+
+@asynccontextmanager
+async def at_work(database: Database, directory: Path, book: Any, *, lease: int = 60) -> AsyncIterator[Presence]:
+    """A worker, until the block ends."""
+    context, stop = context_of(database, directory, book, lease=lease), asyncio.Event()
+    presence = context.presence
     running = asyncio.create_task(DeliveryWorker(context).run(stop))
     try:
         yield presence
@@ -194,6 +198,22 @@ async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
             await until(lambda: statuses(database) == ["sent"] * 9)
 
     assert len(server.messages[0].content) > 700_000
+
+
+@pytest.mark.parametrize(("workers", "rates"), [(1, [20.0]), (2, [10.0, 10.0]), (4, [10.0, 10.0, 0.0, 0.0])])
+def test_a_rate_is_shared_as_the_connections_are(
+    database: Database, tmp_path: Path, workers: int, rates: list[float]
+) -> None:
+    """What a worker without a connection kept of it would be nobody's."""
+    relay, found = Relay(id="rly_1", name="main", host="127.0.0.1", max_connections=2, rate=20.0), []
+    for number in range(workers):
+        context = context_of(database, tmp_path, Book())
+        context.presence._joined_alone = True
+        context.presence._order = [context.presence.id if n == number else f"wrk_{n}" for n in range(workers)]
+        lane = DeliveryWorker(context)._lane(Known(relay))
+        found.append(lane.pace._rate)
+
+    assert found == rates
 
 
 async def test_a_message_to_many_is_not_torn_into_many(database: Database, tmp_path: Path) -> None:
