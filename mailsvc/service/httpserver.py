@@ -84,15 +84,14 @@ class _Server(Server):
 class Connection(HttpToolsProtocol):
     """A client's connection, one of not too many.
 
-    The head of a request must come in time and fit into memory; the gateway bounds its body.
+    The head of a request must come in time. It must fit into memory, and so must what stands between the pieces of a body,
+    and behind them; the gateway bounds the body.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.parser = _Parser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
-        self._head_size = 0
-        self._body_size = 0  # in what was just received
+        self._unfinished = 0  # bytes that came since a head, a piece of a body, or a message last ended
         self._in_head = False
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -110,18 +109,16 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and not self._owes_answer:
             self._expect_head()  # or it is what is left of a body that nobody wants: it gets as long
-        self._body_size = 0
-        super().data_received(data)
-        if self._in_head:
-            self._head_size += len(data)
-            if self._head_size > MOST_HEAD and not self.transport.is_closing():
-                if not self._owes_answer:  # it would pass for that one
-                    self.transport.write(_TOO_LARGE)
-                self.transport.close()
+        self._unfinished += len(data)
+        super().data_received(data)  # which counts for nothing if any of that ends in it: the parser doesn't tell where
+        if self._unfinished > MOST_HEAD and not self.transport.is_closing():
+            if self._in_head and not self._owes_answer:  # it would pass for that one
+                self.transport.write(_TOO_LARGE)
+            self.transport.close()  # so that no more comes: httptools keeps even a field that is for nobody
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_size = True, -self._body_size  # which came in one piece with it
+        self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it stands behind a body: nothing there is for us
@@ -130,15 +127,18 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._wants_other_protocol():
             return
-        self._in_head = False
+        self._in_head, self._unfinished = False, 0
         self._expect_nothing()
         super().on_headers_complete()
+        if self.parser.should_upgrade():  # for a tunnel: what follows is none of ours, whatever the answer
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        self._body_size += len(body)
+        self._unfinished = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._unfinished = 0
         if not self._wants_other_protocol():
             super().on_message_complete()
 
@@ -172,8 +172,12 @@ class _Parser(HttpRequestParser):
     """
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
         self._connection = connection
+        self._begin()
+
+    def _begin(self) -> None:
+        super().__init__(self._connection)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
 
     def feed_data(self, data: Any) -> None:
         rest = memoryview(data)
@@ -181,7 +185,11 @@ class _Parser(HttpRequestParser):
             try:
                 super().feed_data(rest)
             except HttpParserUpgrade as upgrade:
+                if self.get_method() == b"CONNECT":  # it was heard as it is
+                    return
                 rest = rest[upgrade.args[0] :]
-                super().feed_data(self._connection.head_without_upgrade())
+                head = self._connection.head_without_upgrade()
+                self._begin()  # the head may have ended the connection too: whatever came after it would be ignored
+                super().feed_data(head)
             else:
                 return

@@ -104,6 +104,31 @@ async def test_fields_behind_a_body_are_not_kept(client: Streams) -> None:
     assert body == b"host,transfer-encoding"
 
 
+@pytest.mark.parametrize(
+    ("begun", "more"), [(b"0\r\nX: ", b"x"), (b"1;", b"x"), (b"", b"0")], ids=["field", "extension", "length"]
+)
+async def test_what_stands_between_bodies_has_an_end(client: Streams, begun: bytes, more: bytes) -> None:
+    """A field behind the body would be kept, and copied as a whole with each piece of it that comes."""
+    _, writer = client
+    writer.write(HEAD % b"" + b"Transfer-Encoding: chunked\r\n\r\n" + begun)
+    with pytest.raises(OSError):  # noqa: PT011 - a reset or a broken pipe
+        for _ in range(100):
+            writer.write(more * MOST_HEAD)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+
+async def test_a_body_may_come_in_many_pieces(client: Streams) -> None:
+    """What stands between them is more than a head may have, but only in all."""
+    reader, writer = client
+    writer.write(HEAD % b"size" + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(4):
+        writer.write(b"1\r\nx\r\n" * (MOST_HEAD // 4))
+        await writer.drain()
+    writer.write(b"0\r\n\r\n")
+    assert (await answer(reader))[1] == b"%d" % MOST_HEAD
+
+
 @pytest.mark.parametrize("is_split", [False, True], ids=["at once", "in two"])
 @pytest.mark.parametrize(
     ("fields", "sent", "length"),
@@ -128,6 +153,38 @@ async def test_who_asks_for_another_protocol_is_heard_in_this_one(
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await reader.read(1)
+
+
+@pytest.mark.usefixtures("_little_time")
+@pytest.mark.parametrize(
+    ("version", "connection"), [(b"1.0", b"Upgrade"), (b"1.1", b"Upgrade, close")], ids=["HTTP/1.0", "close"]
+)
+@pytest.mark.parametrize(
+    ("fields", "sent", "length"),
+    [(b"", b"", b"0"), (b"Content-Length: 5\r\n", b"hello", b"5")],
+    ids=["without a body", "with a body"],
+)
+async def test_who_asks_for_another_protocol_and_for_the_end_gets_an_answer_first(
+    client: Streams, version: bytes, connection: bytes, fields: bytes, sent: bytes, length: bytes
+) -> None:
+    """And what follows is not heard, as without the other protocol."""
+    reader, writer = client
+    line = b"POST /size HTTP/%b\r\nHost: here\r\n" % version
+    writer.write(line + b"Connection: %b\r\nUpgrade: h2c\r\n" % connection + fields + b"\r\n" + sent)
+    writer.write(HEAD % b"size" + b"\r\n")
+    head, body = await answer(reader)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert body == length
+    assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("fields", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"], ids=["plain", "upgrade"])
+async def test_who_asks_for_a_tunnel_gets_one_answer(client: Streams, fields: bytes) -> None:
+    """What follows was meant for the tunnel, which there is not: it must not be obeyed."""
+    reader, writer = client
+    writer.write(b"CONNECT /size HTTP/1.1\r\nHost: here\r\n" + fields + b"\r\n" + HEAD % b"size" + b"\r\n")
+    assert (await answer(reader))[1] == b"0"
+    assert await reader.read(1) == b""
 
 
 @pytest.fixture
