@@ -1,5 +1,6 @@
 """Starting and stopping: what is told, to whom, and that every process may start at any time."""
 
+import base64
 import fcntl
 import os
 import signal
@@ -17,7 +18,7 @@ import psutil
 import pytest
 from sqlalchemy import func, select, update
 
-from mailsvc.service.bootstrap import bootstrap
+from mailsvc.service.bootstrap import bootstrap, open_vault
 from mailsvc.service.secretfiles import kept_secret
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.store.database import Database
@@ -235,6 +236,19 @@ def wait_for_log(service: Service, text: str) -> str:
         assert time.monotonic() < deadline, service.log()
         time.sleep(0.05)
     return service.log()
+
+
+def test_the_file_of_a_webhooks_secret_follows_a_rotation(tmp_path: Path) -> None:
+    """Who reads it there would refuse every post."""
+    settings = Settings(data_dir=tmp_path, relay_url=RELAY, webhook_url="http://127.0.0.1:9/hook")
+    bootstrap(settings)
+    database, rotated = Database(settings.database), "whsec_" + base64.b64encode(b"n" * 32).decode()
+    with database.write() as connection:
+        connection.execute(update(webhook).values(secret=open_vault(settings).encrypt(rotated)))
+    database.close()
+    bootstrap(settings)
+
+    assert (tmp_path / "webhook-secret").read_text().strip() == rotated
 
 
 def test_a_start_that_finds_its_port_taken_changes_nothing(run_service: RunService) -> None:
