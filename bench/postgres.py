@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 from bench.children import free_port, started, wait_for_port
 from bench.figure import Skipped
@@ -25,11 +25,17 @@ class Cluster:
 
     def create_database(self, name: str) -> str:
         """Returns its URL."""
-        engine = create_engine(self.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}"'))
-        engine.dispose()
+        run_alone(self.url, f'CREATE DATABASE "{name}"')
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+
+def run_alone(url: str | URL, *statements: str) -> None:
+    """What PostgreSQL refuses to do within a transaction."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
 
 
 @contextlib.contextmanager

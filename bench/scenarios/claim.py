@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from bench.figure import Figure, Invalid, Run
-from bench.postgres import cluster
+from bench.postgres import cluster, run_alone
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DELIVERIES, Lane, claim, due_lanes
 from mailsvc.store.migrate import upgrade
@@ -129,8 +129,4 @@ def _fill(database: Database, prefix: str, count: int, *, relays: int, state: st
 def _come_to_rest(database: Database) -> None:
     """What PostgreSQL does within minutes by itself; SQLite has nothing to do, and plans without statistics."""
     if database.dialect == "postgresql":
-        engine = create_engine(database.url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text("VACUUM (ANALYZE) mailsvc_delivery"))
-            connection.execute(text("CHECKPOINT"))
-        engine.dispose()
+        run_alone(database.url, "VACUUM (ANALYZE) mailsvc_delivery", "CHECKPOINT")

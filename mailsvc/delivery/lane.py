@@ -31,7 +31,7 @@ __all__ = ["Lane", "LaneOwner"]
 IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
 ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
-WINDOW = 1024  # parcels claimed ahead at most
+WINDOW = 1024  # parcels claimed ahead at most, and deliveries claimed at once
 
 
 class LaneOwner(Owner, Protocol):

@@ -14,7 +14,14 @@ from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["KnownRelay", "RelayBook", "relay_of"]
+__all__ = ["IS_SANDBOX", "KnownRelay", "RelayBook", "is_sandbox", "relay_of"]
+
+IS_SANDBOX = relay.c.managed & (relay.c.name == SANDBOX)
+
+
+def is_sandbox(row: Any) -> bool:
+    """Whether a row of ``mailsvc_relay`` is the sandbox's; ``IS_SANDBOX`` asks the database the same."""
+    return bool(row.managed) and row.name == SANDBOX
 
 
 class KnownRelay:
@@ -43,7 +50,7 @@ class KnownRelay:
         self.enabled: bool = bool(row.enabled) and self.flaw is None
         self.paused: bool = bool(row.paused)
         self.is_default: bool = bool(row.is_default)
-        self.is_sandbox = bool(row.managed) and row.name == SANDBOX
+        self.is_sandbox = is_sandbox(row)
         self.failures: int = row.failures
         self.retry_at: int | None = row.retry_at
         self.version: int = row.updated_at

@@ -34,17 +34,13 @@ class Presence:
         self._joined_at = clock.monotonic()
         self._joined_alone = True
 
-    @property
-    def workers(self) -> int:
-        """How many live workers deliver."""
-        return max(1, len(self._order))
-
     def share(self, limit: int) -> int:
         """This worker's part of a limit that all workers share."""
         if not self._joined_alone and clock.monotonic() - self._joined_at < 2 * BEAT_SECONDS:
             return 0
         rank = self._order.index(self.id) if self.id in self._order else len(self._order)
-        return limit // self.workers + (1 if rank < limit % self.workers else 0)
+        each, left = divmod(limit, max(1, len(self._order)))
+        return each + (1 if rank < left else 0)
 
     def join(self) -> None:
         """Write the row."""

@@ -15,6 +15,7 @@ from mailsvc.domain.relay import SANDBOX
 from mailsvc.domain.signing import new_secret
 from mailsvc.outbox.consign import compact
 from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
+from mailsvc.outbox.relays import IS_SANDBOX, is_sandbox
 from mailsvc.outbox.webhookform import managed_webhook_values
 from mailsvc.service.secretfiles import keep_secret, kept_secret
 from mailsvc.settings import BadSetting, Settings, parse_relay_url
@@ -144,8 +145,8 @@ def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_
 def _manage_sandbox(connection: Connection, vault: Vault, app_id: str, now: int) -> bool:
     """Have the sandbox's relay in use while there is no other, or while something waits for it that began there."""
     of_app = connection.execute(select(relay).where(relay.c.app_id == app_id)).all()
-    sandbox = next((row for row in of_app if row.managed and row.name == SANDBOX), None)
-    is_alone = not [row for row in of_app if row is not sandbox]
+    sandbox = next((row for row in of_app if is_sandbox(row)), None)
+    is_alone = all(row is sandbox for row in of_app)
     if sandbox is not None:
         is_wanted = is_alone or _waits_for(connection, sandbox.id)
         if is_wanted is not bool(sandbox.enabled):
@@ -228,9 +229,7 @@ def _has_secret(row: Any, wanted: str | None, vault: Vault) -> bool:
 def write_sandbox(connection: Connection, wanted: NewRelay, vault: Vault, now: int) -> None:
     """Let the sandbox's relay row point to where its server listens now."""
     values = relay_values(wanted, vault)
-    row = connection.execute(
-        select(relay).where(relay.c.name == SANDBOX, relay.c.managed).order_by(relay.c.id).limit(1)
-    ).first()
+    row = connection.execute(select(relay).where(IS_SANDBOX).order_by(relay.c.id).limit(1)).first()
     if row is not None:
         values.pop("is_default")
         connection.execute(

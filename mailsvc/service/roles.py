@@ -22,7 +22,7 @@ from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.relay import SANDBOX
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.relayform import NewRelay
-from mailsvc.outbox.relays import RelayBook
+from mailsvc.outbox.relays import IS_SANDBOX, RelayBook
 from mailsvc.runtime.presence import BEAT_SECONDS, Presence
 from mailsvc.runtime.roster import Roster
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
@@ -207,8 +207,7 @@ async def _start_sandbox(parts: _Worker) -> Sandbox | None:
     if "deliver" not in parts.roles:
         return None
     with parts.database.read() as connection:
-        condition = (relay.c.name == SANDBOX) & relay.c.managed & relay.c.enabled
-        wanted = connection.execute(select(relay.c.id).where(condition)).first()
+        wanted = connection.execute(select(relay.c.id).where(IS_SANDBOX, relay.c.enabled)).first()
     if wanted is None:
         return None
     sandbox = Sandbox()

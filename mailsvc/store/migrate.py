@@ -20,11 +20,15 @@ class NewerTables(Exception):
     """A newer version of mailsvc made the tables what they are."""
 
 
+def _is_newer(version: str | None) -> bool:
+    return version is not None and version > HEAD
+
+
 def lack(version: str | None) -> str | None:
     """What is wrong with tables of this version, and what to do, in words; None where nothing is."""
     if version == HEAD:
         return None
-    if version is not None and version > HEAD:
+    if _is_newer(version):
         return f"the tables are at {version}, this version of mailsvc knows them up to {HEAD}: run the newer one"
     return f"the tables are at {version or 'nothing yet'}, needed is {HEAD}: run mailsvc migrate"
 
@@ -43,7 +47,7 @@ def upgrade(database: Database) -> str:
     """
     with alone(database) as connection:
         version = _version(connection)
-        if version is not None and version > HEAD:
+        if _is_newer(version):
             raise NewerTables(lack(version))
         if version != HEAD:
             _run_alembic(connection)

@@ -123,8 +123,8 @@ body = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-# Who is sent what, for those who ask by address (kept in lower case). It stands apart since it never changes: as an index of ``delivery`` it
-# had PostgreSQL write to a random page of it at every change of a delivery's state.
+# Who is sent what, for those who ask by address (kept in lower case). It stands apart since it never changes: as an index
+# of ``delivery`` it had PostgreSQL write to a random page of it at every change of a delivery's state.
 recipient = Table(
     "mailsvc_recipient",
     metadata,

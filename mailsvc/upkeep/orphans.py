@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from mailsvc.domain.relay import SANDBOX
+from mailsvc.outbox.relays import IS_SANDBOX
 from mailsvc.store import leases
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DELIVERIES
@@ -66,8 +66,7 @@ def _homes(connection: Connection, relay_id: str) -> dict[str, str]:
     """
     waiting = (delivery.c.relay_id == relay_id) & delivery.c.due_at.is_not(None)
     apps = select(delivery.c.app_id).where(waiting)
-    is_sandbox = relay.c.managed & (relay.c.name == SANDBOX)
-    usable = select(relay.c.app_id, relay.c.id).where(relay.c.app_id.in_(apps), relay.c.enabled, ~is_sandbox)
+    usable = select(relay.c.app_id, relay.c.id).where(relay.c.app_id.in_(apps), relay.c.enabled, ~IS_SANDBOX)
     homes: dict[str, str] = {}
     for app_id, id_ in connection.execute(usable.order_by(relay.c.is_default.desc(), relay.c.id)):
         homes.setdefault(app_id, id_)

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, func, select
 from mailsvc import clock
 from mailsvc.cli.checkup.finding import Finding, problem, warning, well
 from mailsvc.cli.show import age, plural
-from mailsvc.domain.relay import SANDBOX
 from mailsvc.outbox.relayform import shown_relay
+from mailsvc.outbox.relays import is_sandbox
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, relay, webhook
 
@@ -26,7 +26,7 @@ def look_at_routes(database: Database) -> Iterator[Finding]:
 
 def _relays(connection: Connection) -> Iterator[Finding]:
     rows = connection.execute(select(relay).order_by(relay.c.id)).all()
-    real = [row for row in rows if not (row.managed and row.name == SANDBOX)]
+    real = [row for row in rows if not is_sandbox(row)]
     if not real:
         todo = "set MAILSVC_RELAY_URL or run mailsvc relay add, when mail shall reach people"
         yield warning("relays", "only the sandbox: mail is delivered to nobody", todo)
