@@ -47,6 +47,10 @@ class Answer:
     replayed: bool = False
 
 
+class _InDoubt(Exception):
+    """The link was lost at the commit, and the database did not come back in time to say what became of it."""
+
+
 def _promise() -> "Future[Answer] | asyncio.Future[Answer]":
     """For whoever asks: awaited where an event loop runs, waited for in any other thread."""
     try:
@@ -164,25 +168,32 @@ class Intake:
         _tell(list(zip(group, answers, strict=True)))
 
     def _fall_back(self, group: list[Ticket], error: Exception) -> None:
-        if len(group) > 1 and not self._has_lost_link(error):
+        if isinstance(error, _InDoubt):
+            self._refuse(
+                group,
+                error.__cause__,
+                "the database went away while the message was being stored, and may have kept it: send it again "
+                "with the Idempotency-Key of this request, or look for it first if it had none",
+            )
+        elif len(group) > 1 and not self._has_lost_link(error):
             # One bad row must not fail its neighbours: each stands for itself.
             for ticket in group:
                 self._store([ticket])
         elif is_away(error):
-            log.warning(
-                "the database can't store",
-                extra=facts(error=explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)),
-            )
-            problem = Unavailable(
-                "the message could not be stored; nothing was kept of it, send it again", retry_after=2
-            )
-            _tell([(ticket, problem) for ticket in group])
+            self._refuse(group, error, "the message could not be stored; nothing was kept of it, send it again")
         else:
             _tell([(group[0], error)])
+
+    def _refuse(self, group: list[Ticket], error: BaseException | None, detail: str) -> None:
+        said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
+        log.warning("the database can't store", extra=facts(error=said))
+        problem = Unavailable(detail, retry_after=2)
+        _tell([(ticket, problem) for ticket in group])
 
     def _store_together(self, group: list[Ticket]) -> list[Answer | Problem]:
         """One transaction; repeated where the database goes away, even in the middle of a commit whose fate nobody knows."""
         deadline, again, was_taken = time.monotonic() + PATIENCE, False, False
+        in_doubt: _InDoubt | None = None
         while True:
             try:
                 return self._read_and_write(group, again=again)
@@ -192,9 +203,13 @@ class Intake:
                 if was_taken:
                     raise
                 again = was_taken = True
-            except (SQLAlchemyError, OSError) as error:
-                if not self._has_lost_link(error) or time.monotonic() > deadline:
+            except (SQLAlchemyError, OSError, _InDoubt) as error:
+                if isinstance(error, _InDoubt):
+                    in_doubt = error
+                elif not self._has_lost_link(error):
                     raise
+                if time.monotonic() > deadline:
+                    raise (in_doubt or error) from error.__cause__
                 again, was_taken = True, False
                 with self._wake:
                     self._wake.wait(0.2)
@@ -208,8 +223,15 @@ class Intake:
             known = _already_stored(connection, group) if again else set()
             plan = _plan(connection, group, known, self._database.now())
         if plan.statements:
-            with self._database.write() as connection:
-                carry_out(connection, plan.statements)
+            is_written = False
+            try:
+                with self._database.write() as connection:
+                    carry_out(connection, plan.statements)
+                    is_written = True
+            except (SQLAlchemyError, OSError) as error:
+                if is_written and self._has_lost_link(error):
+                    raise _InDoubt from error
+                raise
         return plan.answers
 
 

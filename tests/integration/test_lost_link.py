@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import func, select
 
+from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
 from mailsvc.store.database import Database
@@ -75,4 +76,21 @@ def test_a_commit_that_outlives_its_link_is_answered(
     assert ticket.done.result(10).status == 202
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(message)).scalar_one() == 1
+    intake.stop()
+
+
+def test_who_is_told_to_come_back_hears_that_the_message_may_be_kept(
+    database: Database, server: "psycopg.Connection[tuple[int]]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that believed it to be lost would send it a second time under another key."""
+    monkeypatch.setattr("mailsvc.outbox.intake.PATIENCE", 0)
+    intake = Intake(database, ring=lambda: None)
+    relay = Relay(id="rly_a", name="a", host="127.0.0.1")
+    ticket = Ticket("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
+    intake.hand_in(ticket)
+    break_link(port_of_who_waits(server, "advisory"))
+
+    with pytest.raises(Unavailable, match="may have kept it"):
+        ticket.done.result(10)
+    server.execute("SELECT pg_advisory_unlock(1)")
     intake.stop()
