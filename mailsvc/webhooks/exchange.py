@@ -12,7 +12,6 @@ __all__ = ["Exchange", "NoAnswer", "Response"]
 
 MOST_BODY = 64 * 1024
 READ_SIZE = 64 * 1024
-IDLE_SECONDS = 30.0
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -36,7 +35,7 @@ class Exchange:
     def __init__(self, streams: Streams) -> None:
         self._reader, self._writer = streams
         self._http = h11.Connection(h11.CLIENT)
-        self._idle_since = 0.0
+        self.idle_since = 0.0  # monotonic
         self.was_used = False
 
     @property
@@ -47,7 +46,6 @@ class Exchange:
             and not self._has_unasked
             and not self._reader.at_eof()
             and not self._writer.is_closing()
-            and clock.monotonic() - self._idle_since < IDLE_SECONDS
         )
 
     @property
@@ -109,6 +107,6 @@ class Exchange:
         """Be ready for the next POST, where the answer was read to its end and the other side keeps the connection."""
         with contextlib.suppress(h11.LocalProtocolError):
             self._http.start_next_cycle()
-        self._idle_since = clock.monotonic()
+        self.idle_since = clock.monotonic()
         if not self.is_reusable:
             self.abort()

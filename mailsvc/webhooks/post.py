@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections import defaultdict
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -19,6 +18,7 @@ __all__ = ["Answer", "Poster"]
 
 TIMEOUT_SECONDS = 15.0
 KEPT_CONNECTIONS = 64
+IDLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,34 @@ class _Target:
     authority: bytes
     path: str
 
+    @property
+    def key(self) -> tuple[bool, str, int]:
+        """What a connection to it can be used for."""
+        return self.tls, self.host, self.port
+
 
 class Poster:
     """Keeps connections to endpoints.
 
     Args:
         policy: which addresses may be dialled.
+        timeout: seconds until the answer must be there.
+        idle: seconds after which a connection that is not used is closed.
         ca_pem: CAs to trust instead of the system's.
     """
 
-    def __init__(self, policy: TargetPolicy, *, timeout: float = TIMEOUT_SECONDS, ca_pem: str | None = None) -> None:
+    def __init__(
+        self,
+        policy: TargetPolicy,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        idle: float = IDLE_SECONDS,
+        ca_pem: str | None = None,
+    ) -> None:
         self._dialler = Dialler(policy, ca_pem)
-        self._timeout = timeout
-        self._idle: defaultdict[tuple[bool, str, int], list[Exchange]] = defaultdict(list)
-        self._kept = 0
+        self._timeout, self._idle_seconds = timeout, idle
+        self._idle: dict[tuple[bool, str, int], list[Exchange]] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
 
     async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
         """POST the body; whatever goes wrong is in the answer."""
@@ -77,6 +91,8 @@ class Poster:
 
     async def aclose(self) -> None:
         """Close what is kept."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for exchanges in self._idle.values():
             for exchange in exchanges:
                 exchange.abort()
@@ -105,11 +121,10 @@ class Poster:
                 return response
 
     def _kept_one(self, target: _Target) -> Exchange | None:
-        idle = self._idle[target.tls, target.host, target.port]
+        idle = self._idle.get(target.key, [])
         while idle:
             exchange = idle.pop()
-            self._kept -= 1
-            if exchange.is_reusable:
+            if self._is_good(exchange):
                 return exchange
             exchange.abort()
         return None
@@ -117,11 +132,28 @@ class Poster:
     def _keep(self, target: _Target, exchange: Exchange) -> None:
         if not exchange.is_reusable:
             return
-        if self._kept >= KEPT_CONNECTIONS:
+        if sum(map(len, self._idle.values())) >= KEPT_CONNECTIONS:
             exchange.abort()
             return
-        self._idle[target.tls, target.host, target.port].append(exchange)
-        self._kept += 1
+        self._idle.setdefault(target.key, []).append(exchange)
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
+
+    def _is_good(self, exchange: Exchange) -> bool:
+        return exchange.is_reusable and clock.monotonic() - exchange.idle_since < self._idle_seconds
+
+    def _sweep(self) -> None:
+        """Close what nobody used for so long: its endpoint may be a webhook that is gone, and others need the room."""
+        self._sweeping = None
+        kept, self._idle = self._idle, {}
+        for key, exchanges in kept.items():
+            for exchange in exchanges:
+                if self._is_good(exchange):
+                    self._idle.setdefault(key, []).append(exchange)
+                else:
+                    exchange.abort()
+        if self._idle:
+            self._sweeping = asyncio.get_running_loop().call_later(self._idle_seconds, self._sweep)
 
 
 @lru_cache(maxsize=1024)

@@ -66,3 +66,22 @@ async def test_what_nobody_asked_for_answers_nothing(poster: Poster, is_idle: bo
         second = await poster.post(url, b"{}", {})
 
     assert (first.status, second.status) == (200, 200)
+
+
+async def test_a_connection_that_nobody_uses_any_more_is_closed() -> None:
+    """Its webhook may be gone; kept for ever, such connections would take the room of those that are used."""
+    is_closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(OK)
+        await reader.read()
+        is_closed.set()
+        writer.close()
+
+    poster = Poster("any", timeout=5, idle=0.05)
+    async with endpoint(serve) as url:
+        assert (await poster.post(url, b"{}", {})).status == 200
+        async with asyncio.timeout(5):
+            await is_closed.wait()
+    await poster.aclose()
