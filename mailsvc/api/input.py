@@ -18,6 +18,7 @@ __all__ = [
     "parse_json",
     "read_body",
     "read_json",
+    "read_json_if_any",
     "refuse_fields",
     "refuse_unknown_arguments",
 ]
@@ -63,13 +64,19 @@ def read_json(kind: type[T]) -> T:
         Malformed: it is not JSON.
         Invalid: it is JSON of another shape.
     """
-    if media_type() != "application/json":
-        raise UnsupportedMedia("send the body as Content-Type: application/json")
+    _require_json()
+    return _typed(read_body(), kind)
+
+
+def read_json_if_any(kind: type[T]) -> T:
+    """As ``read_json``; where there is no body, or an empty one, what an empty object stands for."""
+    if not request.content_length and "Transfer-Encoding" not in request.headers:
+        return kind()
     data = read_body()
-    value = parse_json(data)
-    if _UNSTORABLE.search(data):
-        _refuse_unstorable(value)
-    return convert(value, kind)
+    if not data:
+        return kind()
+    _require_json()
+    return _typed(data, kind)
 
 
 class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,8 +85,19 @@ class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 def refuse_fields() -> None:
     """For what takes no body, or an empty object: what was meant by more would be passed over. Raises as ``read_json``."""
-    if request.content_length != 0 and ("Content-Length" in request.headers or "Transfer-Encoding" in request.headers):
-        read_json(_Nothing)
+    read_json_if_any(_Nothing)
+
+
+def _require_json() -> None:
+    if media_type() != "application/json":
+        raise UnsupportedMedia("send the body as Content-Type: application/json")
+
+
+def _typed(data: bytes, kind: type[T]) -> T:
+    value = parse_json(data)
+    if _UNSTORABLE.search(data):
+        _refuse_unstorable(value)
+    return convert(value, kind)
 
 
 def parse_json(data: bytes) -> Any:

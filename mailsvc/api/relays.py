@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.patch import changes_of, merged
@@ -310,9 +310,7 @@ def _waiting(connection: Connection, relay_id: str) -> int:
 
 
 def _reason() -> str | None:
-    if not request.content_length:
-        return None
-    reason = read_json(PauseRelay).reason
+    reason = read_json_if_any(PauseRelay).reason
     if reason is not None and not (len(reason) <= 500 and reason.isprintable()):
         raise Invalid(FieldError("reason", "must be one line of at most 500 characters"))
     return reason

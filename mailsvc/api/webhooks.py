@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.patch import changes_of, merged
@@ -235,7 +235,7 @@ def try_webhook(webhook_id: str) -> dict[str, Any]:
 def rotate_secret(webhook_id: str) -> dict[str, Any]:
     """Make a new secret, shown this once; the one before signs along for ``grace_seconds``."""
     refuse_unknown_arguments()
-    grace = (read_json(Rotation) if request.content_length else Rotation()).grace_seconds
+    grace = read_json_if_any(Rotation).grace_seconds
     if not 0 <= grace <= LONGEST_GRACE:
         raise Invalid(FieldError("grace_seconds", f"must be from 0 to {LONGEST_GRACE}"))
     parts = services()

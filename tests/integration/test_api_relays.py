@@ -1,6 +1,7 @@
 """The relays resource: what applications may do to their submission accounts, and what it means for the queue."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -378,6 +379,27 @@ class TestDelete:
 
 
 class TestActions:
+    @pytest.mark.parametrize(
+        ("said", "reason"), [(b'{"reason": "provider asked"}', "provider asked"), (b"", "paused by hand")]
+    )
+    def test_a_body_that_may_be_left_out_may_come_in_pieces(
+        self, alice: Client, acme: dict[str, Any], said: bytes, reason: str
+    ) -> None:
+        """Clients that stream don't say how long a body is, and some send an empty one in that way."""
+        chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
+        path = f"/relays/{acme['id']}"
+        answer = alice.call(
+            "POST",
+            f"{path}/pause",
+            input_stream=BytesIO(said),
+            content_type="application/json",
+            environ_overrides=chunked,
+        )
+        resumed = alice.call("POST", f"{path}/resume", input_stream=BytesIO(b""), environ_overrides=chunked)
+
+        assert (answer.status_code, answer.json["status_reason"]) == (200, reason)
+        assert resumed.status_code == 200
+
     def test_a_pause_is_told_and_kept(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
         """A pause by hand is a row, so it survives restarts; a second one changes nothing."""
         paused = alice.post(f"/relays/{acme['id']}/pause", {"reason": "provider asked"}).json
