@@ -33,7 +33,7 @@ def steer(connection: Connection, message_id: str, change: Change, *, now: int) 
         Conflict: not one delivery allows it.
     """
     if change is Change.RETRY:
-        _renew_expiry(connection, message_id, now)
+        _begin_anew(connection, message_id, now)
     due_at = _due_at(connection, message_id, change, now)
     step = Change.POSTPONE if change is Change.RELEASE and due_at and due_at > now else change
     findings = [Finding(id_, step, due_at=due_at) for id_ in _ids(connection, message_id)]
@@ -75,12 +75,16 @@ def _due_at(connection: Connection, message_id: str, change: Change, now: int) -
     return now if change is Change.RETRY else None
 
 
-def _renew_expiry(connection: Connection, message_id: str, now: int) -> None:
-    """A message tried again after it expired gets the time that it was once given."""
+def _begin_anew(connection: Connection, message_id: str, now: int) -> None:
+    """A message that is to be tried now waits for no other time, and one that had expired gets again what it was once given."""
     facts = connection.execute(select(message).where(message.c.id == message_id)).one()
+    values: dict[str, Any] = {}
+    if facts.scheduled_at is not None and facts.scheduled_at > now:
+        values["scheduled_at"] = None
     if facts.expires_at <= now:
-        expires_at = now + _span(facts) * clock.SECOND
-        connection.execute(update(message).where(message.c.id == message_id).values(expires_at=expires_at))
+        values["expires_at"] = now + _span(facts) * clock.SECOND
+    if values:
+        connection.execute(update(message).where(message.c.id == message_id).values(**values))
 
 
 def _span(facts: Any) -> int:

@@ -449,6 +449,19 @@ class TestSteering:
         assert (released["status"], released["deliveries"][0]["changed"]) == ("scheduled", True)
         assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] == at
 
+    def test_told_to_go_now_it_waits_for_no_other_time(self, house: House, shop: Client) -> None:
+        """Nor does it show one, nor wait for it after it was held for a while."""
+        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        id_ = submit(shop, scheduled_at=at)["id"]
+        shop.post(f"/messages/{id_}/retry")
+        told = shown(shop, id_)
+        shop.post(f"/messages/{id_}/hold")
+        released = shop.post(f"/messages/{id_}/release").json
+
+        assert (told["status"], told["scheduled_at"]) == ("queued", None)
+        assert released["status"] == "queued"
+        assert len(claim_all(house)) == 1
+
     def test_retry_takes_up_what_failed(self, house: House, shop: Client) -> None:
         """A bounced delivery is sent again, what was sent is not."""
         made = submit(shop, "a@example.test", "b@example.test")
