@@ -7,10 +7,11 @@ from sqlalchemy import Connection, select
 
 from mailsvc import clock
 from mailsvc.delivery.journal import Entry, Testament, testaments
+from mailsvc.delivery.trouble import fate_of
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change, Status
-from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault
+from mailsvc.mime.smtp_status import meaning_of
 from mailsvc.outcomes.record import Bounce, Finding, Try, record
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message
@@ -92,14 +93,8 @@ def told_by(entry: Entry, row: object, now: int) -> Finding:
     if fate is Fate.SENT:
         return Finding(id_, Change.SENT, token, tried)
     if fate is Fate.BOUNCED:
-        reason, hardness = bounce_reason(Stage.EOM, entry.reply, tried.text)
-        return Finding(
-            id_,
-            Change.BOUNCE,
-            token,
-            tried,
-            Bounce(hardness, reason, "smtp", is_recipient_fault(reason)),
-        )
+        meaning = meaning_of(Stage.EOM, entry.reply, tried.text, recipients=len(entry.claims))
+        return Finding(id_, Change.BOUNCE, token, tried, Bounce(meaning.type, meaning.reason, "smtp"))
     if fate is Fate.UNCERTAIN and row.on_uncertain == "hold":  # type: ignore[attr-defined]
         return Finding(id_, Change.GIVE_UP, token, tried)
     attempts: int = row.attempts + 1  # type: ignore[attr-defined]
@@ -120,4 +115,4 @@ def was_accepted(entry: Entry) -> bool:
 def _fate(reply: Reply | None) -> Fate:
     if reply is None:
         return Fate.UNCERTAIN
-    return {2: Fate.SENT, 5: Fate.BOUNCED}.get(reply.code // 100, Fate.DEFERRED)
+    return fate_of(Stage.EOM, reply)

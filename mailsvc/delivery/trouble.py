@@ -6,6 +6,7 @@
 | 530, 534, 535, 538 to MAIL: log in, or use TLS, first            | the relay's     | as 421                              |
 | a reused connection is found dead                                | nobody's        | ``stale``; another one is opened    |
 | an envelope that came with the dot before is not understood      | nobody's        | ``stale``, and ``too_early``        |
+| a rate, a quota or a greylist at any stage, whatever the code    | as 4xx          | DEFERRED                            |
 | 4xx to MAIL, DATA or dot; lost or silent before the dot          | the message's   | DEFERRED                            |
 | 5xx to MAIL, DATA or dot                                         | the message's   | BOUNCED                             |
 | 4xx, 5xx to RCPT                                                 | that recipient's | DEFERRED, BOUNCED                   |
@@ -19,6 +20,7 @@ import socket
 import ssl
 
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls
+from mailsvc.mime.smtp_status import is_for_later
 
 __all__ = ["RelayTrouble", "fate_of", "in_words", "is_about_session", "is_too_many"]
 
@@ -49,7 +51,7 @@ def fate_of(stage: Stage, reply: Reply) -> Fate:
     kind = reply.code // 100
     if kind == 2 and stage is Stage.EOM:
         return Fate.SENT
-    return Fate.BOUNCED if kind == 5 else Fate.DEFERRED
+    return Fate.BOUNCED if kind == 5 and not is_for_later(stage, reply) else Fate.DEFERRED
 
 
 def is_too_many(reply: Reply, *, accepted: int) -> bool:

@@ -8,7 +8,7 @@ from mailsvc.delivery.parcel import Parcel
 from mailsvc.domain.attempt import Fate, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
-from mailsvc.mime.smtp_status import bounce_reason, is_recipient_fault, own_words
+from mailsvc.mime.smtp_status import meaning_of, own_words
 from mailsvc.outcomes.record import Bounce, Finding, Try
 from mailsvc.store.leases import DueDelivery
 
@@ -34,7 +34,7 @@ def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circu
     if verdict.fate is Fate.SENT:
         return Finding(claim.id, Change.SENT, claim.lease_token, tried)
     if verdict.fate is Fate.BOUNCED:
-        return Finding(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(verdict))
+        return Finding(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(parcel, verdict))
     if verdict.fate is Fate.UNCERTAIN and parcel.message.on_uncertain == "hold":
         return Finding(claim.id, Change.GIVE_UP, claim.lease_token, tried)
     due_at = next_attempt(claim.attempts + 1, now=seen.now(), chance=seen.chance)
@@ -73,6 +73,6 @@ def _try(parcel: Parcel, verdict: Verdict, seen: Circumstances) -> Try:
     )
 
 
-def _bounce(verdict: Verdict) -> Bounce:
-    reason, hardness = bounce_reason(verdict.stage, verdict.reply, verdict.text)
-    return Bounce(hardness, reason, "smtp", is_recipient_fault(reason))
+def _bounce(parcel: Parcel, verdict: Verdict) -> Bounce:
+    meaning = meaning_of(verdict.stage, verdict.reply, verdict.text, recipients=len(parcel.claims))
+    return Bounce(meaning.type, meaning.reason, "smtp")

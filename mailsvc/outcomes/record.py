@@ -52,7 +52,6 @@ class Bounce(msgspec.Struct, frozen=True, gc=False):
     type: str  # hard | soft
     reason: str
     source: str  # smtp | dsn | heuristic
-    recipient_at_fault: bool
 
     def shown(self) -> dict[str, str]:
         return {"type": self.type, "reason": self.reason, "source": self.source}
@@ -253,7 +252,7 @@ def _is_worth_telling(finding: Finding, row: _Row) -> bool:
 
 def _suppression(step: _Step) -> Suppression | None:
     bounce = step.finding.bounce
-    if bounce is None or bounce.type != "hard" or not bounce.recipient_at_fault:
+    if bounce is None or bounce.type != "hard":
         return None
     event_id = step.news.id if step.news else None
     return Suppression(

@@ -412,7 +412,7 @@ def test_a_hard_bounce_at_the_recipient_is_suppressed(database: Database, intake
     """The next message to that address is not sent."""
     (id_,) = put(intake)
     (held,) = claim(database)
-    bounce = Bounce("hard", "mailbox_unknown", "smtp", recipient_at_fault=True)
+    bounce = Bounce("hard", "mailbox_unknown", "smtp")
     settle(database, Finding(id_, Change.BOUNCE, held.lease_token, sent_try("bounced", 550), bounce))
 
     with database.read() as connection:

@@ -1,0 +1,73 @@
+"""The judge of refusals, held to what real servers say (tests/corpus/replies.toml)."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mailsvc.delivery.replies import ReplyParser
+from mailsvc.delivery.trouble import fate_of
+from mailsvc.domain.attempt import Fate, Reply, Stage
+from mailsvc.mime.smtp_status import is_about_count, meaning_of
+
+CORPUS = tomllib.loads((Path(__file__).parent.parent / "corpus" / "replies.toml").read_text())
+ROWS = [(provider, *row) for provider, table in CORPUS.items() for row in table["rows"]]
+
+
+def parsed(said: str) -> Reply:
+    """The reply that these lines make."""
+    [reply] = ReplyParser().feed("".join(f"{line}\r\n" for line in said.split("\n")).encode())
+    return reply
+
+
+@pytest.mark.parametrize(("provider", "stage", "said", "reason", "follows"), ROWS)
+def test_a_real_refusal_means_what_it_says(provider: str, stage: str, said: str, reason: str, follows: str) -> None:
+    """Reason, suppression, and whether it is tried again."""
+    reply = parsed(said)
+    meaning = meaning_of(Stage(stage), reply, reply.text)
+
+    assert meaning.reason == reason
+    assert meaning.is_hard == (follows == "suppresses")
+    assert meaning.is_for_later == (follows == "retried")
+    assert (fate_of(Stage(stage), reply) is Fate.DEFERRED) == (follows == "retried" or reply.code < 500)
+
+
+def test_the_table_is_large_and_its_rows_have_a_source() -> None:
+    assert len(ROWS) >= 120
+    assert all(table["source"].startswith("http") for table in CORPUS.values())
+
+
+def test_no_reply_before_a_recipient_was_named_suppresses() -> None:
+    """Whatever is said to MAIL is about the sender."""
+    replies = [parsed(said) for _, _, said, _, _ in ROWS]
+
+    assert not any(meaning_of(Stage.MAIL, reply, reply.text).is_hard for reply in replies)
+
+
+@pytest.mark.parametrize("stage", [Stage.DATA, Stage.EOM])
+def test_a_reply_to_several_recipients_at_once_suppresses_none_of_them(stage: Stage) -> None:
+    """Which of them it is about can't be known."""
+    replies = [parsed(said) for _, _, said, _, _ in ROWS]
+
+    assert not any(meaning_of(stage, reply, reply.text, recipients=2).is_hard for reply in replies)
+    assert any(meaning_of(stage, reply, reply.text, recipients=1).is_hard for reply in replies)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("554 Transaction failed: Recipient count exceeds 50.", True),
+        ("550 Too many recipients", True),
+        ("452 4.5.3 Too many recipients", True),
+        ("550 5.5.3 Too many recipients", True),
+        ("550 5.7.1 recipient limit exceeded", True),
+        ("452 Too many recipients received this hour (throttled)", False),
+        ("550 Too many recipients per day", False),
+        ("550 5.1.90 you've reached your daily limit for message recipients", False),
+        ("550 5.1.1 User unknown", False),
+        ("550 5.1.1 Recipient address rejected: unknown", False),
+    ],
+)
+def test_a_cap_on_recipients_is_told_from_a_quota(said: str, expected: bool) -> None:
+    """The one has the transaction split, the other has it wait."""
+    assert is_about_count(parsed(said)) is expected
