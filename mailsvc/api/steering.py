@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 from mailsvc import clock
 from mailsvc.api.archive import MessageObject, found_message
 from mailsvc.api.auth import needs
-from mailsvc.api.input import read_json, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.services import services
 from mailsvc.domain.errors import FieldError, Invalid
@@ -41,6 +41,12 @@ class SteeredMessage(msgspec.Struct):
     deliveries: list[SteeredDelivery]
 
 
+class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """With ``force``, recipients on the suppression list are tried, too."""
+
+    force: bool = False
+
+
 class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
     """What may be changed while nothing of the message was sent."""
 
@@ -60,7 +66,8 @@ def cancel_message(id_: str) -> Response:
 @needs("send")
 def retry_message(id_: str) -> Response:
     """Try now what waits or has failed."""
-    return _steer(id_, Change.RETRY)
+    refuse_unknown_arguments()
+    return _steered(id_, Change.RETRY, force=read_json_if_any(RetryRequest).force)
 
 
 @blueprint.post("/v1/messages/<message:id_>/hold")
@@ -95,10 +102,14 @@ def change_message(id_: str) -> Response:
 def _steer(id_: str, change: Change) -> Response:
     refuse_unknown_arguments()
     refuse_fields()
+    return _steered(id_, change)
+
+
+def _steered(id_: str, change: Change, *, force: bool = False) -> Response:
     parts = services()
     with parts.database.write() as connection:
         found_message(connection, id_)
-        deliveries = steer(connection, id_, change, now=parts.database.now())
+        deliveries = steer(connection, id_, change, now=parts.database.now(), force=force)
         status = read.message_objects(connection, [found_message(connection, id_)])[0]["status"]
     parts.bell.ring(DELIVER, NOTIFY, EVENTS)
     return jsonify(id=id_, status=status, deliveries=deliveries)
@@ -126,7 +137,11 @@ def _amendment(given: MessageChange) -> Amendment:
 
 OPERATIONS = {
     "cancel_message": Operation(summary="Recall what was not sent yet.", answer=SteeredMessage),
-    "retry_message": Operation(summary="Try now what waits or has failed.", answer=SteeredMessage),
+    "retry_message": Operation(
+        summary="Try now what waits or has failed; a suppressed recipient only with force.",
+        request=RetryRequest,
+        answer=SteeredMessage,
+    ),
     "hold_message": Operation(summary="Keep it from being sent until it is released.", answer=SteeredMessage),
     "release_message": Operation(summary="Let go what is held.", answer=SteeredMessage),
     "change_message": Operation(

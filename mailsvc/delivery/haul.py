@@ -1,13 +1,15 @@
 """What one claim brings in: due deliveries, what is to be known of their messages, and the bodies that fit in memory."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from mailsvc import clock
+from mailsvc.outbox.suppress import read_suppressions
 from mailsvc.store import leases
 from mailsvc.store.bodies import read_bodies
 from mailsvc.store.bulk import Document, among, listed
@@ -33,6 +35,7 @@ class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):
     delivery_receipt: bool
     scheduled_at: int | None
     created_at: int
+    tags: str = "[]"  # JSON
 
 
 _MESSAGES = Document(
@@ -44,9 +47,10 @@ _MESSAGES = Document(
 
 @dataclass(slots=True)
 class Haul:
-    """Claimed deliveries; ``messages`` and ``bodies`` are by message id."""
+    """Claimed deliveries; ``messages`` and ``bodies`` are by message id, ``suppressed`` holds ids of deliveries."""
 
     rows: list[DueDelivery]
+    suppressed: set[str] = field(default_factory=set)
     messages: dict[str, MessageFacts] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
 
@@ -65,8 +69,18 @@ def fill(haul: Haul, database: Database, *, room: int) -> None:
         haul.messages = {
             row.id: row for row in _MESSAGES.read(connection, ids=listed({r.message_id for r in haul.rows}))
         }
+        haul.suppressed = set(_suppressed(haul, connection))
         for ids in _portions(haul.messages.values(), room):
             haul.bodies |= read_bodies(connection, ids)
+
+
+def _suppressed(haul: Haul, connection: Connection) -> Iterator[str]:
+    """Those whose address was put on the suppression list after the message was accepted."""
+    listed = read_suppressions(connection, ((row.app_id, row.recipient) for row in haul.rows))
+    for row in haul.rows if listed else ():
+        facts = haul.messages.get(row.message_id)
+        if facts and not row.forced and listed.covers(row.app_id, row.recipient, json.loads(facts.tags)):
+            yield row.id
 
 
 def _portions(messages: Iterable[MessageFacts], room: int) -> Iterator[list[str]]:

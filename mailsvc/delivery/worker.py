@@ -44,6 +44,7 @@ LANES_AT_ONCE = 64
 BODY_BYTES = 32 * 1024 * 1024
 MOST_UNSETTLED = 5000
 LOOK_SECONDS = 0.05
+SUPPRESSED_LATER = "the address was put on the suppression list after the message was accepted"
 LINGER = 0.05  # seconds between commits of results
 CLAIM_DISTANCE = 0.02  # seconds between claims, where the last one left nothing due
 _BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
@@ -236,7 +237,9 @@ class DeliveryWorker:
         now = self._database.now()
         for row in to_send:
             message = haul.messages.get(row.message_id)
-            if message is not None and not self._is_void(row, message, now):
+            if row.id in haul.suppressed:
+                self._recorder.put(Report([Finding(row.id, Change.SUPPRESS, row.lease_token, why=SUPPRESSED_LATER)]))
+            elif message is not None and not self._is_void(row, message, now):
                 by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(row)
         for relay_id, by_message in by_lane.items():
             self._hand_over(self._lanes[relay_id], by_message, haul, deadline)

@@ -35,6 +35,7 @@ class Change(StrEnum):
     RETURN = "return"  # a claim given back without an attempt
     GIVE_UP = "give_up"  # uncertain, and the message forbids a second try
     EXPIRE = "expire"
+    SUPPRESS = "suppress"
     CANCEL = "cancel"
     HOLD = "hold"
     RELEASE = "release"
@@ -58,7 +59,8 @@ _TABLE: dict[tuple[Status, Change], Status] = {
     (S.SENDING, C.GIVE_UP): S.UNCERTAIN,
     # A claim that came back too late to be sent, e.g. at the very moment of expiry.
     (S.SENDING, C.EXPIRE): S.EXPIRED,
-    (S.SENDING, C.HOLD): S.HELD,
+    # The address was put on the suppression list after the message was accepted.
+    (S.SENDING, C.SUPPRESS): S.SUPPRESSED,
     # Waiting: people and time may steer it.
     **{(s, C.EXPIRE): S.EXPIRED for s in RECALLABLE},
     **{(s, C.CANCEL): S.CANCELED for s in RECALLABLE},
@@ -73,7 +75,7 @@ _TABLE: dict[tuple[Status, Change], Status] = {
     (S.BOUNCED, C.RETRY): S.QUEUED,
     (S.EXPIRED, C.RETRY): S.QUEUED,
     (S.UNCERTAIN, C.RETRY): S.QUEUED,
-    (S.CANCELED, C.RETRY): S.QUEUED,
+    (S.SUPPRESSED, C.RETRY): S.QUEUED,
     # News that comes by mail after the relay took it.
     (S.SENT, C.DELIVER): S.DELIVERED,
     (S.SENT, C.BOUNCE): S.BOUNCED,

@@ -12,6 +12,7 @@ from mailsvc.domain.relay import Relay
 from mailsvc.mime.compose import compose
 from mailsvc.mime.raw import RawSubmission
 from mailsvc.outbox.announce import News
+from mailsvc.outbox.suppress import SuppressionList
 
 __all__ = ["Consignment", "Terms", "compact", "consign_draft", "consign_raw"]
 
@@ -37,10 +38,10 @@ class Consignment(msgspec.Struct, gc=False):
     def app_id(self) -> str:
         return str(self.message["app_id"])
 
-    def suppress(self, addresses: set[str], now: int) -> None:
-        """Mark the deliveries to these addresses (in lower case) as not to be sent."""
+    def suppress(self, listed: SuppressionList, now: int) -> None:
+        """Mark the deliveries to suppressed addresses as not to be sent."""
         for row in self.deliveries:
-            if row["recipient"].lower() in addresses:
+            if listed.covers(self.app_id, row["recipient"], self.tags):
                 row.update(
                     status=_SUPPRESSED,
                     due_at=None,

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from itertools import chain, takewhile
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, Problem, Unavailable
 from mailsvc.outbox.announce import prepare_news
 from mailsvc.outbox.consign import Consignment
-from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion, listed
+from mailsvc.outbox.suppress import read_suppressions
+from mailsvc.store.bulk import Statement, carry_out, insertion
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
-from mailsvc.store.tables import body, delivery, idempotency, message, recipient, suppression
+from mailsvc.store.tables import body, delivery, idempotency, message, recipient
 from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["Answer", "Intake", "Pledge", "Ticket"]
@@ -367,28 +367,9 @@ def _pledge_rows(tickets: list[Ticket], answers: dict[int, Answer | Problem], no
 
 
 def _suppress(connection: Connection, consignments: list[Consignment], now: int) -> None:
-    """Apply the suppression list: an entry with a tag covers only messages with that tag."""
-    for app_id in {c.app_id for c in consignments}:
-        mine = [c for c in consignments if c.app_id == app_id]
-        addresses = {row["recipient"].lower() for c in mine for row in c.deliveries}
-        found: dict[str, set[str]] = {}
-        for entry in _ENTRIES.read(connection, app=app_id, addresses=listed(addresses)):
-            found.setdefault(entry.address, set()).add(entry.tag)
-        if not found:
-            continue
-        for consignment in mine:
-            tags = {"", *consignment.tags}
-            consignment.suppress({address for address, scopes in found.items() if scopes & tags}, now)
-
-
-class _Entry(msgspec.Struct, array_like=True, gc=False):
-    address: str
-    tag: str
-
-
-_ENTRIES = Document(
-    select(suppression.c.address, suppression.c.tag).where(
-        suppression.c.app_id == bindparam("app"), among(suppression.c.address, "addresses")
-    ),
-    _Entry,
-)
+    """Apply the suppression list."""
+    if listed := read_suppressions(
+        connection, ((c.app_id, row["recipient"]) for c in consignments for row in c.deliveries)
+    ):
+        for consignment in consignments:
+            consignment.suppress(listed, now)

@@ -10,11 +10,13 @@ from mailsvc import clock
 from mailsvc.domain.errors import Conflict
 from mailsvc.domain.lifecycle import Change, Status
 from mailsvc.outbox.consign import HEAD_START, PRIORITIES, compact
+from mailsvc.outbox.suppress import read_suppressions
 from mailsvc.outcomes.record import Finding, record
 from mailsvc.store.tables import delivery, message
 
 __all__ = ["Amendment", "amend", "expire_due", "steer"]
 
+_SPARED = 'its recipient is on the suppression list; send {"force": true} to try it all the same'
 _REFUSAL = {
     Change.CANCEL: "can't be canceled any more",
     Change.HOLD: "can't be held any more",
@@ -23,8 +25,13 @@ _REFUSAL = {
 }
 
 
-def steer(connection: Connection, message_id: str, change: Change, *, now: int) -> list[dict[str, Any]]:
+def steer(
+    connection: Connection, message_id: str, change: Change, *, now: int, force: bool = False
+) -> list[dict[str, Any]]:
     """Apply a change to every delivery of a message that allows it.
+
+    Args:
+        force: retry also the recipients that are on the suppression list.
 
     Returns:
         One entry a delivery: ``{"id", "recipient", "status", "changed", "detail"}``.
@@ -32,16 +39,18 @@ def steer(connection: Connection, message_id: str, change: Change, *, now: int) 
     Raises:
         Conflict: not one delivery allows it.
     """
+    spared: set[str] = set()
     if change is Change.RETRY:
+        spared = _spared(connection, message_id, force=force)
         _begin_anew(connection, message_id, now)
     due_at = _due_at(connection, message_id, change, now)
     step = Change.POSTPONE if change is Change.RELEASE and due_at and due_at > now else change
-    findings = [Finding(id_, step, due_at=due_at) for id_ in _ids(connection, message_id)]
+    findings = [Finding(id_, step, due_at=due_at) for id_ in _ids(connection, message_id) if id_ not in spared]
     changed = record(connection, findings, now=now)
     answer = []
     for row in connection.execute(select(delivery).where(delivery.c.message_id == message_id).order_by(delivery.c.id)):
         done = row.id in changed
-        detail = None if done else _explain(change, row.status)
+        detail = None if done else _SPARED if row.id in spared else _explain(change, row.status)
         answer.append(
             {
                 "id": row.id,
@@ -56,6 +65,18 @@ def steer(connection: Connection, message_id: str, change: Change, *, now: int) 
             "; ".join(sorted({entry["detail"] for entry in answer if entry["detail"]})) or "nothing to change"
         )
     return answer
+
+
+def _spared(connection: Connection, message_id: str, *, force: bool) -> set[str]:
+    """The deliveries whose recipient is suppressed; with force none, and they are marked so that claims take them."""
+    tags = json.loads(connection.execute(select(message.c.tags).where(message.c.id == message_id)).scalar_one())
+    rows = list(connection.execute(select(delivery).where(delivery.c.message_id == message_id)))
+    listed = read_suppressions(connection, ((row.app_id, row.recipient) for row in rows))
+    found = {row.id for row in rows if not row.forced and listed.covers(row.app_id, row.recipient, tags)}
+    if not force:
+        return found
+    connection.execute(update(delivery).where(delivery.c.id.in_(found)).values(forced=True))
+    return set()
 
 
 def _explain(change: Change, status: str) -> str:

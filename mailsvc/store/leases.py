@@ -41,6 +41,8 @@ class DueDelivery(msgspec.Struct, array_like=True, gc=False, frozen=True):
     lease_token: int
     uncertain: bool  # a worker vanished with it at "sending" (RFC 1047's window), and it was not attempted since
     expires_at: int | None
+    app_id: str = ""
+    forced: bool = False  # its sender wants it sent although the address is suppressed
 
 
 class DuePost(msgspec.Struct, array_like=True, gc=False, frozen=True):

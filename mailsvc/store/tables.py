@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -151,6 +152,7 @@ delivery = Table(
     Column("lease_token", Integer, nullable=False),
     _maybe("lease_owner"),
     Column("uncertain", Boolean, nullable=False),
+    Column("forced", Boolean, nullable=False, server_default=false()),  # sent although the address is suppressed
     _maybe("last_smtp"),
     _at("created_at"),
     _at("updated_at"),

@@ -164,7 +164,7 @@ def in_doubt(database: Database):
 
 @pytest.mark.parametrize(
     "since",
-    [[], [Change.HOLD, Change.RELEASE], [Change.RETRY], [Change.CANCEL, Change.RETRY]],
+    [[], [Change.HOLD, Change.RELEASE], [Change.RETRY]],
     ids=lambda changes: "-".join(changes) or "nothing",
 )
 def test_a_claim_given_back_leaves_open_what_was_uncertain(

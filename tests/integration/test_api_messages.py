@@ -19,7 +19,7 @@ from mailsvc.domain.lifecycle import Change, Status, message_status
 from mailsvc.outcomes.steer import expire_due
 from mailsvc.store.tables import body, delivery, message
 from tests.support.api import Client, House
-from tests.support.letters import claim_all, set_statuses, settle, submit, writer
+from tests.support.letters import claim_all, set_statuses, settle, submit, take_all, writer
 
 
 def listed(client: Client, query: str = "") -> list[str]:
@@ -472,6 +472,42 @@ class TestSteering:
 
         assert [(d["status"], d["changed"]) for d in answer["deliveries"]] == [("sent", False), ("queued", True)]
         assert [row.id for row in claim_all(house)] == [second.id]
+
+    def test_a_retry_spares_a_suppressed_recipient_unless_it_is_forced(self, house: House, shop: Client) -> None:
+        """The bounce that ended the delivery put its address on the list."""
+        id_ = submit(shop)["id"]
+        settle(house, claim_all(house)[0], Change.BOUNCE, code=550, hard=True)
+        refused = shop.post(f"/messages/{id_}/retry")
+
+        assert (refused.status_code, "suppression list" in refused.json["detail"]) == (409, True)
+        assert shop.post(f"/messages/{id_}/retry", {"force": True}).json["status"] == "queued"
+        assert not take_all(house).suppressed
+
+    def test_a_suppressed_delivery_is_tried_once_its_address_is_off_the_list(self, house: House, shop: Client) -> None:
+        """Without force, since nothing speaks against it any more."""
+        entry = shop.post("/suppressions", {"address": "a@example.test"}).json
+        id_ = submit(shop, "a@example.test")["id"]
+        shop.delete(f"/suppressions/{entry['id']}")
+
+        assert shop.post(f"/messages/{id_}/retry").json["status"] == "queued"
+
+    def test_a_canceled_message_is_not_retried(self, house: House, shop: Client) -> None:
+        """It was recalled for good: 409."""
+        id_ = submit(shop)["id"]
+        shop.post(f"/messages/{id_}/cancel")
+        refused = shop.post(f"/messages/{id_}/retry")
+
+        assert (refused.status_code, refused.json["code"]) == (409, "conflict")
+
+    def test_an_address_suppressed_after_accept_is_not_sent_to(self, house: House, shop: Client) -> None:
+        """A claim looks it up again, in any spelling and for the message's tags."""
+        submit(shop, "Alice@Example.test", tags=["news"])
+        submit(shop, "bob@example.test", tags=["receipt"])
+        shop.post("/suppressions", {"address": "alice@example.test", "tag": "news"})
+        shop.post("/suppressions", {"address": "bob@example.test", "tag": "news"})
+        claimed = take_all(house)
+
+        assert [row.recipient for row in claimed.rows if row.id in claimed.suppressed] == ["Alice@example.test"]
 
     def test_who_hears_of_an_expiry_hears_what_kept_it(self, house: House, shop: Client) -> None:
         """The last reply, since only it explains why."""

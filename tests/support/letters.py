@@ -5,14 +5,15 @@ from typing import Any
 from sqlalchemy import select, update
 
 from mailsvc import clock
+from mailsvc.delivery.haul import Haul, fill, take
 from mailsvc.domain.lifecycle import Change
-from mailsvc.outcomes.record import Finding, record
+from mailsvc.outcomes.record import Bounce, Finding, record
 from mailsvc.store.leases import DELIVERIES, Lane, claim
 from mailsvc.store.tables import delivery
 from tests.support.api import Client, House
 from tests.support.messages import sent_try
 
-__all__ = ["claim_all", "set_statuses", "settle", "submit", "writer"]
+__all__ = ["claim_all", "set_statuses", "settle", "submit", "take_all", "writer"]
 
 
 def writer(house: House, name: str) -> Client:
@@ -45,11 +46,23 @@ def claim_all(house: House) -> list[Any]:
         return claim(connection, DELIVERIES, lanes, owner="wrk_test", now=now, until=now + clock.MINUTE)
 
 
-def settle(house: House, held: Any, change: Change, *, code: int = 250, due_in: int | None = None) -> set[str]:
-    """Record one attempt's result for a claimed delivery; ``due_in`` microseconds."""
+def take_all(house: House) -> Haul:
+    """Claim what is due and read what sending it needs, as a worker does."""
+    with house.database.read() as connection:
+        relays = connection.execute(select(delivery.c.relay_id).distinct()).scalars().all()
+    claimed = take(house.database, [Lane(relay_id, 100) for relay_id in relays], owner="wrk_test", lease_seconds=60)
+    fill(claimed, house.database, room=1_000_000)
+    return claimed
+
+
+def settle(
+    house: House, held: Any, change: Change, *, code: int = 250, due_in: int | None = None, hard: bool = False
+) -> set[str]:
+    """Record one attempt's result for a claimed delivery; ``due_in`` microseconds. A hard bounce suppresses."""
     now = house.database.now()
     due_at = None if due_in is None else now + due_in
-    finding = Finding(held.id, change, held.lease_token, sent_try(change.value, code), due_at=due_at)
+    bounce = Bounce("hard", "mailbox_unknown", "smtp") if hard else None
+    finding = Finding(held.id, change, held.lease_token, sent_try(change.value, code), bounce, due_at=due_at)
     with house.database.write() as connection:
         return record(connection, [finding], now=now)
 
