@@ -48,6 +48,7 @@ class Settings:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     webhook_targets: Literal["any", "public", ""] = ""
+    relay_targets: Literal["any", "public"] = "any"
     public_url: str | None = None
     log_format: Literal["console", "json", ""] = ""
     log_level: str = "info"
@@ -214,6 +215,8 @@ def _check(settings: Settings) -> None:
         raise BadSetting(f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}.")
     if settings.webhook_targets not in ("", "any", "public"):
         raise BadSetting("MAILSVC_WEBHOOK_TARGETS must be any or public.")
+    if settings.relay_targets not in ("any", "public"):
+        raise BadSetting("MAILSVC_RELAY_TARGETS must be any or public.")
     if settings.log_format not in ("", "console", "json"):
         raise BadSetting("MAILSVC_LOG_FORMAT must be console or json.")
     if settings.log_level.lower() not in ("debug", "info", "warning", "error"):
@@ -309,9 +312,9 @@ def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
         if value not in _CHOICES[name]:
             raise BadSetting(f"{name}= in {shown} must be one of {', '.join(_CHOICES[name])}, not {value!r}.")
         return {name: value}
-    if name in ("rate", "return_path"):
+    if name in ("rate", "return_path", "ehlo"):
         return {name: value or None}
     raise BadSetting(
         f"{shown} has an unknown option {name}=; known are ca, rate, max_connections, "
-        "max_messages_per_connection, verp, dsn, verify, return_path, tls and auth."
+        "max_messages_per_connection, verp, dsn, verify, return_path, ehlo, tls and auth."
     )

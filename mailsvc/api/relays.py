@@ -1,5 +1,6 @@
 """/v1/relays: the submission accounts of an app, and what people do to them: check, pause, resume."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +17,8 @@ from mailsvc.api.services import services
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
+from mailsvc.domain.targets import Forbidden as TargetForbidden
+from mailsvc.domain.targets import literal_address, vet
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.relayform import (
     MASK,
@@ -59,6 +62,7 @@ class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     return_path: str | None
     verp: bool
     dsn: bool
+    ehlo: str | None
     default: bool
     enabled: bool
     managed: bool
@@ -218,7 +222,8 @@ def check(relay_id: str) -> dict[str, Any]:
     parts = services()
     with parts.database.read() as connection:
         row = _find(connection, relay_id)
-    return parts.check_relay(relay_of(row, parts.vault))
+    targets = parts.relays.targets_of(row.app_id)
+    return parts.check_relay(replace(relay_of(row, parts.vault), targets=targets))
 
 
 @blueprint.post("/v1/relays/<relay_id>/pause")
@@ -263,6 +268,11 @@ def _check(wanted: NewRelay) -> None:
         field = "password" if wanted.password == MASK else "oauth.access_token"
         raise Invalid(FieldError(field, "is the mask that stands for a secret: send the secret itself"))
     check_relay(wanted, allow_plaintext=services().settings.allow_plaintext)
+    if (literal := literal_address(wanted.host)) is not None:
+        try:
+            vet([literal], services().relays.targets_of(caller().app_id), setting="MAILSVC_RELAY_TARGETS")
+        except TargetForbidden as error:
+            raise Invalid(FieldError("host", str(error))) from None
 
 
 def _show(row: Any) -> dict[str, Any]:

@@ -80,6 +80,11 @@ class Wire(asyncio.Protocol):
     # What a session calls
 
     @property
+    def own_address(self) -> str:
+        """The address of our end."""
+        return str(self._socket.getsockname()[0])
+
+    @property
     def is_quiet(self) -> bool:
         """Alive, and nothing unexpected has come."""
         return self.fault is None and not self.came and self._parser.is_between and not self._transport.is_closing()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mailsvc.domain.targets import TargetPolicy
+
 SANDBOX = "sandbox"  # the managed relay that delivers to nobody, while there is no other
 
 TlsMode = Literal["starttls", "implicit", "none"]
@@ -44,4 +46,6 @@ class Relay:
     return_path: str | None = None
     verp: bool = True
     dsn: bool = True
+    ehlo: str | None = None  # what to call ourselves; None for this host's name or address
+    targets: TargetPolicy = "any"  # which addresses may be dialled
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import idna
 
-__all__ = ["Forbidden", "TargetPolicy", "check_url", "vet"]
+__all__ = ["Forbidden", "TargetPolicy", "check_url", "literal_address", "vet"]
 
 TargetPolicy = Literal["any", "public"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -27,6 +27,7 @@ _REFUSED = tuple(
     for text in (
         "0.0.0.0/8",
         "100.64.0.0/10",
+        "168.63.129.16/32",  # where a cloud gives its machines secrets; the others' addresses are not global
         "192.88.99.0/24",
         "240.0.0.0/4",
         "::/8",
@@ -66,17 +67,17 @@ def check_url(url: str, policy: TargetPolicy) -> str:
     if not (parts.path + parts.query).isascii():
         raise ValueError("must have its path and query percent-encoded: %C3%A9 for é")
     host = _host(parts.hostname)
-    if (literal := _literal(host)) is not None:
+    if (literal := literal_address(host)) is not None:
         vet([literal], policy)
         host = f"[{literal}]" if literal.version == 6 else str(literal)
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
 
 
-def vet(addresses: Iterable[Address], policy: TargetPolicy) -> None:
+def vet(addresses: Iterable[Address], policy: TargetPolicy, *, setting: str = "MAILSVC_WEBHOOK_TARGETS") -> None:
     """Raises Forbidden when one of a name's addresses may not be reached: then none of them is."""
     for address in addresses:
         if policy == "public" and not is_public(address):
-            raise Forbidden(f"{address} is not a public address (MAILSVC_WEBHOOK_TARGETS=any allows it)")
+            raise Forbidden(f"{address} is not a public address ({setting}=any allows it)")
 
 
 def is_public(address: Address) -> bool:
@@ -107,7 +108,7 @@ def _host(host: str) -> str:
         raise ValueError(f"has a host name that is not valid: {error}") from error
 
 
-def _literal(host: str) -> Address | None:
+def literal_address(host: str) -> Address | None:
     """The address that a host literally is, in every spelling that a resolver would take for one (127.1, 0x7f000001)."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])

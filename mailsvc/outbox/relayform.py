@@ -10,6 +10,7 @@ import msgspec
 
 from mailsvc import clock
 from mailsvc.domain.address import parse_mailbox
+from mailsvc.domain.ehlo import is_ehlo_name
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.relay import Timeouts
 from mailsvc.outbox.consign import compact
@@ -72,6 +73,7 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     return_path: str | None = None
     verp: bool = True
     dsn: bool = True
+    ehlo: str | None = None
     default: bool = True
     enabled: bool = True
     timeouts: RelayTimeouts | None = None
@@ -110,6 +112,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
         *(_no_control(name, getattr(relay, name)) for name in ("username", "password")),
         _check_rate(relay.rate),
         _check_return_path(relay.return_path),
+        _check_ehlo(relay.ehlo),
         _check_ca(relay.ca_pem),
         *_check_timeouts(relay.timeouts),
     ]
@@ -120,7 +123,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
 
 def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
     """The columns of the row that keeps this relay."""
-    config = msgspec.to_builtins(relay)
+    config = msgspec.to_builtins(relay) | {"host": relay.host.removesuffix(".")}
     for apart in ("name", "default", "enabled", *_SECRETS):
         config.pop(apart)
     secret = _secrets_of(relay)
@@ -154,6 +157,7 @@ def shown_relay(row: Any) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
+        "ehlo": None,  # of a row from before there was this field
         **config,
         "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
         **{name: MASK if name in known else None for name in _SECRETS},
@@ -225,6 +229,14 @@ def _check_return_path(address: str | None) -> FieldError | None:
     except ValueError as error:
         return FieldError("return_path", str(error))
     return None
+
+
+def _check_ehlo(name: str | None) -> FieldError | None:
+    return _unless(
+        name is None or is_ehlo_name(name),
+        "ehlo",
+        "must be a host name such as app.example.com, or an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]",
+    )
 
 
 def _check_ca(pem: str | None) -> FieldError | None:

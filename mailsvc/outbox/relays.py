@@ -3,15 +3,17 @@
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
 
 from mailsvc import clock
 from mailsvc.domain.relay import SANDBOX, Relay, Timeouts
+from mailsvc.domain.targets import TargetPolicy
 from mailsvc.settings import parse_rate
 from mailsvc.store.database import Database
-from mailsvc.store.tables import relay
+from mailsvc.store.tables import app, relay
 from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["IS_SANDBOX", "KnownRelay", "RelayBook", "is_sandbox", "relay_of"]
@@ -67,7 +69,7 @@ def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
     return Relay(
         id=row.id,
         name=row.name,
-        host=config["host"],
+        host=config["host"].removesuffix("."),
         port=config["port"],
         tls=config["tls"],
         verify=config["verify"],
@@ -82,14 +84,20 @@ def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
         return_path=config.get("return_path"),
         verp=config["verp"],
         dsn=config["dsn"],
+        ehlo=config.get("ehlo"),
         timeouts=Timeouts(**(config.get("timeouts") or {})),
     )
 
 
 class RelayBook:
-    """Looks relays up; what it knows is at most ``memory`` seconds old."""
+    """Looks relays up; what it knows is at most ``memory`` seconds old.
 
-    def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0) -> None:
+    ``targets`` says which addresses the relays of all apps but the first may have: those are strangers' in our network.
+    """
+
+    def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0, targets: TargetPolicy = "any") -> None:
+        self._targets = targets
+        self._first_app: str | None = None
         self._database = database
         self._vault = vault
         self._memory = memory
@@ -131,7 +139,21 @@ class RelayBook:
             and (before.retry_at, before.failures) == (row.retry_at, row.failures)
         ):
             return before  # spares decrypting again
-        return KnownRelay(row, self._vault)
+        return self._fresh(row)
+
+    def _fresh(self, row: Any) -> KnownRelay:
+        known = KnownRelay(row, self._vault)
+        known.relay = replace(known.relay, targets=self.targets_of(row.app_id))
+        return known
+
+    def targets_of(self, app_id: str) -> TargetPolicy:
+        """Which addresses the relays of this app may have."""
+        if self._targets == "any":
+            return "any"
+        if self._first_app is None:
+            with self._database.read() as connection:
+                self._first_app = connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar()
+        return "any" if app_id == self._first_app else self._targets
 
     def choose(self, app_id: str, name_or_id: str | None) -> KnownRelay | None:
         """The relay that an app names, whether it is enabled or not; or its default.
@@ -159,7 +181,7 @@ class RelayBook:
             return relays
         with self._database.read() as connection:
             rows = connection.execute(select(relay).where(relay.c.app_id == app_id).order_by(relay.c.id)).all()
-        relays = [KnownRelay(row, self._vault) for row in rows]
+        relays = [self._fresh(row) for row in rows]
         with self._lock:
             if generation == self._generation:
                 self._by_app[app_id] = (clock.monotonic(), relays)

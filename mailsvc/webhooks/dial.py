@@ -1,13 +1,11 @@
-"""Reaching an endpoint: resolve once, vet every answer, dial an address that was vetted. No name can be rebound in between."""
+"""Reaching an endpoint: a vetted address of its host (see ``runtime.dial``), with TLS where the URL asks for it."""
 
 import asyncio
-import ipaddress
-import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
-from mailsvc.domain.targets import TargetPolicy, vet
+from mailsvc.domain.targets import TargetPolicy
+from mailsvc.runtime.dial import Unreachable, connect
 
 __all__ = ["Dialler", "Streams"]
 
@@ -15,7 +13,6 @@ CONNECT_SECONDS = 5.0
 RESOLVERS = 32
 READ_AHEAD = 64 * 1024
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -41,24 +38,21 @@ class Dialler:
             Forbidden: one of its addresses may not be dialled.
             OSError: there is no address, or none answers.
         """
-        failure: OSError = OSError(f"{host} has no address")
-        for address in await self._resolve(host, port):
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    return await asyncio.open_connection(
-                        str(address),
-                        port,
-                        limit=READ_AHEAD,
-                        ssl=self._context if tls else None,
-                        server_hostname=host if tls else None,
-                    )
-            except TimeoutError:
-                failure = OSError(f"can't connect: {address} does not answer")
-            except ssl.SSLError:
-                raise
-            except OSError as error:
-                failure = OSError(f"can't connect: {error}")
-        raise failure
+        try:
+            raw = await connect(host, port, seconds=CONNECT_SECONDS, policy=self._policy, resolver=self._resolvers)
+        except Unreachable as error:
+            raise OSError(f"can't connect: {error}") from error
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await asyncio.open_connection(
+                    sock=raw,
+                    limit=READ_AHEAD,
+                    ssl=self._context if tls else None,
+                    server_hostname=host if tls else None,
+                )
+        except TimeoutError:
+            raw.close()
+            raise OSError("can't connect: no answer in time to the TLS handshake") from None
 
     def close(self) -> None:
         """Wait for nobody."""
@@ -71,13 +65,3 @@ class Dialler:
             self._made_context = ssl.create_default_context(cadata=self._ca_pem)
             self._made_context.minimum_version = ssl.TLSVersion.TLSv1_2
         return self._made_context
-
-    async def _resolve(self, host: str, port: int) -> list[Address]:
-        try:
-            look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            found = await asyncio.get_running_loop().run_in_executor(self._resolvers, look_up)
-        except OSError as error:
-            raise OSError(f"{host} can't be resolved") from error
-        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-        vet(addresses, self._policy)
-        return list(dict.fromkeys(addresses))

@@ -463,3 +463,54 @@ def test_what_was_read_before_a_change_is_not_remembered_after_it(house: House) 
     found = book.get(relay_id)
 
     assert found is not None and found.paused
+
+
+class TestTargets:
+    """MAILSVC_RELAY_TARGETS=public: the relays of apps other than the first must be out in the internet."""
+
+    @pytest.fixture
+    def furnishing(self) -> dict[str, Any]:
+        return {"relay_targets": "public", "check_relay": lambda wanted: CHECKED | {"capabilities": [wanted.targets]}}
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "168.63.129.16", "fd00:ec2::254", "::ffff:127.0.0.1"]
+    )
+    def test_a_stranger_can_not_name_an_address_of_ours(self, house: House, host: str) -> None:
+        """The first app may: it is the operator's."""
+        operator, stranger = house.move_in("first"), house.move_in("second")
+        refused = stranger.post("/relays", ACME | {"host": host})
+
+        assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "host")
+        assert "MAILSVC_RELAY_TARGETS" in refused.json["errors"][0]["detail"]
+        assert operator.post("/relays", ACME | {"host": host}).status_code == 201
+
+    def test_what_a_name_leads_to_is_looked_at_when_it_is_dialled(self, house: House) -> None:
+        """By checks as by deliveries."""
+        rules = []
+        for client in (house.move_in("first"), house.move_in("second")):
+            made = client.post("/relays", ACME).json
+            rules.append(client.post(f"/relays/{made['id']}/check").json["capabilities"])
+            known = house.services.relays.get(made["id"])
+            assert known is not None
+            rules.append([known.relay.targets])
+
+        assert rules == [["any"], ["any"], ["public"], ["public"]]
+
+
+class TestEhlo:
+    @pytest.mark.parametrize("name", ["app.example.com", "app", "[192.0.2.1]", "[IPv6:2001:db8::1]", None])
+    def test_a_name_or_an_address_literal_is_taken(self, alice: Client, name: str | None) -> None:
+        assert alice.post("/relays", ACME | {"ehlo": name}).json["ehlo"] == name
+
+    @pytest.mark.parametrize(
+        "name", ["", "a b", "app.example.com\r\nRSET", "[192.0.2.300]", "[::1]", "192.0.2.1", "x..y"]
+    )
+    def test_nothing_else_is(self, alice: Client, name: str) -> None:
+        """The line that it is said in must stay one command."""
+        refused = alice.post("/relays", ACME | {"ehlo": name})
+
+        assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "ehlo")
+
+    def test_a_trailing_dot_of_the_host_is_dropped(self, alice: Client) -> None:
+        """It names the same host, but is in no certificate."""
+        assert alice.post("/relays", ACME | {"host": "smtp.acme.test."}).json["host"] == "smtp.acme.test"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailsvc.delivery import transmit
+from mailsvc.delivery import connect, transmit
 from mailsvc.delivery.session import RelayTrouble, Session, Submission, TransactionResult, open_session
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Timeouts
@@ -703,3 +703,61 @@ async def test_leaving_takes_no_longer_than_it_must(mood: Mood, monkeypatch: pyt
         await session.quit()
 
     assert (session.usable, server.commands[-1]) == (False, "QUIT")
+
+
+async def test_silence_of_a_port_that_waits_for_tls_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """STARTTLS against port 465: each side waits for the other; a second connection finds out."""
+    monkeypatch.setattr(connect, "SILENCE_SECONDS", 0.05)
+    async with FaultyServer(tls="implicit") as server:
+        seen = await trouble(server, tls="starttls")
+
+    assert seen.stage is Stage.STARTTLS
+    assert "implicit" in seen.text and "smtps://" in seen.text
+
+
+async def test_a_relay_that_only_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its greeting comes late on every connection, also on the one that asks for TLS."""
+    monkeypatch.setattr(connect, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(connect, "HANDSHAKE_SECONDS", 0.1)
+    async with FaultyServer({"greeting": Late(0.5, "220 at last")}) as server:
+        session = await open_session(server.relay())
+        session.abort()
+
+
+@pytest.mark.parametrize("name", ["app.example.test", "[192.0.2.1]"])
+async def test_ehlo_says_the_configured_name(name: str) -> None:
+    """Before and after STARTTLS; some relays refuse generic names."""
+    async with FaultyServer() as server:
+        session = await open_session(server.relay(ehlo=name))
+        session.abort()
+
+    assert [command for command in server.commands if command.startswith("EHLO")] == [f"EHLO {name}"] * 2
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("app.example.test", "app.example.test"),
+        ("app", "[127.0.0.1]"),
+        ("localhost.localdomain", "[127.0.0.1]"),
+        ("pod-7d9f.local", "[127.0.0.1]"),
+        ("under_score.example.test", "[127.0.0.1]"),
+    ],
+)
+async def test_ehlo_says_by_default_who_we_are(monkeypatch: pytest.MonkeyPatch, host: str, said: str) -> None:
+    """The host's own name where it is a full one, else the address of our end."""
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    async with FaultyServer() as server:
+        session = await open_session(server.relay(ehlo=None))
+        session.abort()
+
+    assert server.commands[0] == f"EHLO {said}"
+
+
+async def test_a_forbidden_address_is_not_dialled() -> None:
+    """A stranger's relay must not reach into our network."""
+    async with FaultyServer() as server:
+        seen = await trouble(server, targets="public")
+
+    assert (seen.stage, server.connections) == (Stage.CONNECT, 0)
+    assert "MAILSVC_RELAY_TARGETS" in seen.text

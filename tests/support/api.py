@@ -115,7 +115,7 @@ def open_house(data_dir: Path, database: Database | None = None, **given: Any) -
         settings=settings,
         database=database,
         vault=vault,
-        relays=RelayBook(database, vault),
+        relays=RelayBook(database, vault, targets=settings.relay_targets),
         bell=Bell(data_dir),
         intake=Intake(database, ring=lambda: None),
         keyring=Keyring(database),

@@ -145,7 +145,7 @@ class FaultyServer:
     def relay(self, **given: Any) -> Relay:
         """The account by which this server is reached."""
         account: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "tls": self.tls, "ca_pem": self.ca_pem}
-        account |= {"username": USER, "password": PASSWORD, "timeouts": BRISK}
+        account |= {"username": USER, "password": PASSWORD, "timeouts": BRISK, "ehlo": "[127.0.0.1]"}
         return Relay(**{"id": "rly_1", "name": "faulty", **account, **given})
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -129,13 +129,75 @@ def test_scram_survives_nonsense(challenge: bytes) -> None:
 
 def test_scram_asks_for_the_servers_proof() -> None:
     """A server that admits us without one has proven nothing."""
+    exchange, judge = auth.Exchange("SCRAM-SHA-256", account()), Judge("SCRAM-SHA-256")
+    challenge = judge.challenge(base64.b64decode(exchange.begin().split()[2]))
+    exchange.answer(base64.b64encode(challenge or b"").decode())
+
     with pytest.raises(auth.AuthImpossible, match="prove"):
-        auth.require_proof("SCRAM-SHA-256", 1)
-    auth.require_proof("SCRAM-SHA-256", 2)
-    auth.require_proof("PLAIN", 0)
+        exchange.require_proof()
+    auth.Exchange("PLAIN", account()).require_proof()
 
 
-def test_the_command_carries_the_initial_response() -> None:
+@pytest.mark.parametrize("iterations", ["100001", "10000000", "0", "-1", "9" * 400])
+def test_scram_computes_no_more_than_it_must(iterations: str) -> None:
+    """Ten million iterations would keep a processor busy for seconds at every login."""
+    talk = auth.dialogue("SCRAM-SHA-256", account())
+    nonce = next(talk).decode().rpartition("r=")[2]
+
+    with pytest.raises(auth.AuthImpossible, match="iterations"):
+        talk.send(f"r={nonce}x,s=AAAA,i={iterations}".encode())
+
+
+def test_the_command_carries_the_first_response() -> None:
     """RFC 4954 section 4; mechanisms where the server begins have none."""
-    assert auth.initial("PLAIN", b"\0u\0p") == b"AUTH PLAIN AHUAcA==\r\n"
-    assert auth.initial("LOGIN", b"") == b"AUTH LOGIN\r\n"
+    assert auth.Exchange("PLAIN", account()).begin().startswith(b"AUTH PLAIN ")
+    assert auth.Exchange("LOGIN", account()).begin() == b"AUTH LOGIN\r\n"
+
+
+def test_a_response_too_long_for_the_command_waits_for_the_challenge() -> None:
+    """RFC 4954 section 4: the command line has 512 octets, and tokens have thousands."""
+    exchange = auth.Exchange("XOAUTH2", account(password=None, access_token="t" * 2000))
+
+    assert exchange.begin() == b"AUTH XOAUTH2\r\n"
+    assert b"Bearer " + b"t" * 2000 in base64.b64decode(exchange.answer(""))
+
+
+def test_the_longest_command_has_512_octets() -> None:
+    """With CRLF, as RFC 5321 section 4.5.3.1.4 counts."""
+    lengths = {len(auth.Exchange("PLAIN", account(password="p" * n)).begin()) for n in range(300, 420)}
+
+    assert max(lengths) <= 512
+    assert len(b"AUTH PLAIN\r\n") in lengths
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "XOAUTH2", "OAUTHBEARER"])
+def test_an_empty_challenge_gets_the_first_response_again(mechanism: str) -> None:
+    """Some servers pass over what came with the command."""
+    exchange = auth.Exchange(mechanism, account(access_token="t"))
+    said = exchange.begin().split()[2]
+
+    assert exchange.answer("") == said + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "prompts", [("VXNlcm5hbWU6", "UGFzc3dvcmQ6"), ("Username:", "Password:"), ("", ""), ("é", "!!")]
+)
+def test_login_answers_any_two_prompts(prompts: tuple[str, str]) -> None:
+    """They are said in any words, and not always in base64."""
+    exchange = auth.Exchange("LOGIN", account())
+    exchange.begin()
+
+    assert [base64.b64decode(exchange.answer(prompt)).decode() for prompt in prompts] == [USER, PASSWORD]
+    with pytest.raises(auth.AuthImpossible, match="more than LOGIN has"):
+        exchange.answer("")
+
+
+@pytest.mark.parametrize("challenge", ["!!!", "é", "A", "=", "\N{REPLACEMENT CHARACTER}"])
+@pytest.mark.parametrize("mechanism", ["CRAM-MD5", "SCRAM-SHA-256"])
+def test_a_challenge_that_is_not_base64_is_told_in_our_words(mechanism: str, challenge: str) -> None:
+    """Never in those of an exception of Python's."""
+    exchange = auth.Exchange(mechanism, account())
+    exchange.begin()
+
+    with pytest.raises(auth.AuthImpossible, match=r"not in base64|iterations"):
+        exchange.answer(challenge)
