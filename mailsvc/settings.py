@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.draft import Limits
 from mailsvc.domain.relay import AuthMechanism, TlsMode
 from mailsvc.domain.signing import check_secret
@@ -48,6 +49,7 @@ class Settings:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     webhook_targets: Literal["any", "public", ""] = ""
+    webhook_ca: str | None = None  # PEM
     relay_targets: Literal["any", "public"] = "any"
     public_url: str | None = None
     log_format: Literal["console", "json", ""] = ""
@@ -181,6 +183,8 @@ def _convert(name: str, value: Any) -> Any:
         return _number(text, shown, int)
     if name == "rate_per_key":
         return parse_rate(text, shown)
+    if name == "webhook_ca" and "-----BEGIN" not in text:
+        return _read_file(shown, text)
     return text
 
 
@@ -236,6 +240,8 @@ def _check_secrets(settings: Settings) -> None:
         raise BadSetting("MAILSVC_SECRET_KEY must hold a key, or several separated by commas.")
     if settings.webhook_secret is not None:
         _check_webhook_secret(settings.webhook_secret)
+    if settings.webhook_ca is not None:
+        _check_webhook_ca(settings.webhook_ca)
 
 
 def _check_webhook_secret(text: str) -> None:
@@ -243,6 +249,13 @@ def _check_webhook_secret(text: str) -> None:
         check_secret(text)
     except ValueError as error:
         raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
+
+
+def _check_webhook_ca(pem: str) -> None:
+    try:
+        check_ca_pem(pem)
+    except ValueError as error:
+        raise BadSetting(f"MAILSVC_WEBHOOK_CA names a file that {error}.") from None
 
 
 def _check_database_url(url: str) -> None:

@@ -11,6 +11,7 @@ from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
 from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
+from mailsvc.domain.signing import TrialPost
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.wake import Bell
@@ -23,14 +24,14 @@ __all__ = ["CheckRelay", "Services", "TryWebhook", "services"]
 EXTENSION = "mailsvc"
 
 CheckRelay = Callable[[Relay], dict[str, Any]]
-TryWebhook = Callable[[str, bytes, list[str], str], dict[str, Any]]  # URL, body, secrets, webhook-id
+TryWebhook = Callable[[TrialPost], dict[str, Any]]
 
 
 def _no_relays(_relay: Relay) -> dict[str, Any]:
     raise Unavailable("this process was made without the part that talks to relays")
 
 
-def _no_webhooks(_url: str, _body: bytes, _secrets: list[str], _event_id: str) -> dict[str, Any]:
+def _no_webhooks(_post: TrialPost) -> dict[str, Any]:
     raise Unavailable("this process was made without the part that talks to webhooks")
 
 

@@ -18,7 +18,7 @@ from mailsvc.api.services import services
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.events import is_pattern
 from mailsvc.domain.ids import new_id
-from mailsvc.domain.signing import new_secret
+from mailsvc.domain.signing import TrialPost, new_secret
 from mailsvc.outbox.relayform import MASK
 from mailsvc.outbox.replay import Span, queue_again, replay_span
 from mailsvc.outbox.webhookform import (
@@ -49,6 +49,7 @@ class WebhookObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     url: str
     events: list[str]
     description: str | None
+    ca_pem: str | None
     enabled: bool
     secret: str
     old_secret_until: str | None
@@ -72,6 +73,7 @@ class WebhookChanges(msgspec.Struct, kw_only=True):
     url: str | msgspec.UnsetType = msgspec.UNSET
     events: list[str] | msgspec.UnsetType | None = msgspec.UNSET
     description: str | msgspec.UnsetType | None = msgspec.UNSET
+    ca_pem: str | msgspec.UnsetType | None = msgspec.UNSET
     enabled: bool | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -227,7 +229,7 @@ def try_webhook(webhook_id: str) -> dict[str, Any]:
         "data": {"webhook_id": row.id, "url": row.url},
     }
     secrets = secrets_in_force(row, parts.vault, now=now)
-    return parts.try_webhook(row.url, msgspec.json.encode(told), secrets, event_id)
+    return parts.try_webhook(TrialPost(row.url, row.ca_pem, msgspec.json.encode(told), secrets, event_id))
 
 
 @blueprint.post("/v1/webhooks/<webhook_id>/rotate-secret")

@@ -1,7 +1,7 @@
 """``mailsvc webhook``: the application's endpoints for events."""
 
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -21,10 +21,14 @@ def command() -> None:
     "--event", "events", multiple=True, metavar="TYPE", help="*, message.* or an exact type; may be repeated."
 )
 @click.option("--description", help="A note for people.")
+@click.option("--ca", type=click.File(), help="A PEM file of CAs to trust instead of the system's.")
 @with_service
-def add(service: Client, url: str, events: tuple[str, ...], description: str | None, as_json: bool) -> None:
-    """Tell URL of events. Prints the secret that signs them, which is shown only now."""
-    wanted = {"url": url, "events": list(events) or ["*"], "description": description}
+def add(
+    service: Client, url: str, events: tuple[str, ...], description: str | None, ca: TextIO | None, as_json: bool
+) -> None:
+    """Send events to URL. Prints the secret that signs them, which is shown only now."""
+    ca_pem = ca.read() if ca is not None else None
+    wanted = {"url": url, "events": list(events) or ["*"], "description": description, "ca_pem": ca_pem}
     made = service.post("/v1/webhooks", wanted)
     if as_json:
         as_json_line(made)

@@ -6,7 +6,9 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
-__all__ = ["check_secret", "new_secret", "sign"]
+import msgspec
+
+__all__ = ["TrialPost", "check_secret", "new_secret", "sign"]
 
 PREFIX = "whsec_"
 
@@ -37,3 +39,13 @@ def sign(given: Sequence[str], event_id: str, timestamp: int, body: bytes) -> st
     signed = f"{event_id}.{timestamp}.".encode() + body
     marks = (base64.b64encode(hmac.digest(check_secret(secret), signed, "sha256")).decode() for secret in given)
     return " ".join(f"v1,{mark}" for mark in marks)
+
+
+class TrialPost(msgspec.Struct, frozen=True):
+    """An event to be posted once, on request, with what signs it and the CAs to trust (None for the usual ones)."""
+
+    url: str
+    ca_pem: str | None
+    body: bytes
+    secrets: list[str]
+    event_id: str

@@ -3,13 +3,13 @@
 import ipaddress
 import json
 import re
-import ssl
 from typing import Any, Literal
 
 import msgspec
 
 from mailsvc import clock
 from mailsvc.domain.address import parse_mailbox
+from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.ehlo import is_ehlo_name
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.relay import Timeouts
@@ -22,6 +22,7 @@ __all__ = [
     "NewRelay",
     "OAuth",
     "RelayTimeouts",
+    "check_ca",
     "check_relay",
     "relay_form",
     "relay_values",
@@ -113,7 +114,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
         _check_rate(relay.rate),
         _check_return_path(relay.return_path),
         _check_ehlo(relay.ehlo),
-        _check_ca(relay.ca_pem),
+        check_ca(relay.ca_pem),
         *_check_timeouts(relay.timeouts),
     ]
     errors = [error for error in wrong if error]
@@ -239,12 +240,13 @@ def _check_ehlo(name: str | None) -> FieldError | None:
     )
 
 
-def _check_ca(pem: str | None) -> FieldError | None:
+def check_ca(pem: str | None) -> FieldError | None:
+    """What is wrong with the field ``ca_pem`` of a relay or webhook, if anything."""
     try:
         if pem is not None:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
-    except (ssl.SSLError, TypeError, ValueError):
-        return FieldError("ca_pem", "must hold PEM certificates (-----BEGIN CERTIFICATE-----)")
+            check_ca_pem(pem)
+    except ValueError as error:
+        return FieldError("ca_pem", str(error))
     return None
 
 

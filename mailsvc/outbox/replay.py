@@ -39,8 +39,8 @@ def replay_span(database: Database, webhook_id: str, span: Span) -> int:
 def queue_again(connection: Connection, webhook_id: str, event_ids: list[str], *, now: int) -> int:
     """Queue events for a webhook, due at once and with all tries ahead, whatever became of them. Returns how many.
 
-    One that is being posted at this moment is left alone. The token is raised, so that a worker that comes back late
-    with the result of an earlier try can't end the new one.
+    The token is raised, so that a worker that is posting it at this moment, or comes back late with the result of an
+    earlier try, can't end the new one.
     """
     if not event_ids:
         return 0
@@ -54,7 +54,6 @@ _QUEUE_AGAIN = text(
     " SELECT :webhook_id, id, 'queued', :now, 0, 0, :now, :now FROM mailsvc_event WHERE id IN :ids"
     " ON CONFLICT (webhook_id, event_id) DO UPDATE SET status = 'queued', due_at = :now, attempts = 0,"
     " lease_token = mailsvc_webhook_delivery.lease_token + 1, lease_owner = NULL, updated_at = :now"
-    " WHERE mailsvc_webhook_delivery.status <> 'sending'"
 ).bindparams(bindparam("ids", expanding=True))
 
 

@@ -11,7 +11,7 @@ from mailsvc.domain.events import is_pattern
 from mailsvc.domain.signing import check_secret
 from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.outbox.consign import compact
-from mailsvc.outbox.relayform import MASK
+from mailsvc.outbox.relayform import MASK, check_ca
 from mailsvc.settings import BadSetting
 from mailsvc.store.vault import Vault
 
@@ -38,12 +38,18 @@ class NewWebhook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     url: str
     events: list[str] = msgspec.field(default_factory=lambda: ["*"])
     description: str | None = None
+    ca_pem: str | None = None
     enabled: bool = True
 
 
 def check_webhook(webhook: NewWebhook, *, targets: TargetPolicy) -> None:
     """Raises Invalid, with every field at fault."""
-    wrong = [_check_url(webhook.url, targets), *_check_events(webhook.events), _check_description(webhook.description)]
+    wrong = [
+        _check_url(webhook.url, targets),
+        *_check_events(webhook.events),
+        _check_description(webhook.description),
+        check_ca(webhook.ca_pem),
+    ]
     errors = [error for error in wrong if error]
     if errors:
         raise Invalid(*errors)
@@ -55,6 +61,7 @@ def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
         "url": webhook.url,
         "events": compact(webhook.events),
         "description": webhook.description,
+        "ca_pem": webhook.ca_pem,
         "enabled": webhook.enabled,
     }
 
@@ -62,7 +69,11 @@ def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
 def webhook_form(row: Any) -> NewWebhook:
     """The form that would make this row: what a PATCH starts from."""
     return NewWebhook(
-        url=row.url, events=json.loads(row.events), description=row.description, enabled=bool(row.enabled)
+        url=row.url,
+        events=json.loads(row.events),
+        description=row.description,
+        ca_pem=row.ca_pem,
+        enabled=bool(row.enabled),
     )
 
 
@@ -74,6 +85,7 @@ def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
         "url": row.url,
         "events": json.loads(row.events),
         "description": row.description,
+        "ca_pem": row.ca_pem,
         "enabled": bool(row.enabled),
         "secret": secret,
         "old_secret_until": clock.rfc3339(row.old_secret_until) if rotating else None,

@@ -63,7 +63,7 @@ def make_app(settings: Settings) -> Gateway:
         admission=Admission(settings, database),
         feed=feed,
         check_relay=probe,
-        try_webhook=partial(post_now, settings.targets),
+        try_webhook=partial(post_now, settings.targets, settings.webhook_ca),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
     return Gateway(create_app(services), threads=API_THREADS, at_stop=feed.stop)
@@ -140,7 +140,9 @@ def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], 
         loops.append(delivering.run(stop))
     if "notify" in parts.roles:
         owner, targets = parts.presence.id, parts.settings.targets
-        notifying = WebhookWorker(parts.database, parts.vault, parts.bell, owner=owner, targets=targets)
+        notifying = WebhookWorker(
+            parts.database, parts.vault, parts.bell, owner=owner, targets=targets, ca_pem=parts.settings.webhook_ca
+        )
         listeners.append((NOTIFY, notifying.wake))
         loops.append(notifying.run(stop))
     if "upkeep" in parts.roles:

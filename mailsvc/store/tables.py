@@ -224,6 +224,7 @@ webhook = Table(
     _text("url"),
     _text("events"),
     _maybe("description"),
+    _maybe("ca_pem"),
     Column("enabled", Boolean, nullable=False),
     Column("managed", Boolean, nullable=False),
     _text("secret"),

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.runtime.dial import Unreachable, connect
@@ -21,18 +22,18 @@ class Dialler:
 
     Args:
         policy: which addresses may be dialled.
-        ca_pem: CAs to trust instead of the system's.
     """
 
-    def __init__(self, policy: TargetPolicy, ca_pem: str | None) -> None:
+    def __init__(self, policy: TargetPolicy) -> None:
         self._policy: TargetPolicy = policy
-        self._ca_pem = ca_pem
-        self._made_context: ssl.SSLContext | None = None
         # Threads of its own: a name server that hangs must not hold up the database's.
         self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
 
-    async def dial(self, host: str, port: int, *, tls: bool) -> Streams:
+    async def dial(self, host: str, port: int, *, tls: bool, ca_pem: str | None) -> Streams:
         """A connection to the first address of the host that answers.
+
+        Args:
+            ca_pem: CAs to trust instead of the system's.
 
         Raises:
             Forbidden: one of its addresses may not be dialled.
@@ -47,7 +48,7 @@ class Dialler:
                 return await asyncio.open_connection(
                     sock=raw,
                     limit=READ_AHEAD,
-                    ssl=self._context if tls else None,
+                    ssl=_context(ca_pem) if tls else None,
                     server_hostname=host if tls else None,
                 )
         except TimeoutError:
@@ -58,10 +59,10 @@ class Dialler:
         """Wait for nobody."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def _context(self) -> ssl.SSLContext:
-        # Loading the system's CAs costs time and memory: only who needs them pays for it.
-        if self._made_context is None:
-            self._made_context = ssl.create_default_context(cadata=self._ca_pem)
-            self._made_context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return self._made_context
+
+@lru_cache(maxsize=64)
+def _context(ca_pem: str | None) -> ssl.SSLContext:
+    """Loading the system's CAs costs time and memory: only who needs them pays for it, once."""
+    context = ssl.create_default_context(cadata=ca_pem)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import h11
 
 from mailsvc import clock
+from mailsvc.domain.fieldtext import printable
 from mailsvc.domain.targets import Forbidden, TargetPolicy
 from mailsvc.webhooks.dial import Dialler
 from mailsvc.webhooks.exchange import Exchange, Headers, NoAnswer, Response
@@ -21,13 +22,16 @@ KEPT_CONNECTIONS = 64
 IDLE_SECONDS = 30.0
 
 
+_Key = tuple[bool, str, int, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a POST."""
 
     status: int | None  # None where there was no answer
     body: bytes  # its beginning, for people who look for the fault
-    error: str | None  # in words, where there was no answer
+    error: str | None  # in words, where there was no answer or the status needs an explanation
     duration: float  # seconds
     retry_after: float | None  # seconds that the endpoint asked us to wait
 
@@ -41,11 +45,12 @@ class _Target:
     port: int
     authority: bytes
     path: str
+    ca_pem: str | None
 
     @property
-    def key(self) -> tuple[bool, str, int]:
+    def key(self) -> _Key:
         """What a connection to it can be used for."""
-        return self.tls, self.host, self.port
+        return self.tls, self.host, self.port, self.ca_pem
 
 
 class Poster:
@@ -55,7 +60,7 @@ class Poster:
         policy: which addresses may be dialled.
         timeout: seconds until the answer must be there.
         idle: seconds after which a connection that is not used is closed.
-        ca_pem: CAs to trust instead of the system's.
+        ca_pem: CAs to trust instead of the system's, where a post names none of its own.
     """
 
     def __init__(
@@ -66,17 +71,17 @@ class Poster:
         idle: float = IDLE_SECONDS,
         ca_pem: str | None = None,
     ) -> None:
-        self._dialler = Dialler(policy, ca_pem)
+        self._dialler, self._ca_pem = Dialler(policy), ca_pem
         self._timeout, self._idle_seconds = timeout, idle
-        self._idle: dict[tuple[bool, str, int], list[Exchange]] = {}
+        self._idle: dict[_Key, list[Exchange]] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    async def post(self, url: str, body: bytes, headers: dict[str, str], *, ca_pem: str | None = None) -> Answer:
         """POST the body; whatever goes wrong is in the answer."""
         began = clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._exchange(_target(url), body, headers)
+                response = await self._exchange(_target(url, ca_pem or self._ca_pem), body, headers)
         except TimeoutError:
             return _without_answer(f"no answer within {self._timeout:g} seconds", began)
         except (Forbidden, ValueError) as error:
@@ -87,7 +92,10 @@ class Poster:
             return _without_answer(f"not an HTTP answer: {error}", began)
         except OSError as error:
             return _without_answer(_in_words(error), began)
-        return Answer(response.status, response.body, None, clock.monotonic() - began, _retry_after(response.headers))
+        unfollowed = _unfollowed(response.headers) if 300 <= response.status < 400 else None
+        return Answer(
+            response.status, response.body, unfollowed, clock.monotonic() - began, _retry_after(response.headers)
+        )
 
     async def aclose(self) -> None:
         """Close what is kept."""
@@ -103,7 +111,7 @@ class Poster:
         fields = _fields(target, body, headers)
         while True:
             exchange = self._kept_one(target) or Exchange(
-                await self._dialler.dial(target.host, target.port, tls=target.tls)
+                await self._dialler.dial(target.host, target.port, tls=target.tls, ca_pem=target.ca_pem)
             )
             is_fresh = not exchange.was_used
             try:
@@ -157,11 +165,11 @@ class Poster:
 
 
 @lru_cache(maxsize=1024)
-def _target(url: str) -> _Target:
+def _target(url: str, ca_pem: str | None) -> _Target:
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    return _Target(tls, parts.hostname or "", parts.port or (443 if tls else 80), parts.netloc.encode(), path)
+    return _Target(tls, parts.hostname or "", parts.port or (443 if tls else 80), parts.netloc.encode(), path, ca_pem)
 
 
 def _fields(target: _Target, body: bytes, headers: dict[str, str]) -> Headers:
@@ -181,6 +189,11 @@ def _in_words(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate can't be verified: {error.verify_message}"
     return str(error) or type(error).__name__
+
+
+def _unfollowed(headers: Headers) -> str:
+    leads_to = next((value for name, value in headers if name == b"location"), b"").decode("ascii", "replace")
+    return f"redirects are not followed; set url to where this one leads: {printable(leads_to[:300])!r}"
 
 
 def _retry_after(headers: Headers) -> float | None:

@@ -88,10 +88,11 @@ class WebhookWorker:
         *,
         owner: str,
         targets: TargetPolicy,
+        ca_pem: str | None = None,
     ) -> None:
         self._database, self._vault, self._bell, self._owner = database, vault, bell, owner
         self._targets = targets
-        self._poster = Poster(targets)
+        self._poster = Poster(targets, ca_pem=ca_pem)
         self._strain = Strain()
         self._next_turn = 0.0
         self._endpoints: dict[str, _Endpoint] = {}
@@ -244,7 +245,7 @@ class WebhookWorker:
         try:
             body, now = told.body.encode(), clock.now()
             headers = signed_headers(secrets_in_force(hook, self._vault, now=now), told.id, now, body)
-            return await self._poster.post(check_url(hook.url, self._targets), body, headers)
+            return await self._poster.post(check_url(hook.url, self._targets), body, headers, ca_pem=hook.ca_pem)
         except (VaultError, ValueError) as error:
             return _no_answer(str(error))
         except Exception as error:  # noqa: BLE001 - a row whose result is lost would stay in our hands for ever

@@ -1,10 +1,12 @@
 """One POST after another to endpoints that say strange things."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+import trustme
 
 from mailsvc.webhooks.post import Poster
 
@@ -42,6 +44,29 @@ async def test_whatever_retry_after_says_the_answer_has_come(poster: Poster, sai
 
     async with endpoint(serve) as url:
         assert (await poster.post(url, b"{}", {})).status == 200
+
+
+async def test_an_endpoint_of_a_company_is_known_by_its_own_ca() -> None:
+    """By that of the webhook, else by that of the settings; by the system's it is a stranger."""
+    ca = trustme.CA()
+    ours, other = ca.cert_pem.bytes().decode(), trustme.CA().cert_pem.bytes().decode()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(OK)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url, seen = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", []
+    async with server:
+        for usual, own in ((None, ours), (ours, None), (other, ours), (ours, other), (None, None)):
+            posting = Poster("any", timeout=5, ca_pem=usual)
+            answer = await posting.post(url, b"{}", {}, ca_pem=own)
+            seen.append((answer.status, "certificate" in (answer.error or "")))
+            await posting.aclose()
+
+    assert seen == [(200, False)] * 3 + [(None, True)] * 2
 
 
 @pytest.mark.parametrize("is_idle", [False, True], ids=["with the answer", "while it is idle"])

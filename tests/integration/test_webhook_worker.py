@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from mailsvc import clock
+from mailsvc.domain.signing import TrialPost
 from mailsvc.outbox.announce import News, announce
 from mailsvc.store.tables import event, webhook, webhook_delivery
 from mailsvc.webhooks.trial import post_now
@@ -341,16 +342,24 @@ def test_a_stop_before_a_look_is_heard(
 def test_a_trial_is_posted_at_once(sink: Sink, status: int, delivered: bool) -> None:  # noqa: FBT001
     """Signed like everything else, without a worker; the answer tells how it went."""
     sink.answers["/a"].append(status)
-    answer = post_now("any", sink.url("/a"), b"{}", [SECRET], "evt_1")
+    answer = post_now("any", None, TrialPost(sink.url("/a"), None, b"{}", [SECRET], "evt_1"))
     (told,) = sink.told("/a")
 
     assert (answer["delivered"], answer["status_code"], told.id) == (delivered, status, "evt_1")
     Webhook(SECRET).verify(told.body, told.headers)
 
 
+def test_a_redirect_is_explained(sink: Sink) -> None:
+    """It is not followed, and says so with where it leads."""
+    sink.answers["/a"].append(302)
+    answer = post_now("any", None, TrialPost(sink.url("/a"), None, b"{}", [SECRET], "evt_1"))
+
+    assert "redirects are not followed" in answer["error"]
+
+
 def test_a_trial_keeps_to_the_allowed_addresses(sink: Sink) -> None:
     """Public targets only: a request that names this host is not made."""
-    answer = post_now("public", sink.url("/a"), b"{}", [SECRET], "evt_1")
+    answer = post_now("public", None, TrialPost(sink.url("/a"), None, b"{}", [SECRET], "evt_1"))
 
     assert (answer["delivered"], answer["status_code"], sink.told("/a")) == (False, None, [])
     assert "MAILSVC_WEBHOOK_TARGETS" in answer["error"]

@@ -4,6 +4,7 @@ import base64
 from pathlib import Path
 
 import pytest
+import trustme
 
 from mailsvc.settings import BadSetting, Settings, load, parse_relay_url
 
@@ -129,3 +130,15 @@ def test_a_relay_url_that_is_none_is_explained(url: str, said: str) -> None:
         parse_relay_url(url)
 
     assert "MAILSVC_RELAY_URL" in str(refused.value)
+
+
+def test_the_ca_of_webhooks_is_read_and_checked(tmp_path: Path) -> None:
+    """A path, whose contents must be certificates."""
+    good, bad = tmp_path / "ca.pem", tmp_path / "key.pem"
+    good.write_text(trustme.CA().cert_pem.bytes().decode())
+    bad.write_text("not a certificate")
+
+    assert "BEGIN CERTIFICATE" in (from_environment(tmp_path, WEBHOOK_CA=str(good)).webhook_ca or "")
+    for path in (bad, tmp_path / "missing"):
+        with pytest.raises(BadSetting, match="MAILSVC_WEBHOOK_CA"):
+            from_environment(tmp_path, WEBHOOK_CA=str(path))
