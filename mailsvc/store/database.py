@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
+from mailsvc.store import postgresql
 from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.turnstile import Turnstile
 from mailsvc.store.waiting import refuse_to_wait
@@ -31,10 +32,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
 )
-# A host that dies or freezes inside a transaction must not keep its locks for longer than this. The server ends it
-# where it is idle; in the middle of a pipeline it never counts as that: then the other workers end it, or whoever waits for its locks.
-_PATIENCE_SECONDS = 10
-_POSTGRESQL_SESSION = "SET idle_in_transaction_session_timeout = '{0}s'; SET lock_timeout = '{0}s'"
+_PATIENCE_SECONDS = 10  # for locks of other clients, and for a transaction in which nothing happens
 _SKEW_SECONDS = 5.0  # how long what is known of the server's clock is good for
 _LOCK_NOT_AVAILABLE = "55P03"
 _SERVER_TIME = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
@@ -45,14 +43,6 @@ _END_THE_FROZEN = text(
     " AND state = 'active' AND wait_event_type = 'Client'"
     " AND state_change < clock_timestamp() - make_interval(secs => :patience)"
 )
-_POSTGRESQL_CONNECT = {
-    "fallback_application_name": "mailsvc",
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20000,
-}
 
 
 def is_away(error: BaseException) -> bool:
@@ -95,7 +85,7 @@ class Database:
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:
-            self._writer = _postgresql_engine(url, pool_size, lock_seconds)
+            self._writer = postgresql.make_engine(url, pool_size=pool_size, patience=lock_seconds)
             # The same pool. A transaction around a query or two costs as many round trips as they do, and protects nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -207,24 +197,6 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
         carry_out(connection, [Statement(begin)])
-
-    return engine
-
-
-def _postgresql_engine(url: str, pool_size: int, patience: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=4,
-        pool_timeout=10,
-        connect_args=_POSTGRESQL_CONNECT,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
-        connection.autocommit = True
-        connection.execute(_POSTGRESQL_SESSION.format(patience))
-        connection.autocommit = False
 
     return engine
 
