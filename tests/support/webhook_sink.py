@@ -52,7 +52,9 @@ class Sink:
     def wait_for_events(self, path: str, count: int) -> set[str]:
         """The ids of what arrived at the path, as soon as there are that many; some may have come twice."""
         with self._changed:
-            enough = self._changed.wait_for(lambda: len({t.id for t in self._told if t.path == path}) >= count, PATIENCE)
+            enough = self._changed.wait_for(
+                lambda: len({t.id for t in self._told if t.path == path}) >= count, PATIENCE
+            )
         found = {told.id for told in self.told(path)}
         assert enough, f"{path} was told of {len(found)} events, not {count}"
         return found
