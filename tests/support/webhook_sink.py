@@ -49,15 +49,11 @@ class Sink:
         assert enough, f"{path} was told {len(self.told(path))} times, not {count}"
         return self.told(path)
 
-    def wait_for_events(self, path: str, count: int) -> set[str]:
-        """The ids of what arrived at the path, as soon as there are that many; some may have come twice."""
+    def wait_for_events(self, path: str, ids: set[str]) -> None:
+        """Until the path was told of all these events; of some perhaps twice."""
         with self._changed:
-            enough = self._changed.wait_for(
-                lambda: len({t.id for t in self._told if t.path == path}) >= count, PATIENCE
-            )
-        found = {told.id for told in self.told(path)}
-        assert enough, f"{path} was told of {len(found)} events, not {count}"
-        return found
+            enough = self._changed.wait_for(lambda: ids <= {t.id for t in self._told if t.path == path}, PATIENCE)
+        assert enough, f"{path} was not told of {len(ids - {told.id for told in self.told(path)})} events"
 
     def release(self, path: str) -> None:
         """Let the endpoint that hung answer."""

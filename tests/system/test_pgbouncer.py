@@ -50,10 +50,9 @@ def test_a_whole_life_behind_pgbouncer(
     service.kill9()
     service.start()
     events = service.wait_for_events(lambda seen: sum(e["type"] == "message.sent" for e in seen) >= len(ids), 60)
-    told = sink.wait_for_events("/hook", 2 * len(ids))  # queued and sent
+    sink.wait_for_events("/hook", {e["id"] for e in events})
 
     assert {e["data"]["message_id"] for e in events if e["type"] == "message.sent"} == set(ids)
-    assert told >= {e["id"] for e in events if e["type"].startswith("message.")}
     for complaint in ("prepared statement", "unsupported startup parameter", "InvalidSqlStatementName"):
         assert complaint not in service.log()
     with postgres.connect(direct.rpartition("/")[2]) as connection:  # what was SET must not stay with a session
