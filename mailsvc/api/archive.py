@@ -57,6 +57,7 @@ class AttachmentObject(msgspec.Struct):
     content_type: str
     size: int
     content_id: str | None
+    disposition: str | None
 
 
 class MessageObject(msgspec.Struct, kw_only=True):
@@ -73,7 +74,7 @@ class MessageObject(msgspec.Struct, kw_only=True):
     bcc: list[str]
     reply_to: list[str]
     subject: str | None
-    headers: dict[str, str]
+    headers: dict[str, str | list[str]]
     attachments: list[AttachmentObject]
     tags: list[str]
     metadata: dict[str, str]
@@ -84,6 +85,9 @@ class MessageObject(msgspec.Struct, kw_only=True):
     on_uncertain: str
     delivery_receipt: bool
     in_reply_to: str | None
+    sender: str | None
+    return_path: str | None
+    list_unsubscribe_post: bool
     template: str | None
     variables: dict[str, Any]
     size: int

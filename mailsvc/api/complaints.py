@@ -43,7 +43,7 @@ def _detail(said: str, kind: Any, steps: list[str]) -> str:
     if "required field" in said:
         return "is required"
     if "base64" in said:
-        return "is not base64; encode it by RFC 4648 section 4, with its padding and without line breaks"
+        return "is not base64; encode it by RFC 4648, with its padding"
     if said.startswith("Invalid enum value"):
         return f"can't be {said.removeprefix('Invalid enum value ')[:100]}; give {_choices(kind, steps)}"
     if mistyped := _MISTYPED.fullmatch(said):

@@ -9,6 +9,7 @@ import msgspec
 from flask import request
 
 from mailsvc.api.complaints import LONGEST_NAME, complaint
+from mailsvc.api.nulls import without_nulls
 from mailsvc.domain.errors import FieldError, Invalid, Malformed, TooLarge, UnsupportedMedia
 from mailsvc.domain.fieldtext import body_flaw, printable
 
@@ -26,8 +27,10 @@ __all__ = [
 T = TypeVar("T")
 # The only ways in which valid UTF-8 JSON can spell what neither a database nor a mail can hold.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_STRINGS = re.compile(rb'(?:[^"]*+"(?:[^"\\]++|\\.)*+"?){1,10000}+', re.DOTALL)  # a stretch that ends outside of them
+# Of JSON whose escaped quotes and backslashes were taken out, so that every quote begins or ends a string.
+_STRING = re.compile(rb'"[^"]*"?')
+_STRINGS = re.compile(rb'(?:[^"]*"[^"]*"){1,10000}')  # a stretch that ends outside of them
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 # More than any request that keeps the other limits; 35 MiB of "[]," would take a gigabyte of objects.
 MOST_VALUES = 1_500_000
 MOST_NAMES = 600_000
@@ -121,7 +124,8 @@ def parse_json(data: bytes) -> Any:
 
 
 def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
-    """Parsed JSON as a value of this type; raises Invalid."""
+    """Parsed JSON as a value of this type, where null stands for what is not given; raises Invalid."""
+    value = without_nulls(value, kind)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -148,6 +152,10 @@ def refuse_unknown_arguments(*known: str) -> None:
     for name, value in request.args.items(multi=True):
         if "\0" in value:
             raise Invalid(FieldError(_shown(name), "must not contain NUL (U+0000); remove it"))
+    if _BAD_ESCAPE.search(request.query_string):  # it would stay as it is, and an address would become another one
+        raise Malformed(
+            "the parameters in the URL have a % that is not followed by two hexadecimal digits; write it as %25"
+        )
     try:
         unquote_to_bytes(request.query_string).decode()
     except UnicodeDecodeError:  # it would stay percent-encoded, and an address would become another one
@@ -157,12 +165,13 @@ def refuse_unknown_arguments(*known: str) -> None:
 def _bound_values(data: bytes) -> None:
     if len(data) <= MOST_NAMES or (data.count(b",") <= MOST_VALUES and data.count(b":") <= MOST_NAMES):
         return
+    bare = data.replace(rb"\\", b"").replace(rb"\"", b"")
     values = names = at = 0
-    while at < len(data):
+    while at < len(bare):
         # By stretches, since taking out millions of strings at once costs what this is here to prevent.
-        stretch = _STRINGS.match(data, at)
-        end = stretch.end() if stretch else len(data)
-        structure = _STRING.sub(b"", data[at:end])
+        stretch = _STRINGS.match(bare, at)
+        end = stretch.end() if stretch else len(bare)
+        structure = _STRING.sub(b"", bare[at:end])
         values, names, at = values + structure.count(b","), names + structure.count(b":"), end
         if values > MOST_VALUES or names > MOST_NAMES:
             raise TooLarge(

@@ -19,9 +19,11 @@ from mailsvc.api.input import (
 from mailsvc.api.operation import Operation
 from mailsvc.api.problems import field_below, problem_document
 from mailsvc.api.promise import Promised
+from mailsvc.api.rawarguments import RAW_ARGUMENTS, handling_in
 from mailsvc.api.services import Services, services
-from mailsvc.domain.draft import Draft, check, require_size
+from mailsvc.domain.draft import Draft, check, check_handling, require_size
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
+from mailsvc.domain.files import standard_base64
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
@@ -84,10 +86,7 @@ OPERATIONS = {
         request=Draft,
         answer=Accepted,
         status=202,
-        query={
-            "from": "The envelope's sender of a message/rfc822 body; else from its header.",
-            "to": "The envelope's recipients of a message/rfc822 body; else from its header.",
-        },
+        query=RAW_ARGUMENTS,
     ),
     "post_batch": Operation(
         summary="Take up to 1000 messages in one commit.",
@@ -159,14 +158,23 @@ class _Refused:
 
 def _try_entry(parts: Services, app_id: str, number: int, raw: Any) -> "Consignment | _Refused":
     try:
-        return _consign(parts, app_id, convert(raw, Draft))
+        return _consign(parts, app_id, _draft(raw))
     except Problem as problem:
         return _Refused(number, problem)
 
 
 def _from_json(parts: Services, app_id: str, data: bytes) -> Consignment:
     refuse_unknown_arguments()
-    return _consign(parts, app_id, convert(parse_json(data), Draft))
+    return _consign(parts, app_id, _draft(parse_json(data)))
+
+
+def _draft(value: Any) -> Draft:
+    """The message of this JSON, whose attachments may be in any spelling of base64."""
+    attachments = value.get("attachments") if isinstance(value, dict) else None
+    for attachment in attachments if isinstance(attachments, list) else ():
+        if isinstance(attachment, dict) and isinstance(content := attachment.get("content"), str):
+            attachment["content"] = standard_base64(content)
+    return convert(value, Draft)
 
 
 def _consign(parts: Services, app_id: str, draft: Draft) -> Consignment:
@@ -181,17 +189,19 @@ def _consign(parts: Services, app_id: str, draft: Draft) -> Consignment:
 
 
 def _from_raw(parts: Services, app_id: str, data: bytes) -> Consignment:
-    refuse_unknown_arguments("from", "to")
+    refuse_unknown_arguments(*RAW_ARGUMENTS)
+    now = parts.database.now()
+    handling = check_handling(handling_in(request.args), now=now)
     id_ = new_id("msg")
     raw = prepare_raw(
         data,
         sender=request.args.get("from"),
         recipients=request.args.getlist("to"),
         limits=parts.admission.limits,
-        now=parts.database.now(),
+        now=now,
         token=id_[4:],
     )
-    return consign_raw(raw, Terms(app_id, _relay(parts, app_id, None), parts.database.now()), id_=id_)
+    return consign_raw(raw, handling, Terms(app_id, _relay(parts, app_id, handling.relay), now), id_=id_)
 
 
 def _relay(parts: Services, app_id: str, wanted: str | None) -> Relay:
@@ -241,7 +251,7 @@ def _pledge(data: bytes) -> Pledge | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not 1 <= len(key) <= KEY_LENGTH:
+    if not (1 <= len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
         raise Invalid(FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} printable ASCII characters"))
     route = f"{request.method} {request.full_path}\n".encode()
     return Pledge(

@@ -3,23 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 __all__ = ["changes_of", "merged"]
 
 _ABSENT = object()
 
 
 def changes_of(
-    given: Mapping[str, Any], shown: Mapping[str, Any], *, mask: str, secrets: tuple[str, ...]
+    given: Mapping[str, Any], shown: Mapping[str, Any], *, form: Any, mask: str, secrets: tuple[str, ...]
 ) -> dict[str, Any]:
     """The members of a patch that ask for a change.
 
     What GET showed may be sent back as it was, read-only members and masked secrets included; so may the mask of a
-    secret that is not set.
+    secret that is not set. Null has no default to put back what ``form`` requires: there it is not given.
     """
+    required = {field.encode_name for field in msgspec.structs.fields(form) if field.required}
     return {
         name: value
         for name, value in given.items()
-        if shown.get(name, _ABSENT) != value and not (name in secrets and value == mask)
+        if shown.get(name, _ABSENT) != value
+        and not (name in secrets and value == mask)
+        and not (value is None and name in required)
     }
 
 

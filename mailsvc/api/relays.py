@@ -182,7 +182,7 @@ def patch_relay(relay_id: str) -> dict[str, Any]:
         now = parts.database.now()
         _one_at_a_time(connection)
         before = _find(connection, relay_id)
-        changes = changes_of(given, _show(before), mask=MASK, secrets=_SECRETS)
+        changes = changes_of(given, _show(before), form=NewRelay, mask=MASK, secrets=_SECRETS)
         if not changes:
             return _show(before)
         wanted = convert(merged(msgspec.to_builtins(relay_form(before, parts.vault)), changes), NewRelay)

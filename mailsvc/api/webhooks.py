@@ -181,7 +181,7 @@ def patch_webhook(webhook_id: str) -> dict[str, Any]:
     parts = services()
     with parts.database.write() as connection:
         before = _find(connection, webhook_id, for_update=True)
-        changes = changes_of(given, _show(before), mask=MASK, secrets=("secret",))
+        changes = changes_of(given, _show(before), form=NewWebhook, mask=MASK, secrets=("secret",))
         if not changes:
             return _show(before)
         wanted = convert(merged(msgspec.to_builtins(webhook_form(before)), changes), NewWebhook)

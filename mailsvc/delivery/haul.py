@@ -36,6 +36,7 @@ class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):
     scheduled_at: int | None
     created_at: int
     tags: str = "[]"  # JSON
+    return_path: str | None = None
 
 
 _MESSAGES = Document(

@@ -70,19 +70,20 @@ def pack(
     key: bytes,
 ) -> list[Parcel]:
     """Group the claims of one message: together where they share an envelope sender, else one by one."""
-    if relay.return_path and relay.verp:
+    path = message.return_path or relay.return_path
+    if path and relay.verp:
         return [
             Parcel(
                 message,
                 (claim,),
-                return_path(relay.return_path, claim.id, key),
+                return_path(path, claim.id, key),
                 journal,
                 deadline,
                 relay_id=relay.id,
             )
             for claim in claims
         ]
-    sender = relay.return_path or message.envelope_sender
+    sender = path or message.envelope_sender
     return [
         Parcel(
             message,

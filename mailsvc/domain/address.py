@@ -13,16 +13,17 @@ import msgspec
 
 from mailsvc.domain.fieldtext import field_flaw
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
-_FAST = re.compile(rf"(?:([A-Za-z0-9 !#$%&'*+/=?^_`{{|}}~.-]*+)<)?({_ATOM}(?:\.{_ATOM})*+)@([A-Za-z0-9.-]++)(>)?")
+# No possessive quantifiers: CPython 3.11.0 to 3.11.4 takes what they must not. Alternatives are told apart by one character.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_FAST = re.compile(rf"(?:([A-Za-z0-9 !#$%&'*+/=?^_`{{|}}~.-]*)<)?({_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9.-]+)(>)?")
 
-_QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_WIDE_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]++"
-_NAMED = re.compile(rf'((?:{_QUOTED}|[^"<>()\[\]:;@\\,])*+)<([^<>"]*+(?:{_QUOTED}[^<>"]*+)?)>')
-_SPEC = re.compile(rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*+|{_QUOTED})@([^@\s<>]++)")
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_WIDE_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
+_NAMED = re.compile(rf'((?:{_QUOTED}|[^"<>()\[\]:;@\\,])*)<([^<>"]*(?:{_QUOTED}[^<>"]*)?)>')
+_SPEC = re.compile(rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*|{_QUOTED})@([^@\s<>]+)")
 _ENCLOSED = re.compile(r"<([^<>]*)>$")
-_DOT_ATOM = re.compile(rf"{_WIDE_ATOM}(?:\.{_WIDE_ATOM})*+")
-_NAME_WORD = re.compile(rf"({_QUOTED})|[^\"\s]++")
+_DOT_ATOM = re.compile(rf"{_WIDE_ATOM}(?:\.{_WIDE_ATOM})*")
+_NAME_WORD = re.compile(rf"({_QUOTED})|[^\"\s]+")
 _SPECIAL = re.compile(r'["<>()\[\]:;@\\,]')
 _ESCAPED = re.compile(r"\\(.)")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -81,9 +82,8 @@ def _parse_any(text: str) -> Mailbox:
 
 def _mailbox(name: str | None, local: str, domain: str) -> Mailbox:
     host = _domain(domain)
+    # More than 64 octets before the @ (RFC 5321) are common: ticket systems put tokens there, and their servers take them.
     size = len(local) if local.isascii() else len(local.encode())
-    if size > 64:
-        raise ValueError("has more than 64 octets before the @ (RFC 5321); use a shorter address")
     if size + len(host) > 253:
         raise ValueError("is longer than 254 octets (RFC 5321); use a shorter address")
     return Mailbox(name, local, host)

@@ -14,6 +14,7 @@ from mailsvc.domain.fieldtext import body_flaw, crlf, field_flaw, printable
 from mailsvc.domain.files import check_attachments
 from mailsvc.domain.prepared import (
     Attachment,
+    Headers,
     Limits,
     OnUncertain,
     Prepared,
@@ -22,9 +23,20 @@ from mailsvc.domain.prepared import (
     recipients_of,
     require_size,
 )
+from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.domain.userheaders import check_headers
 
-__all__ = ["Attachment", "Draft", "Limits", "Prepared", "Recipient", "check", "require_size"]
+__all__ = [
+    "Attachment",
+    "Draft",
+    "Handling",
+    "Limits",
+    "Prepared",
+    "Recipient",
+    "check",
+    "check_handling",
+    "require_size",
+]
 
 DEFAULT_EXPIRES_IN = 259_200  # seconds: three days
 MAX_AHEAD = 366 * clock.DAY
@@ -46,7 +58,7 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     subject: str | None = None
     text: str | None = None
     html: str | None = None
-    headers: dict[str, str] = {}
+    headers: Headers = {}
     attachments: tuple[Attachment, ...] = ()
     template: str | None = None
     variables: dict[str, Any] = {}
@@ -59,6 +71,9 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     on_uncertain: OnUncertain = "resend"
     delivery_receipt: bool = False
     in_reply_to: str | None = None
+    sender: str | None = None
+    return_path: str | None = None
+    list_unsubscribe_post: bool = False
 
 
 def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
@@ -70,6 +85,7 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
     """
     errors: list[FieldError] = []
     sender = _mailboxes("from", draft.from_, errors, parse=_parse_sender)
+    agent = _mailboxes("sender", draft.sender, errors, parse=_parse_sender) if draft.sender is not None else ()
     to, cc, bcc, reply_to = _addressees(draft, limits, errors)
     headers = check_headers(draft.headers, errors) if draft.headers else {}
     attachments = _attachments(draft, limits, errors)
@@ -77,11 +93,12 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
     _check_content(draft, errors)
     _check_labels(draft, errors)
     _check_handling(draft, errors)
+    _check_list(draft, errors)
     scheduled_at = _schedule(draft.scheduled_at, now, errors) if draft.scheduled_at is not None else None
     if errors:
         raise Invalid(*errors)
     require_size(_estimated_size(draft), limits)
-    utf8_headers = _needs_utf8_headers(sender + to + cc + reply_to)
+    utf8_headers = _needs_utf8_headers(sender + agent + to + cc + reply_to)
     return Prepared(
         sender=sender[0],
         to=to,
@@ -104,6 +121,42 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
         on_uncertain=draft.on_uncertain,
         delivery_receipt=draft.delivery_receipt,
         in_reply_to=draft.in_reply_to,
+        agent=agent[0] if agent else None,
+        return_path=draft.return_path,
+        list_unsubscribe_post=draft.list_unsubscribe_post,
+    )
+
+
+class Handling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, gc=False):
+    """How a finished message is to be handled: the members of a draft that are not about its content."""
+
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+    scheduled_at: int | None = None  # an instant in the future
+    expires_in: int = DEFAULT_EXPIRES_IN
+    priority: Priority = "normal"
+    relay: str | None = None
+    on_uncertain: OnUncertain = "resend"
+    delivery_receipt: bool = False
+
+
+def check_handling(draft: Draft, *, now: int) -> Handling:
+    """Those members of a draft, checked; raises Invalid, with every fault of theirs."""
+    errors: list[FieldError] = []
+    _check_labels(draft, errors)
+    _check_handling(draft, errors)
+    scheduled_at = _schedule(draft.scheduled_at, now, errors) if draft.scheduled_at is not None else None
+    if errors:
+        raise Invalid(*errors)
+    return Handling(
+        tags=draft.tags,
+        metadata=draft.metadata,
+        scheduled_at=scheduled_at,
+        expires_in=draft.expires_in,
+        priority=draft.priority,
+        relay=draft.relay,
+        on_uncertain=draft.on_uncertain,
+        delivery_receipt=draft.delivery_receipt,
     )
 
 
@@ -221,9 +274,21 @@ def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
         errors.append(FieldError("expires_in", "must be from 60 seconds to a year (31622400)"))
     if draft.relay is not None and (flaw := _label_flaw(draft.relay, 255)):
         errors.append(FieldError("relay", flaw))
+    if draft.on_uncertain == "verify":
+        errors.append(FieldError("on_uncertain", "verify is not available yet; use resend or hold"))
+    if draft.return_path is not None and (flaw := return_path_flaw(draft.return_path)):
+        errors.append(FieldError("return_path", flaw))
     if draft.in_reply_to is not None and not _REFERENCE.fullmatch(draft.in_reply_to):
         detail = "must be the id of a message, or a Message-ID with its angle brackets: <id@host>"
         errors.append(FieldError("in_reply_to", detail))
+
+
+def _check_list(draft: Draft, errors: list[FieldError]) -> None:
+    """One-click wants an https URI to post to (RFC 8058 section 3.1), and only the sender can vouch for it."""
+    lower = {name.lower(): value for name, value in draft.headers.items()}
+    if draft.list_unsubscribe_post and "<https:" not in str(lower.get("list-unsubscribe", "")).lower():
+        detail = 'needs a header "List-Unsubscribe" with an https URI, such as <https://app.example/u/17>'
+        errors.append(FieldError("list_unsubscribe_post", detail))
 
 
 def _schedule(text: str, now: int, errors: list[FieldError]) -> int | None:

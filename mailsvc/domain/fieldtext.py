@@ -16,13 +16,19 @@ _WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 MAX_FIELD_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
-def field_flaw(text: str) -> str | None:
-    """Why this text may not be a header's value, as the second half of a sentence, or None. A tab is fine."""
+def field_flaw(text: str, *, most: int = MAX_FIELD_OCTETS) -> str | None:
+    """Why this text may not be a header's value, as the second half of a sentence, or None. A tab is fine.
+
+    Args:
+        most: octets that it may have.
+    """
     # isprintable() is true for everything harmless that is common, and several times faster than the pattern.
     if not text.isprintable() and (found := _FORBIDDEN.search(text)):
         return f"must not contain {_describe(found[0])}; remove it"
-    if len(text) * 4 > MAX_FIELD_OCTETS and len(text.encode()) > MAX_FIELD_OCTETS:
-        return f"is longer than {MAX_FIELD_OCTETS} octets; shorten it"
+    if len(text) * 4 > most and len(text.encode()) > most:
+        return f"is longer than {most} octets; shorten it"
+    if "=?" in text and len(text) > _MAX_DECODED:
+        return f"has an encoded word, and more than {_MAX_DECODED} characters; write the text plainly, it is encoded for you"
     if "=?" in text and (found := _FORBIDDEN.search(decode_words(text)) or _BREAK.search(_undecoded(text))):
         return f"has an encoded word that hides {_describe(found[0])}; write the text plainly, it is encoded for you"
     return None

@@ -2,15 +2,29 @@
 
 import re
 
+import msgspec
+
 from mailsvc.domain.errors import FieldError
 from mailsvc.domain.fieldtext import field_flaw
 from mailsvc.domain.prepared import Attachment
 
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
-_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*+"'
+_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _CONTENT_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTED}))*")
+_TO_STANDARD = str.maketrans("-_", "+/", "\r\n\t ")
 # No encoded word: lenient readers decode it even here, and it may hide a line break.
 _CONTENT_ID = re.compile(r"(?!.*=\?)<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
+
+
+def standard_base64(text: str) -> str:
+    """Base64 with line breaks, or in the URL-safe alphabet (RFC 4648 section 5), as section 4 of that RFC writes it.
+
+    Padding may be missing only from the URL-safe form: without it, a content that was cut short would not be noticed.
+    """
+    if "-" in text or "_" in text:
+        text = text.translate(_TO_STANDARD)
+        return text if text.endswith("=") else text + "=" * (-len(text) % 4)
+    return text.translate(_TO_STANDARD) if any(char in text for char in "\r\n\t ") else text
 
 
 def check_attachments(attachments: tuple[Attachment, ...], errors: list[FieldError]) -> tuple[Attachment, ...]:
@@ -43,6 +57,8 @@ def _filename_flaw(name: str) -> str | None:
 
 
 def _type_flaw(content_type: str) -> str | None:
+    if "=?" in content_type:
+        return "must not contain an encoded word; write parameters plainly, or by RFC 2231"
     if len(content_type) > 255 or not _CONTENT_TYPE.fullmatch(content_type):
         return "is not a media type; write it as type/subtype, such as application/pdf"
     if content_type.lower().startswith("multipart/"):
@@ -59,9 +75,4 @@ def _with_bare_id(attachment: Attachment, ids: set[str], field: str, errors: lis
     if match[1] in ids:
         errors.append(FieldError(field, "is used by an earlier attachment too; give each its own"))
     ids.add(match[1])
-    return Attachment(
-        filename=attachment.filename,
-        content=attachment.content,
-        content_type=attachment.content_type,
-        content_id=match[1],
-    )
+    return msgspec.structs.replace(attachment, content_id=match[1])

@@ -11,6 +11,8 @@ from mailsvc.domain.errors import TooLarge
 RecipientKind = Literal["to", "cc", "bcc"]
 Priority = Literal["high", "normal", "low"]
 OnUncertain = Literal["resend", "hold", "verify"]
+Disposition = Literal["attachment", "inline", "alternative"]
+Headers = dict[str, str | tuple[str, ...]]  # a field that occurs several times has several values
 
 MIB = 1 << 20
 
@@ -22,6 +24,7 @@ class Attachment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     content: bytes
     content_type: str = "application/octet-stream"
     content_id: str | None = None
+    disposition: Disposition | None = None  # None: inline where the HTML refers to it, else attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     subject: str | None
     text: str | None
     html: str | None
-    headers: dict[str, str]
+    headers: Headers
     attachments: tuple[Attachment, ...]
     tags: tuple[str, ...]
     metadata: dict[str, str]
@@ -66,19 +69,22 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     on_uncertain: OnUncertain
     delivery_receipt: bool
     in_reply_to: str | None  # as given: an id of ours, or a Message-ID in angle brackets
+    agent: Mailbox | None  # of the field Sender
+    return_path: str | None  # of this message, over the relay's
+    list_unsubscribe_post: bool
 
 
 def recipients_of(
     to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...], bcc: tuple[Mailbox, ...], *, utf8_headers: bool
 ) -> tuple[Recipient, ...]:
-    """One recipient for each address, the first mention counts; local parts are compared exactly."""
+    """One recipient for each address, the first mention counts; addresses are compared without case."""
     found: dict[str, Recipient] = {}
     kinds: tuple[tuple[RecipientKind, tuple[Mailbox, ...]], ...] = (("to", to), ("cc", cc), ("bcc", bcc))
     for kind, mailboxes in kinds:
         for mailbox in mailboxes:
             address = mailbox.addr
-            if address not in found:
-                found[address] = Recipient(address, kind, utf8_headers or mailbox.needs_smtputf8)
+            if address.lower() not in found:
+                found[address.lower()] = Recipient(address, kind, utf8_headers or mailbox.needs_smtputf8)
     return tuple(found.values())
 
 

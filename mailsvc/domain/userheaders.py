@@ -3,9 +3,12 @@
 import re
 
 from mailsvc.domain.errors import FieldError
-from mailsvc.domain.fieldtext import field_flaw, printable
+from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS, field_flaw, printable
+from mailsvc.domain.prepared import Headers
 
 MAX_HEADERS = 100
+LONGEST_VALUE = 16_384  # octets, folded: some providers take their instructions as JSON in a header
+_ALLOWED = frozenset({"content-language"})
 
 _LONGEST_NAME = 200  # characters: some of the line must be left for the value
 _NAME = re.compile(rf"[A-Za-z0-9!#$%&'*+.^_`|~-]{{1,{_LONGEST_NAME}}}")
@@ -21,11 +24,11 @@ _INSTEAD = {
     "subject": "use the field subject",
     "in-reply-to": "use the field in_reply_to",
     "references": "use the field in_reply_to",
-    "sender": "use the field from",
+    "sender": "use the field sender",
     "date": _MADE,
     "message-id": _MADE,
     "mime-version": _MADE,
-    "return-path": "set return_path at the relay",
+    "return-path": "use the field return_path",
     "received": _RELAYS,
     "received-spf": _RELAYS,
     "delivered-to": _RELAYS,
@@ -40,20 +43,34 @@ _INSTEAD_OF_FAMILY = {
 }
 
 
-def check_headers(headers: dict[str, str], errors: list[FieldError]) -> dict[str, str]:
+def check_headers(headers: Headers, errors: list[FieldError]) -> Headers:
     """The headers with outer white space gone; every fault is added to ``errors``."""
-    if len(headers) > MAX_HEADERS:
-        errors.append(FieldError("headers", f"has {len(headers)} entries, at most {MAX_HEADERS} are allowed"))
+    if sum(1 if isinstance(given, str) else len(given) for given in headers.values()) > MAX_HEADERS:
+        errors.append(FieldError("headers", f"has too many entries, at most {MAX_HEADERS} are allowed"))
         return {}
-    checked: dict[str, str] = {}
+    checked: Headers = {}
     seen: set[str] = set()
-    for name, text in headers.items():
-        value = text.strip(" \t")
-        if flaw := _name_flaw(name, seen) or _value_flaw(name, value):
-            errors.append(FieldError(f"headers.{printable(name[:_LONGEST_NAME])}", flaw))
+    for name, given in headers.items():
+        where = f"headers.{printable(name[:_LONGEST_NAME])}"
+        if flaw := _name_flaw(name, seen):
+            errors.append(FieldError(where, flaw))
         seen.add(name.lower())
-        checked[name] = value
+        if isinstance(given, str):
+            checked[name] = _checked_value(name, given, where, errors)
+        elif len(given) > 1 and name.lower().startswith("list-"):
+            errors.append(
+                FieldError(where, "may be there only once (RFC 2369); put its URIs into one value, separated by commas")
+            )
+        else:
+            checked[name] = tuple(_checked_value(name, v, f"{where}.{n}", errors) for n, v in enumerate(given))
     return checked
+
+
+def _checked_value(name: str, text: str, where: str, errors: list[FieldError]) -> str:
+    value = text.strip(" \t")
+    if flaw := _value_flaw(name, value):
+        errors.append(FieldError(where, flaw))
+    return value
 
 
 def _name_flaw(name: str, seen: set[str]) -> str | None:
@@ -62,13 +79,22 @@ def _name_flaw(name: str, seen: set[str]) -> str | None:
     lower = name.lower()
     if lower in seen:
         return "is given twice, in different case; give it once"
+    if lower in _ALLOWED:
+        return None
     instead = _INSTEAD.get(lower) or _INSTEAD_OF_FAMILY.get(lower.partition("-")[0] if "-" in lower else "")
     return f"can't be set here: {instead}" if instead else None
 
 
+def _folds(name: str, value: str) -> bool:
+    """Whether white space allows lines of at most 998 octets (RFC 5322 section 2.2.3)."""
+    return all(len(word) + len(name) + 3 <= MAX_FIELD_OCTETS for word in value.split())
+
+
 def _value_flaw(name: str, value: str) -> str | None:
-    if flaw := field_flaw(value):
+    if flaw := field_flaw(value, most=LONGEST_VALUE):
         return flaw
+    if value.isascii() and len(value) > MAX_FIELD_OCTETS and not _folds(name, value):
+        return f"has a line over {MAX_FIELD_OCTETS} octets that can't be folded; put white space where it may be broken"
     if name.lower().startswith("list-") and not value.isascii():
         return "must be ASCII; percent-encode other characters of a URI"
     return None

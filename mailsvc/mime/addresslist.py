@@ -8,7 +8,7 @@ from mailsvc.domain.fieldtext import decode_words, printable
 __all__ = ["mailboxes_of"]
 
 # One piece at a time, so that no separator inside quotes, a comment or angle brackets counts.
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|<[^<>]*+>|\\.|.', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]*>|\\.|.', re.DOTALL)
 _COMMENT_TOKEN = re.compile(r"\\.|[()]", re.DOTALL)
 
 

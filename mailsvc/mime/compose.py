@@ -36,7 +36,7 @@ def compose(
         ("Date", headers.date_time(date)),
         ("Message-ID", message_id),
         *_thread(prepared, references),
-        *_own(prepared.headers),
+        *_own(prepared),
         ("MIME-Version", "1.0"),
         *body.fields,
     ]
@@ -55,6 +55,8 @@ def _in_one_buffer(chunks: Iterable[bytes]) -> bytes:
 
 def _origin(prepared: Prepared) -> list[Field]:
     fields = [("From", headers.address_list("From", (prepared.sender,)))]
+    if prepared.agent is not None:
+        fields.append(("Sender", headers.address_list("Sender", (prepared.agent,))))
     if prepared.to:
         fields.append(("To", headers.address_list("To", prepared.to)))
     elif not prepared.cc:
@@ -78,12 +80,12 @@ def _thread(prepared: Prepared, references: tuple[str, ...]) -> list[Field]:
     return [("In-Reply-To", references[-1]), ("References", headers.identifiers(references))]
 
 
-def _own(given: dict[str, str]) -> list[Field]:
-    """The application's fields, and the mark of one-click where RFC 8058 section 3.1 wants it."""
-    if not given:
-        return []
-    fields = [(name, headers.raw_value(name, value)) for name, value in given.items()]
-    lower = {name.lower(): value for name, value in given.items()}
-    if "<https:" in lower.get("list-unsubscribe", "").lower() and "list-unsubscribe-post" not in lower:
+def _own(prepared: Prepared) -> list[Field]:
+    """The application's fields, and the mark of one-click where it asked for it (RFC 8058 section 3.1)."""
+    fields: list[Field] = []
+    for name, given in prepared.headers.items():
+        fields += [(name, headers.raw_value(name, v)) for v in ((given,) if isinstance(given, str) else given)]
+    is_marked = any(name.lower() == "list-unsubscribe-post" for name, _ in fields)
+    if prepared.list_unsubscribe_post and not is_marked:
         fields.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
     return fields

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import quote
 
 from mailsvc.domain.prepared import Attachment, Prepared
 from mailsvc.mime.bodies import as_message, base64_lines, encode_text
+from mailsvc.mime.contentids import content_ids_in
 from mailsvc.mime.headers import filename_parameter, raw_value
 from mailsvc.mime.wire import require_fields
 
@@ -31,7 +31,7 @@ def field_block(fields: list[Field]) -> bytes:
 
 
 def body_of(prepared: Prepared, seed: str) -> Part:
-    """mixed(alternative(text, related(html, its pictures)), files), less the layers that aren't needed.
+    """mixed(alternative(text, related(html, its pictures), others), files), less the layers that aren't needed.
 
     Raises:
         ValueError: the seed can't be part of a boundary.
@@ -40,14 +40,30 @@ def body_of(prepared: Prepared, seed: str) -> Part:
     if not prepared.attachments and (text is None or html is None):
         return _alone(text or html or _text("plain", ""))
     boundary = _boundary(seed, prepared)
-    pictures = [a for a in prepared.attachments if _is_shown(a, prepared.html)]
-    files = [_file(a, "attachment") for a in prepared.attachments if a not in pictures]
+    pictures, others, files = _sorted(prepared)
     if html and pictures:
         html = _multipart("related", boundary + "r", [html, *[_file(a, "inline") for a in pictures]])
-    body = _multipart("alternative", boundary + "a", [text, html]) if text and html else text or html
+    choices = [part for part in (text, html) if part] + [_file(a, None) for a in others]
+    body = _multipart("alternative", boundary + "a", choices) if len(choices) > 1 else next(iter(choices), None)
     if body and not files:
         return body
-    return _multipart("mixed", boundary + "m", [body, *files] if body else files)
+    parts = [_file(a, a.disposition or "attachment") for a in files]
+    return _multipart("mixed", boundary + "m", [body, *parts] if body else parts)
+
+
+def _sorted(prepared: Prepared) -> tuple[list[Attachment], list[Attachment], list[Attachment]]:
+    """What the HTML shows, what says the same in another form (an invitation, say), and the files."""
+    named = any(a.content_id is not None for a in prepared.attachments)
+    shown = content_ids_in(prepared.html) if named and prepared.html is not None else frozenset()
+    pictures, others, files = [], [], []
+    for attachment in prepared.attachments:
+        if attachment.disposition == "alternative":
+            others.append(attachment)
+        elif attachment.disposition != "attachment" and attachment.content_id in shown:
+            pictures.append(attachment)
+        else:
+            files.append(attachment)
+    return pictures, others, files
 
 
 def _texts(prepared: Prepared) -> tuple[Part | None, Part | None]:
@@ -68,14 +84,7 @@ def _alone(part: Part) -> Part:
     return Part(part.fields, (data,) if data.endswith(b"\r\n") else (data, b"\r\n"))
 
 
-def _is_shown(attachment: Attachment, html: str | None) -> bool:
-    """Whether the HTML refers to it (RFC 2392)."""
-    if attachment.content_id is None or html is None:
-        return False
-    return f"cid:{attachment.content_id}" in html or f"cid:{quote(attachment.content_id)}" in html
-
-
-def _file(attachment: Attachment, disposition: str) -> Part:
+def _file(attachment: Attachment, disposition: str | None) -> Part:
     content_type, encoding = attachment.content_type, "base64"
     chunks: Iterable[bytes] = base64_lines(attachment.content)
     if content_type.lower().startswith("message/"):
@@ -84,11 +93,9 @@ def _file(attachment: Attachment, disposition: str) -> Part:
             content_type = "application/octet-stream"
         else:
             encoding, chunks = "7bit", (whole,)
-    fields = [
-        (_TYPE, raw_value(_TYPE, content_type)),
-        (_ENCODING, encoding),
-        ("Content-Disposition", disposition + filename_parameter(attachment.filename)),
-    ]
+    fields = [(_TYPE, raw_value(_TYPE, content_type)), (_ENCODING, encoding)]
+    if disposition is not None:
+        fields.append(("Content-Disposition", disposition + filename_parameter(attachment.filename)))
     if attachment.content_id is not None:
         fields.append(("Content-ID", f"<{attachment.content_id}>"))
     # What the top of the message gets at the end: here the values come from the application, too.

@@ -1,6 +1,7 @@
 """A finished message as an application submits it: checked, completed, and otherwise left byte for byte (RFC 6409 section 8).
 
-Nothing is re-encoded, since that would break signatures; what can't be sent as it is, is refused with the reason.
+A body of 8-bit octets is made 7-bit, for relays without 8BITMIME, unless it is signed. Nothing else is re-encoded; what can't be
+sent as it is, is refused with the reason.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from mailsvc.domain.prepared import Limits, Recipient, recipients_of, require_si
 from mailsvc.mime.addresslist import mailboxes_of
 from mailsvc.mime.headers import date_time
 from mailsvc.mime.rawfields import RawField, checked_content, split_fields
+from mailsvc.mime.resent import newest_block
+from mailsvc.mime.sevenbit import seven_bit
 
 __all__ = ["RawSubmission", "prepare_raw"]
 
@@ -47,12 +50,16 @@ def prepare_raw(
         TooLarge: over ``limits.max_message_bytes``.
     """
     require_size(len(raw), limits)
-    content = checked_content(raw)
+    content = seven_bit(checked_content(raw))
     fields, body_at = split_fields(content)
-    header = _Header(fields)
-    envelope_from = _sender(sender, header)
+    header = _Header((f.key, f.value) for f in fields)
+    resent = newest_block(fields)
+    origin = _Header(resent.items(), prefix="Resent-") if resent else header
+    if not header.has("from"):
+        raise _refused("has no From field; add one")
+    envelope_from = _sender(sender, origin)
     utf8_headers = any(not f.raw.isascii() for f in fields if f.key not in _REMOVED)
-    envelope_to = _recipients(recipients, header, limits, utf8_headers=utf8_headers)
+    envelope_to = _recipients(recipients, origin, limits, utf8_headers=utf8_headers)
     message_id = header.message_id() or f"<{token}@{envelope_from.domain}>"
     finished = _finished(content, fields, body_at, _missing(header, message_id, now))
     require_size(len(finished), limits)
@@ -72,10 +79,14 @@ def prepare_raw(
 
 
 class _Header:
-    """The fields by name; those that may occur once do (see ``rawfields``)."""
+    """The fields by name; those that may occur once do (see ``rawfields``).
 
-    def __init__(self, fields: Iterable[RawField]) -> None:
-        self._values = {f.key: f.value for f in fields}
+    ``prefix`` is what stands before the names in the message.
+    """
+
+    def __init__(self, fields: Iterable[tuple[str, str]], *, prefix: str = "") -> None:
+        self._values = dict(fields)
+        self.prefix = prefix
 
     def text(self, key: str) -> str | None:
         """The value for showing, decoded, without anything that could act on a reader."""
@@ -89,7 +100,7 @@ class _Header:
         try:
             return tuple(mailboxes_of(self._values.get(key, "")))
         except ValueError as error:
-            raise _refused(f"{key.title()}: {error}") from error
+            raise _refused(f"{self.prefix}{key.title()}: {error}") from error
 
     def shown(self, key: str) -> tuple[str, ...]:
         """The addresses for showing; a list that can't be read is shown as it is, unless the envelope needs it."""
@@ -108,15 +119,17 @@ class _Header:
 
 
 def _sender(given: str | None, header: _Header) -> Mailbox:
-    if not header.has("from"):
-        raise _refused("has no From field; add one")
     if given is not None:
         return _given("from", given)
+    if not header.has("from"):
+        raise _refused(
+            f"has no {header.prefix}From in its newest block of {header.prefix}fields; add one, or give the envelope by ?from= and ?to="
+        )
     authors = header.mailboxes("from")
     # Several authors need a Sender, the one who posted it (RFC 5322 section 3.6.2).
     chosen = header.mailboxes("sender")[:1] if len(authors) > 1 else ()
     if not (chosen or authors):
-        raise _refused("From: names nobody; add an address, or give the envelope's by ?from=")
+        raise _refused(f"{header.prefix}From: names nobody; add an address, or give the envelope's by ?from=")
     return (chosen or authors)[0]
 
 
@@ -130,7 +143,8 @@ def _recipients(given: list[str], header: _Header, limits: Limits, *, utf8_heade
         _require_count(sum(map(len, lists)), limits)
     found = recipients_of(*lists, utf8_headers=utf8_headers)
     if not found:
-        raise Invalid(FieldError("to", "names nobody; give recipients by ?to=, or in To, Cc or Bcc of the message"))
+        names = ", ".join(f"{header.prefix}{name}" for name in ("To", "Cc", "Bcc"))
+        raise Invalid(FieldError("to", f"names nobody; give recipients by ?to=, or in {names} of the message"))
     return _with_kinds(found, header) if given else found
 
 

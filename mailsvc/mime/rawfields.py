@@ -10,7 +10,8 @@ __all__ = ["RawField", "checked_content", "split_fields"]
 
 MAX_HEADER = 256 * 1024  # bytes
 
-_FIELD = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t]+[^\r\n \t][^\r\n]*)*)\r\n")
+# White space before the colon is obsolete, but a field is one (RFC 5322 section 4.5).
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t]+[^\r\n \t][^\r\n]*)*)\r\n")
 
 # RFC 5322 section 3.6 and RFC 2045: a second one lets two readers see two different messages.
 _ONCE = frozenset(

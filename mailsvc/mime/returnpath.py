@@ -3,9 +3,12 @@
 import hmac
 from collections.abc import Sequence
 
+from mailsvc.domain.returnpath import TOKEN_LENGTH
+
 __all__ = ["read_return_path", "return_path"]
 
-_MARK = 12  # characters of base32: 60 bits, plenty against guessing at mail speed
+# Characters of base32: 40 bits. Who guesses needs the delivery's own id, too, 80 bits of which are random.
+_MARK = TOKEN_LENGTH - 26
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from mailsvc import clock
-from mailsvc.domain.draft import Attachment, Prepared, Recipient
+from mailsvc.domain.draft import Attachment, Handling, Prepared, Recipient
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
@@ -136,6 +136,7 @@ def consign_draft(prepared: Prepared, terms: Terms) -> Consignment:
         "message_id": message_id,
         "sender": str(prepared.sender),
         "envelope_sender": prepared.sender.addr,
+        "return_path": prepared.return_path,
         "subject": prepared.subject,
         "size": len(content),
         "smtputf8": prepared.utf8_headers,
@@ -170,6 +171,9 @@ def _submitted(prepared: Prepared) -> dict[str, Any]:
         "in_reply_to": prepared.in_reply_to,
         "expires_in": prepared.expires_in,
         "relay": prepared.relay,
+        "sender": str(prepared.agent) if prepared.agent else None,
+        "return_path": prepared.return_path,
+        "list_unsubscribe_post": prepared.list_unsubscribe_post,
         "unended": _unended(prepared),
     }
 
@@ -180,10 +184,11 @@ def _describe(attachment: Attachment) -> dict[str, Any]:
         "content_type": attachment.content_type,
         "size": len(attachment.content),
         "content_id": attachment.content_id,
+        "disposition": attachment.disposition,
     }
 
 
-def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int = 259200) -> Consignment:
+def consign_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str) -> Consignment:
     """Take a finished RFC 5322 message as it is."""
     submitted: dict[str, Any] = {
         "from": raw.header_from,
@@ -194,8 +199,8 @@ def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int =
         "headers": {},
         "attachments": [],
         "in_reply_to": None,
-        "expires_in": expires_in,
-        "relay": None,
+        "expires_in": handling.expires_in,
+        "relay": handling.relay,
     }
     message = {
         "id": id_,
@@ -206,19 +211,26 @@ def consign_raw(raw: RawSubmission, terms: Terms, *, id_: str, expires_in: int =
         "message_id": raw.message_id,
         "sender": raw.header_from,
         "envelope_sender": raw.sender.addr,
+        "return_path": None,
         "subject": raw.subject,
         "size": len(raw.content),
         "smtputf8": raw.sender.needs_smtputf8 or any(r.needs_smtputf8 for r in raw.recipients),
         "eight_bit": raw.eight_bit,
-        "priority": PRIORITIES["normal"],
-        "on_uncertain": "resend",
-        "delivery_receipt": False,
-        "scheduled_at": None,
-        "expires_at": terms.now + expires_in * clock.SECOND,
-        "tags": "[]",
-        "metadata": "{}",
+        "priority": PRIORITIES[handling.priority],
+        "on_uncertain": handling.on_uncertain,
+        "delivery_receipt": handling.delivery_receipt,
+        "scheduled_at": handling.scheduled_at,
+        "expires_at": (handling.scheduled_at or terms.now) + handling.expires_in * clock.SECOND,
+        "tags": compact(handling.tags),
+        "metadata": compact(handling.metadata),
     }
-    return Consignment(message, raw.content, _delivery_rows(message, raw.recipients, "normal", terms))
+    return Consignment(
+        message,
+        raw.content,
+        _delivery_rows(message, raw.recipients, handling.priority, terms),
+        handling.tags,
+        handling.metadata,
+    )
 
 
 def _unended(prepared: Prepared) -> list[str]:

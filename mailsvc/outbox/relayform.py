@@ -8,11 +8,11 @@ from typing import Any, Literal
 import msgspec
 
 from mailsvc import clock
-from mailsvc.domain.address import parse_mailbox
 from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.ehlo import is_ehlo_name
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.relay import Timeouts
+from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.outbox.consign import compact
 from mailsvc.settings import BadSetting, parse_rate
 from mailsvc.store.vault import Vault
@@ -112,7 +112,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
         ),
         *(_no_control(name, getattr(relay, name)) for name in ("username", "password")),
         _check_rate(relay.rate),
-        _check_return_path(relay.return_path),
+        _check_return_path(relay),
         _check_ehlo(relay.ehlo),
         check_ca(relay.ca_pem),
         *_check_timeouts(relay.timeouts),
@@ -223,13 +223,9 @@ def _check_rate(rate: str | None) -> FieldError | None:
     return None
 
 
-def _check_return_path(address: str | None) -> FieldError | None:
-    try:
-        if address is not None and parse_mailbox(address).addr.lower() != address.lower():
-            return FieldError("return_path", "must be a plain address such as bounces@app.test")
-    except ValueError as error:
-        return FieldError("return_path", str(error))
-    return None
+def _check_return_path(relay: NewRelay) -> FieldError | None:
+    flaw = None if relay.return_path is None else return_path_flaw(relay.return_path, verp=relay.verp)
+    return FieldError("return_path", flaw) if flaw else None
 
 
 def _check_ehlo(name: str | None) -> FieldError | None:

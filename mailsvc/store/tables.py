@@ -100,6 +100,7 @@ message = Table(
     _text("message_id"),
     _text("sender"),
     _text("envelope_sender"),
+    _maybe("return_path"),  # of this message, over the relay's
     _maybe("subject"),
     _text("relay_id"),
     Column("size", Integer, nullable=False),

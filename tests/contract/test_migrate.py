@@ -47,7 +47,8 @@ def test_messages_of_before_are_found_by_recipient(bare: Database, monkeypatch: 
         before.setattr(migrate, "HEAD", "0002")
         migrate.upgrade(bare)
     with bare.write() as connection:
-        connection.execute(insert(message), [old.message, other.message])
+        rows = [{name: value for name, value in m.message.items() if name != "return_path"} for m in (old, other)]
+        connection.execute(insert(message), rows)
         connection.execute(insert(delivery), [*old.deliveries, *other.deliveries])
 
     migrate.upgrade(bare)

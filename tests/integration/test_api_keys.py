@@ -157,7 +157,7 @@ class TestChange:
         assert holder(house, made).get("/messages").status_code == 200
 
     @pytest.mark.parametrize(
-        "patch", [{"app": "x"}, {"scopes": []}, {"name": None}, {"expires_at": "2020-01-01T00:00:00Z"}]
+        "patch", [{"app": "x"}, {"scopes": []}, {"name": ""}, {"expires_at": "2020-01-01T00:00:00Z"}]
     )
     def test_a_wrong_change_changes_nothing(self, admin: Client, patch: dict[str, Any]) -> None:
         """A patch is taken whole or not at all."""

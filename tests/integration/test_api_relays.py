@@ -322,7 +322,7 @@ class TestPatch:
 
     @pytest.mark.parametrize(
         ("patch", "field"),
-        [({"host": None}, "host"), ({"hots": "x"}, "hots"), ({"status": "paused"}, "status"), ({"port": 0}, "port")],
+        [({"host": ""}, "host"), ({"hots": "x"}, "hots"), ({"status": "paused"}, "status"), ({"port": 0}, "port")],
     )
     def test_a_wrong_patch_changes_nothing(
         self, alice: Client, acme: dict[str, Any], patch: dict[str, Any], field: str

@@ -125,7 +125,7 @@ class TestChange:
         assert shop.get(f"/suppressions/{made['id']}").json == patched
 
     @pytest.mark.parametrize(
-        "patch", [{"address": "b@example.test"}, {"reason": None}, {"note": "a\0b"}, {"tags": "x"}]
+        "patch", [{"address": "b@example.test"}, {"reason": "x"}, {"note": "a\0b"}, {"tags": "x"}]
     )
     def test_a_wrong_change_changes_nothing(self, shop: Client, patch: dict[str, Any]) -> None:
         """An entry for another address is another entry."""

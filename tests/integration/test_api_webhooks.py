@@ -152,7 +152,7 @@ class TestPatch:
     @pytest.mark.parametrize(
         ("patch", "field"),
         [
-            ({"url": None}, "url"),
+            ({"url": ""}, "url"),
             ({"url": "http://10.0.0.1/"}, "url"),
             ({"events": ["x"]}, "events.0"),
             ({"secret": "x"}, "secret"),

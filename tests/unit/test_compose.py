@@ -21,7 +21,7 @@ from mailsvc.mime.bodies import base64_lines, encode_text
 from mailsvc.mime.compose import HeaderMismatch, compose
 from mailsvc.mime.extract import content_of
 from mailsvc.mime.wire import has_long_line, is_crlf_only, verify
-from tests.support.drafts import MESSAGE_ID, NOW, composed, prepared, read, received
+from tests.support.drafts import MESSAGE_ID, NOW, composed, faults, prepared, read, received
 
 PLAIN_FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"]
 PLAIN_FIELDS += ["Content-Transfer-Encoding"]
@@ -227,16 +227,23 @@ def test_an_answer_continues_its_conversation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "post"),
+    ("headers", "asked", "post"),
     [
-        ({"List-Unsubscribe": "<mailto:u@x.test>, <https://x.test/u>"}, "List-Unsubscribe=One-Click"),
-        ({"List-Unsubscribe": "<mailto:u@x.test>"}, None),
-        ({"List-Unsubscribe": "<https://x.test/u>", "list-unsubscribe-post": "X"}, "X"),
+        ({"List-Unsubscribe": "<mailto:u@x.test>, <https://x.test/u>"}, True, "List-Unsubscribe=One-Click"),
+        ({"List-Unsubscribe": "<https://x.test/u>"}, False, None),
+        ({"List-Unsubscribe": "<https://x.test/u>", "list-unsubscribe-post": "X"}, True, "X"),
+        ({"List-Unsubscribe": "<https://x.test/u>", "List-Unsubscribe-Post": "X"}, False, "X"),
     ],
 )
-def test_an_https_unsubscribe_is_marked_as_one_click(headers: dict[str, str], post: str | None) -> None:
-    """RFC 8058 section 3.1; the application's own word counts more."""
-    assert received(headers=headers)["List-Unsubscribe-Post"] == post
+def test_only_the_sender_vouches_for_one_click(headers: dict[str, str], asked: bool, post: str | None) -> None:
+    """RFC 8058 section 3.1: the mark is there only where it was asked for."""
+    assert received(headers=headers, list_unsubscribe_post=asked)["List-Unsubscribe-Post"] == post
+
+
+def test_one_click_needs_an_uri_to_post_to() -> None:
+    """A mailto: can't be posted to."""
+    assert "https URI" in faults(list_unsubscribe_post=True)["list_unsubscribe_post"]
+    assert faults(list_unsubscribe_post=True, headers={"List-Unsubscribe": "<mailto:u@x.test>"})
 
 
 def test_an_utf8_address_is_the_one_thing_beyond_ascii() -> None:
@@ -361,3 +368,124 @@ def test_a_file_of_any_size_is_lines_of_76_columns(size: int) -> None:
     expected = base64.encodebytes(content[:size]).replace(b"\n", b"\r\n")
 
     assert b"".join(base64_lines(content[:size])) == expected
+
+
+def test_an_invitation_is_an_alternative() -> None:
+    """Calendars look for it beside the text and the HTML (RFC 6047 section 2.4), not among the files."""
+    invitation = b"BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n"
+    kind = "text/calendar; charset=utf-8; method=REQUEST"
+    raw = composed(
+        html="<p>Come</p>",
+        attachments=[
+            Attachment(filename="invite.ics", content=invitation, content_type=kind, disposition="alternative"),
+            Attachment(filename="map.pdf", content=b"1", content_type="application/pdf"),
+        ],
+    )
+    message = read(raw)
+    choices, file = message.iter_parts()
+
+    assert (message.get_content_type(), choices.get_content_type()) == ("multipart/mixed", "multipart/alternative")
+    assert [part.get_content_type() for part in choices.iter_parts()] == ["text/plain", "text/html", "text/calendar"]
+    last = list(choices.iter_parts())[-1]
+    assert (last["content-type"].params["method"], last.get_content_disposition()) == ("REQUEST", None)
+    assert last.get_payload(decode=True) == invitation
+    assert file.get_content_disposition() == "attachment"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<img src="cid:logo@app">',
+        "<img src='cid:logo@app'>",
+        "<img src=cid:logo@app>",
+        '<IMG SRC="CID:logo@app">',
+        '<img src="&#99;id:logo&#64;app">',
+        '<img src="cid:logo%40app">',
+        '<img src=" cid:logo@app ">',
+        '<td background="cid:logo@app">',
+        "<p style=\"background:url('cid:logo@app')\">",
+        '<p style="background:url(cid:logo@app)">',
+        "<style>p{background:url(\\63id:logo@app)}</style>",
+        '<img srcset="x.png 1x, cid:logo@app 2x">',
+        '<!--[if mso]><v:fill src="cid:logo@app"/><![endif]-->',
+    ],
+)
+def test_a_picture_is_inline_where_the_html_refers_to_it(html: str) -> None:
+    """RFC 2392, in every spelling that HTML and CSS allow; the picture next to it is a file."""
+    pictures = [
+        Attachment(filename=f"{id_}.png", content=b"1", content_type="image/png", content_id=id_)
+        for id_ in ("logo@app", "logo")
+    ]
+    message = read(composed(html=html, attachments=pictures))
+
+    related = [p for p in message.walk() if p.get_content_type() == "multipart/related"]
+    assert [p["content-id"] for p in related[0].iter_parts()] == [None, "<logo@app>"]
+    assert [p["content-id"] for p in message.iter_parts() if p.get_content_disposition() == "attachment"] == ["<logo>"]
+
+
+@pytest.mark.parametrize(
+    "html", ["<p>cid:logo@app</p>", '<img src="cid:logo@app2">', '<img src="acid:logo@app">', "<!-- cid:logo@app -->"]
+)
+def test_a_picture_that_is_not_shown_is_a_file(html: str) -> None:
+    """A word in the text, or another id, shows nothing."""
+    picture = Attachment(filename="logo.png", content=b"1", content_type="image/png", content_id="logo@app")
+    message = read(composed(html=html, attachments=[picture]))
+
+    assert not [p for p in message.walk() if p.get_content_type() == "multipart/related"]
+    assert [p.get_content_disposition() for p in message.walk() if p["content-id"]] == ["attachment"]
+
+
+@pytest.mark.parametrize("disposition", ["attachment", "inline"])
+def test_a_disposition_that_was_asked_for_is_kept(disposition: Any) -> None:
+    """As a file for whom the HTML also shows it, or in line where nothing refers to it."""
+    picture = Attachment(
+        filename="a.png", content=b"1", content_type="image/png", content_id="a", disposition=disposition
+    )
+    html = '<img src="cid:a">' if disposition == "attachment" else "<p>no picture</p>"
+    message = read(composed(html=html, attachments=[picture]))
+
+    assert [p.get_content_disposition() for p in message.iter_parts() if p["content-id"]] == [disposition]
+
+
+def test_a_field_may_occur_several_times() -> None:
+    """In the order given."""
+    message = received(headers={"X-Tag": ["a", "b"], "X-Other": "c"})
+
+    assert message.get_all("X-Tag") == ["a", "b"]
+    assert faults(headers={"List-Unsubscribe": ["<mailto:a@x.test>", "<mailto:b@x.test>"]})
+    assert list(faults(headers={"X-Tag": ["a", "b\r\nBcc: c@x.test"]})) == ["headers.X-Tag.1"]
+
+
+def test_an_agent_and_a_language_can_be_named() -> None:
+    """Sender (RFC 5322 section 3.6.2) and Content-Language (RFC 3282)."""
+    message = received(sender="Desk <desk@app.test>", headers={"Content-Language": "de"})
+
+    assert (message["Sender"], message["Content-Language"]) == ("Desk <desk@app.test>", "de")
+    assert list(faults(sender="nobody")) == ["sender"]
+
+
+def test_a_long_value_is_folded_where_white_space_allows() -> None:
+    """Providers take instructions as JSON in a header; no encoded word may get into them."""
+    instructions = '{"to": [' + ", ".join(f'"person{n}@example.test"' for n in range(200)) + "]}"
+    raw = composed(headers={"X-SMTPAPI": instructions})
+
+    assert read(raw)["X-SMTPAPI"] == instructions
+    assert b"=?" not in raw
+    assert max(map(len, raw.split(b"\r\n"))) <= 78 + 25
+    assert "folded" in faults(headers={"X-SMTPAPI": instructions.replace(" ", "")})["headers.X-SMTPAPI"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain; name==?utf-8?q?a=0ABcc:_x?=",
+        'text/plain; name="=?utf-8?b?DQpCY2M6IHg=?="',
+        "text/plain\r\nBcc: x",
+        'a/b; c="\r\n"',
+    ],
+)
+def test_a_content_type_hides_no_line_break(kind: str) -> None:
+    """Lenient readers decode encoded words even in parameters."""
+    attachment = Attachment(filename="a", content=b"", content_type=kind)
+
+    assert list(faults(attachments=[attachment])) == ["attachments.0.content_type"]

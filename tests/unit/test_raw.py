@@ -65,9 +65,7 @@ def test_a_message_id_is_made_of_the_senders_domain(sender: str | None, domain: 
 
 def test_blind_copies_and_a_return_path_are_removed() -> None:
     """With all their lines; their addresses still are recipients."""
-    raw = WHOLE.replace(
-        b"Date:", b"bCC: c@d.test,\r\n e@f.test\r\nReturn-Path: <x@y.test>\r\nResent-Bcc: g@h.test\r\nDate:"
-    )
+    raw = WHOLE.replace(b"Date:", b"bCC: c@d.test,\r\n e@f.test\r\nReturn-Path: <x@y.test>\r\nDate:")
     submission = submitted(raw)
 
     assert submission.content == WHOLE
@@ -88,12 +86,67 @@ def test_the_given_envelope_counts_more_than_the_header() -> None:
     ]
 
 
-def test_resent_fields_are_no_envelope() -> None:
-    """They tell of an earlier journey."""
-    raw = b"Resent-From: x@y.test\r\nResent-To: z@y.test\r\n" + WHOLE
+NEW = b"Resent-From: x@y.test\r\nResent-To: z@y.test\r\nResent-Cc: w@y.test\r\nResent-Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+OLD = b"Resent-From: old@y.test\r\nResent-To: older@y.test\r\nResent-Date: Mon, 13 Nov 2023 22:13:20 +0000\r\n"
 
-    assert [r.address for r in submitted(raw).recipients] == ["a@b.test"]
-    assert submitted(raw).content == raw
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        NEW,
+        NEW + OLD,
+        NEW + b"Received: from a by b; Mon, 13 Nov 2023 22:13:20 +0000\r\n" + OLD,
+        b"X-Top: 1\r\n" + NEW.replace(b"Resent-Cc", b"X-Between: 1\r\nResent-Cc") + OLD,
+        NEW.replace(b"Resent-From: x", b"Resent-Sender: x").replace(
+            b"Resent-To", b"Resent-From: p@y.test, q@y.test\r\nResent-To"
+        ),
+    ],
+)
+def test_the_newest_resent_block_gives_the_envelope(before: bytes) -> None:
+    """RFC 5322 section 3.6.6: who sends it on now, to whom they say; not its first author to its first recipients."""
+    submission = submitted(before + WHOLE)
+
+    assert submission.sender.addr == "x@y.test"
+    assert [(r.address, r.kind) for r in submission.recipients] == [("z@y.test", "to"), ("w@y.test", "cc")]
+    assert (submission.header_from, submission.to) == ("Shop <orders@app.test>", ("a@b.test",))
+    assert submission.content == before + WHOLE
+
+
+def test_a_blind_copy_of_a_resending_is_a_recipient_and_hidden() -> None:
+    submission = submitted(NEW + b"Resent-Bcc: b@y.test\r\n" + WHOLE)
+
+    assert [r.address for r in submission.recipients] == ["z@y.test", "w@y.test", "b@y.test"]
+    assert submission.content == NEW + WHOLE
+
+
+@pytest.mark.parametrize(
+    ("before", "field", "words"),
+    [
+        (NEW.replace(b"Resent-From: x@y.test\r\n", b""), "body", "Resent-From"),
+        (NEW.replace(b"Resent-To: z@y.test\r\nResent-Cc: w@y.test\r\n", b""), "to", "Resent-To"),
+        (NEW.replace(b"x@y.test", b"x@"), "body", "Resent-From"),
+    ],
+)
+def test_a_resent_block_that_says_too_little_is_refused(before: bytes, field: str, words: str) -> None:
+    """The old To and Cc must never be mailed in its place."""
+    where, detail = fault(before + b"Received: from a by b\r\n" + OLD + WHOLE)
+
+    assert (where, words in detail) == (field, True)
+
+
+def test_a_given_envelope_counts_more_than_a_resent_block() -> None:
+    submission = submitted(NEW + WHOLE, sender="s@y.test", to=("r@y.test",))
+
+    assert (submission.sender.addr, [r.address for r in submission.recipients]) == ("s@y.test", ["r@y.test"])
+
+
+def test_white_space_before_the_colon_is_obsolete_but_a_field() -> None:
+    """RFC 5322 section 4.5; a Bcc written so must not be told to everybody."""
+    submission = submitted(b"From : orders@app.test\r\nTo\t: a@b.test\r\nBcc : c@b.test\r\nSubject: s\r\n\r\nHello\r\n")
+
+    assert [r.address for r in submission.recipients] == ["a@b.test", "c@b.test"]
+    assert b"c@b.test" not in submission.content
+    assert b"From : orders@app.test\r\n" in submission.content
 
 
 def test_of_several_authors_the_sender_posts() -> None:
@@ -164,12 +217,14 @@ def test_lists_in_the_header_may_be_unreadable_where_the_envelope_is_given() -> 
 
 
 def test_octets_beyond_ascii_are_kept_and_reported() -> None:
-    """The relay must offer 8BITMIME for the body, SMTPUTF8 for the header."""
-    body, header = submitted(WHOLE + "ü\r\n".encode()), submitted("X: ü\r\n".encode() + WHOLE)
+    """The relay must offer 8BITMIME for a body that is signed, SMTPUTF8 for the header."""
+    signed = b"DKIM-Signature: v=1\r\n" + WHOLE + "ü\r\n".encode()
+    body, header = submitted(signed), submitted("X: ü\r\n".encode() + WHOLE)
 
     assert (body.eight_bit, body.needs_smtputf8) == (True, False)
     assert (header.eight_bit, header.needs_smtputf8) == (False, True)
     assert header.recipients[0].needs_smtputf8
+    assert body.content == signed
 
 
 def test_what_is_shown_cannot_act_on_a_reader() -> None:
@@ -221,7 +276,9 @@ def test_any_bytes_are_a_submission_or_a_refusal(tail: bytes) -> None:
     except Invalid:
         return
 
-    assert submission.content.startswith(WHOLE)
+    head = WHOLE.partition(b"\r\n\r\n")[0]
+    assert submission.content.startswith(WHOLE if tail.isascii() else head)
+    assert submission.content.isascii()
 
 
 @given(

@@ -1,0 +1,118 @@
+"""An 8-bit message made 7-bit (RFC 2045, RFC 6152 section 3): only the parts that need it are encoded, and only their encoding changes."""
+
+import re
+from email.message import EmailMessage
+from email.parser import BytesHeaderParser
+from email.policy import default
+from itertools import pairwise
+
+from mailsvc.mime.bodies import base64_lines, quoted_bytes
+
+__all__ = ["seven_bit"]
+
+MOST_DEPTH = 50
+
+_ENCODING = re.compile(
+    rb"^content-transfer-encoding[ \t]*:[^\r\n]*(?:\r\n[ \t]+[^\r\n]*)*\r\n", re.IGNORECASE | re.MULTILINE
+)
+_MIME_VERSION = re.compile(rb"^mime-version[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_CONTENT_TYPE = re.compile(rb"^content-type[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_SIGNATURE = re.compile(rb"^(dkim-signature|domainkey-signature|arc-[a-z-]+)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_SIGNED = ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
+_CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_ENCODABLE = ("7bit", "8bit", "binary", "")
+_PARSER = BytesHeaderParser(policy=default)
+
+
+def seven_bit(content: bytes) -> bytes:
+    """The message with a 7-bit body, if that is possible without changing what is signed; its header is left alone.
+
+    Args:
+        content: with CRLF line breaks.
+    """
+    head, _, body = content.partition(b"\r\n\r\n")
+    if body.isascii() or _SIGNATURE.search(head) or _CLEAR in body:
+        return content
+    changed = _entity(_declared(head, body) + b"\r\n\r\n" + body, MOST_DEPTH)
+    return content if changed is None else changed
+
+
+def _declared(head: bytes, body: bytes) -> bytes:
+    """The header with what makes a transfer encoding count (RFC 2045 section 4), and with the charset that the text is in."""
+    if not _MIME_VERSION.search(head):
+        head += b"\r\nMIME-Version: 1.0"
+    if not _CONTENT_TYPE.search(head) and _is_utf8(body):
+        head += b"\r\nContent-Type: text/plain; charset=utf-8"
+    return head
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _entity(content: bytes, depth: int) -> bytes | None:
+    """The entity encoded; None where something in it must stay as it is."""
+    head, gap, body = content.partition(b"\r\n\r\n")
+    if body.isascii():
+        return content
+    header = _header(head)
+    kind = header.get_content_type() if header is not None else ""
+    if header is None or depth == 0 or kind in _SIGNED:
+        return None
+    if kind.startswith("multipart/"):
+        parts = _parts(body, str(header.get_boundary("")), depth)
+        return None if parts is None else _with_encoding(head, b"7bit") + gap + parts
+    if kind.startswith("message/"):
+        inner = _entity(body, depth - 1)
+        return None if inner is None else _with_encoding(head, b"7bit") + gap + inner
+    if str(header.get("content-transfer-encoding", "")).strip().lower() not in _ENCODABLE:
+        return None
+    if kind.startswith("text/"):
+        return _with_encoding(head, b"quoted-printable") + gap + quoted_bytes(body)
+    return _with_encoding(head, b"base64") + gap + b"".join(base64_lines(body))
+
+
+def _header(head: bytes) -> EmailMessage | None:
+    try:
+        return _PARSER.parsebytes(head + b"\r\n\r\n")
+    except Exception:  # noqa: BLE001 - the stdlib parser fails in many ways on odd headers; then nothing is changed
+        return None
+
+
+def _parts(body: bytes, boundary: str, depth: int) -> bytes | None:
+    """The parts between these boundaries, each encoded."""
+    if not boundary or not boundary.isascii():
+        return None
+    marks = list(re.finditer(rb"(?:^|(?<=\r\n))--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r\n|$)", body))
+    if not marks or not marks[-1][1]:
+        return None
+    out = [body[: marks[0].end()]]
+    for mark, following in pairwise(marks):
+        part = _part(body[mark.end() : following.start() - 2], depth)
+        if part is None:
+            return None
+        out += [part, b"\r\n", following[0]]
+    out.append(body[marks[-1].end() :])
+    whole = b"".join(out)
+    return whole if whole.isascii() else None
+
+
+def _part(part: bytes, depth: int) -> bytes | None:
+    # A part may have no header; then it begins with the empty line.
+    inner = b"\r\n" + part if part.startswith(b"\r\n") else part
+    changed = _entity(inner, depth - 1)
+    if changed is None or inner is part:
+        return changed
+    return changed.removeprefix(b"\r\n")
+
+
+def _with_encoding(head: bytes, encoding: bytes) -> bytes:
+    """The header with this transfer encoding, where the old one stood, or at its end."""
+    line = b"Content-Transfer-Encoding: " + encoding + b"\r\n"
+    block = head + b"\r\n" if head else b""
+    changed, count = _ENCODING.subn(line, block, count=1)
+    return (changed if count else block + line)[:-2]

@@ -1,0 +1,81 @@
+"""An 8-bit message made 7-bit says the same to an independent reader, unless it is signed."""
+
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailsvc.mime.sevenbit import seven_bit
+from tests.support.drafts import read
+
+HEAD = b"From: a@b.test\r\nMIME-Version: 1.0\r\n"
+TEXT = (
+    HEAD
+    + "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nX: y\r\n\r\nGrüße\r\n".encode()
+)
+NESTED = (
+    HEAD
+    + (
+        'Content-Type: multipart/mixed;\r\n boundary="o u"\r\n\r\npreamble\r\n--o u\r\nContent-Type: multipart/alternative; boundary=in\r\n'
+        "Content-Transfer-Encoding: 8bit\r\n\r\n--in\r\n\r\nplain\r\n--in\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>ü</p>\r\n--in--\r\n\r\n"
+        "--o u\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\nü\r\nü\r\n--o u\r\n"
+        "Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nü inside\r\n--o u\r\n\r\nno header but ü\r\n--o u--\r\nepilogue\r\n"
+    ).encode()
+)
+
+
+def contents(raw: bytes) -> list[tuple[str, bytes]]:
+    """The decoded leaves."""
+    leaves = [part for part in read(raw).walk() if not part.is_multipart()]
+    return [(part.get_content_type(), part.get_payload(decode=True) or b"") for part in leaves]
+
+
+@pytest.mark.parametrize("raw", [TEXT, NESTED, TEXT.replace(b"8bit", b"8BIT"), TEXT.replace(b": 8bit", b":\r\n 8bit")])
+def test_every_leaf_keeps_its_content(raw: bytes) -> None:
+    """Only the encoding changes, of the parts that need it."""
+    changed = seven_bit(raw)
+
+    assert changed.isascii() and changed != raw
+    assert contents(changed) == contents(raw)
+
+
+def test_what_needs_nothing_is_not_touched() -> None:
+    raw = HEAD + b"\r\nHello\r\n"
+
+    assert seven_bit(raw) is raw
+
+
+def test_a_text_that_declares_nothing_is_declared() -> None:
+    """Without MIME-Version, readers pass over the encoding (RFC 2045 section 4)."""
+    message: EmailMessage = read(seven_bit("Subject: s\r\n\r\nGrüße\r\n".encode()))
+
+    assert (message["MIME-Version"], message.get_content().strip()) == ("1.0", "Grüße")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"DKIM-Signature: v=1;\r\n b=x\r\n" + TEXT,
+        b"ARC-Seal: i=1\r\n" + TEXT,
+        TEXT + b"-----BEGIN PGP SIGNED MESSAGE-----\r\n",
+        NESTED.replace(b"multipart/alternative", b"multipart/signed"),
+        TEXT.replace(b"text/plain", b"application/pkcs7-mime"),
+        NESTED.replace(b"--o u--", b"--o u"),
+    ],
+)
+def test_what_is_signed_or_has_no_end_stays_as_it_is(raw: bytes) -> None:
+    """A signature over it would break."""
+    assert seven_bit(raw) == raw
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=300, deadline=None)
+def test_any_body_comes_out_whole(body: bytes) -> None:
+    """Whatever is in it: the decoded text is the same, or nothing was changed."""
+    body = body.replace(b"\r", b"").replace(b"\n", b"\r\n").replace(b"\0", b"") + b"\r\n"
+    raw = HEAD + b"Content-Type: text/plain; charset=latin-1\r\n\r\n" + body
+    changed = seven_bit(raw)
+
+    assert read(changed).get_payload(decode=True) == read(raw).get_payload(decode=True) == body
+    assert changed.isascii()
