@@ -124,9 +124,7 @@ class TestChange:
         assert patched == made | {"note": None, "reason": "complaint", "updated_at": patched["updated_at"]}
         assert shop.get(f"/suppressions/{made['id']}").json == patched
 
-    @pytest.mark.parametrize(
-        "patch", [{"address": "b@example.test"}, {"reason": "x"}, {"note": "a\0b"}, {"tags": "x"}]
-    )
+    @pytest.mark.parametrize("patch", [{"address": "b@example.test"}, {"reason": "x"}, {"note": "a\0b"}, {"tags": "x"}])
     def test_a_wrong_change_changes_nothing(self, shop: Client, patch: dict[str, Any]) -> None:
         """An entry for another address is another entry."""
         made = make(shop)
