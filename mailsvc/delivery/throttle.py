@@ -1,39 +1,73 @@
 """How fast and how much at once: a relay's rate, its speed as seen, and the bytes of bodies in flight."""
 
 import asyncio
+import math
 from collections import deque
 
 __all__ = ["ByteBudget", "Pace", "Speed"]
 
 SLACK = 0.05  # seconds: what was not used in the last moments may be caught up
 MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 16, 0.02  # of work, before a speed is taken; where many were done, sooner
+SLOWEST = 1 / 60  # a second: one delivery finds out whether the quota of an hour or a day is there again
+UNLIMITED = 1000.0  # a second, at which a rate that recovers is none any more
+SAME_SIGN_SECONDS, RECOVERY_SECONDS = 5.0, 60.0
 FORGET_SECONDS = 60.0  # without work, after which a relay may have become another
 
 
 class Pace:
-    """A rate almost without bursts (GCRA): deliveries are let through one interval apart."""
+    """A rate almost without bursts (GCRA): deliveries are let through one interval apart.
+
+    It is the relay's setting, or less for a while after the relay said that it is too much.
+    """
 
     def __init__(self) -> None:
-        self._rate: float | None = None
+        self._set: float | None = None
+        self._slowed: float | None = None
+        self._slowed_at = 0.0
         self._next = 0.0
 
     def set_rate(self, per_second: float | None) -> None:
-        self._rate = per_second
+        self._set = per_second
+
+    def slow_down(self, now: float, *, seen: float) -> None:
+        """The relay says that this is too much: half of it from now on, at the least one a minute.
+
+        Args:
+            seen: deliveries a second at which it said so.
+        """
+        if self._slowed is not None and now - self._slowed_at < SAME_SIGN_SECONDS:
+            return  # what was under way when it said so is answered alike
+        before = self._rate(now)
+        self._slowed = max(SLOWEST, (seen if before is None else before) / 2)
+        self._slowed_at = now
+        self._next = max(self._next, now + 1 / self._slowed)
+
+    def _rate(self, now: float) -> float | None:
+        """The rate in force; one that was slowed down doubles every minute in which the relay does not complain."""
+        if self._slowed is None:
+            return self._set
+        slowed = math.ldexp(self._slowed, min(64, int((now - self._slowed_at) / RECOVERY_SECONDS)))
+        if slowed > (self._set or UNLIMITED):
+            self._slowed = None
+            return self._set
+        return slowed
 
     def allowance(self, now: float) -> int | None:
         """How many may go now; None for any number."""
-        if self._rate is None:
+        rate = self._rate(now)
+        if rate is None:
             return None
         start = max(self._next, now - SLACK)
-        return int((now - start) * self._rate) + 1 if start <= now else 0
+        return int((now - start) * rate) + 1 if start <= now else 0
 
     def take(self, count: int, now: float) -> None:
-        if self._rate is not None and count:
-            self._next = max(self._next, now - SLACK) + count / self._rate
+        rate = self._rate(now)
+        if rate is not None and count:
+            self._next = max(self._next, now - SLACK) + count / rate
 
     def wait(self, now: float) -> float:
         """Seconds until the next one may go."""
-        return 0.0 if self._rate is None else max(0.0, self._next - now)
+        return 0.0 if self._rate(now) is None else max(0.0, self._next - now)
 
 
 class Speed:

@@ -1,9 +1,10 @@
 """How fast a lane is, and so how much it claims ahead."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsvc.delivery.throttle import FORGET_SECONDS, MANY, MEASURE_SECONDS, Speed
+from mailsvc.delivery.throttle import FORGET_SECONDS, MANY, MEASURE_SECONDS, Pace, Speed
 
 
 def test_first_small_claims_show_how_fast_a_lane_is() -> None:
@@ -73,3 +74,44 @@ def test_a_speed_lies_between_the_least_and_the_most_of_the_stints(stints: list[
 
     rates = [count / took for count, took, _ in stints]
     assert speed.per_second == 0 or min(rates) * 0.99 <= speed.per_second <= max(rates) * 1.01
+
+
+def test_a_relay_that_says_too_much_gets_half() -> None:
+    """Of what it got when it said so; what it says in the same moment is the same sign."""
+    pace = Pace()
+    pace.slow_down(100.0, seen=40.0)
+    pace.slow_down(100.1, seen=40.0)
+
+    assert pace.allowance(100.0) == 0
+    assert pace.wait(100.0) == pytest.approx(1 / 20)
+
+
+def test_said_again_it_is_half_of_that_but_never_nothing() -> None:
+    """A daily quota is asked for once a minute."""
+    pace = Pace()
+    for n in range(40):
+        pace.slow_down(100.0 + 10 * n, seen=40.0)
+
+    assert pace.wait(490.0) == pytest.approx(60)
+
+
+def test_without_complaint_it_recovers() -> None:
+    """Double every minute, up to what is set, or until it is no limit any more."""
+    free, limited = Pace(), Pace()
+    limited.set_rate(20.0)
+    for pace in (free, limited):
+        pace.slow_down(100.0, seen=20.0)
+
+    assert [pace.allowance(100.0 + 59) for pace in (free, limited)] == [1, 1]
+    assert free.allowance(100.0 + 60 * 12) is None
+    limited.take(2, 1000.0)
+    assert limited.wait(1000.0) == pytest.approx(1 / 20)
+
+
+def test_a_relays_own_rate_is_not_exceeded_by_slowing_down() -> None:
+    """Half of the rate that is set, where that was the cause of what was seen."""
+    pace = Pace()
+    pace.set_rate(4.0)
+    pace.slow_down(100.0, seen=400.0)
+
+    assert pace.wait(100.0) == pytest.approx(0.5)
