@@ -1,0 +1,36 @@
+"""Event types and the patterns that webhooks subscribe by."""
+
+import pytest
+
+from mailsvc.domain.events import EVENT_OF_STATUS, VOCABULARY, is_pattern, matches
+from mailsvc.domain.lifecycle import Status
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_one"),
+    [
+        ("*", True), ("message.*", True), ("relay.*", True), ("message.sent", True), ("webhook.test", True),
+        ("", False), (".*", False), ("mess.*", False), ("message", False), ("message.", False), ("message.lost", False), ("message.*.*", False), ("**", False),
+    ],
+)  # fmt: skip
+def test_a_pattern_is_everything_a_family_or_a_type(pattern: str, is_one: bool) -> None:
+    """What would match nothing for ever is no pattern."""
+    assert is_pattern(pattern) == is_one
+
+
+@pytest.mark.parametrize(
+    ("patterns", "event_type", "covered"),
+    [
+        (("*",), "relay.paused", True), (("message.*",), "message.sent", True), (("message.*",), "relay.paused", False),
+        (("message.sent",), "message.sent", True), (("message.sent",), "message.bounced", False), ((), "message.sent", False),
+        (("relay.*", "message.sent"), "message.sent", True),
+    ],
+)  # fmt: skip
+def test_a_pattern_covers_its_types(patterns: tuple[str, ...], event_type: str, covered: bool) -> None:
+    assert matches(patterns, event_type) == covered
+
+
+def test_every_state_that_is_told_has_a_word() -> None:
+    """All but those that are on their way."""
+    assert set(EVENT_OF_STATUS.values()) <= VOCABULARY.keys()
+    assert set(Status) - EVENT_OF_STATUS.keys() == {Status.SCHEDULED, Status.QUEUED, Status.SENDING}
