@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import resource
-import signal
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailsvc.api.gateway import Gateway
-from mailsvc.service.offspring import allow_files
+from mailsvc.service.offspring import STOPPING, allow_files
 
 __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]
 
@@ -44,7 +43,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, drain_seconds: int) 
         gateway.at_stop()
         server.should_exit = True
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     await server.serve([listener])
 

@@ -14,6 +14,7 @@ from mailsvc.telemetry import facts, log
 
 __all__ = [
     "DRAIN_SECONDS",
+    "STOPPING",
     "Offspring",
     "Respite",
     "allow_files",
@@ -25,37 +26,40 @@ __all__ = [
     "return_large_memory",
 ]
 
-DRAIN_SECONDS = 10
+DRAIN_SECONDS = 10  # for what is under way
+SETTLE_SECONDS = 3  # after them, for writing down what became of it; then whoever is still there is ended
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
 LONG_LIFE = 60.0
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+# Whoever starts us by nohup wants no end when the terminal closes.
+_IS_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+STOPPING = (signal.SIGTERM, signal.SIGINT, *(() if _IS_NOHUP else (signal.SIGHUP,)))
 _LAST_DESCRIPTOR = 65536
 
 
 def on_stop(react: Callable[[], None]) -> None:
-    """Call it, in a thread of its own, at every SIGTERM and SIGINT from now on; to be asked before other threads start.
+    """Call it, in a thread of its own, at every SIGTERM, SIGINT and SIGHUP from now on; to be asked before other threads start.
 
     Python runs handlers in the main thread, which misses a signal that comes just before it begins to wait for a lock.
     And a child would inherit handlers: what was sent to it before it has its own would be handled by ours, in vain.
     So children end by these signals until they say otherwise.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     os.register_at_fork(after_in_child=_hear)
 
     def listen() -> None:
         while True:
-            signal.sigwait(_STOPPING)
+            signal.sigwait(STOPPING)
             react()
 
     threading.Thread(target=listen, name="signals", daemon=True).start()
 
 
 def _hear() -> None:
-    for number in _STOPPING:
+    for number in STOPPING:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
 def die_with_parent(parent: int) -> None:
@@ -169,7 +173,7 @@ class Offspring:
     def ask_to_drain(self) -> None:
         """Asking again makes no difference."""
         if not self._stopping.is_set():
-            self._until = clock.monotonic() + DRAIN_SECONDS
+            self._until = clock.monotonic() + DRAIN_SECONDS + SETTLE_SECONDS
             self._stopping.set()
             self._send(signal.SIGTERM)
 
@@ -179,7 +183,7 @@ class Offspring:
                 os.kill(self._pid, number)
 
     def join(self) -> None:
-        """Wait until it has drained; ``DRAIN_SECONDS`` after it was asked to, it is ended."""
+        """Wait until it has drained; some seconds after the time that it has for that, it is ended."""
         if not self._thread.ident:
             return
         self.ask_to_drain()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +27,7 @@ from mailsvc.runtime.roster import Roster
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.sandbox import Sandbox
 from mailsvc.service.bootstrap import open_vault, write_sandbox
-from mailsvc.service.offspring import allow_files
+from mailsvc.service.offspring import STOPPING, allow_files
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
@@ -107,7 +106,7 @@ def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
 
 async def _work(parts: _Worker) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sandbox = await _start_sandbox(parts)
     await _patiently(stop, lambda: _join(parts))

@@ -25,7 +25,8 @@ def _docile() -> None:
 
 def test_the_time_to_drain_begins_with_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not when the API has ended: the workers were told together with it."""
-    monkeypatch.setattr(offspring, "DRAIN_SECONDS", 2.0)
+    monkeypatch.setattr(offspring, "DRAIN_SECONDS", 1.5)
+    monkeypatch.setattr(offspring, "SETTLE_SECONDS", 0.5)
     workers = [Offspring("stubborn", _stubborn), Offspring("docile", _docile)]
     for worker in workers:
         worker.start()
@@ -41,7 +42,8 @@ def test_the_time_to_drain_begins_with_the_first_request(monkeypatch: pytest.Mon
 
 def test_who_was_never_asked_to_end_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the API's server ends by itself."""
-    monkeypatch.setattr(offspring, "DRAIN_SECONDS", 1.0)
+    monkeypatch.setattr(offspring, "DRAIN_SECONDS", 0.5)
+    monkeypatch.setattr(offspring, "SETTLE_SECONDS", 0.5)
     worker = Offspring("stubborn", _stubborn)
     worker.start()
     threading.Event().wait(0.5)

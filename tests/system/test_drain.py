@@ -1,10 +1,12 @@
 """SIGTERM under load: what is under way is finished, what is not begun is given back, and nobody is charged for it."""
 
+import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import func, select
 
 from mailsvc.store.database import Database
 from mailsvc.store.tables import attempt, delivery, message
+from tests.support.faulty import FaultyServer, Late
 from tests.support.queuecheck import Clients, Ledger, verdict_on
 from tests.support.receiver import Receiver
 from tests.support.service import Service
@@ -96,6 +99,73 @@ def test_a_stop_does_not_wait_for_news(run_service: RunService) -> None:
 
         assert (0, 200, []) == (code, poll.result().status_code, poll.result().json()["data"])
     assert took < DRAIN_SECONDS / 2
+
+
+@contextmanager
+def slow_relay(seconds: float) -> Iterator[tuple[FaultyServer, str]]:
+    """A relay that takes so long to answer the dot, and its URL."""
+    server, ready, done = FaultyServer({"stored": Late(seconds, "250 ok")}, tls="none"), threading.Event(), []
+
+    async def serve() -> None:
+        end = asyncio.Event()
+        done.append((asyncio.get_running_loop(), end))
+        async with server:
+            ready.set()
+            await end.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    ready.wait()
+    yield server, f"smtp://127.0.0.1:{server.port}?tls=none"
+    loop, end = done[0]
+    loop.call_soon_threadsafe(end.set)
+    thread.join()
+
+
+def send_and_wait_for(service: Service, server: FaultyServer) -> None:
+    with service.client() as client:
+        assert client.post("/v1/messages", json=MESSAGE).status_code == 202
+    deadline = time.monotonic() + 30
+    while not server.messages:
+        assert time.monotonic() < deadline, service.log()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_reply_that_takes_its_time_is_still_recorded(run_service: RunService, number: int) -> None:
+    """The mail is not sent twice; SIGHUP drains as well."""
+    with slow_relay(7) as (server, url):
+        service = run_service(relay_url=url)
+        send_and_wait_for(service, server)
+        assert service.first is not None
+        service.first.send_signal(number)
+        assert service.first.wait(DRAIN_SECONDS + 5) == 0
+    store = Database(f"sqlite:///{service.data_dir / 'mailsvc.db'}")
+    with store.read() as connection:
+        assert connection.execute(select(delivery.c.status)).scalars().all() == ["sent"]
+    store.close()
+
+
+def test_told_twice_the_service_stops_at_once(run_service: RunService) -> None:
+    """Whatever is under way."""
+    with slow_relay(60) as (server, url):
+        service = run_service(relay_url=url)
+        send_and_wait_for(service, server)
+        assert service.first is not None
+        service.first.send_signal(signal.SIGTERM)
+        threading.Event().wait(0.5)  # for the first one to be heard
+        assert service.first.poll() is None
+        service.terminate(DRAIN_SECONDS / 2)
+
+
+def test_a_terminal_that_closes_does_not_end_what_was_started_by_nohup(run_service: RunService) -> None:
+    """It asked not to hear of it."""
+    service = run_service(start=False, wrapper=["nohup"])
+    service.start()
+    assert service.first is not None
+    service.first.send_signal(signal.SIGHUP)
+    service.see_one_through()
+    assert service.terminate(DRAIN_SECONDS) == 0
 
 
 def left_claimed(store: Database) -> int:
