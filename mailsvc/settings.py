@@ -28,6 +28,8 @@ _TRUE, _FALSE = (
 _CLIENT_ONLY = frozenset({"MAILSVC_URL"})
 _DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
 _AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_recipients", "lease_seconds")
+_LARGEST = 10**12  # as a number of bytes or seconds it is as good as none, and every column can keep it
+LOWEST_RATE, HIGHEST_RATE = 1 / 86400, 10_000.0  # a second
 _SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
 
 
@@ -195,6 +197,8 @@ def _number(text: str, shown: str, kind: type[int]) -> int:
         raise BadSetting(f"{shown} must be a whole number, not {text!r}.") from None
     if number < 0:
         raise BadSetting(f"{shown} must not be negative.")
+    if number > _LARGEST:
+        raise BadSetting(f"{shown} must be at most {_LARGEST}.")
     return number
 
 
@@ -207,9 +211,26 @@ def parse_bool(text: str, shown: str) -> bool:
 
 def parse_rate(text: str, shown: str) -> float:
     """``14/s``, ``600/m`` or ``5000/h`` as a number a second; raises BadSetting otherwise."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|m|h|d)", text, re.ASCII)
-    if not match or float(match[1]) <= 0:
-        raise BadSetting(f"{shown} must be a number a second, minute, hour or day, such as 14/s, not {text!r}.")
+    match = _RATE.fullmatch(text)
+    if not match:
+        given = repr(text[:40])
+        raise BadSetting(f"{shown} must be a number a second, minute, hour or day, such as 14/s, not {given}.")
+    rate = _per_second(match)
+    if not LOWEST_RATE * 0.999 <= rate <= HIGHEST_RATE:
+        raise BadSetting(f"{shown} must be from 1/d to 10000/s.")
+    return rate
+
+
+def stored_rate(text: str) -> float | None:
+    """A rate that was let in before there were bounds: the nearest that there may be, None where it is none."""
+    match = _RATE.fullmatch(text)
+    return min(HIGHEST_RATE, max(LOWEST_RATE, _per_second(match))) if match else None
+
+
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h|d)")
+
+
+def _per_second(match: re.Match[str]) -> float:
     return float(match[1]) / {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
@@ -272,7 +293,11 @@ def _check_database_url(url: str) -> None:
 
 
 _ENCODED = "in user and password, @ : / ? # and % must be percent-encoded (%40 %3A %2F %3F %23 %25)."
-_CHOICES: dict[str, tuple[str, ...]] = {"tls": get_args(TlsMode), "auth": get_args(AuthMechanism)}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "tls": get_args(TlsMode),
+    "auth": get_args(AuthMechanism),
+    "pipelining": ("auto", "off"),
+}
 
 
 def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any]:
@@ -319,7 +344,7 @@ def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
         return {"ca_pem": _read_file(f"ca= in {shown}", value)}
     if name in ("verp", "dsn", "verify"):
         return {name: parse_bool(value, f"{name}= in {shown}")}
-    if name in ("max_connections", "max_messages_per_connection"):
+    if name in ("max_connections", "max_messages_per_connection", "max_recipients"):
         return {name: _number(value, f"{name}= in {shown}", int)}
     if name in _CHOICES:
         if value not in _CHOICES[name]:
@@ -329,5 +354,6 @@ def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
         return {name: value or None}
     raise BadSetting(
         f"{shown} has an unknown option {name}=; known are ca, rate, max_connections, "
-        "max_messages_per_connection, verp, dsn, verify, return_path, ehlo, tls and auth."
+        "max_messages_per_connection, max_recipients, pipelining, verp, dsn, verify, return_path, ehlo, tls "
+        "and auth."
     )

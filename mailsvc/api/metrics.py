@@ -45,6 +45,10 @@ _COUNTERS = {
         "mailsvc_relay_session_failures",
         "SMTP sessions that failed or were closed by the relay.",
     ),
+    "lane_failures": (
+        "mailsvc_relay_internal_errors",
+        "Times that nothing could be done for a relay because of an error of mailsvc's own.",
+    ),
 }
 _FAMILIES = {
     "attempts": (

@@ -39,7 +39,7 @@ blueprint = Blueprint("relays", __name__)
 
 _SECRETS = ("password", "oauth")
 # What worked against the old settings may fail with the new ones and the reverse: start from nothing.
-_CLEAN = {"failures": 0, "retry_at": None}
+_CLEAN = {"failures": 0, "retry_at": None, "last_smtp": None, "learnt": None}
 
 
 class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -58,6 +58,8 @@ class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     oauth: Literal["********"] | None
     max_connections: int
     max_messages_per_connection: int
+    max_recipients: int
+    pipelining: Literal["auto", "off"]
     rate: str | None
     return_path: str | None
     verp: bool

@@ -28,7 +28,7 @@ def add(service: Client, url: str, name: str, is_default: bool, as_json: bool) -
 
     \b
     Options after a ?: ca=FILE rate=14/s max_connections= return_path=
-    max_messages_per_connection= verp= dsn= verify= tls= auth=
+    max_messages_per_connection= max_recipients= pipelining= verp= dsn= verify= tls= auth=
     URL - reads it from stdin, so that no password is seen in the list of processes.
     """
     text = sys.stdin.readline().strip() if url == "-" else url

@@ -7,75 +7,25 @@ is returned is a verdict for every recipient, whatever happened.
 
 from collections import deque
 from collections.abc import Generator
-from typing import TypeAlias
-
-import msgspec
 
 from mailsvc.delivery.commands import Capabilities, Submission, mail_command, rcpt_command, why_not, why_not_to
+from mailsvc.delivery.count import is_cut, is_too_many
+from mailsvc.delivery.steps import Answer, Broken, Content, Conversation, Expect, Finding, Step, Talk, Write
 from mailsvc.delivery.stuffing import require_crlf
-from mailsvc.delivery.trouble import fate_of, is_about_session, is_too_many
+from mailsvc.delivery.trouble import fate_of, is_about_session
 from mailsvc.domain.attempt import Fate, Reply, Stage, Verdict
+from mailsvc.mime.smtp_status import is_about_count
 
 __all__ = ["Broken", "Content", "Conversation", "Expect", "Finding", "Step", "Transaction", "Write"]
 
 CLOSING = 421
+_FEW = 5  # accepted before a refusal that may have other reasons: from fewer nothing is learnt
 RESET, DATA = b"RSET\r\n", b"DATA\r\n"
 
-
-class Write(msgspec.Struct, frozen=True, gc=False):
-    """Send these bytes."""
-
-    data: bytes
-
-
-class Expect(msgspec.Struct, frozen=True, gc=False):
-    """Wait until a reply has come; it will be that of this stage."""
-
-    stage: Stage
-
-
-class Content(msgspec.Struct, frozen=True, gc=False):
-    """Send the content, see that the connection is alive and the lease still ours, then send the dot for these recipients.
-
-    The answer says whether the dot went out; where something breaks, it did not.
-    """
-
-    accepted: tuple[int, ...]
-
-
-Step: TypeAlias = Write | Expect | Content
 
 _MAIL, _RCPT, _DATA, _EOM = map(Expect, (Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.EOM))
 # "unrecognised", "not implemented", "bad sequence" (RFC 5321 section 4.2.2)
 _OUT_OF_TURN = (500, 502, 503)
-
-
-class Broken(Exception):
-    """The connection is of no more use: lost, timed out, or out of step."""
-
-    def __init__(self, text: str, reply: Reply | None = None, *, timed_out: bool = False) -> None:
-        super().__init__(text)
-        self.text = text
-        self.reply = reply  # an early reply in the middle of the body
-        self.timed_out = timed_out
-
-
-class Finding(msgspec.Struct, frozen=True, gc=False):
-    """What a transaction came to."""
-
-    verdicts: tuple[Verdict, ...]
-    stage: Stage  # how far it came
-    in_step: bool  # whether the session may be used again
-    needs_reset: bool  # whether RSET must come before the next MAIL
-    misunderstood: bool = False  # the relay could not cope with a transaction that was opened early
-    closing: Reply | None = None  # the relay ended the session
-    broken: str | None = None  # the session ended without such words
-    unheard: bool = False  # it was over before the relay said anything about this transaction
-
-
-Answer: TypeAlias = "bool | None"
-Conversation: TypeAlias = Generator[Step, Answer, Finding]
-Talk: TypeAlias = Generator[Step, Answer, None]
 
 
 class Transaction:
@@ -106,6 +56,13 @@ class Transaction:
         self._closing: Reply | None = None
         self._broken: str | None = None
         self._unheard = True
+        self._judged = self._timed_out = False
+        self._most_recipients: int | None = None
+
+    @property
+    def is_in_group(self) -> bool:
+        """Whether its envelope goes out in one piece."""
+        return self._is_pipelined
 
     @property
     def is_opened(self) -> bool:
@@ -156,6 +113,7 @@ class Transaction:
             self._rcpt_answered(n, (yield from self._answer_to(command, _RCPT, came)))
         if self._closing or (not self._is_pipelined and not self._accepted):
             return
+        self._look_for_cut()
         self._stage = Stage.DATA
         self._data_answered((yield from self._answer_to(DATA, _DATA, came)))
 
@@ -195,8 +153,9 @@ class Transaction:
         elif kind == 3:
             raise Broken("the relay answered RCPT with 3xx")
         elif is_too_many(reply, accepted=len(self._accepted)):
-            self._verdicts[n] = Verdict(Fate.UNTRIED, Stage.RCPT, reply, "too many recipients at once")
+            self._set_aside([n], Stage.RCPT, reply, most=len(self._accepted))
         else:
+            self._judged = True
             self._verdicts[n] = Verdict(fate_of(Stage.RCPT, reply), Stage.RCPT, reply, reply.text)
 
     def _data_answered(self, reply: Reply) -> None:
@@ -239,7 +198,27 @@ class Transaction:
 
     def _conclude(self, stage: Stage, reply: Reply) -> None:
         """The reply decides for everybody who has no verdict yet."""
-        self._fill(Verdict(fate_of(stage, reply), stage, reply, reply.text))
+        self._judged = True
+        if len(self._accepted) > 1 and is_about_count(reply):
+            self._set_aside(self._accepted, stage, reply, most=len(self._accepted) // 2)
+        else:
+            self._fill(Verdict(fate_of(stage, reply), stage, reply, reply.text))
+
+    def _set_aside(self, several: list[int], stage: Stage, reply: Reply, *, most: int) -> None:
+        """They were too many, and go in another transaction; a cap is learnt where it can hardly be anything else."""
+        self._judged = True
+        if most >= _FEW or is_about_count(reply):
+            self._most_recipients = most
+        for n in several:
+            self._verdicts[n] = Verdict(Fate.UNTRIED, stage, reply, "too many recipients at once")
+
+    def _look_for_cut(self) -> None:
+        """A relay may take so many, and then say 451 to each that is beyond."""
+        beyond = [n for n in self._rcpts if self._accepted and n > self._accepted[-1]]
+        replies = [v.reply for n in beyond if (v := self._verdicts[n]) is not None and v.reply is not None]
+        if beyond and len(replies) == len(beyond) and is_cut(replies):
+            # Whoever is really asked for later says so again, to the first of the next transaction.
+            self._set_aside(beyond, Stage.RCPT, replies[0], most=len(self._accepted))
 
     def _give_back(self, text: str) -> None:
         self._fill(Verdict(Fate.UNTRIED, self._stage, self._closing, text))
@@ -248,7 +227,7 @@ class Transaction:
         self._verdicts = [v or verdict for v in self._verdicts]
 
     def _broke(self, broken: Broken) -> None:
-        self._in_step = False
+        self._in_step, self._timed_out = False, broken.timed_out
         reply = broken.reply
         if reply is not None and reply.code == CLOSING:
             self._closing = reply
@@ -273,4 +252,7 @@ class Transaction:
             closing=self._closing,
             broken=self._broken,
             unheard=self._unheard and not self._in_step,
+            judged=self._judged,
+            timed_out=self._timed_out,
+            most_recipients=self._most_recipients,
         )

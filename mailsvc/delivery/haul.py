@@ -13,11 +13,11 @@ from mailsvc.outbox.suppress import read_suppressions
 from mailsvc.store import leases
 from mailsvc.store.bodies import read_bodies
 from mailsvc.store.bulk import Document, among, listed
-from mailsvc.store.database import Database
+from mailsvc.store.database import Database, is_away
 from mailsvc.store.leases import DELIVERIES, DueDelivery
 from mailsvc.store.tables import body, message
 
-__all__ = ["Haul", "MessageFacts", "extend", "fill", "overdue", "read_body", "take"]
+__all__ = ["Haul", "MessageFacts", "extend", "fill", "fill_apart", "overdue", "read_body", "take"]
 
 SMALL_BODY = 128 * 1024
 PORTION = 256 * 1024  # more would be new memory from the system each time, which costs more than reading
@@ -54,6 +54,7 @@ class Haul:
     suppressed: set[str] = field(default_factory=set)
     messages: dict[str, MessageFacts] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
+    unreadable: dict[str, Exception] = field(default_factory=dict)
 
 
 def take(database: Database, wanted: Sequence[leases.Lane], *, owner: str, lease_seconds: int) -> Haul:
@@ -64,22 +65,40 @@ def take(database: Database, wanted: Sequence[leases.Lane], *, owner: str, lease
         return Haul(leases.claim(connection, DELIVERIES, wanted, owner=owner, now=now, until=until))
 
 
-def fill(haul: Haul, database: Database, *, room: int) -> None:
-    """Read the messages, and small bodies of at most ``room`` bytes; the others are read when their turn comes."""
+def fill_apart(haul: Haul, database: Database, *, room: int) -> None:
+    """Read the messages, each apart where that fails: one that can't be read must not keep the others waiting."""
+    try:
+        fill(haul, database, {row.message_id for row in haul.rows}, room=room)
+    except Exception as error:
+        if is_away(error):
+            raise
+        for message_id in {row.message_id for row in haul.rows}:
+            try:
+                fill(haul, database, {message_id}, room=0)
+            except Exception as flaw:
+                if is_away(flaw):
+                    raise
+                haul.unreadable[message_id] = flaw
+
+
+def fill(haul: Haul, database: Database, message_ids: set[str], *, room: int) -> None:
+    """Read these, and small bodies of at most ``room`` bytes; the others are read when their turn comes."""
     with database.read() as connection:
-        haul.messages = {
-            row.id: row for row in _MESSAGES.read(connection, ids=listed({r.message_id for r in haul.rows}))
-        }
-        haul.suppressed = set(_suppressed(haul, connection))
-        for ids in _portions(haul.messages.values(), room):
+        read = {row.id: row for row in _MESSAGES.read(connection, ids=listed(message_ids))}
+        suppressed = set(_suppressed(haul.rows, read, connection))
+        for ids in _portions(read.values(), room):
             haul.bodies |= read_bodies(connection, ids)
+    haul.messages |= read
+    haul.suppressed |= suppressed
 
 
-def _suppressed(haul: Haul, connection: Connection) -> Iterator[str]:
+def _suppressed(
+    rows: Sequence[DueDelivery], messages: dict[str, MessageFacts], connection: Connection
+) -> Iterator[str]:
     """Those whose address was put on the suppression list after the message was accepted."""
-    listed = read_suppressions(connection, ((row.app_id, row.recipient) for row in haul.rows))
-    for row in haul.rows if listed else ():
-        facts = haul.messages.get(row.message_id)
+    listed = read_suppressions(connection, ((row.app_id, row.recipient) for row in rows if row.message_id in messages))
+    for row in rows if listed else ():
+        facts = messages.get(row.message_id)
         if facts and not row.forced and listed.covers(row.app_id, row.recipient, json.loads(facts.tags)):
             yield row.id
 

@@ -8,21 +8,17 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Protocol
 
-from tenacity import (
-    AsyncRetrying,
-    RetryError,
-    retry_if_exception,
-    stop_after_attempt,
-    wait_exponential,
-)
-
 from mailsvc import clock
+from mailsvc.delivery.breaker import Breaker
+from mailsvc.delivery.dialling import dialled
+from mailsvc.delivery.learnt import Learnt
+from mailsvc.delivery.manners import Manners
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.sender import Owner, Sender
-from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult, open_session
+from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.delivery.throttle import Pace, Speed
+from mailsvc.delivery.trouble import unexpected
 from mailsvc.domain.attempt import Stage
-from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
 from mailsvc.telemetry import facts, log, meter
 
@@ -30,7 +26,6 @@ __all__ = ["Lane", "LaneOwner"]
 
 IDLE_SECONDS = 10.0  # how long an unused session is kept
 MAX_AGE_SECONDS = 300.0
-ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
 WINDOW = 1024  # parcels claimed ahead at most, and deliveries claimed at once
 
 
@@ -40,25 +35,25 @@ class LaneOwner(Owner, Protocol):
     def wants_more(self) -> None: ...
     def relay_failed(self, lane: "Lane", trouble: RelayTrouble) -> Awaitable[None]: ...
     def relay_recovered(self, lane: "Lane") -> Awaitable[None]: ...
+    def relay_troubled(self, lane: "Lane", trouble: RelayTrouble) -> Awaitable[None]: ...
+    def relay_learnt(self, lane: "Lane") -> Awaitable[None]: ...
 
 
 class Lane:
     """One relay's sessions and queue."""
 
-    def __init__(self, relay: Relay, owner: LaneOwner) -> None:
+    def __init__(self, relay: Relay, owner: LaneOwner, learnt: Learnt | None = None) -> None:
         self.relay = relay
         self.owner = owner
+        self.manners = Manners(relay, learnt or Learnt())
         self.pace = Pace()
+        self.breaker = Breaker()
         self.share = relay.max_connections  # of the relay's connections, ours
-        self.failures = 0  # sessions that failed in a row
-        self.opened_breaker = 0  # how often since it last worked
-        self.blocked_until: float | None = None  # monotonic; the breaker is open
-        self.blocked_at = 0.0
         self.has_backlog = False  # the last claim found as much as it asked for
         self.parcels: deque[Parcel] = deque()
         self.in_flight: set[Parcel] = set()
-        self._one_at_a_time_until = 0.0  # monotonic; it did not cope with an envelope together with the dot before
-        self._senders: set[asyncio.Task[None]] = set()
+        self._senders: dict[asyncio.Task[None], Sender] = {}
+        self._kept: set[asyncio.Task[None]] = set()  # asyncio itself keeps no task
         self._idle: deque[asyncio.Future[None]] = deque()
         self._speed = Speed()  # in parcels
         self._deliveries_each = 1.0  # of the parcels that came last
@@ -68,21 +63,22 @@ class Lane:
     def room(self) -> int:
         """How many deliveries this lane can take now."""
         now = clock.monotonic()
-        if self.share == 0 or (self.blocked_until is not None and now < self.blocked_until):
+        if self.share == 0 or self.breaker.is_open(now):
             return 0
-        connections = 1 if self.blocked_until is not None else self.share
-        window = self._window(connections, now)
+        window = self._window(now)
         free = window - len(self.parcels) - len(self.in_flight)
-        if free < window // 4:
+        if free < window // 4 or free <= 0:
             return 0  # a claim costs the same for one row as for many: wait until it is worth one
         deliveries = min(WINDOW, int(free * self._deliveries_each))
         allowance = self.pace.allowance(now)
         return max(0, deliveries if allowance is None else min(deliveries, allowance))
 
-    def _window(self, connections: int, now: float) -> int:
+    def _window(self, now: float) -> int:
         """About half a second's worth of work, so that sessions never starve and a crash orphans little."""
         self._speed.measure(now)
-        return int(min(WINDOW, max(2 * connections, self._speed.per_second / 2)))
+        if not self.breaker.is_closed:
+            return 2
+        return int(min(WINDOW, max(2 * self.share, self._speed.per_second / 2)))
 
     @property
     def connections(self) -> int:
@@ -103,28 +99,37 @@ class Lane:
         self._deliveries_each = sum(len(parcel.claims) for parcel in parcels) / len(parcels)
         self._staff()
 
+    @property
+    def _most(self) -> int:
+        """How many sessions there may be now: after a pause one finds out."""
+        return self.share if self.breaker.is_closed else min(1, self.share)
+
     def _staff(self) -> None:
-        if self.share == 0 or self._is_blocked():
+        if self.share == 0 or self.is_blocked():
             self._return_all()  # no sender of ours may have them: whoever claims them next will
             return
-        limit = 1 if self.blocked_until is not None else self.share
         waiting = len(self.parcels)
         while waiting and self._idle:
             turn = self._idle.popleft()
             if not turn.done():
                 turn.set_result(None)
                 waiting -= 1
-        while waiting > 0 and len(self._senders) < limit:
-            sender = asyncio.create_task(Sender(self, self.owner).run(), name=f"sender {self.relay.name}")
-            self._senders.add(sender)
-            sender.add_done_callback(self._sender_ended)
+        while waiting > 0 and len(self._senders) < self._most:
+            sender = Sender(self, self.owner)
+            task = asyncio.create_task(sender.run(), name=f"sender {self.relay.name}")
+            self._senders[task] = sender
+            task.add_done_callback(self._sender_ended)
             waiting -= 1
 
-    def _sender_ended(self, sender: asyncio.Task[None]) -> None:
-        self._senders.discard(sender)
-        if not sender.cancelled() and (error := sender.exception()):
+    def _sender_ended(self, task: asyncio.Task[None]) -> None:
+        self._senders.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            # Begun anew at once, it would fail at once. The breaker's waits are for faults of ours, too.
             log.error("a sender failed", exc_info=error, extra=facts(relay=self.relay.name))
-        if self.parcels:
+            failing = asyncio.create_task(self.trouble(unexpected(Stage.CONNECT, error)))
+            self._kept.add(failing)
+            failing.add_done_callback(self._kept.discard)
+        elif self.parcels:
             self._staff()
 
     # What senders ask for (Siding)
@@ -132,7 +137,7 @@ class Lane:
     @property
     def begins_early(self) -> bool:
         """Whether the next envelope may go out together with the dot before it."""
-        return clock.monotonic() >= self._one_at_a_time_until
+        return self.manners.begins_early
 
     def take(self) -> Parcel | None:
         """The next parcel, which is in flight from now on."""
@@ -160,7 +165,7 @@ class Lane:
     async def has_work(self, session: Session | None) -> bool:
         """Wait for a parcel as long as an idle session is worth keeping."""
         while not self.parcels:
-            if session is None or not session.usable or self._is_over_share():
+            if session is None or not session.usable or self._is_over_share() or self.is_blocked():
                 return False
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(turn)
@@ -169,93 +174,75 @@ class Lane:
                     await turn
             except TimeoutError:
                 return False
-        return not self._is_over_share() and not self._is_blocked()
+        return not self._is_over_share() and not self.is_blocked()
 
     def _is_over_share(self) -> bool:
-        return len(self._senders) > self.share
+        return len(self._senders) > self._most
 
     def block(self, seconds: float) -> None:
         """Open the breaker for this long; after it, one session tries."""
-        self.blocked_at = clock.monotonic()
-        self.blocked_until = self.blocked_at + seconds
+        self.breaker.open(seconds, clock.monotonic())
+        self._rouse()
 
-    def unblock(self) -> None:
-        """Close the breaker: somebody else, or a person, found the relay well."""
-        self.blocked_until, self.failures, self.opened_breaker = None, 0, 0
-
-    def _is_blocked(self) -> bool:
-        return self.blocked_until is not None and clock.monotonic() < self.blocked_until
+    def is_blocked(self) -> bool:
+        """Whether nobody may use the relay now."""
+        return self.breaker.is_open(clock.monotonic())
 
     def may_keep(self, session: Session) -> bool:
         """Whether another parcel may go out over it: it is not too old, its relay not changed, its place not needed."""
         return (
             session.relay is self.relay
-            and len(self._senders) <= self.share
+            and not self._is_over_share()
             and clock.monotonic() - session.opened_at < MAX_AGE_SECONDS
-            and not self._is_blocked()
+            and not self.is_blocked()
         )
 
     async def open(self) -> Session | None:
         """A new session; dialled again within seconds, then the breaker decides when."""
-        dialling = AsyncRetrying(
-            retry=retry_if_exception(self._is_worth_redialling),
-            stop=stop_after_attempt(FAILURES_TO_OPEN),
-            wait=wait_exponential(multiplier=0.2, max=2),
-            reraise=True,
-        )
-        try:
-            session: Session = await dialling(self._dial)
-        except (RelayTrouble, RetryError):
-            return None
-        if self.failures or self.blocked_until is not None:
-            await self._worked()
+        session = await dialled(self)
+        if session is not None and not self.manners.sends_groups:
+            session.go_one_by_one()
         return session
 
-    async def _dial(self) -> Session:
-        if self._is_blocked():  # since this sender last failed
-            raise RelayTrouble(Stage.CONNECT, "the relay is left alone for a while")
-        meter.count("sessions")
-        try:
-            return await open_session(self.relay)
-        except RelayTrouble as trouble:
-            await self.trouble(trouble)
-            raise
-
-    def _is_worth_redialling(self, error: BaseException) -> bool:
-        return isinstance(error, RelayTrouble) and not self._is_blocked()
-
     async def _worked(self) -> None:
-        self.failures, self.opened_breaker = 0, 0
-        was_open, self.blocked_until = self.blocked_until is not None, None
-        if was_open:
+        if self.breaker.worked(clock.monotonic()):
             await self.owner.relay_recovered(self)
             self._staff()
 
     async def trouble(self, trouble: RelayTrouble) -> None:
-        """A session failed, or was closed by the relay: count it, and leave the relay alone when it goes on."""
-        meter.count("session_failures")
-        self.failures += 1
-        if (
-            trouble.is_auth or self.failures >= FAILURES_TO_OPEN or self.blocked_until is not None
-        ) and not self._is_blocked():
+        """A session failed before it was of use to a message: count it, and leave the relay alone when it goes on."""
+        meter.count("lane_failures" if trouble.is_ours else "session_failures")
+        if self.breaker.failed(trouble, clock.monotonic()):
             await self.owner.relay_failed(self, trouble)
             self._return_all()
+        else:
+            await self.owner.relay_troubled(self, trouble)
 
     def _return_all(self) -> None:
         waiting = list(self.parcels)
         self.parcels.clear()
         self._rest()
-        self.owner.give_back(waiting)
+        if waiting:
+            self.owner.give_back(waiting, self.breaker.trouble)
 
-    def heard(self, result: TransactionResult) -> None:
+    def learn(self, result: TransactionResult) -> bool:
+        """Take note of what the relay can't do; True where the parcel is none the worse, and goes again."""
+        before = self.manners.learnt
+        goes_again = self.manners.learn(result)
+        if self.manners.learnt != before:
+            noting = asyncio.ensure_future(self.owner.relay_learnt(self))
+            self._kept.add(noting)
+            noting.add_done_callback(self._kept.discard)
+        return goes_again
+
+    async def heard(self, result: TransactionResult) -> None:
         """A transaction came to this."""
-        if result.too_early and self.begins_early:
-            self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
-            log.info("relay wants one transaction at a time", extra=facts(relay=self.relay.name))
         if not result.stale:
             self._speed.did(1)
-            if result.relay_trouble is None:
-                self.failures = 0
+        if result.judged:
+            await self._worked()
+        elif result.relay_trouble is not None and not result.proven and not self.manners.is_finding_out:
+            await self.trouble(result.relay_trouble)
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
 
@@ -266,10 +253,13 @@ class Lane:
         self._return_all()
         self.share = 0
         self._rouse()
+        for task, sender in list(self._senders.items()):
+            if not sender.is_sending:
+                task.cancel()  # dialling, or about to: nobody is waiting for it
         if self._senders:
             await asyncio.wait(self._senders, timeout=grace)
-        for sender in list(self._senders):
-            sender.cancel()
+        for task in list(self._senders):
+            task.cancel()
         if self._senders:
             await asyncio.wait(self._senders, timeout=2)
         self._return_all()
@@ -277,7 +267,7 @@ class Lane:
     def adopt(self, relay: Relay, share: int) -> None:
         """Take over changed settings; open sessions made with the old ones end after their parcel."""
         if relay != self.relay:  # the same settings, read anew, must not end sessions
-            self.relay, self._one_at_a_time_until = relay, 0.0
+            self.relay, self.manners = relay, Manners(relay, Learnt())
         grew = share > self.share
         shrank, self.share = share < self.share, share
         if self.parcels and (grew or share == 0):

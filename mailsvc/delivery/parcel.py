@@ -15,8 +15,6 @@ from mailsvc.store.leases import DueDelivery
 
 __all__ = ["Parcel", "pack"]
 
-RECIPIENTS_AT_ONCE = 100  # the least that every server must take (RFC 5321 section 4.5.3.1.8)
-
 
 class Parcel(msgspec.Struct, eq=False):
     """One transaction to be; it is its own dot (see ``session.Dot``)."""
@@ -30,6 +28,7 @@ class Parcel(msgspec.Struct, eq=False):
     held_bytes: int = 0
     number: int | None = None  # in the journal, once the dot is about to go out
     relay_id: str = ""
+    relay_host: str = ""
     host: str = ""
 
     def about(self, accepted: Sequence[int]) -> bool:
@@ -69,29 +68,14 @@ def pack(
     deadline: float,
     key: bytes,
 ) -> list[Parcel]:
-    """Group the claims of one message: together where they share an envelope sender, else one by one."""
+    """Pack the claims of one message: together where they share an envelope sender, else one by one."""
     path = message.return_path or relay.return_path
+    several: list[tuple[tuple[DueDelivery, ...], str]]
     if path and relay.verp:
-        return [
-            Parcel(
-                message,
-                (claim,),
-                return_path(path, claim.id, key),
-                journal,
-                deadline,
-                relay_id=relay.id,
-            )
-            for claim in claims
-        ]
-    sender = path or message.envelope_sender
+        several = [((claim,), return_path(path, claim.id, key)) for claim in claims]
+    else:
+        several = [(tuple(claims), path or message.envelope_sender)]
     return [
-        Parcel(
-            message,
-            tuple(claims[n : n + RECIPIENTS_AT_ONCE]),
-            sender,
-            journal,
-            deadline,
-            relay_id=relay.id,
-        )
-        for n in range(0, len(claims), RECIPIENTS_AT_ONCE)
+        Parcel(message, together, sender, journal, deadline, relay_id=relay.id, relay_host=relay.host)
+        for together, sender in several
     ]

@@ -8,8 +8,10 @@ import msgspec
 
 from mailsvc import clock
 from mailsvc.delivery.session import RelayTrouble, Session, open_session
+from mailsvc.delivery.trouble import unexpected
 from mailsvc.domain.attempt import Stage, Tls
 from mailsvc.domain.relay import Relay, Timeouts
+from mailsvc.telemetry import facts, log
 
 __all__ = ["probe"]
 
@@ -39,6 +41,9 @@ async def _probe(relay: Relay) -> dict[str, Any]:
         report = _failure(relay, trouble)
     except TimeoutError:
         report = _failure(relay, RelayTrouble(Stage.CONNECT, f"gave up after {LONGEST:.0f} seconds"))
+    except Exception as error:  # noqa: BLE001 - whoever asks is told what the delivery worker would be told
+        log.error("a check failed", exc_info=error, extra=facts(relay=relay.name))
+        report = _failure(relay, unexpected(Stage.CONNECT, error))
     return report | {"duration_ms": round((clock.monotonic() - began) * 1000, 3)}
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from mailsvc.delivery.trouble import safe
 from mailsvc.domain.attempt import Reply
 
 __all__ = ["ReplyParser", "reply_of"]
@@ -13,6 +14,7 @@ MOST_KNOWN = 512
 USUAL_LINE = 64
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?")
+_EMPTY = (b"", b"\r")  # between replies, as some relays send them
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)", re.ASCII)  # RFC 2034 section 4
 
 
@@ -30,6 +32,7 @@ class ReplyParser:
     def __init__(self) -> None:
         self.flaw: str | None = None
         self._buffer = b""
+        self._has_blank = False  # since the last reply
         self._code = b""
         self._lines: list[str] = []
         self._size = 0
@@ -41,11 +44,15 @@ class ReplyParser:
         for line in lines:
             if self.flaw is not None:
                 break
+            if line in _EMPTY and not self._lines:
+                self._has_blank = True
+                continue
             reply = None if self._lines else _known.get(line)
             if reply is None:
                 reply = self._take(line)
             if reply is not None:
                 replies.append(reply)
+                self._has_blank = False
         if len(self._buffer) > MOST_LINE:
             self.flaw = self.flaw or "a reply line of more than 8 KiB"
         if self.flaw is not None:
@@ -55,7 +62,12 @@ class ReplyParser:
     @property
     def is_between(self) -> bool:
         """Whether no reply has begun."""
-        return not self._buffer and not self._lines and self.flaw is None
+        return self._buffer in _EMPTY and not self._lines and self.flaw is None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether not one byte has come since the last reply."""
+        return self.is_between and not self._buffer and not self._has_blank
 
     def _take(self, line: bytes) -> Reply | None:
         match = _LINE.fullmatch(line.removesuffix(b"\r"))
@@ -71,8 +83,7 @@ class ReplyParser:
         if match is None or self.flaw is not None:
             return None
         self._code = match[1]
-        # Not every database can keep a NUL, and RFC 5321 has none here.
-        self._lines.append((match[3] or b"").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}"))
+        self._lines.append((match[3] or b"").decode("utf-8", "replace"))
         return None if match[2] == b"-" else self._finish(line)
 
     def _finish(self, line: bytes) -> Reply:
@@ -92,6 +103,7 @@ def _remember(line: bytes, reply: Reply) -> None:
 
 def reply_of(code: int, lines: list[str]) -> Reply:
     """The reply with its enhanced code apart: one that contradicts the code's class is only text."""
+    lines = [safe(line) for line in lines]
     match = _ENHANCED.match(lines[0])
     if match is None or int(match[1][0]) != code // 100:
         return Reply(code, None, "\n".join(lines))

@@ -11,7 +11,7 @@ from mailsvc.delivery.trouble import fate_of
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change, Status
-from mailsvc.mime.smtp_status import meaning_of
+from mailsvc.mime.smtp_status import is_about_count, meaning_of
 from mailsvc.outcomes.record import Bounce, Finding, Try, record
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message
@@ -78,6 +78,8 @@ def told_by(entry: Entry, row: object, now: int) -> Finding:
     """What a journal's entry means for the delivery of this row: its ``id``, ``lease_token``, ``attempts``, ``relay_id``."""
     id_, token = row.id, row.lease_token  # type: ignore[attr-defined]
     fate = _fate(entry.reply)
+    if entry.reply is not None and len(entry.claims) > 1 and is_about_count(entry.reply):
+        return _back(row, now)  # they were too many at once, and nobody got it
     tried = Try(
         started_at=clock.now(),
         duration_ms=0.0,

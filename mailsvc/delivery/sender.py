@@ -12,7 +12,7 @@ from mailsvc.telemetry import facts, log
 
 __all__ = ["Owner", "Sender", "Siding"]
 
-AFTER_FAILURE_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before the next session where the last one came to nothing
 
 
 class Owner(Protocol):
@@ -20,7 +20,8 @@ class Owner(Protocol):
 
     async def load(self, parcel: Parcel) -> bool: ...
     def finished(self, parcel: Parcel, session: Session, result: TransactionResult, started_at: int) -> None: ...
-    def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None: ...
+    def give_back(self, parcels: list[Parcel], trouble: RelayTrouble | None = None, *, after: float = 0.0) -> None: ...
+    def set_aside(self, parcel: Parcel, error: str) -> None: ...
 
 
 class Siding(Protocol):
@@ -36,8 +37,8 @@ class Siding(Protocol):
     def take(self) -> Parcel | None: ...
     def put_back(self, parcel: Parcel) -> None: ...
     def returned(self, parcel: Parcel) -> None: ...
-    async def trouble(self, trouble: RelayTrouble) -> None: ...
-    def heard(self, result: TransactionResult) -> None: ...
+    def learn(self, result: TransactionResult) -> bool: ...
+    async def heard(self, result: TransactionResult) -> None: ...
 
 
 class Sender:
@@ -48,6 +49,13 @@ class Sender:
         self._session: Session | None = None
         self._next: Parcel | None = None  # promised to the session: its envelope may have gone out already
         self._submission: Submission | None = None  # of the next
+        self._parcel: Parcel | None = None  # under way
+        self._in_vain = 0  # sessions in a row
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a transaction is under way."""
+        return self._parcel is not None
 
     async def run(self) -> None:
         """Send until there is nothing left to send, or no session to be had."""
@@ -81,6 +89,8 @@ class Sender:
             if session.usable and self._siding.may_keep(session):
                 return session
             await session.quit()
+        if self._in_vain:
+            await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._in_vain, 20)))
         self._session = await self._siding.open()
         return self._session
 
@@ -93,9 +103,9 @@ class Sender:
         submission, self._next, self._submission = self._submission, None, None
         try:
             if parcel.content is None and not await self._owner.load(parcel):
-                self._owner.give_back([parcel])
+                self._owner.set_aside(parcel, "its content could not be read")
                 return
-            parcel.host = session.host
+            parcel.host, self._parcel = session.host, parcel
             started_at = clock.now()
             result = await session.submit(
                 submission or parcel.submission(session.relay), parcel, following=self._promise_next
@@ -108,16 +118,17 @@ class Sender:
             self._failed(parcel, session, error)
             return
         finally:
+            self._parcel = None
             self._siding.returned(parcel)
             if not session.usable:
                 self._take_back()
-        if result.stale:
+        self._in_vain = 0 if result.judged or result.proven or result.stale else self._in_vain + 1
+        goes_again = self._siding.learn(result) or result.stale
+        if goes_again:
             self._siding.put_back(parcel)
         else:
             self._owner.finished(parcel, session, result, started_at)
-        if result.relay_trouble is not None:
-            await self._siding.trouble(result.relay_trouble)
-        self._siding.heard(result)
+        await self._siding.heard(result)
 
     def _promise_next(self) -> Submission | None:
         """What goes out next over this session, if that is certain now."""
@@ -137,7 +148,7 @@ class Sender:
         """Something that should not happen, such as a journal on a full disk: the session is closed by now."""
         log.error("a transaction failed", exc_info=error, extra=facts(relay=self._siding.relay.name))
         if parcel.number is None:
-            self._owner.give_back([parcel], after=AFTER_FAILURE_SECONDS)
+            self._owner.set_aside(parcel, f"internal error: {type(error).__name__}; see the log")
             return
         lost = Verdict(Fate.UNCERTAIN, Stage.EOM, None, f"unexpected after the final dot: {type(error).__name__}")
         result = TransactionResult((lost,) * len(parcel.claims), None, stale=False, duration=0.0)

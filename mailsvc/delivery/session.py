@@ -10,10 +10,11 @@ from mailsvc.delivery import auth, engine
 from mailsvc.delivery.commands import Capabilities, Submission
 from mailsvc.delivery.connect import connect, own_name, tls_context
 from mailsvc.delivery.transmit import Dot, Session, TransactionResult
-from mailsvc.delivery.trouble import RelayTrouble, in_words
+from mailsvc.delivery.trouble import RelayTrouble, in_words, unexpected
 from mailsvc.delivery.wire import Wire
 from mailsvc.domain.attempt import Reply, Stage
 from mailsvc.domain.relay import Relay
+from mailsvc.telemetry import facts, log
 
 __all__ = ["Dot", "RelayTrouble", "Session", "Submission", "TransactionResult", "open_session"]
 
@@ -24,22 +25,54 @@ async def open_session(relay: Relay) -> Session:
     Raises:
         RelayTrouble: whatever went wrong, with the stage at which it did.
     """
-    wire = await connect(relay)
-    name = own_name(relay, wire.own_address)
-    capabilities: Capabilities | None = None
     try:
-        capabilities = await _hello(wire, relay, name)
-        if relay.tls == "starttls":
-            await _protect(wire, relay, capabilities)
-            capabilities = await _hello(wire, relay, name)
-        await _authenticate(wire, relay, capabilities)
-    except BaseException as error:
-        if isinstance(error, RelayTrouble):
-            error.tls = wire.tls(verified=relay.verify)
-            error.offered = capabilities.lines if capabilities is not None else ()
-        wire.fail("closed")
+        wire = await connect(relay)
+    except RelayTrouble:
         raise
-    return Session(relay, wire, capabilities)
+    except Exception as error:
+        log.error("a relay could not be reached", exc_info=error, extra=facts(relay=relay.name))
+        raise unexpected(Stage.CONNECT, error) from error
+    opening = _Opening(wire, relay)
+    try:
+        return await opening.open()
+    except BaseException as error:
+        wire.fail("closed")
+        if not isinstance(error, Exception):
+            raise
+        raise opening.trouble(error) from error
+
+
+class _Opening:
+    """From the greeting to a session, with how far it has come."""
+
+    def __init__(self, wire: Wire, relay: Relay) -> None:
+        self._wire, self._relay = wire, relay
+        self._stage = Stage.EHLO
+        self._capabilities: Capabilities | None = None
+
+    async def open(self) -> Session:
+        wire, relay = self._wire, self._relay
+        name = own_name(relay, wire.own_address)
+        self._capabilities = await _hello(wire, relay, name)
+        if relay.tls == "starttls":
+            self._stage = Stage.STARTTLS
+            await _protect(wire, relay, self._capabilities)
+            self._stage = Stage.EHLO
+            self._capabilities = await _hello(wire, relay, name)
+        self._stage = Stage.AUTH
+        await _authenticate(wire, relay, self._capabilities)
+        return Session(relay, wire, self._capabilities)
+
+    def trouble(self, error: Exception) -> RelayTrouble:
+        """Whatever was raised, as the relay's trouble: what nobody foresaw must not look like a fault of the mail."""
+        if isinstance(error, RelayTrouble):
+            trouble = error
+        else:
+            log.error("a session could not be opened", exc_info=error, extra=facts(relay=self._relay.name))
+            trouble = RelayTrouble(self._stage, f"the relay's answer was not understood ({type(error).__name__})")
+        trouble.tls = self._wire.tls(verified=self._relay.verify)
+        trouble.offered = self._capabilities.lines if self._capabilities is not None else ()
+        return trouble
 
 
 async def _hello(wire: Wire, relay: Relay, name: str) -> Capabilities:
@@ -58,7 +91,7 @@ async def _protect(wire: Wire, relay: Relay, capabilities: Capabilities) -> None
     reply = await _ask(wire, b"STARTTLS\r\n", relay.timeouts.ehlo, Stage.STARTTLS)
     if reply.code // 100 != 2:
         raise RelayTrouble(Stage.STARTTLS, reply.text, reply=reply)
-    if not wire.is_quiet:
+    if not wire.is_spent:
         slipped_in = "something was slipped in between STARTTLS and TLS: somebody may sit between us and the relay"
         raise RelayTrouble(Stage.STARTTLS, wire.fault or slipped_in)
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -17,6 +18,7 @@ from mailsvc.domain.relay import Relay
 __all__ = ["Dot", "Session", "TransactionResult"]
 
 QUIT_SECONDS = 2.0
+GROUP_SECONDS = 20.0  # of silence after which a relay may have lost what came in one piece
 EARLY_SECONDS = 30.0  # of silence after which a relay is taken not to have seen what came with the dot
 
 
@@ -38,6 +40,10 @@ class TransactionResult(msgspec.Struct, frozen=True, gc=False):
     stale: bool  # the connection was dead from the start, or too early: nothing happened, use another
     duration: float  # seconds
     too_early: bool = False  # the relay can't cope with a transaction that begins before the last one's reply
+    lost_group: bool = False  # silence after commands in one piece; before the dot, so that nothing was sent
+    judged: bool = False  # the relay gave a verdict about the message or a recipient, and the session goes on
+    proven: bool = False  # it had done so for an earlier one of the session
+    most_recipients: int | None = None  # how many the relay takes at once, as far as it showed
 
 
 def _nothing() -> Submission | None:
@@ -53,12 +59,15 @@ class Session:
         self.capabilities = capabilities
         self.tls: Tls | None = wire.tls(verified=relay.verify)
         self.sent = 0
+        self.has_worked = False  # a transaction got a verdict
         self.opened_at = clock.monotonic()
         self._wire = wire
         self._in_step = True
         self._needs_reset = False
         self._early: engine.Transaction | None = None  # the next one, whose envelope went out with the dot
         self._following: Callable[[], Submission | None] = _nothing
+        if relay.pipelining == "off":
+            self.go_one_by_one()
 
     @property
     def usable(self) -> bool:
@@ -102,7 +111,29 @@ class Session:
             # Whoever hangs up on the very first one that is early will do so on all of them.
             too_early = finding.misunderstood or (transaction.is_opened and self.sent == 2)
             return TransactionResult(_untried(finding), None, stale=True, duration=duration, too_early=too_early)
-        return TransactionResult(finding.verdicts, _trouble_of(finding), stale=False, duration=duration)
+        if self.has_worked and _is_left(finding):
+            # That is how relays end a connection after so many messages, or so much time.
+            return TransactionResult(_untried(finding), None, stale=True, duration=duration)
+        return self._result(finding, transaction, duration)
+
+    def _result(self, finding: engine.Finding, transaction: engine.Transaction, duration: float) -> TransactionResult:
+        proven, trouble = self.has_worked, _trouble_of(finding)
+        judged = finding.judged and trouble is None
+        self.has_worked = proven or judged
+        return TransactionResult(
+            finding.verdicts,
+            trouble,
+            stale=False,
+            duration=duration,
+            lost_group=transaction.is_in_group and finding.timed_out and finding.stage in _IN_GROUP,
+            judged=judged,
+            proven=proven,
+            most_recipients=finding.most_recipients,
+        )
+
+    def go_one_by_one(self) -> None:
+        """Send a command only when the one before is answered, whatever the relay offers."""
+        self.capabilities = replace(self.capabilities, pipelining=False)
 
     def _transaction(self, submission: Submission) -> engine.Transaction:
         early, self._early = self._early, None
@@ -133,7 +164,11 @@ class Session:
         if isinstance(step, engine.Expect):
             seconds: float = getattr(self.relay.timeouts, step.stage)
             is_early = transaction.is_opened and step.stage is Stage.MAIL
-            await self._wire.heard(min(seconds, EARLY_SECONDS) if is_early else seconds)
+            if is_early:
+                seconds = min(seconds, EARLY_SECONDS)
+            elif transaction.is_in_group and step.stage in _IN_GROUP:
+                seconds = min(seconds, GROUP_SECONDS)
+            await self._wire.heard(seconds)
         else:
             self._wire.write(step.data)
         return None
@@ -180,6 +215,15 @@ def _trouble_of(finding: engine.Finding) -> RelayTrouble | None:
     if finding.closing is not None:
         return RelayTrouble(finding.stage, finding.closing.text, reply=finding.closing)
     return RelayTrouble(finding.stage, finding.broken) if finding.broken is not None else None
+
+
+_IN_GROUP = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+
+
+def _is_left(finding: engine.Finding) -> bool:
+    """Whether the relay ended the session in the envelope without a word about the message."""
+    is_over = finding.closing is not None or (finding.broken is not None and not finding.timed_out)
+    return is_over and not finding.judged and finding.stage in _IN_GROUP
 
 
 def _untried(finding: engine.Finding) -> tuple[Verdict, ...]:

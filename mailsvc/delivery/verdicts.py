@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 import msgspec
 
+from mailsvc import clock
 from mailsvc.delivery.parcel import Parcel
-from mailsvc.domain.attempt import Fate, Tls, Verdict
+from mailsvc.delivery.trouble import RelayTrouble
+from mailsvc.domain.attempt import Fate, Reply, Stage, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
 from mailsvc.mime.smtp_status import meaning_of, own_words
-from mailsvc.outcomes.record import Bounce, Finding, Try
+from mailsvc.outcomes.record import Bounce, Finding, Try, smtp_json
 from mailsvc.store.leases import DueDelivery
 
-__all__ = ["Circumstances", "finding_of", "given_back", "given_up"]
+__all__ = ["Circumstances", "finding_of", "given_back", "given_up", "smtp_of_trouble"]
 
 
 class Circumstances(msgspec.Struct, frozen=True, gc=False):
@@ -24,12 +26,14 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False):
     tls: Tls | None
     now: Callable[[], int]  # the queue's clock, looked at only where something is due again
     chance: float
+    wait: float = 0.0  # seconds before what was not tried is due again
 
 
 def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circumstances) -> Finding:
     """What the verdict on one recipient means for its delivery."""
     if verdict.fate is Fate.UNTRIED:
-        return given_back(claim, seen.now())
+        kept_by = smtp_of(verdict.stage, verdict.reply, verdict.text, seen.host)
+        return given_back(claim, seen.now() + int(seen.wait * clock.SECOND), kept_by=kept_by)
     tried = _try(parcel, verdict, seen)
     if verdict.fate is Fate.SENT:
         return Finding(claim.id, Change.SENT, claim.lease_token, tried)
@@ -41,9 +45,21 @@ def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circu
     return Finding(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
 
 
-def given_back(claim: DueDelivery, now: int) -> Finding:
+def given_back(claim: DueDelivery, due_at: int, *, kept_by: str | None = None) -> Finding:
     """A claim that came to nothing, through no fault of the message: due again, no attempt charged."""
-    return Finding(claim.id, Change.RETURN, claim.lease_token, due_at=now)
+    return Finding(claim.id, Change.RETURN, claim.lease_token, due_at=due_at, kept_by=kept_by)
+
+
+def smtp_of(stage: Stage, reply: Reply | None, text: str, host: str) -> str:
+    """What the relay said, or what happened instead, as deliveries show it."""
+    if reply is not None:
+        return smtp_json(stage, reply.code, reply.enhanced_code, reply.text, host)
+    return smtp_json(stage, None, None, text, host)
+
+
+def smtp_of_trouble(trouble: RelayTrouble, host: str) -> str:
+    """What keeps everything waiting that goes by this relay."""
+    return smtp_of(trouble.stage, trouble.reply, trouble.text, host)
 
 
 def given_up(claim: DueDelivery) -> Finding:

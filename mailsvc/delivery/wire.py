@@ -90,6 +90,11 @@ class Wire(asyncio.Protocol):
         return self.fault is None and not self.came and self._parser.is_between and not self._transport.is_closing()
 
     @property
+    def is_spent(self) -> bool:
+        """Quiet to the last byte, empty lines included."""
+        return self.is_quiet and self._parser.is_spent
+
+    @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken yet."""
         return self._transport.get_write_buffer_size() + self._beneath.get_write_buffer_size()

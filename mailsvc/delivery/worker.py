@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,30 +13,32 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.delivery.haul import Haul, MessageFacts, extend, fill, overdue, read_body, take
+from mailsvc.delivery.breaker import Hesitation
+from mailsvc.delivery.complaint import complain
+from mailsvc.delivery.haul import Haul, MessageFacts, extend, fill_apart, overdue, read_body, take
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
+from mailsvc.delivery.lanes import Lanes
 from mailsvc.delivery.parcel import Parcel, pack
 from mailsvc.delivery.rescue import told_by, was_accepted
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
-from mailsvc.delivery.standing import write_standing
+from mailsvc.delivery.standing import Standing
 from mailsvc.delivery.throttle import ByteBudget
-from mailsvc.delivery.verdicts import Circumstances, finding_of, given_back, given_up
-from mailsvc.domain.attempt import Fate
-from mailsvc.domain.backoff import relay_retry
+from mailsvc.delivery.trouble import unexpected
+from mailsvc.delivery.verdicts import Circumstances, finding_of, given_back, given_up, smtp_of_trouble
+from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.lifecycle import Change
-from mailsvc.outbox.relays import KnownRelay, RelayBook
-from mailsvc.outcomes.record import Finding, record
+from mailsvc.outbox.relays import RelayBook
+from mailsvc.outcomes.record import Finding, record, smtp_json
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.presence import Presence
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
-from mailsvc.store.database import Database, explain, is_away
+from mailsvc.store.database import Database, is_away
 from mailsvc.store.leases import DELIVERIES, DueDelivery
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.telemetry import meter
 
 __all__ = ["Context", "DeliveryWorker"]
 
@@ -47,7 +50,9 @@ LOOK_SECONDS = 0.05
 SUPPRESSED_LATER = "the address was put on the suppression list after the message was accepted"
 LINGER = 0.05  # seconds between commits of results
 CLAIM_DISTANCE = 0.02  # seconds between claims, where the last one left nothing due
-_BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
+DRAIN_SECONDS = 10.0  # for transactions that are under way
+_NO_MESSAGE = "the message can't be read; see the log"
+_ENOUGH = 3  # lanes for which the database fails, before it is taken to be away
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,14 @@ class DeliveryWorker:
         self._database = context.database
         self.owner = context.presence.id
         self._lease = context.lease_seconds
-        self._lanes: dict[str, Lane] = {}
+        self._standing = Standing(context.database, self._write_down)
+        self._opened = Lanes(context.database, context.relays, self._standing, self, context.presence.share)
+        self._lanes = self._opened.by_id
         self._parcels: set[Parcel] = set()
         self._budget = ByteBudget(BODY_BYTES)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
         self._more = asyncio.Event()
+        self._hesitation = Hesitation()
         self._after = ""
         self._claimed_at = -CLAIM_DISTANCE
         self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
@@ -129,12 +137,14 @@ class DeliveryWorker:
             return 0.05  # the database is slow or away: what was sent must be recorded before more is
         try:
             # A lane whose last claim came back full surely has more: no need to look for it first.
-            due = [] if (lanes := self._hungry()) else await self._in_thread(self._due_lanes)
-            lanes = lanes or self._open_lanes(due)
-            wanted = [leases.Lane(lane.relay.id, room) for lane in lanes if (room := lane.room()) > 0]
-            claimed = await self._claim(wanted) if wanted else 0
+            due = [] if (lanes := await self._hungry()) else await self._in_thread(self._due_lanes)
+            lanes = lanes or await self._opened.open(due)
+            wanted = [
+                leases.Lane(lane.relay.id, room) for lane in lanes if (room := await self._opened.room_of(lane)) > 0
+            ]
+            claimed = await self._claim_apart(wanted) if wanted else 0
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
-            _complain(error)
+            complain(error)
             return POLL_SECONDS
         if claimed or self._after:
             return 0  # there may be more, or relays that were not looked at yet
@@ -153,13 +163,13 @@ class DeliveryWorker:
             meter.gauge("connections", sum(lane.connections for lane in self._lanes.values()))
             meter.gauge("connections_busy", sum(lane.busy for lane in self._lanes.values()))
 
-    def _hungry(self) -> list[Lane]:
+    async def _hungry(self) -> list[Lane]:
         """Lanes with a backlog and room; but every now and then nobody, so that the others get their turn."""
         now = clock.monotonic()
         if now - self._looked_at > LOOK_SECONDS:
             self._looked_at = now
             return []
-        return [lane for lane in self._lanes.values() if lane.has_backlog and lane.room() > 0][:LANES_AT_ONCE]
+        return (await self._opened.with_backlog())[:LANES_AT_ONCE]
 
     def _rest(self, due: list[tuple[str, int]]) -> float:
         now, soonest = self._database.now(), POLL_SECONDS
@@ -186,45 +196,24 @@ class DeliveryWorker:
         self._context.relays.get_many([relay_id for relay_id, _ in due])
         return due
 
-    def _open_lanes(self, due: list[tuple[str, int]]) -> list[Lane]:
-        now = self._database.now()
-        ready = []
-        for relay_id, due_at in due:
-            known = self._context.relays.get(relay_id)
-            if known is None or not known.enabled or known.paused:
-                self._leave_alone(relay_id)
-                continue
-            if due_at > now:
-                if relay_id in self._lanes:
-                    self._lane(known).has_backlog = False
-                continue
-            lane = self._lane(known)
-            if known.retry_at is None or known.retry_at <= now:
-                ready.append(lane)
-        return ready
-
-    def _leave_alone(self, relay_id: str) -> None:
-        """What was claimed for a relay that is gone, disabled or paused waits like the rest of its mail."""
-        lane = self._lanes.get(relay_id)
-        if lane is not None:
-            lane.has_backlog = False
-            lane.adopt(lane.relay, 0)
-
-    def _lane(self, known: KnownRelay) -> Lane:
-        relay = known.relay
-        lane = self._lanes.get(relay.id)
-        if lane is None:
-            lane = self._lanes[relay.id] = Lane(relay, self)
-        if known.retry_at is None and lane.blocked_until is not None:
-            if clock.monotonic() - lane.blocked_at > _BOOK_MEMORY:  # else what we know of the row may be older
-                lane.unblock()
-        elif known.retry_at is not None and lane.blocked_until is None:
-            lane.block(0)
-            lane.opened_breaker = known.failures
-        share = self._context.presence.share(relay.max_connections)
-        lane.adopt(relay, share)
-        lane.pace.set_rate(relay.rate * share / relay.max_connections if relay.rate else None)
-        return lane
+    async def _claim_apart(self, wanted: list[leases.Lane]) -> int:
+        """For all lanes at once; each apart where that fails, so that one can't end the round of the others."""
+        try:
+            return await self._claim(wanted)
+        except Exception as error:
+            if len(wanted) == 1 and is_away(error):
+                raise
+            claimed, failed = 0, {}
+            for one in wanted if len(wanted) > 1 else ():
+                try:
+                    claimed += await self._claim([one])
+                except Exception as flaw:  # noqa: BLE001
+                    failed[one.id] = flaw
+                    if len(failed) == _ENOUGH and not claimed and is_away(flaw):
+                        raise error from None  # it is not the lanes
+            for lane_id, reason in failed.items() or [(wanted[0].id, error)]:
+                await self._opened.failed(self._lanes[lane_id], reason)
+            return claimed
 
     async def _claim(self, wanted: list[leases.Lane]) -> int:
         deadline = clock.monotonic() + self._lease
@@ -237,12 +226,16 @@ class DeliveryWorker:
         now = self._database.now()
         for row in to_send:
             message = haul.messages.get(row.message_id)
-            if row.id in haul.suppressed:
+            if message is None:
+                self._put_off([row], _NO_MESSAGE, "")
+            elif row.id in haul.suppressed:
                 self._recorder.put(Report([Finding(row.id, Change.SUPPRESS, row.lease_token, why=SUPPRESSED_LATER)]))
-            elif message is not None and not self._is_void(row, message, now):
+            elif not self._is_void(row, message, now):
                 by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(row)
+        for message_id, error in haul.unreadable.items():
+            complain(error, message=message_id)
         for relay_id, by_message in by_lane.items():
-            self._hand_over(self._lanes[relay_id], by_message, haul, deadline)
+            await self._hand_over(self._lanes[relay_id], by_message, haul, deadline)
         self._note_backlogs(wanted, haul.rows)
         if haul.rows:
             self._claimed_at = clock.monotonic()
@@ -255,7 +248,7 @@ class DeliveryWorker:
         if haul.rows:
             try:
                 to_send = self._without_settled(haul.rows)  # first: what it finds holds, whatever fails afterwards
-                fill(haul, self._database, room=self._budget.room)
+                fill_apart(haul, self._database, room=self._budget.room)
             except BaseException:
                 now = self._database.now()
                 for row in to_send:
@@ -296,23 +289,57 @@ class DeliveryWorker:
             self._recorder.put(Report([given_up(row)]))
             return True
         if row.expires_at is not None and row.expires_at <= now:
-            self._recorder.put(Report([Finding(row.id, Change.EXPIRE, row.lease_token, why="expired")]))
+            trouble = self._lanes[row.relay_id].breaker.trouble
+            kept_by = smtp_of_trouble(trouble, self._lanes[row.relay_id].relay.host) if trouble is not None else None
+            expired = Finding(row.id, Change.EXPIRE, row.lease_token, why="expired", kept_by=kept_by)
+            self._recorder.put(Report([expired]))
             return True
         return False
 
-    def _hand_over(self, lane: Lane, by_message: dict[str, list[DueDelivery]], haul: Haul, deadline: float) -> None:
-        parcels = []
+    async def _hand_over(
+        self, lane: Lane, by_message: dict[str, list[DueDelivery]], haul: Haul, deadline: float
+    ) -> None:
+        parcels: list[Parcel] = []
+        failure: Exception | None = None
         for message_id, claims in by_message.items():
-            message = haul.messages[message_id]
-            packed = pack(message, claims, lane.relay, self._journal, deadline=deadline, key=self._context.verp_key)
-            content = haul.bodies.get(message_id)
-            for parcel in packed:
-                if content is not None and self._budget.fits(message.size):
-                    parcel.content, parcel.held_bytes = content, message.size
-                    self._budget.take(message.size)
-            parcels += packed
+            try:
+                parcels += self._packed(lane, message_id, claims, haul, deadline)
+            except Exception as error:  # noqa: BLE001 - it must not keep the others waiting
+                complain(error, message=message_id)
+                self._put_off(claims, _internal(error), lane.relay.host)
+                failure = error
         self._parcels.update(parcels)
-        lane.put(parcels)
+        try:
+            if parcels:
+                lane.put(parcels)
+                return
+        except Exception as error:  # noqa: BLE001 - as above
+            self.give_back([parcel for parcel in parcels if parcel in self._parcels], unexpected(Stage.CONNECT, error))
+            failure = error
+        if failure is not None:
+            await self._opened.failed(lane, failure)  # not one of them: it is more than a message's
+
+    def _packed(
+        self, lane: Lane, message_id: str, claims: list[DueDelivery], haul: Haul, deadline: float
+    ) -> list[Parcel]:
+        message, most = haul.messages[message_id], lane.manners.most_recipients
+        packed: list[Parcel] = []
+        for n in range(0, len(claims), most):
+            some = claims[n : n + most]
+            packed += pack(message, some, lane.relay, self._journal, deadline=deadline, key=self._context.verp_key)
+        content = haul.bodies.get(message_id)
+        for parcel in packed:
+            if content is not None and self._budget.fits(message.size):
+                parcel.content, parcel.held_bytes = content, message.size
+                self._budget.take(message.size)
+        return packed
+
+    def _put_off(self, claims: Sequence[DueDelivery], text: str, host: str) -> None:
+        """What can't be sent through a fault of ours waits, longer each time, and says why."""
+        wait = self._hesitation.after(claims[0].message_id)
+        due_at = self._database.now() + int(wait * clock.SECOND)
+        kept_by = smtp_json(Stage.CONNECT, None, None, text, host)
+        self._recorder.put(Report([given_back(claim, due_at, kept_by=kept_by) for claim in claims]))
 
     # What lanes ask for (LaneOwner)
 
@@ -325,7 +352,7 @@ class DeliveryWorker:
         try:
             parcel.content = await self._in_thread(partial(read_body, self._database, parcel.message.id))
         except Exception as error:  # noqa: BLE001
-            _complain(error)
+            complain(error, message=parcel.message.id)
         return parcel.content is not None
 
     def _forget_read_ahead(self) -> None:
@@ -354,6 +381,7 @@ class DeliveryWorker:
             session.tls,
             self._database.now,
             random.random(),  # noqa: S311 - jitter
+            self._wait_of(parcel, result),
         )
         message = parcel.message
         # A scheduled message may have been told to go at once.
@@ -366,10 +394,23 @@ class DeliveryWorker:
                 meter.observe_latency(waited + result.duration)
         self._report(parcel, findings)
 
-    def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None:
+    def _wait_of(self, parcel: Parcel, result: TransactionResult) -> float:
+        """A message at which each session ends, while others work, must not be what is tried over and over."""
+        if result.relay_trouble is not None and not result.proven:
+            return self._hesitation.after(parcel.message.id)
+        self._hesitation.forget(parcel.message.id)
+        return 0.0
+
+    def give_back(self, parcels: list[Parcel], trouble: RelayTrouble | None = None, *, after: float = 0.0) -> None:
         now = self._database.now() + int(after * clock.SECOND)
         for parcel in parcels:
-            self._report(parcel, [given_back(claim, now) for claim in parcel.claims])
+            kept_by = smtp_of_trouble(trouble, parcel.relay_host) if trouble is not None else None
+            self._report(parcel, [given_back(claim, now, kept_by=kept_by) for claim in parcel.claims])
+
+    def set_aside(self, parcel: Parcel, text: str) -> None:
+        self._let_go(parcel)
+        self._parcels.discard(parcel)
+        self._put_off(parcel.claims, text, parcel.relay_host)
 
     def _report(self, parcel: Parcel, findings: list[Finding]) -> None:
         self._let_go(parcel)
@@ -380,31 +421,22 @@ class DeliveryWorker:
         self._more.set()
 
     async def relay_failed(self, lane: Lane, trouble: RelayTrouble) -> None:
-        """Open the breaker: leave the relay alone for a while, and say so."""
-        lane.opened_breaker += 1
-        now = self._database.now()
-        retry_at = relay_retry(lane.opened_breaker, now=now, chance=random.random())  # noqa: S311 - jitter
-        lane.block((retry_at - now) / clock.SECOND)
-        log.warning(
-            "relay backs off",
-            extra=facts(relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text),
-        )
-        values = {
-            "failures": lane.opened_breaker,
-            "retry_at": retry_at,
-            "last_error": f"{trouble.stage.value}: {trouble.text}",
-        }
-        await self._tell_of_relay(lane, values, "relay.paused" if lane.opened_breaker == 1 else None)
+        await self._standing.failed(lane, trouble)
 
     async def relay_recovered(self, lane: Lane) -> None:
-        log.info("relay works again", extra=facts(relay=lane.relay.name))
-        await self._tell_of_relay(lane, {"failures": 0, "retry_at": None}, "relay.resumed")
+        await self._standing.recovered(lane)
 
-    async def _tell_of_relay(self, lane: Lane, values: dict[str, Any], event_type: str | None) -> None:
+    async def relay_troubled(self, lane: Lane, trouble: RelayTrouble) -> None:
+        await self._standing.troubled(lane, trouble)
+
+    async def relay_learnt(self, lane: Lane) -> None:
+        await self._standing.learnt(lane)
+
+    async def _write_down(self, write: Callable[[], None]) -> None:
         try:
-            await self._in_thread(partial(write_standing, self._database, lane.relay.id, values, event_type))
+            await self._in_thread(write)
         except Exception as error:  # noqa: BLE001 - the breaker works without being written down
-            _complain(error)
+            complain(error)
         self._context.relays.forget()
         self._context.bell.ring(NOTIFY, EVENTS)
 
@@ -440,7 +472,7 @@ class DeliveryWorker:
                 if self._missing_since is not None and now - self._missing_since > self._lease:
                     await self._return_missing()
             except Exception as error:  # noqa: BLE001 - then the fence at the dot decides
-                _complain(error)
+                complain(error)
 
     async def _return_missing(self) -> None:
         """Make due again what was claimed for us by a transaction whose answer never came."""
@@ -465,8 +497,8 @@ class DeliveryWorker:
                     parcel.deadline = deadline
 
     async def _drain(self) -> None:
-        await asyncio.gather(*(lane.stop(5.0) for lane in self._lanes.values()))
-        await asyncio.to_thread(self._recorder.stop, 3.0)
+        await asyncio.gather(*(lane.stop(DRAIN_SECONDS) for lane in self._lanes.values()))
+        await asyncio.to_thread(self._recorder.stop, 2.0)
         await asyncio.sleep(0)  # lets the last settlements reach the journal
         self._journal.close()
         self._threads.shutdown(wait=False)
@@ -475,15 +507,11 @@ class DeliveryWorker:
         return await self._loop.run_in_executor(self._threads, function)
 
 
+def _internal(error: Exception) -> str:
+    return f"internal error: {type(error).__name__}; see the log"
+
+
 def _without_words(report: Report) -> Report:
     """The fates alone, without what the relay said."""
     bare = [msgspec.structs.replace(finding, tried=None, why="see the log") for finding in report.findings]
     return Report(bare, report.number)
-
-
-def _complain(error: Exception) -> None:
-    if is_away(error):
-        said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
-        log.warning("the database is away; deliveries wait", extra=facts(error=said))
-    else:
-        log.error("delivery: unexpected", exc_info=error)

@@ -42,6 +42,8 @@ class Relay:
     access_token: str | None = field(default=None, repr=False)
     max_connections: int = 10
     max_messages_per_connection: int = 100
+    max_recipients: int = 100  # of one transaction; 100 is what every server must take (RFC 5321 section 4.5.3.1.8)
+    pipelining: Literal["auto", "off"] = "auto"
     rate: float | None = None  # deliveries per second, None for no limit
     return_path: str | None = None
     verp: bool = True

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select, tuple_
 
 from mailsvc import clock
 from mailsvc.domain.address import parse_mailbox
@@ -21,7 +21,13 @@ __all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find",
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _ATTEMPT_ID = re.compile(r"att_([0-9a-z]{26})_([0-9]{1,9})")
+_KEPT = frozenset({Status.QUEUED.value, Status.DEFERRED.value})
 _TRIED_AGAIN = frozenset({Status.QUEUED.value, Status.SCHEDULED.value, Status.DEFERRED.value})
+
+
+# While a relay is left alone, its trouble is what keeps waiting what nobody has tried yet.
+_TROUBLE = case((relay.c.retry_at.is_not(None), relay.c.last_smtp)).label("trouble")
+_DELIVERIES = select(delivery, _TROUBLE).outerjoin(relay, relay.c.id == delivery.c.relay_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def message_objects(connection: Connection, rows: Sequence[Any]) -> list[dict[st
         return []
     by_message: dict[str, list[Any]] = defaultdict(list)
     chosen = delivery.c.message_id.in_([row.id for row in rows])
-    for row in connection.execute(select(delivery).where(chosen).order_by(delivery.c.id)):
+    for row in connection.execute(_DELIVERIES.where(chosen).order_by(delivery.c.id)):
         by_message[row.message_id].append(row)
     return [_message_object(row, by_message[row.id]) for row in rows]
 
@@ -276,6 +282,7 @@ def _message_object(row: Any, deliveries: list[Any]) -> dict[str, Any]:
 
 def _delivery_object(row: Any) -> dict[str, Any]:
     due_at = row.due_at if row.status in _TRIED_AGAIN else None
+    last_smtp = row.last_smtp or (row.trouble if row.status in _KEPT else None)
     return {
         "id": row.id,
         "recipient": row.recipient,
@@ -283,7 +290,7 @@ def _delivery_object(row: Any) -> dict[str, Any]:
         "status": row.status,
         "attempts": row.attempts,
         "next_attempt_at": clock.rfc3339(max(due_at, row.created_at)) if due_at is not None else None,
-        "last_smtp": json.loads(row.last_smtp) if row.last_smtp else None,
+        "last_smtp": json.loads(last_smtp) if last_smtp else None,
         "updated_at": clock.rfc3339(row.updated_at),
     }
 

@@ -31,6 +31,11 @@ __all__ = [
 
 MASK = "********"
 _SECRETS = ("password", "oauth")
+_LATER_FIELDS = {
+    "max_recipients": 100,
+    "pipelining": "auto",
+    "ehlo": None,
+}  # which relays made by an older version don't have
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # with underscores, as containers are named
 _HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -70,6 +75,8 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     oauth: OAuth | None = None
     max_connections: int = 10
     max_messages_per_connection: int = 100
+    max_recipients: int = 100
+    pipelining: Literal["auto", "off"] = "auto"
     rate: str | None = None
     return_path: str | None = None
     verp: bool = True
@@ -100,6 +107,7 @@ def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
             "max_messages_per_connection",
             "must be from 1 to 1000000",
         ),
+        _unless(1 <= relay.max_recipients <= 1000, "max_recipients", "must be from 1 to 1000"),
         _unless(
             relay.tls != "none" or allow_plaintext or _is_loopback(relay.host),
             "tls",
@@ -158,7 +166,7 @@ def shown_relay(row: Any) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
-        "ehlo": None,  # of a row from before there was this field
+        **_LATER_FIELDS,
         **config,
         "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
         **{name: MASK if name in known else None for name in _SECRETS},
@@ -218,8 +226,8 @@ def _check_rate(rate: str | None) -> FieldError | None:
     try:
         if rate is not None:
             parse_rate(rate, "rate")
-    except BadSetting:
-        return FieldError("rate", "must be a number a second, minute, hour or day, such as 14/s")
+    except BadSetting as error:
+        return FieldError("rate", str(error).removeprefix("rate ").removesuffix("."))
     return None
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import select
 from mailsvc import clock
 from mailsvc.domain.relay import SANDBOX, Relay, Timeouts
 from mailsvc.domain.targets import TargetPolicy
-from mailsvc.settings import parse_rate
+from mailsvc.settings import stored_rate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import app, relay
 from mailsvc.store.vault import Vault, VaultError
+from mailsvc.telemetry import facts, log
 
 __all__ = ["IS_SANDBOX", "KnownRelay", "RelayBook", "is_sandbox", "relay_of"]
 
@@ -36,6 +37,7 @@ class KnownRelay:
         "flaw",
         "is_default",
         "is_sandbox",
+        "learnt",
         "paused",
         "relay",
         "retry_at",
@@ -48,6 +50,10 @@ class KnownRelay:
         except VaultError as error:
             # Put aside, so that one relay that can't be used does not keep the others from it.
             self.relay, self.flaw = _relay(row, {}), str(error)
+        except Exception as error:  # noqa: BLE001 - as above, whatever is wrong with its row
+            log.error("a relay's row can't be read", exc_info=error, extra=facts(relay=row.name))
+            flaw = f"its stored settings can't be read ({type(error).__name__})"
+            self.relay, self.flaw = Relay(id=row.id, name=row.name, host=""), flaw
         self.app_id: str = row.app_id
         self.enabled: bool = bool(row.enabled) and self.flaw is None
         self.paused: bool = bool(row.paused)
@@ -55,6 +61,7 @@ class KnownRelay:
         self.is_sandbox = is_sandbox(row)
         self.failures: int = row.failures
         self.retry_at: int | None = row.retry_at
+        self.learnt: str | None = row.learnt
         self.version: int = row.updated_at
 
 
@@ -80,7 +87,9 @@ def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
         access_token=(secret.get("oauth") or {}).get("access_token"),
         max_connections=config["max_connections"],
         max_messages_per_connection=config["max_messages_per_connection"],
-        rate=parse_rate(rate, "rate") if rate else None,
+        max_recipients=config.get("max_recipients", 100),
+        pipelining=config.get("pipelining", "auto"),
+        rate=stored_rate(rate) if rate else None,
         return_path=config.get("return_path"),
         verp=config["verp"],
         dsn=config["dsn"],

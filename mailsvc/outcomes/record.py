@@ -17,7 +17,7 @@ from mailsvc.outbox.suppress import Suppression, add_suppressions
 from mailsvc.store.bulk import Document, among, carry_out, insertion, listed, update_of
 from mailsvc.store.tables import attempt, delivery, message
 
-__all__ = ["Bounce", "Finding", "Try", "record"]
+__all__ = ["Bounce", "Finding", "Try", "record", "smtp_json"]
 
 
 class Try(msgspec.Struct, frozen=True, gc=False):
@@ -36,14 +36,13 @@ class Try(msgspec.Struct, frozen=True, gc=False):
 
     def smtp(self) -> str:
         """What the relay said, as deliveries and events show it: JSON."""
-        said = {
-            "stage": self.stage,
-            "code": self.code,
-            "enhanced_code": self.enhanced_code,
-            "text": self.text,
-            "host": self.host,
-        }
-        return _encode(said).decode()
+        return smtp_json(self.stage, self.code, self.enhanced_code, self.text, self.host)
+
+
+def smtp_json(stage: str, code: int | None, enhanced_code: str | None, text: str, host: str) -> str:
+    """What a relay said, or what happened instead, as deliveries and events show it."""
+    said = {"stage": stage, "code": code, "enhanced_code": enhanced_code, "text": text, "host": host}
+    return _encode(said).decode()
 
 
 class Bounce(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +66,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     bounce: Bounce | None = None
     due_at: int | None = None  # for a delivery that goes on waiting
     why: str | None = None
+    kept_by: str | None = None  # what keeps it waiting though no attempt is charged, as ``last_smtp`` shows it
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -169,7 +169,7 @@ def _steps(findings: Sequence[Finding], rows: dict[str, _Row], now: int) -> list
 def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
     tried = finding.tried
     attempts = row.attempts + 1 if tried else row.attempts
-    last_smtp = tried.smtp() if tried else row.last_smtp
+    last_smtp = tried.smtp() if tried else finding.kept_by or row.last_smtp
     due_at = (now if finding.due_at is None else finding.due_at) if status in _DUE_LATER else None
     expires_at = None if status in FINAL else row.expires_at or row.message_expires_at
     if due_at is not None and expires_at is not None:
@@ -240,8 +240,8 @@ def _news(finding: Finding, row: _Row, status: Status, settlement: dict[str, Any
 
 def _is_worth_telling(finding: Finding, row: _Row) -> bool:
     """A deferral is told when it is the first, and when its reason is another one than before."""
-    if row.last_smtp is None or finding.tried is None:
-        return True
+    if row.last_smtp is None or finding.tried is None or not row.attempts:
+        return True  # what is shown of a claim that came to nothing was told by nobody
     before = _decode(row.last_smtp)
     return (before["stage"], before["code"], before["enhanced_code"]) != (
         finding.tried.stage,

@@ -12,7 +12,7 @@ from mailsvc.domain.lifecycle import Change, Status
 from mailsvc.outbox.consign import HEAD_START, PRIORITIES, compact
 from mailsvc.outbox.suppress import read_suppressions
 from mailsvc.outcomes.record import Finding, record
-from mailsvc.store.tables import delivery, message
+from mailsvc.store.tables import delivery, message, relay
 
 __all__ = ["Amendment", "amend", "expire_due", "steer"]
 
@@ -193,15 +193,17 @@ def _move(
 def expire_due(connection: Connection, *, now: int, limit: int) -> int:
     """End what has waited for longer than its message allows, whatever it waited for. Returns how many rows were due."""
     condition = (delivery.c.expires_at <= now) & (delivery.c.status != Status.SENDING.value)
-    ids = list(
-        connection.execute(
-            select(delivery.c.id).where(condition).order_by(delivery.c.expires_at).limit(limit)
-        ).scalars()
-    )
-    if ids:
-        record(
-            connection,
-            [Finding(id_, Change.EXPIRE, why="expired") for id_ in ids],
-            now=now,
-        )
-    return len(ids)
+    rows = connection.execute(
+        select(delivery.c.id, delivery.c.relay_id).where(condition).order_by(delivery.c.expires_at).limit(limit)
+    ).all()
+    if rows:
+        kept_by = _trouble_of(connection, {row.relay_id for row in rows})
+        findings = [Finding(row.id, Change.EXPIRE, why="expired", kept_by=kept_by.get(row.relay_id)) for row in rows]
+        record(connection, findings, now=now)
+    return len(rows)
+
+
+def _trouble_of(connection: Connection, relay_ids: set[str]) -> dict[str, str | None]:
+    """What keeps everything waiting that goes by these relays, where they are left alone for it."""
+    failing = relay.c.id.in_(relay_ids) & relay.c.retry_at.is_not(None)
+    return {row.id: row.last_smtp for row in connection.execute(select(relay.c.id, relay.c.last_smtp).where(failing))}

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection, TextClause, text
 
 from mailsvc.store.bulk import decoder_of, listed
+from mailsvc.telemetry import facts, log
 
 __all__ = [
     "DELIVERIES",
@@ -125,18 +126,38 @@ def claim(
 def _claim_on_sqlite(connection: Connection, worklist: Worklist[Due], lanes: int, values: dict[str, Any]) -> list[Due]:
     """Look, then lease: no other writer can come in between, and one document comes back instead of rows."""
     document = connection.execute(_sqlite_pick(worklist, lanes), values).scalar_one()
-    rows = worklist.decode(document)
-    if rows:
-        keys = listed(map(attrgetter(*worklist.keys), rows))
+    rows: list[Due]
+    odd: list[Any]
+    rows, odd = _decoded(worklist, document)
+    if rows or odd:
+        keys = listed([*map(attrgetter(*worklist.keys), rows), *odd])
         connection.execute(_sqlite_lease(worklist), {**values, "keys": keys})
     return rows
+
+
+def _decoded(worklist: Worklist[Due], document: str) -> tuple[list[Due], list[Any]]:
+    """The rows, and the keys of those that can't be read: leased like the others, they are in nobody's way."""
+    try:
+        return worklist.decode(document), []
+    except msgspec.ValidationError:
+        rows: list[Due] = []
+        odd: list[Any] = []
+        for row in msgspec.json.decode(document):
+            named = dict(zip(worklist.columns, row, strict=True))
+            keys = tuple(named[key] for key in worklist.keys)
+            try:
+                rows += worklist.decode(msgspec.json.encode([row]).decode())
+            except msgspec.ValidationError as error:
+                odd.append(keys[0] if len(keys) == 1 else list(keys))
+                log.error(f"a row of {worklist.table} can't be read", extra=facts(row=keys, error=str(error)))
+        return rows, odd
 
 
 def _claim_on_postgresql(
     connection: Connection, worklist: Worklist[Due], lanes: int, values: dict[str, Any]
 ) -> list[Due]:
     document = connection.execute(_postgresql_claim(worklist, lanes), values).scalar()
-    return worklist.decode(document) if document else []
+    return _decoded(worklist, document)[0] if document else []
 
 
 # All names in these statements are constants of this module.

@@ -87,6 +87,8 @@ relay = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("retry_at", Instant),
     _maybe("last_error"),
+    _maybe("last_smtp"),  # the same as deliveries show what keeps them waiting; while the relay backs off
+    _maybe("learnt"),  # what it was found to be unable to do
     _at("created_at"),
     _at("updated_at"),
     UniqueConstraint("app_id", "name"),

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from mailsvc.delivery import worker
-from mailsvc.delivery.haul import fill
+from mailsvc.delivery.haul import fill_apart
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.worker import Context, DeliveryWorker
@@ -39,6 +39,8 @@ class Known:
     paused: bool = False
     failures: int = 0
     retry_at: int | None = None
+    flaw: str | None = None
+    learnt: str | None = None
 
 
 @dataclass
@@ -210,7 +212,7 @@ def test_a_rate_is_shared_as_the_connections_are(
         context = context_of(database, tmp_path, Book())
         context.presence._joined_alone = True
         context.presence._order = [context.presence.id if n == number else f"wrk_{n}" for n in range(workers)]
-        lane = DeliveryWorker(context)._lane(Known(relay))
+        lane = DeliveryWorker(context)._opened.lane_of(Known(relay))
         found.append(lane.pace._rate)
 
     assert found == rates
@@ -260,9 +262,9 @@ def _unreadable_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def filled(*arguments: Any, **options: Any) -> None:
         if failures:
             raise failures.pop()
-        fill(*arguments, **options)
+        fill_apart(*arguments, **options)
 
-    monkeypatch.setattr(worker, "fill", filled)
+    monkeypatch.setattr(worker, "fill_apart", filled)
 
 
 @pytest.mark.usefixtures("_unreadable_once")

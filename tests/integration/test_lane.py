@@ -27,6 +27,9 @@ class Owner:
 
     fates: dict[str, list[Fate]] = field(default_factory=dict)
     returned: list[str] = field(default_factory=list)
+    failures: list[RelayTrouble] = field(default_factory=list)
+    recoveries: int = 0
+    pause: float = 60
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def load(self, parcel: Parcel) -> bool:
@@ -38,7 +41,7 @@ class Owner:
             self.fates.setdefault(claim.id, []).append(verdict.fate)
         self.changed.set()
 
-    def give_back(self, parcels: list[Parcel], *, after: float = 0.0) -> None:
+    def give_back(self, parcels: list[Parcel], trouble: RelayTrouble | None = None, *, after: float = 0.0) -> None:
         self.returned += [claim.id for parcel in parcels for claim in parcel.claims]
         self.changed.set()
 
@@ -46,9 +49,18 @@ class Owner:
         self.changed.set()
 
     async def relay_failed(self, lane: Lane, trouble: RelayTrouble) -> None:
-        lane.block(60)
+        self.failures.append(trouble)
+        lane.block(self.pause)
 
-    async def relay_recovered(self, lane: Lane) -> None: ...
+    async def relay_recovered(self, lane: Lane) -> None:
+        self.recoveries += 1
+
+    async def relay_troubled(self, lane: Lane, trouble: RelayTrouble) -> None: ...
+
+    async def relay_learnt(self, lane: Lane) -> None: ...
+
+    def set_aside(self, parcel: Parcel, text: str) -> None:
+        self.give_back([parcel])
 
     async def until(self, settled: Any) -> None:
         async with asyncio.timeout(30):

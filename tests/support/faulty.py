@@ -364,8 +364,10 @@ class _Connection:
 
 def _first_reply(mood: Mood) -> str | None:
     while isinstance(mood, tuple | Late):
-        mood = mood.mood if isinstance(mood, Late) else mood[0]
-    return mood.decode("utf-8", "replace") if isinstance(mood, bytes) else mood if isinstance(mood, str) else None
+        mood = mood.mood if isinstance(mood, Late) else next((m for m in mood if m is not FORGET), None)
+    return (
+        mood.decode("utf-8", "replace").lstrip() if isinstance(mood, bytes) else mood if isinstance(mood, str) else None
+    )
 
 
 @lru_cache

@@ -58,6 +58,11 @@ def test_truth_has_many_words(tmp_path: Path, text: str) -> None:
         ({"DATABASE_URL": "sqlite:///:memory:"}, "MAILSVC_DATABASE_URL must name a file"),
         ({"DATABASE_URL": "postgresql+psycopg://u:sekret@h:port/x"}, "MAILSVC_DATABASE_URL is not a URL"),
         ({"MAX_RECIPIENTS": "0"}, "MAILSVC_MAX_RECIPIENTS must be at least 1"),
+        ({"MAX_QUEUE": "9" * 309}, "MAILSVC_MAX_QUEUE must be at most 1000000000000"),
+        ({"RATE_PER_KEY": "9" * 309 + "/s"}, "MAILSVC_RATE_PER_KEY must be from 1/d to 10000/s"),
+        ({"RATE_PER_KEY": "10001/s"}, "MAILSVC_RATE_PER_KEY must be from 1/d to 10000/s"),
+        ({"RATE_PER_KEY": "0.5/d"}, "MAILSVC_RATE_PER_KEY must be from 1/d to 10000/s"),
+        ({"RATE_PER_KEY": "nan/s"}, "MAILSVC_RATE_PER_KEY must be a number a second"),
         ({"MAX_QUEUE": "-1"}, "MAILSVC_MAX_QUEUE must not be negative"),
         ({"MAX_QUEUE": "many"}, "MAILSVC_MAX_QUEUE must be a whole number"),
         ({"RATE_PER_KEY": "10"}, "MAILSVC_RATE_PER_KEY must be a number a second"),
@@ -93,18 +98,35 @@ def test_a_fault_in_the_toml_is_named(tmp_path: Path, text: str, said: str) -> N
 
 def test_a_relay_url_says_everything() -> None:
     """User and password are percent-encoded."""
-    url = "smtps://us%40er:p%3Aw%2F@smtp.example.test?rate=14/s&verp=no&max_connections=3&return_path=b@app.test"
+    url = (
+        "smtps://us%40er:p%3Aw%2F@smtp.example.test?rate=14/s&verp=no&max_connections=3&return_path=b@app.test"
+        "&max_recipients=20&pipelining=off"
+    )
 
     assert parse_relay_url(url) == {
         "host": "smtp.example.test", "port": 465, "tls": "implicit", "username": "us@er", "password": "p:w/",
         "rate": "14/s", "verp": False, "max_connections": 3, "return_path": "b@app.test",
+        "max_recipients": 20, "pipelining": "off",
     }  # fmt: skip
     assert parse_relay_url("smtp://[::1]:25") == {
         "host": "::1", "port": 25, "tls": "starttls", "username": None, "password": None,
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("option", ["tls=bogus", "tls=", "tls=STARTTLS", "auth=magic", "auth=", "rates=1/s", "ca="])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "tls=bogus",
+        "tls=",
+        "tls=STARTTLS",
+        "auth=magic",
+        "auth=",
+        "pipelining=on",
+        "max_recipients=many",
+        "rates=1/s",
+        "ca=",
+    ],
+)
 def test_an_option_of_a_relay_that_means_nothing_is_refused(option: str) -> None:
     """Above all a TLS mode: one that nobody knows must not become none."""
     with pytest.raises(BadSetting, match=f"{option.partition('=')[0]}="):

@@ -1,0 +1,55 @@
+"""Dialling a relay: again within seconds where it fails, until its breaker opens."""
+
+from typing import Protocol
+
+from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt, wait_exponential
+
+from mailsvc.delivery.complaint import complain
+from mailsvc.delivery.session import RelayTrouble, Session, open_session
+from mailsvc.delivery.trouble import unexpected
+from mailsvc.domain.attempt import Stage
+from mailsvc.domain.backoff import FAILURES_TO_OPEN
+from mailsvc.domain.relay import Relay
+from mailsvc.telemetry import meter
+
+__all__ = ["dialled"]
+
+
+class Dialling(Protocol):
+    """Whoever needs a session: the lane."""
+
+    relay: Relay
+
+    def is_blocked(self) -> bool: ...
+    async def trouble(self, trouble: RelayTrouble) -> None: ...
+
+
+async def dialled(who: Dialling) -> Session | None:
+    """A new session, or None where there is none to be had for now."""
+    dialling = AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, RelayTrouble) and not who.is_blocked()),
+        stop=stop_after_attempt(FAILURES_TO_OPEN),
+        wait=wait_exponential(multiplier=0.2, max=2),
+        reraise=True,
+    )
+    try:
+        session: Session = await dialling(_dial, who)
+    except (RelayTrouble, RetryError):
+        return None
+    return session
+
+
+async def _dial(who: Dialling) -> Session:
+    if who.is_blocked():  # since this sender last failed
+        raise RelayTrouble(Stage.CONNECT, "the relay is left alone for a while")
+    meter.count("sessions")
+    try:
+        return await open_session(who.relay)
+    except RelayTrouble as trouble:
+        await who.trouble(trouble)
+        raise
+    except Exception as error:
+        complain(error, relay=who.relay.name)
+        ours = unexpected(Stage.CONNECT, error)
+        await who.trouble(ours)
+        raise ours from error

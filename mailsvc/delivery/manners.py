@@ -1,0 +1,71 @@
+"""How a relay wants to be spoken to: whether the next envelope may come early, commands in a group, how many recipients."""
+
+from mailsvc import clock
+from mailsvc.delivery.learnt import Learnt
+from mailsvc.delivery.session import TransactionResult
+from mailsvc.domain.relay import Relay
+from mailsvc.telemetry import facts, log
+
+__all__ = ["Manners"]
+
+ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
+CLEARED_SECONDS = 3600.0  # silent to single commands, too: its silence has another reason
+
+
+class Manners:
+    """What one process knows of one relay, out of what transactions came to."""
+
+    def __init__(self, relay: Relay, learnt: Learnt) -> None:
+        self._relay = relay
+        self.learnt = learnt
+        self.is_finding_out = False  # it was silent after a group; the next session sends one command at a time
+        self._one_at_a_time_until = self._cleared_until = float("-inf")
+
+    @property
+    def begins_early(self) -> bool:
+        """Whether the next envelope may go out together with the dot before it."""
+        return clock.monotonic() >= self._one_at_a_time_until
+
+    @property
+    def sends_groups(self) -> bool:
+        """Whether commands may go out in one piece."""
+        return not self.learnt.loses_groups and not self.is_finding_out
+
+    @property
+    def most_recipients(self) -> int:
+        """How many recipients go in one transaction."""
+        return self.learnt.most_of(self._relay)
+
+    def learn(self, result: TransactionResult) -> bool:
+        """Out of this; True where the transaction is to be made again, one command at a time."""
+        if result.too_early and self.begins_early:
+            self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
+            self._say("relay wants one transaction at a time")
+        if result.most_recipients is not None and result.most_recipients < self.most_recipients:
+            self.learnt = self.learnt.fewer(result.most_recipients, now=clock.now())
+            self._say("relay takes fewer recipients at once", most=result.most_recipients)
+        if result.lost_group:
+            return self._suspect()
+        if self.is_finding_out and not result.stale and not result.proven:
+            self._conclude(result)
+        return False
+
+    def _suspect(self) -> bool:
+        """It offers PIPELINING, but may lose what comes in one piece, or answers nobody."""
+        if self.is_finding_out:
+            return True  # a session from before; the next one shows
+        if clock.monotonic() < self._cleared_until:
+            return False
+        self.is_finding_out = True
+        return True
+
+    def _conclude(self, result: TransactionResult) -> None:
+        self.is_finding_out = False
+        if result.judged:
+            self.learnt = self.learnt.one_by_one(now=clock.now())
+            self._say("relay loses commands that come together; it gets them one by one")
+        else:
+            self._cleared_until = clock.monotonic() + CLEARED_SECONDS
+
+    def _say(self, what: str, **more: int) -> None:
+        log.info(what, extra=facts(relay=self._relay.name, **more))
