@@ -18,8 +18,9 @@ from mailsvc.delivery.sender import Owner, Sender
 from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.delivery.throttle import Pace, Speed
 from mailsvc.delivery.trouble import unexpected
-from mailsvc.domain.attempt import Stage
+from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.relay import Relay
+from mailsvc.mime.smtp_status import is_our_rate
 from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["Lane", "LaneOwner"]
@@ -239,12 +240,20 @@ class Lane:
         """A transaction came to this."""
         if not result.stale:
             self._speed.did(1)
+            self._give_way(result)
         if result.judged:
             await self._worked()
         elif result.relay_trouble is not None and not result.proven and not self.manners.is_finding_out:
             await self.trouble(result.relay_trouble)
         if len(self.parcels) <= self.share and self.room():
             self.owner.wants_more()
+
+    def _give_way(self, result: TransactionResult) -> None:
+        """Slow down where the relay says that the account sends too much: what is deferred comes back, and more of it."""
+        if any(v.fate is Fate.DEFERRED and v.reply and is_our_rate(v.stage, v.reply) for v in result.verdicts):
+            now = clock.monotonic()
+            self.pace.slow_down(now, seen=self._speed.per_second * self._deliveries_each)
+            log.warning("a relay says that it gets too much", extra=facts(relay=self.relay.name))
 
     # The end
 

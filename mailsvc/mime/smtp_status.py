@@ -14,7 +14,7 @@ from mailsvc.domain.attempt import Reply, Stage
 from mailsvc.mime.refusal_codes import BY_ENHANCED, BY_SUBJECT, MISUSED
 from mailsvc.mime.refusal_words import ABOUT_COUNT, ELSEWHERE, HINTS, OF_RECIPIENT, Forms
 
-__all__ = ["Meaning", "is_about_count", "is_for_later", "meaning_of", "own_words"]
+__all__ = ["Meaning", "is_about_count", "is_for_later", "is_our_rate", "meaning_of", "own_words"]
 
 _RECIPIENT_FAULT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown", "mailbox_full"})
 _HARD = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown"})
@@ -30,6 +30,8 @@ _CODES = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=\n)[45]\d\d
 _SPACE = re.compile(r"\s+")
 _OWN_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _MOST_TEXT = 4096  # characters: whoever has not come to the point by then never will
+
+_RECEIVING = re.compile(r"receiv(e|ed|ing)\b|recipient (thread|has exceeded)", re.IGNORECASE)
 
 # RFC 5321's stock phrase for 450 and 550. It stands before the real reason as often as alone.
 _STOCK = re.compile(r"requested (mail )?action (not taken|aborted)[:,]?", re.IGNORECASE)
@@ -85,6 +87,12 @@ def meaning_of(stage: Stage, reply: Reply | None, text: str, *, recipients: int 
 def is_for_later(stage: Stage, reply: Reply) -> bool:
     """Whether a refusal means a rate, a quota or a greylist, so that a later try may work whatever the code's class."""
     return meaning_of(stage, reply, reply.text).is_for_later
+
+
+def is_our_rate(stage: Stage, reply: Reply) -> bool:
+    """Whether a refusal means that the account sends too much, rather than that a recipient gets too much."""
+    is_rate = meaning_of(stage, reply, reply.text).reason == "rate_limited"
+    return is_rate and not _RECEIVING.search(_plain(reply.text))
 
 
 def is_about_count(reply: Reply) -> bool:

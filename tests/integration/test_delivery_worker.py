@@ -213,7 +213,7 @@ def test_a_rate_is_shared_as_the_connections_are(
         context.presence._joined_alone = True
         context.presence._order = [context.presence.id if n == number else f"wrk_{n}" for n in range(workers)]
         lane = DeliveryWorker(context)._opened.lane_of(Known(relay))
-        found.append(lane.pace._rate)
+        found.append(lane.pace._set)
 
     assert found == rates
 

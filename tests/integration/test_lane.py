@@ -246,3 +246,23 @@ async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: 
     assert len(at_the_dot) <= 1  # the journal knows of it
     assert not set(owner.fates) & set(owner.returned)
     assert not lane.parcels
+
+
+@pytest.mark.parametrize("reply", ["550 too many emails per second", "450 4.7.1 rate limit exceeded"])
+async def test_a_relay_that_says_too_much_is_slowed_down_for(journal: Journal, reply: str) -> None:
+    """Whatever the code's class: what it refused is deferred, and what comes next waits its turn."""
+    async with FaultyServer({"rcpt": [None, reply]}) as server:
+        lane, owner = await drain(server, parcels(server, journal, 2))
+
+    assert sorted(fates[0] for fates in owner.fates.values()) == [Fate.DEFERRED, Fate.SENT]
+    assert lane.pace.wait(clock.monotonic()) > 0
+
+
+async def test_a_recipient_who_gets_too_much_slows_nobody_down(journal: Journal) -> None:
+    """That says nothing about the account."""
+    reply = "450 4.2.1 The user you are trying to contact is receiving mail too quickly"
+    async with FaultyServer({"rcpt": reply}) as server:
+        lane, owner = await drain(server, parcels(server, journal, 1))
+
+    assert owner.fates == {"dlv_0": [Fate.DEFERRED]}
+    assert lane.pace.allowance(clock.monotonic()) is None

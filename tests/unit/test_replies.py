@@ -8,7 +8,7 @@ import pytest
 from mailsvc.delivery.replies import ReplyParser
 from mailsvc.delivery.trouble import fate_of
 from mailsvc.domain.attempt import Fate, Reply, Stage
-from mailsvc.mime.smtp_status import is_about_count, meaning_of
+from mailsvc.mime.smtp_status import is_about_count, is_our_rate, meaning_of
 
 CORPUS = tomllib.loads((Path(__file__).parent.parent / "corpus" / "replies.toml").read_text())
 ROWS = [(provider, *row) for provider, table in CORPUS.items() for row in table["rows"]]
@@ -71,3 +71,22 @@ def test_a_reply_to_several_recipients_at_once_suppresses_none_of_them(stage: St
 def test_a_cap_on_recipients_is_told_from_a_quota(said: str, expected: bool) -> None:
     """The one has the transaction split, the other has it wait."""
     assert is_about_count(parsed(said)) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("550 5.4.5 Daily user sending limit exceeded", True),
+        ("550 too many emails per second", True),
+        ("450 4.2.1 The user you are trying to contact is receiving mail too quickly", False),
+        (
+            "550 5.2.122 The recipient has exceeded their limit for the number of messages they can receive per hour",
+            False,
+        ),
+        ("450 4.2.0 Greylisted", False),
+        ("451 4.3.0 try again later", False),
+    ],
+)
+def test_only_our_own_rate_slows_the_relay_down(said: str, ours: bool) -> None:
+    """A recipient who gets too much says nothing about the account."""
+    assert is_our_rate(Stage.RCPT, parsed(said)) is ours
