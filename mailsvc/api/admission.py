@@ -1,11 +1,11 @@
-"""Whether another message can be taken in now: room on the disk, room in the queue, rate of a key, memory for large bodies."""
+"""Whether another message can be taken in now: room on the disk, room in the queue, rate of a key."""
 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
 from mailsvc import clock
 from mailsvc.domain.errors import RateLimited, Unavailable
@@ -14,12 +14,10 @@ from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery
 from mailsvc.store.waiting import WouldBlock
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "lack_of_room"]
 
-LARGE_REQUEST = 1024 * 1024
-LARGE_AT_ONCE = 2
 LOOK_EVERY = 1.0  # seconds
-LARGE_PATIENCE = 10.0  # seconds that a large request waits for its turn
+LEAST_DISK = 256 * 1024  # bytes: below, a database can hardly commit anything
 
 
 class Admission:
@@ -32,7 +30,6 @@ class Admission:
         self._looked_at = -LOOK_EVERY
         self._refusal: str | None = None
         self._lock = threading.Lock()
-        self._large = threading.BoundedSemaphore(LARGE_AT_ONCE)
         self._rates: dict[str, float] = {}
 
     def check(self, key_id: str) -> None:
@@ -66,9 +63,8 @@ class Admission:
 
     def _look(self) -> str | None:
         settings = self._settings
-        disk = os.statvfs(settings.data_dir)
-        if disk.f_bavail * disk.f_frsize < settings.min_free_disk_bytes:
-            return "the disk is nearly full (MAILSVC_MIN_FREE_DISK_BYTES); nothing was stored"
+        if lack := lack_of_room(settings):
+            return f"{lack}; nothing was stored"
         if settings.max_queue is not None:
             with self._database.read() as connection:
                 waiting = connection.execute(
@@ -78,15 +74,22 @@ class Admission:
                 return "the queue is full (MAILSVC_MAX_QUEUE); nothing was stored"
         return None
 
-    @contextmanager
-    def room_for(self, content_length: int | None) -> Iterator[None]:
-        """Only a few large requests are read and built at the same time, so that memory stays flat."""
-        if content_length is not None and content_length <= LARGE_REQUEST:
-            yield
-            return
-        if not self._large.acquire(timeout=LARGE_PATIENCE):
-            raise Unavailable("too many large requests at once; nothing was stored", retry_after=2)
+
+def lack_of_room(settings: Settings) -> str | None:
+    """What is wrong with the disk of the data directory, or of an embedded database elsewhere; None where nothing is."""
+    least = max(settings.min_free_disk_bytes, LEAST_DISK)
+    for place, shown in _places(settings):
         try:
-            yield
-        finally:
-            self._large.release()
+            disk = os.statvfs(place)
+        except OSError as error:
+            return f"{shown} can't be used: {error.strerror}"
+        if disk.f_bavail * disk.f_frsize < least:
+            return f"the disk of {shown} is nearly full (MAILSVC_MIN_FREE_DISK_BYTES)"
+    return None
+
+
+def _places(settings: Settings) -> Iterator[tuple[Path, str]]:
+    yield settings.data_dir, "the data directory"
+    path = make_url(settings.database).database
+    if settings.database.startswith("sqlite") and path and Path(path).parent.resolve() != settings.data_dir.resolve():
+        yield Path(path).parent, "the database"

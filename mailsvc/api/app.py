@@ -29,9 +29,10 @@ from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.telemetry import meter
 
-__all__ = ["Api", "create_app", "routed"]
+__all__ = ["REFUSAL", "Api", "create_app", "routed"]
 
 _RESOURCES = (health, metrics, docs, messages, archive, steering, events, relays, webhooks, suppressions, keys)
+REFUSAL = "mailsvc.refusal"  # in the environ: the problem that the gateway found, to be told as any other
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
@@ -117,6 +118,8 @@ def _name_request() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
     if "\0" in environ["PATH_INFO"]:
         raise NotFound("no path here holds a NUL")  # PostgreSQL would refuse it as a value
+    if REFUSAL in environ:
+        raise environ[REFUSAL]
 
 
 def _stamp_answer(response: Response) -> Response:
@@ -124,4 +127,6 @@ def _stamp_answer(response: Response) -> Response:
     headers = response.headers
     headers["X-Request-Id"] = g.get("request_id", "")
     headers["X-Content-Type-Options"] = "nosniff"
+    if request.environ["PATH_INFO"].startswith("/v1/"):
+        headers["Cache-Control"] = "no-store"  # what stands there is an app's own, and changes
     return response

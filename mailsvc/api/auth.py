@@ -13,11 +13,12 @@ from flask import current_app, g, request
 from sqlalchemy import select
 
 from mailsvc import clock
+from mailsvc.api.wrongkeys import WrongKeys
 from mailsvc.domain.errors import Forbidden, RateLimited, Unauthorized
 from mailsvc.store.database import Database
 from mailsvc.store.tables import api_key
 
-__all__ = ["Caller", "Keyring", "Scope", "caller", "digest_of", "needs"]
+__all__ = ["Caller", "Keyring", "Scope", "caller", "digest_of", "needs", "presented_key"]
 
 Scope = Literal["send", "read", "admin"]
 P = ParamSpec("P")
@@ -55,6 +56,7 @@ class Keyring:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Caller]] = {}
         self._wrong: dict[str, float] = {}
+        self._told = WrongKeys()
 
     def find(self, key: str, address: str) -> Caller:
         """The caller that the key belongs to.
@@ -66,6 +68,7 @@ class Keyring:
         digest = digest_of(key)
         caller = self._recall(digest) or self._look_up(digest)
         if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
+            self._told.tell(address)
             self._count_wrong(address)
             raise Unauthorized("the API key is unknown, revoked or expired")
         return caller
@@ -138,14 +141,19 @@ def caller() -> Caller:
     return found
 
 
-def _authenticate(scope: Scope) -> Caller:
-    header = request.headers.get("Authorization", "")
+def presented_key(header: str) -> str:
+    """The key in an Authorization field; empty where there is none."""
     kind, _, key = header.partition(" ")
-    if kind.lower() != "bearer" or not key.strip():
+    return key.strip() if kind.lower() == "bearer" else ""
+
+
+def _authenticate(scope: Scope) -> Caller:
+    key = presented_key(request.headers.get("Authorization", ""))
+    if not key:
         raise Unauthorized("send an API key as Authorization: Bearer …")
     address = request.remote_addr or ""
     keyring: Keyring = current_app.extensions["mailsvc"].keyring
-    found = keyring.find(key.strip(), address)
+    found = keyring.find(key, address)
     if found.networks and not _is_inside(address, found.networks):
         raise Forbidden(
             "this key may not be used from your network address",

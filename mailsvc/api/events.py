@@ -4,12 +4,14 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
+from mailsvc.api.feed import Interest, newest
 from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
+from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
 from mailsvc.api.services import services
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.events import VOCABULARY, is_pattern, matches
@@ -22,7 +24,6 @@ blueprint = Blueprint("events", __name__)
 
 DEFAULT, MOST, LONGEST_WAIT = 50, 200, 30
 FURTHEST = 2**63 - 1  # positions are 64-bit numbers
-LOOK_EVERY = 2.0  # seconds; a bell is only a hint, and rings on its own host only
 
 
 class EventObject(msgspec.Struct):
@@ -47,24 +48,26 @@ class EventPage(msgspec.Struct):
 def list_events() -> Response:
     """Events from the oldest that is kept."""
     refuse_unknown_arguments("after", "wait", "type", "message", "limit", "cursor")
-    wanted = _Wanted()
-    deadline = clock.monotonic() + wanted.wait
-    feed = services().feed
+    wanted = _Wanted(request.environ.get(POLL))
     while True:
-        mark = feed.mark
         with services().database.read() as connection:
+            seen = newest(connection) if wanted.wait else 0  # before looking: what comes in between is looked at twice
             rows = wanted.look(connection)
-        remaining = deadline - clock.monotonic()
-        if rows or remaining <= 0 or not feed.wait(mark, min(remaining, LOOK_EVERY)):
+        if rows or wanted.remaining <= 0:
             return _page(rows, wanted)
+        not_yet = NotYet(wanted.interest(seen), Poll(wanted.position, wanted.deadline))
+        if GATEWAY in request.environ:
+            raise not_yet
+        wanted.deadline = not_yet.wait(services().feed).deadline
 
 
 class _Wanted:
     """What the request asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self, again: Poll | None) -> None:
         self.limit = _number("limit", DEFAULT, 1, MOST)
         self.wait = _number("wait", 0, 0, LONGEST_WAIT)
+        self.deadline = again.deadline if again else clock.monotonic() + self.wait
         self.types = tuple(request.args.getlist("type"))
         for pattern in self.types:
             if not is_pattern(pattern):
@@ -76,9 +79,21 @@ class _Wanted:
         self.messages = request.args.getlist("message")
         if len(self.types) + len(self.messages) > MOST:
             raise Invalid(FieldError("message", f"and type can be given {MOST} times at most"))
+        self.position = again.position if again else self._begin()
+
+    def _begin(self) -> int:
         after = request.args.get("after") or request.args.get("cursor") or "beginning"
         with services().database.read() as connection:
-            self.position = _position(connection, after)
+            return _position(connection, after)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that it still waits."""
+        return self.deadline - clock.monotonic()
+
+    def interest(self, seen: int) -> Interest:
+        """What would be news."""
+        return Interest(caller().app_id, self.types, tuple(self.messages), seen)
 
     def look(self, connection: Connection) -> list[Any]:
         """The next events, at most a page of them."""
@@ -109,7 +124,7 @@ def _position(connection: Connection, after: str) -> int:
     if after == "beginning":
         return 0
     if after == "now":
-        return connection.execute(select(func.max(event.c.position))).scalar() or 0
+        return newest(connection)
     number = after.removeprefix("pos_")
     if number != after and number.isascii() and number.isdigit() and len(number) < 20 and int(number) <= FURTHEST:
         return int(number)

@@ -1,49 +1,144 @@
-"""Waiting for news: requests that poll the events feed sleep here until somebody commits an event."""
+"""Waiting for news: who polls the events feed is told here when somebody has committed an event that it wants.
+
+One thread reads, for all of them, what is new: a thousand that wait cost no thread, and no query, each.
+"""
 
 import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["Feed"]
+from sqlalchemy import Connection, func, select
 
-MOST_WAITING = 16  # of the server's threads; others are answered at once and ask again
+from mailsvc.domain.errors import Unavailable
+from mailsvc.domain.events import matches
+from mailsvc.store.database import Database
+from mailsvc.store.tables import event
+
+__all__ = ["MOST_WAITING", "Feed", "Interest", "newest"]
+
+MOST_WAITING = 1000
+LOOK_EVERY = 2.0  # seconds; a bell is only a hint, and rings on its own host only
+PAUSE = 0.02  # seconds between two looks, however often it rings
+MOST_NEWS = 1000  # events that are looked at one by one; where there are more, everybody looks
+
+
+@dataclass(slots=True, eq=False)
+class Interest:
+    """What somebody waits for; ``news`` is done as soon as there may be some.
+
+    Args:
+        seen: the newest position, of whatever app, when nothing was found for it.
+        types, messages: as in the feed's arguments; empty stands for all.
+    """
+
+    app_id: str
+    types: tuple[str, ...]
+    messages: tuple[str, ...]
+    seen: int
+    news: "Future[None]" = field(default_factory=Future)
+
+    def is_met_by(self, row: Any) -> bool:
+        """Whether this event is one of those."""
+        return (
+            row.app_id == self.app_id
+            and row.position > self.seen
+            and (not self.types or matches(self.types, row.type))
+            and (not self.messages or row.message_id in self.messages)
+        )
+
+
+def newest(connection: Connection) -> int:
+    """The last position that was given."""
+    return int(connection.execute(select(func.max(event.c.position))).scalar() or 0)
 
 
 class Feed:
-    """Wakes sleeping requests when the events topic rings."""
+    """Tells those who wait, when the events topic rings or at the latest after two seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._changed = threading.Condition()
-        self._rings = 0
-        self._waiting = 0
-        self._stopping = False
+        self._waiting: set[Interest] = set()
+        self._seen = -1  # up to here everybody who waits was told
+        self._has_rung = False
+        self.is_stopping = False
+        self._thread: threading.Thread | None = None
 
     def heard(self, topics: bytes) -> None:
         """The bell rang."""
         if b"e" in topics:
-            self._ring()
+            with self._changed:
+                self._has_rung = True
+                self._changed.notify_all()
 
     def stop(self) -> None:
         """Let everybody go."""
-        self._stopping = True
-        self._ring()
-
-    @property
-    def mark(self) -> int:
-        """Take it before looking; a ring after it ends the wait at once."""
-        return self._rings
-
-    def wait(self, mark: int, timeout: float) -> bool:
-        """Sleep until there was a ring since the mark, or the time is up. False means: answer now, whatever there is."""
         with self._changed:
-            if self._stopping or self._waiting >= MOST_WAITING:
-                return False
-            self._waiting += 1
-            try:
-                self._changed.wait_for(lambda: self._rings != mark or self._stopping, timeout)
-                return not self._stopping
-            finally:
-                self._waiting -= 1
-
-    def _ring(self) -> None:
-        with self._changed:
-            self._rings += 1
+            self.is_stopping = True
+            told, self._waiting = self._waiting, set()
             self._changed.notify_all()
+        _tell(told)
+
+    def expect(self, interest: Interest) -> None:
+        """Wait for news. Raises Unavailable where too many do."""
+        with self._changed:
+            if self.is_stopping or interest.seen < self._seen:  # there may have been some since it looked
+                _tell([interest])
+                return
+            if len(self._waiting) >= MOST_WAITING:
+                raise Unavailable(f"{MOST_WAITING} requests wait for events already", retry_after=5)
+            self._waiting.add(interest)
+            self._start()
+            self._changed.notify_all()
+
+    def leave(self, interest: Interest) -> None:
+        """Wait no longer."""
+        with self._changed:
+            self._waiting.discard(interest)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while self._await_ring():
+            try:
+                position, is_met = self._look()
+            except Exception:  # noqa: BLE001, S112 - the database is away, which those who ask are told
+                continue
+            with self._changed:
+                self._seen = position
+                told = [i for i in self._waiting if i.seen < position and is_met(i)]
+                self._waiting.difference_update(told)
+            _tell(told)
+
+    def _await_ring(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_stopping, PAUSE)
+            self._changed.wait_for(lambda: self._waiting or self.is_stopping)
+            self._changed.wait_for(lambda: self._has_rung or self.is_stopping, LOOK_EVERY)
+            self._has_rung = False
+            return not self.is_stopping
+
+    def _look(self) -> tuple[int, Callable[[Interest], bool]]:
+        """The newest position, and for whom there is something up to there."""
+        new = select(event.c.position, event.c.app_id, event.c.type, event.c.message_id)
+        with self._database.read() as connection:
+            if self._seen < 0:
+                return newest(connection), lambda _: True
+            wanted = new.where(event.c.position > self._seen).order_by(event.c.position).limit(MOST_NEWS)
+            rows: Sequence[Any] = connection.execute(wanted).all()
+            if len(rows) == MOST_NEWS:
+                return newest(connection), lambda _: True
+        position = rows[-1].position if rows else self._seen
+        return position, lambda interest: any(map(interest.is_met_by, rows))
+
+
+def _tell(interests: "Sequence[Interest] | set[Interest]") -> None:
+    for interest in interests:
+        with suppress(InvalidStateError):  # it was told, or has gone away
+            interest.news.set_result(None)

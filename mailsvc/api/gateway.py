@@ -1,48 +1,34 @@
 """Where requests come in: the ASGI application that runs Flask.
 
-Short requests that wait for nothing but a commit are answered in the event loop's own thread, since handing them to another
-and back would cost more than the work; the commit is awaited without a thread. All others get a thread of a pool. Bodies are
-taken from their clients by the event loop, when somebody asks for them and never beyond the limit.
+Keys are looked at first, then bodies are taken from their clients in the event loop, and only then a request gets a thread.
+Short ones that wait for nothing but a commit are answered in the event loop's own thread, since handing them to another
+and back would cost more than the work; the commit is awaited without a thread. All others get a thread of a bounded room.
 """
 
 import asyncio
-import sys
-import threading
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from flask import Response
-from werkzeug.exceptions import ClientDisconnected, RequestTimeout
 
-from mailsvc.api.app import Api
-from mailsvc.domain.errors import TooLarge, Unavailable
+from mailsvc.api.app import REFUSAL, Api
+from mailsvc.api.auth import presented_key
+from mailsvc.api.body import Body, Receive, Uptake
+from mailsvc.api.environ import Environ, Scope, Sendable, content_length, environ_of, flaw_of_host, sendable
+from mailsvc.api.health import CHECKS
+from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
+from mailsvc.api.room import Rooms
+from mailsvc.api.services import EXTENSION, Services
+from mailsvc.domain.errors import Malformed, Unavailable
 from mailsvc.store.waiting import WouldBlock, forbid_waiting
 
-__all__ = ["STALL_SECONDS", "Gateway"]
+__all__ = ["Gateway"]
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Environ = dict[str, Any]
-Sendable = tuple[int, list[tuple[bytes, bytes]], bytes]  # status, headers, body
 
-STALL_SECONDS = 30.0
-QUICK_BODY = 64 * 1024
-_QUICK = {("POST", "/v1/messages"), ("GET", "/healthz")}
-_PATIENCE = 1.0  # seconds
-_SAME_FOR_ALL = {
-    "SCRIPT_NAME": "",
-    "wsgi.version": (1, 0),
-    "wsgi.errors": sys.stderr,
-    "wsgi.multithread": True,
-    "wsgi.multiprocess": False,
-    "wsgi.run_once": False,
-    "wsgi.input_terminated": True,
-}
+_QUICK = {("POST", "/v1/messages"), ("GET", "/healthz"), ("HEAD", "/healthz")}
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+KEY_PATIENCE = 5.0  # seconds
 
 
 class Gateway:
@@ -50,27 +36,22 @@ class Gateway:
 
     Args:
         api: what answers.
-        threads: how many requests may wait for something at the same time.
-        stall: seconds without a byte of a body that is due, until its client is given up.
+        threads: how many ordinary requests may be handled at the same time.
         at_stop: called in the event loop when the process is told to stop, while requests are still answered.
+        pace: how slowly bodies may come; see Uptake.
     """
 
-    def __init__(
-        self, api: Api, *, threads: int, stall: float = STALL_SECONDS, at_stop: Callable[[], None] = lambda: None
-    ) -> None:
-        self._api, self.stall, self.at_stop = api, stall, at_stop
-        self.limit: int = api.config["MAX_CONTENT_LENGTH"]
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        # The others go on answering while clients are slow to send their bodies.
-        self.readers = threading.BoundedSemaphore(max(1, threads * 3 // 4))
+    def __init__(self, api: Api, *, threads: int, at_stop: Callable[[], None] = lambda: None, **pace: float) -> None:
+        self._api, self.at_stop = api, at_stop
+        self._services: Services = api.extensions[EXTENSION]
+        self._uptake = Uptake(api.config["MAX_CONTENT_LENGTH"], self._services.settings.data_dir, **pace)
+        self._rooms = Rooms(threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        body = Body(_content_length(scope["headers"]), receive, self)
-        environ = _environ(scope, body)
-        status, headers, content = await self._answer(scope, body, environ)
+        status, headers, content = await self._answer(scope, receive)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -81,126 +62,65 @@ class Gateway:
                 forbid_waiting()
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
-                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._rooms.close()
                 return
 
-    async def _answer(self, scope: Scope, body: "Body", environ: Environ) -> Sendable:
-        if (scope["method"], scope["path"]) in _QUICK and body.is_short():
-            try:
+    async def _answer(self, scope: Scope, receive: Receive) -> Sendable:
+        environ = environ_of(scope, None)
+        body = environ["wsgi.input"] = Body(content_length(environ), receive, self._uptake)
+        try:
+            response = await self._handle(scope, body, environ)
+        except Exception as refusal:  # noqa: BLE001 - everybody gets an answer
+            response = await self._api.respond(environ_of(scope, body) | {REFUSAL: refusal})
+        finally:
+            body.drop()
+        return sendable(response, environ)
+
+    async def _handle(self, scope: Scope, body: Body, environ: Environ) -> Response:
+        method, path = scope["method"], scope["path"]
+        if flaw := flaw_of_host(scope):
+            raise Malformed(flaw)
+        if path == "/readyz":
+            return await self._api.respond(environ | {CHECKS: await self._services.readiness.ask()})
+        if path.startswith("/v1/"):
+            if not await self._has_key(scope, environ):
+                return await self._api.respond(environ)
+            if method in _WITH_BODY:
                 await body.fetch()
-                return _sendable(await self._api.respond(environ), environ)
-            except WouldBlock:  # nothing has happened yet
-                environ = _environ(scope, body)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._answer_in_thread, environ)
-
-    def _answer_in_thread(self, environ: Environ) -> Sendable:
-        return _sendable(self._api.respond_here(environ), environ)
-
-
-class Body:
-    """What a client sends after the head of its request. For Flask it is ``wsgi.input``, which is read as a whole."""
-
-    def __init__(self, length: int | None, receive: Receive, gateway: Gateway) -> None:
-        self._length, self._receive, self._gateway = length, receive, gateway
-        self._loop = asyncio.get_running_loop()
-        self._data: bytes | None = None
-        self._flaw: Exception | None = None
-
-    def is_short(self) -> bool:
-        """Whether it is known to be so small that anybody's may be taken."""
-        return self._length is not None and self._length <= QUICK_BODY
-
-    async def fetch(self) -> None:
-        """Take it from the client; ``read`` will tell what went wrong, if anything did."""
-        try:
-            self._data = await self._take()
-        except Exception as flaw:  # noqa: BLE001 - it is told to whoever reads
-            self._flaw = flaw
-
-    def read(self, _size: int = -1) -> bytes:
-        """All of it; called in the event loop only when it is there.
-
-        Raises:
-            TooLarge: it goes beyond the limit.
-            Unavailable: too many others have not finished sending theirs.
-            RequestTimeout, ClientDisconnected: it did not come.
-        """
-        if self._data is None and self._flaw is None:
-            if not self._gateway.readers.acquire(timeout=_PATIENCE):
-                raise Unavailable("too many requests are still sending their bodies; nothing was stored", retry_after=1)
+        if (method, path) in _QUICK and body.is_short():
             try:
-                asyncio.run_coroutine_threadsafe(self.fetch(), self._loop).result()
-            finally:
-                self._gateway.readers.release()
-        if self._data is None:
-            raise self._flaw or AssertionError
-        data = self._data
-        if not self.is_short():
-            self._data = b""  # it may be 35 MiB, and nobody asks again
-        return data
+                return await self._api.respond(environ)
+            except WouldBlock:  # nothing has happened yet
+                environ = environ_of(scope, body)
+        return await self._in_room(scope, body, environ)
 
-    async def _take(self) -> bytes:
-        parts: list[bytes] = []
-        size, more = 0, self._length != 0
-        while more:
-            message = await self._next()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnected("the body ended too early")
-            parts.append(message["body"])
-            size += len(parts[-1])
-            more = message["more_body"] and size != self._length
-            if size > self._gateway.limit:
-                raise TooLarge.request(self._gateway.limit)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    async def _next(self) -> MutableMapping[str, Any]:
+    async def _has_key(self, scope: Scope, environ: Environ) -> bool:
+        """Whether there is a key, and it is right. Raises Unauthorized or RateLimited where it is wrong."""
+        key = presented_key(environ.get("HTTP_AUTHORIZATION", ""))
+        if not key:
+            return False
+        keyring = self._services.keyring
         try:
-            async with asyncio.timeout(self._gateway.stall):
-                return await self._receive()
-        except TimeoutError:
-            raise RequestTimeout(f"nothing came of the body for {self._gateway.stall:g} seconds") from None
+            keyring.find(key, environ["REMOTE_ADDR"])
+        except WouldBlock:
+            try:
+                async with asyncio.timeout(KEY_PATIENCE):
+                    await self._rooms.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
+            except TimeoutError:
+                raise Unavailable("the database has not said in time whose key this is", retry_after=2) from None
+        if guest := scope.get("state", {}).get("guest"):
+            guest.is_known = True
+        return True
 
+    async def _in_room(self, scope: Scope, body: Body, environ: Environ) -> Response:
+        room = self._rooms.choose(scope["path"], is_large=body.is_large())
+        while True:
+            try:
+                return await room.run(self._api.respond_here, environ | {GATEWAY: True})
+            except NotYet as news:
+                poll = await self._wait(scope, news)
+            environ = environ_of(scope, body) | {POLL: poll}
 
-def _content_length(headers: list[tuple[bytes, bytes]]) -> int | None:
-    """None where only the end of the body will tell."""
-    named = dict(headers)
-    if b"transfer-encoding" in named:
-        return None
-    text = named.get(b"content-length", b"0")
-    return int(text) if text.isdigit() else None
-
-
-def _environ(scope: Scope, body: Body) -> Environ:
-    """The request in the words of PEP 3333, where a text is bytes in disguise (Latin-1)."""
-    server, client = scope["server"], scope["client"]
-    environ: Environ = {
-        **_SAME_FOR_ALL,
-        "REQUEST_METHOD": scope["method"],
-        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": server[0],
-        "SERVER_PORT": str(server[1]),
-        "SERVER_PROTOCOL": "HTTP/" + scope["http_version"],
-        "REMOTE_ADDR": client[0],
-        "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": body,
-    }
-    for name, value in scope["headers"]:
-        variable, text = _variable(name), value.decode("latin-1")
-        environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
-    return environ
-
-
-@lru_cache(256)
-def _variable(header: bytes) -> str:
-    name = header.decode("latin-1").upper().replace("-", "_")
-    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
-
-
-def _sendable(response: Response, environ: Environ) -> Sendable:
-    # Copying the headers mends redirects and answers without a body; it takes longer than all else here.
-    headers = response.headers if response.status_code < HTTPStatus.NO_CONTENT else response.get_wsgi_headers(environ)
-    named = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    if response.status_code == RequestTimeout.code:
-        named.append((b"connection", b"close"))  # the rest of its body may still come
-    return response.status_code, named, b"".join(response.get_app_iter(environ))
+    async def _wait(self, scope: Scope, news: NotYet) -> Poll:
+        guest = scope.get("state", {}).get("guest")
+        return await news.wait_in_loop(self._services.feed, guest.is_gone if guest else asyncio.Event())

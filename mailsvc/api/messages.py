@@ -106,14 +106,13 @@ def post_message() -> Promised:
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
         raise UnsupportedMedia("send JSON as application/json, or a finished message as message/rfc822")
-    with parts.admission.room_for(request.content_length):
-        parts.admission.check(sender.key_id)
-        data = read_body()
-        take = _from_json if kind == "application/json" else _from_raw
-        consignment = take(parts, sender.app_id, data)
-        pledge = _pledge(data)
-        del data
-        return _accept(parts, sender, Ticket(sender.app_id, [consignment], _render_one, pledge))
+    parts.admission.check(sender.key_id)
+    data = read_body()
+    take = _from_json if kind == "application/json" else _from_raw
+    consignment = take(parts, sender.app_id, data)
+    pledge = _pledge(data)
+    del data
+    return _accept(parts, sender, Ticket(sender.app_id, [consignment], _render_one, pledge))
 
 
 @blueprint.post("/v1/messages/batch")
@@ -125,25 +124,24 @@ def post_batch() -> Promised:
     parts, sender = services(), caller()
     if media_type() != "application/json":
         raise UnsupportedMedia("send the batch as application/json")
-    with parts.admission.room_for(request.content_length):
-        data = read_body()
-        batch = convert(parse_json(data), BatchOfMessages)
-        if not 1 <= len(batch.messages) <= BATCH_SIZE:
-            raise Invalid(
-                FieldError(
-                    "messages",
-                    f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
-                )
+    data = read_body()
+    batch = convert(parse_json(data), BatchOfMessages)
+    if not 1 <= len(batch.messages) <= BATCH_SIZE:
+        raise Invalid(
+            FieldError(
+                "messages",
+                f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
             )
-        parts.admission.check(sender.key_id)
-        entries = [_try_entry(parts, sender.app_id, n, raw) for n, raw in enumerate(batch.messages)]
-        failed = [entry for entry in entries if isinstance(entry, _Refused)]
-        if len(failed) == len(entries) or (atomic and failed):
-            raise Invalid(*(e for entry in failed for e in entry.errors))
-        taken = [entry for entry in entries if isinstance(entry, Consignment)]
-        pledge = _pledge(data)
-        del data, batch
-        return _accept(parts, sender, Ticket(sender.app_id, taken, lambda _: _render_batch(entries), pledge))
+        )
+    parts.admission.check(sender.key_id)
+    entries = [_try_entry(parts, sender.app_id, n, raw) for n, raw in enumerate(batch.messages)]
+    failed = [entry for entry in entries if isinstance(entry, _Refused)]
+    if len(failed) == len(entries) or (atomic and failed):
+        raise Invalid(*(e for entry in failed for e in entry.errors))
+    taken = [entry for entry in entries if isinstance(entry, Consignment)]
+    pledge = _pledge(data)
+    del data, batch
+    return _accept(parts, sender, Ticket(sender.app_id, taken, lambda _: _render_batch(entries), pledge))
 
 
 class _Refused:

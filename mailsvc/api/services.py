@@ -9,6 +9,7 @@ from flask import current_app
 from mailsvc.api.admission import Admission
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
+from mailsvc.api.readiness import Readiness
 from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.signing import TrialPost
@@ -48,6 +49,7 @@ class Services:
     keyring: Keyring
     admission: Admission
     feed: Feed
+    readiness: Readiness
     # What talks to the network belongs to layers beside this one; the composition root hands it in.
     check_relay: CheckRelay = _no_relays
     try_webhook: TryWebhook = _no_webhooks

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailsvc.api.gateway import Gateway
 from mailsvc.service.offspring import STOPPING, allow_files
+from mailsvc.service.strangers import Strangers
 
 __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]
 
@@ -22,6 +23,7 @@ MOST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 4096
 OTHER_FILES = 256  # that the process may need to open
 ACCEPTED_AT_ONCE = 64  # asyncio goes on so often, and complains each time, when no file is left for a connection
+_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -81,11 +83,13 @@ class _Server(Server):
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection, one of not too many.
+    """A client's connection, one of not too many: who never showed a key makes room for others.
 
     The head of a request must come in time. It must fit into memory, and so must what stands between the pieces of a body,
     and behind them; the gateway bounds the body.
     """
+
+    strangers = Strangers()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -93,17 +97,55 @@ class Connection(HttpToolsProtocol):
         self._unfinished = 0  # bytes that came since a head, a piece of a body, or a message last ended
         self._in_head = False
         self._deadline: asyncio.TimerHandle | None = None
+        self.is_gone = asyncio.Event()  # or it sends no more
+        self._is_known = False
+        self._address = ""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody is at work for it."""
+        return not self._owes_answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > _most_connections():
-            transport.abort()
-        else:
+        self._address = self.client[0] if self.client else ""
+        self.strangers.bound(self._address)
+        if self._has_room():
+            self.strangers.enter(self, self._address)
             self._expect_head()
+        else:
+            transport.write(_TOO_MANY)
+            transport.close()
+
+    def _has_room(self) -> bool:
+        return len(self.connections) <= _most_connections() or self.strangers.make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        self.strangers.leave(self, self._address)
+        self.is_gone.set()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client sends no more, but it may be there for its answer."""
+        self.is_gone.set()
+        return (self._owes_answer and not self.cycle.more_body) or None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a valid key was shown."""
+        return self._is_known
+
+    @is_known.setter
+    def is_known(self, is_known: bool) -> None:
+        if is_known and not self._is_known:
+            self.strangers.leave(self, self._address)
+        self._is_known = is_known
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.is_gone.is_set() and not self._owes_answer and not self.pipeline:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and not self._owes_answer:
@@ -117,6 +159,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["state"]["guest"] = self
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:

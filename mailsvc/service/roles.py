@@ -14,6 +14,7 @@ from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
 from mailsvc.api.gateway import Gateway
+from mailsvc.api.readiness import Readiness
 from mailsvc.api.services import Services
 from mailsvc.delivery.probe import probe
 from mailsvc.delivery.rescue import settle_the_dead
@@ -50,7 +51,7 @@ def make_app(settings: Settings) -> Gateway:
         Database(settings.database, pool_size=API_THREADS // 2),
         open_vault(settings),
     )
-    bell, feed = Bell(settings.data_dir), Feed()
+    bell, feed = Bell(settings.data_dir), Feed(database)
     services = Services(
         settings=settings,
         database=database,
@@ -61,6 +62,7 @@ def make_app(settings: Settings) -> Gateway:
         keyring=Keyring(database),
         admission=Admission(settings, database),
         feed=feed,
+        readiness=Readiness(settings, Database(settings.database, pool_size=1)),
         check_relay=probe,
         try_webhook=partial(post_now, settings.targets, settings.webhook_ca),
     )

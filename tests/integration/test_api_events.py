@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from mailsvc.api.events import EventPage
+from mailsvc.api.feed import Interest, newest
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outbox.announce import News, announce
 from mailsvc.store.tables import event
@@ -46,13 +47,13 @@ class Poll(threading.Thread):
     def start_waiting(self, house: House) -> "Poll":
         """Start, and return once it sleeps."""
         waits = threading.Event()
-        original = type(house.services.feed).wait
+        original = type(house.services.feed).expect
 
-        def wait(mark: int, timeout: float) -> bool:
+        def expect(interest: Interest) -> None:
+            original(house.services.feed, interest)
             waits.set()
-            return original(house.services.feed, mark, timeout)
 
-        house.services.feed.wait = wait  # type: ignore[method-assign]
+        house.services.feed.expect = expect  # type: ignore[method-assign]
         self.start()
         assert waits.wait(10)
         return self
@@ -202,7 +203,7 @@ class TestWaiting:
     def test_what_is_there_is_answered_at_once(self, house: House, shop: Client) -> None:
         """Nobody sleeps who has something to hear."""
         submit(shop)
-        house.services.feed.wait = lambda *_: pytest.fail("it slept")  # type: ignore[method-assign]
+        house.services.feed.expect = lambda *_: pytest.fail("it slept")  # type: ignore[method-assign]
 
         assert types(feed(shop, "wait=30")) == ["message.queued"]
 
@@ -235,12 +236,16 @@ class TestWaiting:
 
         assert types(poll.page) == ["relay.paused"]
 
-    def test_a_ring_between_looking_and_sleeping_is_not_lost(self, house: House) -> None:
-        """The mark is taken first; whatever rang since then ends the sleep before it begins."""
-        mark = house.services.feed.mark
-        house.services.feed.heard(b"e")
+    def test_a_ring_between_looking_and_sleeping_is_not_lost(self, house: House, shop: Client) -> None:
+        """Who looked before the last round is told to look again at once."""
+        tell(house, shop.app_id, "relay.paused")
+        with house.database.read() as connection:
+            seen = newest(connection)
+        late = Interest(shop.app_id, (), (), seen - 1)
+        Poll(shop, "after=now&wait=3").start_waiting(house).join(20)
+        house.services.feed.expect(late)
 
-        assert house.services.feed.wait(mark, 3600)
+        assert late.news.done()
 
     def test_a_stop_lets_everybody_go(self, house: House, shop: Client) -> None:
         """Who waits is answered with a cursor to go on with."""

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from mailsvc.api.gateway import QUICK_BODY, Gateway
+from mailsvc.api.body import SHORT_BODY
+from mailsvc.api.gateway import Gateway
 from mailsvc.domain.ids import new_id
 from mailsvc.store.tables import message
 from tests.support.api import Client, House, open_house
@@ -83,7 +84,7 @@ def until(condition: Callable[[], bool]) -> None:
 class TestBodies:
     """What comes in, and what does not."""
 
-    @pytest.mark.parametrize("filler", [0, 3 * QUICK_BODY])
+    @pytest.mark.parametrize("filler", [0, 3 * SHORT_BODY])
     @pytest.mark.parametrize("encoding", ["", "chunked"])
     def test_parts_make_a_whole(self, post: Post, filler: int, encoding: str) -> None:
         """Short or long, with its length known or not."""
@@ -111,6 +112,24 @@ class TestBodies:
         post(BODY, stops="gone", **headers).result(10)
 
         assert 0 == stored(house, shop)
+
+    def test_one_that_trickles_is_given_up(self, house: House, shop: Client) -> None:
+        """However regularly a byte comes: a body has a total time, and more only at a rate."""
+        door = Door(Gateway(house.flask, threads=2, total=0.5))
+        headers = {"content_type": "application/json", "content_length": "100000"}
+        reply = door.ask("POST", "/v1/messages", *[b" "] * 100, key=shop.key, stops="trickling", **headers).result(10)
+        door.close()
+
+        assert (408, "close") == (reply.status, reply.headers["connection"])
+        assert "more slowly than" in reply.json["detail"]
+
+    def test_a_long_one_goes_by_a_file_that_has_no_name(self, house: House, post: Post) -> None:
+        """In the data directory, where nothing of it is left."""
+        before = set(house.services.settings.data_dir.iterdir())
+        reply: Reply = post(BODY[:-1], b" " * 1_000_000, BODY[-1:]).result(10)
+
+        assert 202 == reply.status
+        assert before == set(house.services.settings.data_dir.iterdir())
 
     def test_the_limit_holds_without_a_length(self, post: Post) -> None:
         """413, and what is beyond it is not even taken."""
@@ -205,6 +224,18 @@ class TestIdempotencyKeys:
 
 
 class TestHeads:
+    def test_one_host_is_named(self, door: Door, shop: Client) -> None:
+        """None, or two, and another server might see another request (RFC 9112 section 3.2)."""
+        none, two = (door.ask("GET", "/v1/relays", key=shop.key, host=host).result(10) for host in ("", "a\nb"))
+
+        assert [(400, "invalid_request")] * 2 == [(reply.status, reply.json["code"]) for reply in (none, two)]
+
+    def test_what_belongs_to_an_app_is_kept_by_no_cache(self, door: Door, shop: Client) -> None:
+        """Refusals, too."""
+        replies = [door.ask("GET", path, key=key).result(10) for path in ("/v1/relays",) for key in (shop.key, "")]
+
+        assert ["no-store"] * 2 == [reply.headers["cache-control"] for reply in replies]
+
     """The request line and the headers, as Flask sees them."""
 
     def test_a_key_that_is_not_ascii_is_refused(self, house: House, shop: Client, post: Post) -> None:

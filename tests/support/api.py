@@ -14,6 +14,7 @@ from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring, digest_of
 from mailsvc.api.feed import Feed
+from mailsvc.api.readiness import Readiness
 from mailsvc.api.services import Services
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.intake import Intake
@@ -120,7 +121,8 @@ def open_house(data_dir: Path, database: Database | None = None, **given: Any) -
         intake=Intake(database, ring=lambda: None),
         keyring=Keyring(database),
         admission=Admission(settings, database),
-        feed=Feed(),
+        feed=Feed(database),
+        readiness=Readiness(settings, database),
         **parts,
     )
     return House(services, create_app(services))

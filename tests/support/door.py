@@ -54,9 +54,10 @@ class Door:
 
         Args:
             parts: of the body, which says its length unless ``transfer_encoding`` is among the headers.
-            stops: what the client does after the parts: ``stalled`` or ``gone``; else that was all.
+            stops: what the client does after the parts: ``stalled`` or ``gone``; else that was all. ``trickling`` has a
+                tenth of a second before each.
         """
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {"host": "here"} | {name.replace("_", "-"): value for name, value in headers.items()}
         if parts and "transfer-encoding" not in named:
             named.setdefault("content-length", str(sum(map(len, parts))))
         if key:
@@ -70,7 +71,9 @@ class Door:
             "path": raw_path,
             "raw_path": raw_path.encode("latin-1"),
             "query_string": query.encode("latin-1"),
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in named.items()],
+            "headers": [
+                (name.encode(), line.encode("latin-1")) for name, value in named.items() for line in value.splitlines()
+            ],
             "server": ("127.0.0.1", "80"),
             "client": ("127.0.0.1", "4711"),
         }
@@ -84,6 +87,8 @@ class Door:
         async def receive() -> dict[str, Any]:
             if not messages:
                 await asyncio.Event().wait()
+            if stops == "trickling":
+                await asyncio.sleep(0.1)
             return messages.pop(0)
 
         async def send(message: Any) -> None:

@@ -1,0 +1,82 @@
+"""Between ASGI and PEP 3333: a request's head as Flask reads it, and Flask's response as the server sends it."""
+
+import sys
+from collections.abc import MutableMapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from flask import Response
+from werkzeug.exceptions import RequestTimeout
+
+__all__ = ["Environ", "Scope", "Sendable", "content_length", "environ_of", "flaw_of_host", "sendable"]
+
+Scope = MutableMapping[str, Any]
+Environ = dict[str, Any]
+Sendable = tuple[int, list[tuple[bytes, bytes]], bytes]  # status, headers, body
+
+_SAME_FOR_ALL = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "wsgi.input_terminated": True,
+}
+
+
+def content_length(environ: Environ) -> int | None:
+    """None where only the end of the body will tell."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return None
+    text = environ.get("CONTENT_LENGTH", "0")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def flaw_of_host(scope: Scope) -> str | None:
+    """What is wrong with the Host field (RFC 9112 section 3.2): two of them, and two servers see two different requests."""
+    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    if hosts > 1:
+        return "there is more than one Host field; send one"
+    if hosts == 0 and scope["http_version"] != "1.0":
+        return "there is no Host field; send one"
+    return None
+
+
+def environ_of(scope: Scope, body: Any) -> Environ:
+    """The request in the words of PEP 3333, where a text is bytes in disguise (Latin-1)."""
+    server, client = scope["server"], scope["client"]
+    environ: Environ = {
+        **_SAME_FOR_ALL,
+        "REQUEST_METHOD": scope["method"],
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": "HTTP/" + scope["http_version"],
+        "REMOTE_ADDR": client[0],
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": body,
+    }
+    for name, value in scope["headers"]:
+        variable, text = _variable(name), value.decode("latin-1")
+        environ[variable] = f"{environ[variable]},{text}" if variable in environ else text
+    return environ
+
+
+@lru_cache(256)
+def _variable(header: bytes) -> str:
+    name = header.decode("latin-1").upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+
+
+def sendable(response: Response, environ: Environ) -> Sendable:
+    """The response as it is sent."""
+    # Copying the headers mends redirects and answers without a body; it takes longer than all else here.
+    headers = response.headers if response.status_code < HTTPStatus.NO_CONTENT else response.get_wsgi_headers(environ)
+    named = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    if response.status_code == RequestTimeout.code:
+        named.append((b"connection", b"close"))  # the rest of its body may still come
+    return response.status_code, named, b"".join(response.get_app_iter(environ))

@@ -1,0 +1,56 @@
+"""Requests that wait for news: what they go on with, and how they wait, with or without a thread."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mailsvc import clock
+from mailsvc.api.feed import Feed, Interest
+
+__all__ = ["GATEWAY", "POLL", "NotYet", "Poll"]
+
+POLL = "mailsvc.poll"  # in the environ of a request that is begun again: its Poll
+GATEWAY = "mailsvc.gateway"  # in the environ where NotYet may be raised
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Where a request goes on looking, and until when it waits."""
+
+    position: int
+    deadline: float
+
+
+class NotYet(BaseException):
+    """There is nothing yet: the request is to be begun again when there is, or the time is up. No failure."""
+
+    def __init__(self, interest: Interest, poll: Poll) -> None:
+        super().__init__()
+        self.interest, self.poll = interest, poll
+
+    def wait(self, feed: Feed) -> Poll:
+        """Hold up this thread until then. Raises Unavailable where too many wait."""
+        feed.expect(self.interest)
+        with suppress(TimeoutError):
+            self.interest.news.result(self._remaining)
+        return self._over(feed, at_once=False)
+
+    async def wait_in_loop(self, feed: Feed, is_gone: asyncio.Event) -> Poll:
+        """The same at no cost of a thread, and only while the client is there."""
+        feed.expect(self.interest)
+        news, gone = asyncio.wrap_future(self.interest.news), asyncio.ensure_future(is_gone.wait())
+        try:
+            await asyncio.wait((news, gone), timeout=self._remaining, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            news.cancel()
+            poll = self._over(feed, at_once=is_gone.is_set())
+        return poll
+
+    @property
+    def _remaining(self) -> float:
+        return max(0.0, self.poll.deadline - clock.monotonic())
+
+    def _over(self, feed: Feed, *, at_once: bool) -> Poll:
+        feed.leave(self.interest)
+        return Poll(self.poll.position, 0.0) if at_once or feed.is_stopping else self.poll

@@ -1,0 +1,49 @@
+"""Whether messages can be taken, found out in a thread of its own: the answer comes in time, whatever hangs."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from mailsvc.api.admission import lack_of_room
+from mailsvc.settings import Settings
+from mailsvc.store import migrate
+from mailsvc.store.database import Database
+from mailsvc.telemetry import log
+
+__all__ = ["Readiness"]
+
+PATIENCE = 5.0  # seconds
+
+
+class Readiness:
+    """Looks at what messages need.
+
+    Args:
+        database: best one of its own, so that it waits for nobody's connection.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings, self._database = settings, database
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._looking: asyncio.Future[dict[str, str]] | None = None
+
+    async def ask(self) -> dict[str, str]:
+        """As ``look``, in an event loop, and within a few seconds. Who asks meanwhile shares the look."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self.look)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.shield(self._looking)
+        except TimeoutError:
+            return self._checks(f"has not answered for {PATIENCE:g} seconds")
+
+    def look(self) -> dict[str, str]:
+        """Each check with ``ok``, or what is wrong."""
+        try:
+            version = migrate.current(self._database)
+        except Exception:  # noqa: BLE001 - whatever it is, we are not ready
+            log.warning("not ready", exc_info=True)
+            return self._checks("can't be reached")
+        return self._checks("ok", migrate.lack(version) or "ok")
+
+    def _checks(self, database: str, migrations: str = "unknown") -> dict[str, str]:
+        return {"database": database, "migrations": migrations, "disk": lack_of_room(self._settings) or "ok"}

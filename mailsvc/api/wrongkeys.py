@@ -1,0 +1,39 @@
+"""What the log says of wrong API keys: from where they came, and how many, without filling the disk."""
+
+import threading
+from collections import Counter
+
+from mailsvc import clock
+from mailsvc.telemetry import facts, log
+
+__all__ = ["WrongKeys"]
+
+EVERY = 10.0  # seconds between two lines about one address
+LINES = 20  # in such a time, about all addresses
+
+
+class WrongKeys:
+    """Counts them by address, and tells of them now and then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._since = -EVERY
+        self._told: set[str] = set()
+
+    def tell(self, address: str) -> None:
+        """Another one came from there: the first is logged at once, and what followed when the time is over."""
+        with self._lock:
+            now = clock.monotonic()
+            before: Counter[str] = Counter()
+            if now - self._since >= EVERY:
+                before, self._counts, self._told, self._since = self._counts, Counter(), set(), now
+            is_first = address not in self._told and len(self._told) < LINES
+            if is_first:
+                self._told.add(address)
+            elif len(self._counts) < LINES or address in self._counts:
+                self._counts[address] += 1
+        for other, count in before.items():
+            log.warning("more wrong API keys", extra=facts(address=other, count=count))
+        if is_first:
+            log.warning("a wrong API key", extra=facts(address=address))
