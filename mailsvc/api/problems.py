@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from mailsvc.domain.errors import Problem, TooLarge, Unavailable
-from mailsvc.store.database import explain, is_away
+from mailsvc.store.database import explain, is_away, is_in_doubt
 from mailsvc.store.vault import VaultError
 from mailsvc.telemetry import facts, log
 
@@ -110,7 +110,13 @@ def _of_http(error: HTTPException) -> Response:
 def _of_anything(error: Exception) -> Response:
     if isinstance(error, SQLAlchemyError | OSError) and is_away(error):
         log.warning("the database is away", extra=facts(error=explain(error), path=request.path))
-        return _of_problem(Unavailable("the database can't be reached now; nothing was changed", retry_after=2))
+        said = "the database can't be reached now; nothing was changed"
+        if is_in_doubt(error):
+            said = "the database went away while this was being stored, and may have kept it: look before you send it again"
+        return _of_problem(Unavailable(said, retry_after=2))
+    if isinstance(error, MemoryError):
+        log.error("there is not enough memory", extra=facts(path=request.path))
+        return _of_problem(Unavailable("there is not enough memory for this request now", retry_after=5))
     if isinstance(error, VaultError):
         log.error("a stored secret can't be read", extra=facts(error=str(error)))
         return _of_problem(Unavailable(str(error), retry_after=60))

@@ -8,9 +8,12 @@ from typing import Any
 
 from flask import Response
 
+from mailsvc.domain.errors import Unavailable
 from mailsvc.outbox.intake import Answer
 
 __all__ = ["Promised"]
+
+PATIENCE = 9.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,27 @@ class Promised:
 
     def wait(self) -> Response:
         """The response, for a thread that has nothing else to do."""
-        return self.render(self.done.result())
+        assert isinstance(self.done, Future)
+        try:
+            return self.render(self.done.result(PATIENCE))
+        except TimeoutError:
+            raise _in_doubt() from None
 
     def __await__(self) -> Generator[Any, None, Response]:
+        return self._in_time().__await__()
+
+    async def _in_time(self) -> Response:
         assert isinstance(self.done, asyncio.Future)
-        return self.render((yield from self.done))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return self.render(await self.done)
+        except TimeoutError:
+            raise _in_doubt() from None
+
+
+def _in_doubt() -> Unavailable:
+    return Unavailable(
+        f"the database has not stored the message within {PATIENCE:g} seconds, and may still do so: send it again "
+        "with the Idempotency-Key of this request, or look for it first if it had none",
+        retry_after=2,
+    )

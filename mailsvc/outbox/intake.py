@@ -30,6 +30,9 @@ PATIENCE = 8.0  # seconds that a database may be away before the client is told 
 TURN_SECONDS = 2.0  # how long a second use of an idempotency key waits for the first
 
 
+_NOT_KEPT = "the message could not be stored; nothing was kept of it, send it again"
+
+
 @dataclass(frozen=True, slots=True)
 class Pledge:
     """An idempotency key with the fingerprint of the request that it was used for."""
@@ -175,14 +178,22 @@ class Intake:
                 "the database went away while the message was being stored, and may have kept it: send it again "
                 "with the Idempotency-Key of this request, or look for it first if it had none",
             )
+            self._refuse(self._take_back(), error.__cause__, _NOT_KEPT)
         elif len(group) > 1 and not self._has_lost_link(error):
             # One bad row must not fail its neighbours: each stands for itself.
             for ticket in group:
                 self._store([ticket])
         elif is_away(error):
-            self._refuse(group, error, "the message could not be stored; nothing was kept of it, send it again")
+            group = group + self._take_back() if self._has_lost_link(error) else group
+            self._refuse(group, error, _NOT_KEPT)
         else:
             _tell([(group[0], error)])
+
+    def _take_back(self) -> list[Ticket]:
+        """Those that waited behind a database that is away: their own time would only begin now."""
+        with self._wake:
+            waiting, self._pending = self._pending, []
+        return waiting
 
     def _refuse(self, group: list[Ticket], error: BaseException | None, detail: str) -> None:
         said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)

@@ -42,13 +42,14 @@ __all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
 ROLES = ("api", "deliver", "notify", "upkeep")
 API_THREADS = 32
+SLOWEST_ANSWER = 30.0  # seconds that the API waits for one reply of a living database
 MOST_FILES = 16_384  # of a worker, whose relays may each have a thousand connections
 
 
 def make_app(settings: Settings) -> Gateway:
     """The API as an ASGI application, with its intake thread running."""
     database, vault = (
-        Database(settings.database, pool_size=API_THREADS // 2),
+        Database(settings.database, pool_size=API_THREADS // 2, patience=SLOWEST_ANSWER),
         open_vault(settings),
     )
     bell, feed = Bell(settings.data_dir), Feed(database)

@@ -7,20 +7,22 @@ the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wai
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.store import postgresql
 from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.turnstile import Turnstile
 from mailsvc.store.waiting import refuse_to_wait
 from mailsvc.telemetry import facts, log
 
-__all__ = ["Database", "is_away"]
+__all__ = ["Database", "is_away", "is_in_doubt"]
+
+if TYPE_CHECKING:
+    from mailsvc.store.pulse import Pulse
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -33,6 +35,8 @@ _SQLITE_PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
 )
 _PATIENCE_SECONDS = 10  # for locks of other clients, and for a transaction in which nothing happens
+_LONGEST_REPLY = 600.0  # seconds: an index over millions of rows takes its time
+_IN_DOUBT = "the link was lost at the commit, which may have been carried out"
 _SKEW_SECONDS = 5.0  # how long what is known of the server's clock is good for
 _LOCK_NOT_AVAILABLE = "55P03"
 _SERVER_TIME = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
@@ -55,6 +59,11 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def is_in_doubt(error: BaseException) -> bool:
+    """Whether nobody knows what became of the transaction that failed so."""
+    return _IN_DOUBT in getattr(error, "__notes__", ())
+
+
 class Database:
     """Transactions on one database, for all threads of one process.
 
@@ -62,6 +71,7 @@ class Database:
         url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
         pool_size: connections kept open for reading (and, on PostgreSQL, writing).
         lock_seconds: how long to wait for what another client of PostgreSQL has locked.
+        patience: how many seconds one reply of PostgreSQL may take, although it lives.
         steady: this host's clock.
     """
 
@@ -71,6 +81,7 @@ class Database:
         *,
         pool_size: int = 8,
         lock_seconds: int = _PATIENCE_SECONDS,
+        patience: float = _LONGEST_REPLY,
         steady: clock.SteadyClock | None = None,
     ) -> None:
         self.url = make_url(url)
@@ -80,12 +91,17 @@ class Database:
         self._measured_at = -_SKEW_SECONDS
         self._lock_seconds = lock_seconds
         self._turnstile: Turnstile | None = None
+        self._pulse: Pulse | None = None
         if self.dialect == "sqlite":
             self._turnstile = Turnstile(f"{self.url.database}.lock")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:
-            self._writer = postgresql.make_engine(url, pool_size=pool_size, patience=lock_seconds)
+            from mailsvc.store.postgresql import make_engine  # noqa: PLC0415 - its driver takes a while to load
+
+            self._writer, self._pulse = make_engine(
+                url, pool_size=pool_size, lock_seconds=lock_seconds, patience=patience
+            )
             # The same pool. A transaction around a query or two costs as many round trips as they do, and protects nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -98,11 +114,16 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
         refuse_to_wait()
+        self._refuse_the_dead()
+        is_done = False
         try:
             with self._turnstile or nullcontext(), self._writer.begin() as connection:
                 self._compare_clocks(connection)
                 yield connection
+                is_done = True
         except OperationalError as error:
+            if is_done and error.connection_invalidated:
+                error.add_note(_IN_DOUBT)
             if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
                 with suppress(SQLAlchemyError):
                     self.end_frozen_sessions()
@@ -112,6 +133,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """For reading only; on SQLite all of it sees one snapshot."""
         refuse_to_wait()
+        self._refuse_the_dead()
         with self._reader.connect() as connection:
             if self.dialect == "sqlite":
                 connection.begin()  # by itself it would, but not for what is asked in the driver's own words
@@ -124,6 +146,11 @@ class Database:
                     connection.invalidate(error)
                     self.forget_connections()
                 raise
+
+    def _refuse_the_dead(self) -> None:
+        """Others have just waited in vain: nobody else need wait as long to learn it."""
+        if self._pulse is not None and self._pulse.is_dead():
+            raise OperationalError(None, None, ConnectionError("the database server does not reply"))
 
     def now(self) -> int:
         """The instant by which due times are judged: steady on one host, the server's where many hosts share it."""
@@ -186,6 +213,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
         max_overflow=0,
         pool_timeout=30,
         connect_args={"check_same_thread": False, "cached_statements": 512},
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")

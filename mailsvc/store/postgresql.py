@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from mailsvc.store.bulk import Statement, carry_out
+from mailsvc.store.pulse import Pulse, Watched
 
 __all__ = ["make_engine"]
 
@@ -17,7 +18,7 @@ __all__ = ["make_engine"]
 _BOUNDS = "SET {scope} idle_in_transaction_session_timeout = '{seconds}s'; SET {scope} lock_timeout = '{seconds}s'"
 _CONNECT = {
     "fallback_application_name": "mailsvc",
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -26,9 +27,22 @@ _CONNECT = {
 _POOLED = "mailsvc.pooled"
 
 
-def make_engine(url: str, *, pool_size: int, patience: int) -> Engine:
-    """An engine whose transactions wait for locks, and stand still, for at most ``patience`` seconds."""
-    engine = create_engine(url, pool_size=pool_size, max_overflow=4, pool_timeout=10, connect_args=_CONNECT)
+def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float) -> tuple[Engine, Pulse]:
+    """An engine, and what tells whether its server stands still; its connections are closed where that is so.
+
+    Args:
+        url: of the database.
+        pool_size: connections that are kept open.
+        lock_seconds: how long its transactions wait for locks, or stand still, at most.
+        patience: seconds that one reply of a living server is waited for.
+    """
+    pulse = Pulse(patience)
+    options: dict[str, Any] = {"max_overflow": 4, "pool_timeout": 5, "hide_parameters": True}
+    engine = create_engine(url, pool_size=pool_size, connect_args=_CONNECT, **options)
+
+    @event.listens_for(engine, "do_connect")
+    def _(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Watched:
+        return Watched.open(pulse, *arguments, **parameters)
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, record: Any) -> None:
@@ -37,15 +51,16 @@ def make_engine(url: str, *, pool_size: int, patience: int) -> Engine:
         record.info[_POOLED] = connection.info.backend_pid != server_pid
         if record.info[_POOLED]:
             connection.prepare_threshold = None
+            connection.is_pooled = True
         else:
-            connection.execute(_BOUNDS.format(scope="SESSION", seconds=patience))
+            connection.execute(_BOUNDS.format(scope="SESSION", seconds=lock_seconds))
         connection.autocommit = False
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
         is_transaction = connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT"
         if is_transaction and connection.info.get(_POOLED):
-            bounds = _BOUNDS.format(scope="LOCAL", seconds=patience).split("; ")
+            bounds = _BOUNDS.format(scope="LOCAL", seconds=lock_seconds).split("; ")
             carry_out(connection, [Statement(bound, prepare=False) for bound in bounds])
 
-    return engine
+    return engine, pulse

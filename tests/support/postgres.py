@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -110,6 +111,17 @@ class Postgres:
         self._reap()
         psutil.wait_procs(others, timeout=PATIENCE)  # until then a new start finds the memory in use
 
+    def freeze(self, number: int = signal.SIGSTOP) -> None:
+        """Have all of it stand still, with its connections open, as its host would in a snapshot."""
+        assert self._process is not None
+        first = psutil.Process(self._process.pid)
+        for process in (first, *first.children(recursive=True)):
+            process.send_signal(number)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.freeze(signal.SIGCONT)
+
     def _reap(self) -> None:
         if self._process is not None:
             self._process.wait(PATIENCE)
@@ -134,6 +146,8 @@ class Postgres:
 
     def remove(self) -> None:
         """Stop it for good, and leave nothing."""
+        if self._process is not None and self._process.poll() is None:
+            self.thaw()
         if self._process is not None and self._process.poll() is None:
             self.stop("immediate")
         shutil.rmtree(self._dir, ignore_errors=True)
