@@ -16,15 +16,19 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.draft import Limits
+from mailsvc.domain.kubernetes import is_of_a_service
 from mailsvc.domain.relay import AuthMechanism, TlsMode
+from mailsvc.domain.settingurls import ENCODED, authority_flaw, percent_flaw
 from mailsvc.domain.signing import check_secret
 
 PREFIX = "MAILSVC_"
+LEAST_SECRET = 32  # characters
 CONFIG_FILE = "mailsvc.toml"
 _TRUE, _FALSE = (
     frozenset({"true", "1", "yes", "on"}),
     frozenset({"false", "0", "no", "off"}),
 )
+_LATER = frozenset({"mailbox_url", "public_url", "max_inbound_bytes", "soft_bounce_limit"})  # names of the contract
 _CLIENT_ONLY = frozenset({"MAILSVC_URL"})
 _DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
 _AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_recipients", "lease_seconds")
@@ -47,13 +51,11 @@ class Settings:
     api_key: str | None = None
     secret_key: str | None = None
     relay_url: str | None = None
-    mailbox_url: str | None = None
     webhook_url: str | None = None
     webhook_secret: str | None = None
     webhook_targets: Literal["any", "public", ""] = ""
     webhook_ca: str | None = None  # PEM
     relay_targets: Literal["any", "public"] = "any"
-    public_url: str | None = None
     log_format: Literal["console", "json", ""] = ""
     log_level: str = "info"
     allow_plaintext: bool = False
@@ -128,11 +130,12 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
         if not variable.startswith(PREFIX) or variable in _CLIENT_ONLY:
             continue
         name = variable.removeprefix(PREFIX).lower()
+        _refuse_early(name, variable)
         if name in _NAMES:
             given.setdefault(name, environ[variable])
         elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
             given[name.removesuffix("_file")] = _read_file(variable, environ[variable])
-        else:
+        elif not is_of_a_service(variable, environ[variable], "mailsvc"):
             raise BadSetting(f"{variable} is not a setting of mailsvc{_hint(name, PREFIX)}")
     return given
 
@@ -147,6 +150,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key in sorted(table):
         name = key.removeprefix("mailsvc_")
+        _refuse_early(name, f"{key} in {path}")
         if name in _NAMES:
             if not isinstance(table[key], str | int | float):
                 raise BadSetting(f"{key} in {path} must be text, a number, true or false.")
@@ -156,6 +160,12 @@ def _from_toml(path: Path) -> dict[str, Any]:
         else:
             raise BadSetting(f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}")
     return given
+
+
+def _refuse_early(name: str, shown: str) -> None:
+    """Raises BadSetting for what will be a setting; passing over it would look as if it worked."""
+    if name.removesuffix("_file") in _LATER:
+        raise BadSetting(f"{shown} is not available yet.")
 
 
 def _hint(name: str, prefix: str) -> str:
@@ -168,7 +178,9 @@ def _read_file(setting: str, path: str) -> str:
     try:
         return Path(path).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
-        raise BadSetting(f"{setting} names a file that can't be read: {error}.") from error
+        # Without its path: where a setting holds a secret itself by mistake, that is what would be quoted.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise BadSetting(f"{setting} names a file that can't be read: {reason}.") from error
 
 
 def _convert(name: str, value: Any) -> Any:
@@ -190,11 +202,11 @@ def _convert(name: str, value: Any) -> Any:
     return text
 
 
-def _number(text: str, shown: str, kind: type[int]) -> int:
+def _number(text: str, shown: str, kind: type[int], *, quoting: bool = True) -> int:
     try:
         number = kind(text)
     except ValueError:
-        raise BadSetting(f"{shown} must be a whole number, not {text!r}.") from None
+        raise BadSetting(f"{shown} must be a whole number{f', not {text!r}' if quoting else ''}.") from None
     if number < 0:
         raise BadSetting(f"{shown} must not be negative.")
     if number > _LARGEST:
@@ -202,19 +214,18 @@ def _number(text: str, shown: str, kind: type[int]) -> int:
     return number
 
 
-def parse_bool(text: str, shown: str) -> bool:
-    """One of true/false/1/0/yes/no/on/off; raises BadSetting otherwise."""
+def parse_bool(text: str, shown: str, *, quoting: bool = True) -> bool:
+    """One of true/false/1/0/yes/no/on/off; raises BadSetting otherwise, quoting the text or not."""
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    raise BadSetting(f"{shown} must be true or false (or 1/0, yes/no, on/off), not {text!r}.")
+    raise BadSetting(f"{shown} must be true or false (or 1/0, yes/no, on/off){f', not {text!r}' if quoting else ''}.")
 
 
 def parse_rate(text: str, shown: str) -> float:
     """``14/s``, ``600/m`` or ``5000/h`` as a number a second; raises BadSetting otherwise."""
     match = _RATE.fullmatch(text)
     if not match:
-        given = repr(text[:40])
-        raise BadSetting(f"{shown} must be a number a second, minute, hour or day, such as 14/s, not {given}.")
+        raise BadSetting(f"{shown} must be a number a second, minute, hour or day, such as 14/s.")
     rate = _per_second(match)
     if not LOWEST_RATE * 0.999 <= rate <= HIGHEST_RATE:
         raise BadSetting(f"{shown} must be from 1/d to 10000/s.")
@@ -250,6 +261,13 @@ def _check(settings: Settings) -> None:
         if getattr(settings, name) < 1:
             raise BadSetting(f"{PREFIX}{name.upper()} must be at least 1.")
     _check_secrets(settings)
+    _check_urls(settings)
+
+
+def _check_urls(settings: Settings) -> None:
+    for name in ("database_url", "relay_url", "webhook_url"):
+        if flaw := percent_flaw(getattr(settings, name) or ""):
+            raise BadSetting(f"{PREFIX}{name.upper()} {flaw}.")
     if settings.database_url:
         _check_database_url(settings.database_url)
 
@@ -257,12 +275,20 @@ def _check(settings: Settings) -> None:
 def _check_secrets(settings: Settings) -> None:
     if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
         raise BadSetting("MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -.")
-    if settings.secret_key is not None and not settings.secret_key.replace(",", " ").strip():
-        raise BadSetting("MAILSVC_SECRET_KEY must hold a key, or several separated by commas.")
+    if settings.secret_key is not None and not _are_long(settings.secret_key):
+        raise BadSetting(
+            f"MAILSVC_SECRET_KEY must hold a key of at least {LEAST_SECRET} characters, or several separated by commas; "
+            "`openssl rand -hex 32` makes one."
+        )
     if settings.webhook_secret is not None:
         _check_webhook_secret(settings.webhook_secret)
     if settings.webhook_ca is not None:
         _check_webhook_ca(settings.webhook_ca)
+
+
+def _are_long(keys: str) -> bool:
+    lengths = [len(key.strip()) for key in keys.split(",") if key.strip()]
+    return bool(lengths) and min(lengths) >= LEAST_SECRET
 
 
 def _check_webhook_secret(text: str) -> None:
@@ -284,15 +310,20 @@ def _check_database_url(url: str) -> None:
         raise BadSetting("MAILSVC_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
     if url.startswith("sqlite") and url.removeprefix("sqlite:///").partition("?")[0] in ("", ":memory:"):
         raise BadSetting("MAILSVC_DATABASE_URL must name a file: what is only in memory does not survive the process.")
-    port = _DATABASE_PORT.match(url)
-    if port and not port[1].isdecimal():
+    if not url.startswith("sqlite") and not _is_database_url(url):
         raise BadSetting(
-            "MAILSVC_DATABASE_URL is not a URL such as postgresql+psycopg://user:password@host:5432/name; "
-            "user and password must be percent-encoded."
+            f"MAILSVC_DATABASE_URL is not a URL such as postgresql+psycopg://user:password@host:5432/name; {ENCODED}."
         )
 
 
-_ENCODED = "in user and password, @ : / ? # and % must be percent-encoded (%40 %3A %2F %3F %23 %25)."
+def _is_database_url(url: str) -> bool:
+    port = _DATABASE_PORT.match(url)
+    query = urlsplit(url).query if authority_flaw(url) is None else "-"
+    return (not port or port[1].isdecimal()) and all("=" in option for option in query.split("&") if option)
+
+
+_AS_THEY_ARE = ("rate", "return_path", "ehlo")
+_NUMBERS = ("max_connections", "max_messages_per_connection", "max_recipients")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "tls": get_args(TlsMode),
     "auth": get_args(AuthMechanism),
@@ -306,17 +337,19 @@ def parse_relay_url(url: str, shown: str = "MAILSVC_RELAY_URL") -> dict[str, Any
     Raises:
         BadSetting: not such a URL; the sentence names the part at fault.
     """
+    if flaw := percent_flaw(url) or authority_flaw(url):
+        raise BadSetting(f"{shown} {flaw}.")
+    parts = urlsplit(url)
     try:
-        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
-        raise BadSetting(f"{shown} is not a URL such as smtp://user:password@host:587; {_ENCODED}")
+        raise BadSetting(f"{shown} is not a URL such as smtp://user:password@host:587; {ENCODED}.")
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
         raise BadSetting(f"{shown} must look like smtp://user:password@host:587 or smtps://user:password@host:465.")
     if parts.path.strip("/") or parts.fragment:
-        raise BadSetting(f"{shown} has something behind the host; {_ENCODED}")
+        raise BadSetting(f"{shown} has something behind the host; {ENCODED}.")
     if parts.username and not parts.password:
         raise BadSetting(f"{shown} has a user name but no password.")
     implicit = parts.scheme == "smtps"
@@ -340,20 +373,20 @@ def _decoded(text: str | None, shown: str) -> str | None:
 
 
 def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
+    """One of the query, of which nothing is quoted but names that are known: it may be what follows a ? in a password."""
     if name == "ca":
         return {"ca_pem": _read_file(f"ca= in {shown}", value)}
     if name in ("verp", "dsn", "verify"):
-        return {name: parse_bool(value, f"{name}= in {shown}")}
-    if name in ("max_connections", "max_messages_per_connection", "max_recipients"):
-        return {name: _number(value, f"{name}= in {shown}", int)}
+        return {name: parse_bool(value, f"{name}= in {shown}", quoting=False)}
+    if name in _NUMBERS:
+        return {name: _number(value, f"{name}= in {shown}", int, quoting=False)}
     if name in _CHOICES:
         if value not in _CHOICES[name]:
-            raise BadSetting(f"{name}= in {shown} must be one of {', '.join(_CHOICES[name])}, not {value!r}.")
+            raise BadSetting(f"{name}= in {shown} must be one of {', '.join(_CHOICES[name])}.")
         return {name: value}
-    if name in ("rate", "return_path", "ehlo"):
+    if name in _AS_THEY_ARE:
         return {name: value or None}
-    raise BadSetting(
-        f"{shown} has an unknown option {name}=; known are ca, rate, max_connections, "
-        "max_messages_per_connection, max_recipients, pipelining, verp, dsn, verify, return_path, ehlo, tls "
-        "and auth."
-    )
+    known = ("ca", "verp", "dsn", "verify", *_NUMBERS, *_CHOICES, *_AS_THEY_ARE)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" (was {close[0]}= meant?)" if close else ""
+    raise BadSetting(f"{shown} has an unknown option{hint}; known are {', '.join(known)}; {ENCODED}.")

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from mailsvc.domain.errors import Invalid
+from mailsvc.outbox.relayform import NewRelay, check_relay
 from mailsvc.settings import BadSetting, Settings, load, parse_relay_url
 
 RELAY = "smtp://user:password@smtp.example.test"
@@ -53,6 +55,24 @@ def test_truth_has_many_words(tmp_path: Path, text: str) -> None:
         ({"SECRET_KEY": " , "}, "MAILSVC_SECRET_KEY must"),
         ({"WEBHOOK_SECRET": "whsec_" + base64.b64encode(b"x" * 23).decode()}, "MAILSVC_WEBHOOK_SECRET can't be used"),
         ({"WEBHOOK_SECRET": base64.b64encode(b"x" * 32).decode()}, "MAILSVC_WEBHOOK_SECRET can't be used"),
+        ({"SECRET_KEY": "abc"}, "MAILSVC_SECRET_KEY must"),
+        ({"SECRET_KEY": "x" * 32 + ",abc"}, "MAILSVC_SECRET_KEY must"),
+        ({"DATABASE_URL": "postgresql+psycopg://u:sekret@ss@h/x"}, "MAILSVC_DATABASE_URL is not a URL"),
+        ({"DATABASE_URL": "postgresql+psycopg://u:sekret%zz@h/x"}, "MAILSVC_DATABASE_URL has a %"),
+        ({"DATABASE_URL": "postgresql+psycopg://u:sekret@h/x?sekret"}, "MAILSVC_DATABASE_URL is not a URL"),
+        ({"DATABASE_URL": "postgresql+psycopg://u:s%FFekret@h/x"}, "MAILSVC_DATABASE_URL has a %"),
+        ({"RELAY_URL": "smtp://u:sekret%4@h"}, "MAILSVC_RELAY_URL has a %"),
+        ({"WEBHOOK_URL": "https://h/hook?token=sekret%"}, "MAILSVC_WEBHOOK_URL has a %"),
+        ({"MAILBOX_URL": "imaps://u:sekret@h"}, "MAILSVC_MAILBOX_URL is not available yet"),
+        ({"PUBLIC_URL": "https://mail.app.test"}, "MAILSVC_PUBLIC_URL is not available yet"),
+        ({"SOFT_BOUNCE_LIMIT": "5/14d"}, "MAILSVC_SOFT_BOUNCE_LIMIT is not available yet"),
+        ({"MAX_INBOUND_BYTES_FILE": "/none"}, "MAILSVC_MAX_INBOUND_BYTES_FILE is not available yet"),
+        ({"PORT": "8025"}, "MAILSVC_PORT is not a setting"),
+        ({"PORT": "tcp://sekret"}, "MAILSVC_PORT is not a setting"),
+        ({"SERVICE_HOST": "0.0.0.0:25"}, "MAILSVC_SERVICE_HOST is not a setting"),
+        ({"SERVICE_PORT": "yes"}, "MAILSVC_SERVICE_PORT is not a setting"),
+        ({"BIND_PORT": "8025"}, "MAILSVC_BIND_PORT is not a setting"),
+        ({"PORT_8025": "tcp://10.0.0.1:8025"}, "MAILSVC_PORT_8025 is not a setting"),
         ({"DATABASE_URL": "mysql://x"}, "MAILSVC_DATABASE_URL must begin"),
         ({"DATABASE_URL": "sqlite:///"}, "MAILSVC_DATABASE_URL must name a file"),
         ({"DATABASE_URL": "sqlite:///:memory:"}, "MAILSVC_DATABASE_URL must name a file"),
@@ -77,6 +97,20 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, given: dict[str, str], sai
     assert str(refused.value).startswith(said)
     assert "sekret" not in str(refused.value)
     assert not str(refused.value).endswith("?.")
+
+
+@pytest.mark.parametrize("service", ["", "HTTP_", "POSTGRES_REPLICA_"])
+@pytest.mark.parametrize("address", ["10.43.0.17", "fd00:10:96::a"])
+def test_what_kubernetes_says_of_services_is_left_alone(tmp_path: Path, service: str, address: str) -> None:
+    """A Service named mailsvc, or mailsvc-http, puts these into every pod of its namespace."""
+    shown = f"[{address}]" if ":" in address else address
+    given = {
+        "SERVICE_HOST": address, "SERVICE_PORT": "8025", "SERVICE_PORT_HTTP_API": "8025",
+        "PORT": f"tcp://{shown}:8025", "PORT_8025_TCP": f"tcp://{shown}:8025", "PORT_8025_TCP_PROTO": "tcp",
+        "PORT_8025_TCP_PORT": "8025", "PORT_8025_TCP_ADDR": address, "PORT_53_UDP": f"udp://{shown}:53",
+    }  # fmt: skip
+
+    assert from_environment(tmp_path, **{service + name: value for name, value in given.items()}) == Settings()
 
 
 @pytest.mark.parametrize(
@@ -114,18 +148,26 @@ def test_a_relay_url_says_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    "option",
+    "url",
     [
-        "tls=bogus",
-        "tls=",
-        "tls=STARTTLS",
-        "auth=magic",
-        "auth=",
-        "pipelining=on",
-        "max_recipients=many",
-        "rates=1/s",
-        "ca=",
+        "smtp://user:sekret:x@smtp.example.test:sekret", "smtp://user:sek?sekret=1@smtp.example.test",
+        "smtp://user:p@sekret@smtp.example.test:port", f"{RELAY}?sekret=1", f"{RELAY}?rate=sekret", f"{RELAY}?ca=/sekret",
+        f"{RELAY}?tls=sekret", f"{RELAY}?verp=sekret", f"{RELAY}?max_connections=sekret", "sekret:x@smtp.example.test",
+        "smtp://user:p#sekret@smtp.example.test", "smtp://[sekret@smtp.example.test", "smtp://sekret@smtp.example.test",
+        "smtp://user:p?a=b&tls=sekret@smtp.example.test",
     ],
+)  # fmt: skip
+def test_an_error_of_a_url_quotes_nothing_secret(url: str) -> None:
+    """What stands before the last @, and in the query, may be a part of a password."""
+    with pytest.raises((BadSetting, Invalid)) as refused:
+        check_relay(NewRelay(**{"name": "x", "default": True, **parse_relay_url(url)}), allow_plaintext=False)
+
+    assert "sekret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["tls=bogus", "tls=", "tls=STARTTLS", "auth=magic", "auth=", "pipelining=on", "max_recipients=many", "ca="],
 )
 def test_an_option_of_a_relay_that_means_nothing_is_refused(option: str) -> None:
     """Above all a TLS mode: one that nobody knows must not become none."""
