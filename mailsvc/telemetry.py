@@ -13,12 +13,31 @@ from mailsvc import clock
 
 log = logging.getLogger("mailsvc")
 
-_CREDENTIALS = re.compile(r"(://[^:/@\s]*:)[^@\s]+(@)|(whsec_)[A-Za-z0-9+/=]+|((?:Bearer|mk_)\s?)[A-Za-z0-9_-]{8,}")
+_CREDENTIALS = re.compile(
+    r"(://)\S*(@)"  # whatever stands before the last @ of a URL: a password may hold one, too
+    r"|(://[^\s?]*\?)\S+?(?=[\"',;)}\]]*(?:\s|$))"
+    r"|(whsec_)[A-Za-z0-9+/=]+"
+    r"|((?:Bearer|mk_)\s?)[A-Za-z0-9_-]{8,}"
+)
+# What a terminal would obey, or show in another order: C0, DEL, C1, and what Unicode has for lines and directions.
+_STEERING = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
+)
 
 
 def redact(text: str) -> str:
-    """The text without passwords of URLs, webhook secrets and keys."""
-    return _CREDENTIALS.sub(lambda m: (m[1] or m[3] or m[4] or "") + "********" + (m[2] or ""), text)
+    """The text without what is secret in URLs, webhook secrets and keys."""
+    return _CREDENTIALS.sub(_mask, text)
+
+
+def _mask(found: re.Match[str]) -> str:
+    kept: str = found[1] or found[3] or found[4] or found[5]
+    return f"{kept}********{found[2] or ''}"
+
+
+def _harmless(text: str) -> str:
+    """The text with escapes of JSON for what would steer a terminal; a mail server may have said it."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class _Json(logging.Formatter):
@@ -31,17 +50,17 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(fields, ensure_ascii=False, default=str))
+        return _harmless(redact(json.dumps(fields, ensure_ascii=False, default=str)))
 
 
 class _Console(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = " ".join(f"{k}={v}" for k, v in getattr(record, "facts", {}).items())
         time = clock.rfc3339(int(record.created * clock.SECOND))[11:23]
-        line = f"{time} {record.levelname.lower():7} {record.getMessage()} {facts}".rstrip()
+        lines = [f"{time} {record.levelname.lower():7} {record.getMessage()} {facts}".rstrip()]
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return redact(line)
+            lines += self.formatException(record.exc_info).split("\n")
+        return "\n".join(_harmless(redact(line)) for line in lines)
 
 
 def set_up(log_format: str, level: str) -> None:

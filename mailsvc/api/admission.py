@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import func, make_url, select
+from sqlalchemy import make_url
 
 from mailsvc import clock
 from mailsvc.domain.errors import RateLimited, Unavailable
+from mailsvc.outbox.queueroom import queue_full, waiting
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
-from mailsvc.store.tables import delivery
 from mailsvc.store.waiting import WouldBlock
 
 __all__ = ["Admission", "lack_of_room"]
@@ -67,11 +67,8 @@ class Admission:
             return f"{lack}; nothing was stored"
         if settings.max_queue is not None:
             with self._database.read() as connection:
-                waiting = connection.execute(
-                    select(func.count()).select_from(delivery).where(delivery.c.due_at.is_not(None))
-                ).scalar_one()
-            if waiting >= settings.max_queue:
-                return "the queue is full (MAILSVC_MAX_QUEUE); nothing was stored"
+                if waiting(connection) >= settings.max_queue:  # the intake counts exactly
+                    return queue_full().detail
         return None
 
 

@@ -114,7 +114,7 @@ def _of_anything(error: Exception) -> Response:
         if is_in_doubt(error):
             said = "the database went away while this was being stored, and may have kept it: look before you send it again"
         return _of_problem(Unavailable(said, retry_after=2))
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
         log.error("there is not enough memory", extra=facts(path=request.path))
         return _of_problem(Unavailable("there is not enough memory for this request now", retry_after=5))
     if isinstance(error, VaultError):

@@ -16,7 +16,7 @@ from mailsvc.cli.checkup.store import look_at_database, open_if_there
 from mailsvc.cli.client import Client
 from mailsvc.cli.options import address_options
 from mailsvc.cli.show import as_json_line, one_line, plural
-from mailsvc.cli.whereabouts import find_service
+from mailsvc.cli.whereabouts import find_service, is_elsewhere
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database, explain
 
@@ -28,11 +28,12 @@ _MARKS = {"ok": ("ok     ", "green"), "warning": ("WARNING", "yellow"), "problem
 def command(service_url: str | None, service_key: str | None, as_json: bool) -> None:
     """Check settings, data directory, disk, database, migrations, service, relays, webhooks and clock.
 
-    Reads the database of this host's settings; changes nothing. Exit code 1 if something is wrong; a warning is not.
+    Reads the database of this host's settings; changes nothing. A service elsewhere (--url) is looked at from outside. Exit code 1 if something is wrong; a warning is not.
     """
     settings = settings_module.load()
     findings = []
-    for finding in _look(settings, find_service(service_url, service_key)):
+    service = find_service(service_url, service_key)
+    for finding in look_at_service(service) if is_elsewhere(service_url, settings) else _look(settings, service):
         findings.append(finding)
         if not as_json:
             _show(finding)

@@ -9,7 +9,7 @@ from mailsvc import settings as settings_module
 from mailsvc.cli.client import Client
 from mailsvc.settings import Settings
 
-__all__ = ["find_service", "require_key"]
+__all__ = ["find_service", "is_elsewhere", "require_key"]
 
 
 def find_service(url: str | None, key: str | None) -> Client:
@@ -30,6 +30,12 @@ def find_service(url: str | None, key: str | None) -> Client:
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise click.UsageError("--key (or MAILSVC_API_KEY) is not a key: it has letters, digits, - and _ only")
     return Client(_checked(url), key)
+
+
+def is_elsewhere(url: str | None, settings: Settings) -> bool:
+    """Whether a URL was given that is not this host's service, so that nothing here is any of its business."""
+    given = url or settings_module.client_environ()[0]
+    return given is not None and not (_is_here(given, settings) and settings.data_dir.is_dir())
 
 
 def require_key(client: Client) -> Client:
@@ -74,9 +80,16 @@ def _kept_key(settings: Settings) -> str | None:
 def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
-        is_url = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and not parts.query
+        is_url = (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and parts.port != 0
+            and not parts.query
+            and "@" not in url
+        )
     except ValueError:
         is_url = False
     if not is_url or not url.isascii() or not url.isprintable() or " " in url:
-        raise click.UsageError(f"{url!r} is not a URL such as http://127.0.0.1:8025 (--url or MAILSVC_URL)")
+        # It is not quoted: a key or a password may be in it.
+        raise click.UsageError("--url (or MAILSVC_URL) is not a URL such as http://127.0.0.1:8025")
     return url.rstrip("/")

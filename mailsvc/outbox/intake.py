@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, Problem, Unavailable
 from mailsvc.outbox.announce import prepare_news
 from mailsvc.outbox.consign import Consignment
+from mailsvc.outbox.queueroom import queue_full, within_room
 from mailsvc.outbox.suppress import read_suppressions
 from mailsvc.store.bulk import Statement, carry_out, insertion
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
@@ -83,10 +84,16 @@ class Ticket:
 
 
 class Intake:
-    """Stores tickets in groups. One thread writes; callers wait for their own ticket."""
+    """Stores tickets in groups. One thread writes; callers wait for their own ticket.
 
-    def __init__(self, database: Database, *, ring: Callable[[], None]) -> None:
-        self._database = database
+    Args:
+        database: where.
+        ring: called when something new is stored.
+        max_queue: deliveries that may wait at the same time.
+    """
+
+    def __init__(self, database: Database, *, ring: Callable[[], None], max_queue: int | None = None) -> None:
+        self._database, self._max_queue = database, max_queue
         self._ring = ring
         self._pending: list[Ticket] = []
         self._storing: list[Ticket] = []
@@ -230,6 +237,8 @@ class Intake:
 
     def _read_and_write(self, group: list[Ticket], *, again: bool) -> list[Answer | Problem]:
         """Everything that can be made ready is, before the one writer's turn is taken: others wait for it."""
+        if self._max_queue is not None:
+            return self._write_within_room(group, self._max_queue, again=again)
         with self._database.read() as connection:
             known = _already_stored(connection, group) if again else set()
             plan = _plan(connection, group, known, self._database.now())
@@ -244,6 +253,24 @@ class Intake:
                     raise _InDoubt from error
                 raise
         return plan.answers
+
+    def _write_within_room(self, group: list[Ticket], most: int, *, again: bool) -> list[Answer | Problem]:
+        """All in one transaction that no other intake's overlaps with: how many wait is true until its commit."""
+        is_written = False
+        try:
+            with self._database.write() as connection:
+                carry_out(connection, commits_in_turn(connection.dialect.name))
+                known = _already_stored(connection, group) if again else set()
+                fitting = within_room(connection, group, most, known)
+                plan = _plan(connection, fitting, known, self._database.now())
+                carry_out(connection, plan.statements)
+                is_written = True
+        except (SQLAlchemyError, OSError) as error:
+            if is_written and self._has_lost_link(error):
+                raise _InDoubt from error
+            raise
+        answers = dict(zip(map(id, fitting), plan.answers, strict=True))
+        return [answers.get(id(ticket)) or queue_full() for ticket in group]
 
 
 def _tell(outcomes: "Sequence[tuple[Ticket, Answer | Exception]]") -> None:

@@ -16,8 +16,12 @@ from mailsvc import clock
 __all__ = ["make_certificate"]
 
 
-def make_certificate() -> tuple[str, ssl.SSLContext]:
-    """A self-signed certificate for loopback: its PEM, and the server's side of TLS with it."""
+def make_certificate(directory: Path | None = None) -> tuple[str, ssl.SSLContext]:
+    """A self-signed certificate for loopback: its PEM, and the server's side of TLS with it.
+
+    Args:
+        directory: where its key may lie for a moment; else where the system keeps what is temporary.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mailsvc sandbox")])
     now = clock.as_datetime(clock.now())
@@ -40,8 +44,8 @@ def make_certificate() -> tuple[str, ssl.SSLContext]:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with tempfile.TemporaryDirectory() as directory:  # the ssl module reads keys from files only
-        path = Path(directory) / "pem"
+    with tempfile.TemporaryDirectory(dir=directory) as own:  # the ssl module reads keys from files only
+        path = Path(own) / "pem"
         path.touch(mode=0o600)
         path.write_bytes(secret + pem)
         context.load_cert_chain(path)

@@ -1,6 +1,7 @@
 """The sandbox relay: where mail goes while no real one is configured."""
 
 import secrets
+from pathlib import Path
 
 from mailsvc.sandbox.certificate import make_certificate
 from mailsvc.sandbox.fates import Fates
@@ -10,14 +11,14 @@ __all__ = ["Sandbox"]
 
 
 class Sandbox:
-    """A submission server on loopback, with credentials and a certificate of its own."""
+    """A submission server on loopback, with credentials and a certificate of its own, made in this directory."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, directory: Path | None = None) -> None:
         self.host = host
         self.port = port
         self.username = "sandbox"
         self.password = secrets.token_urlsafe(24)
-        self.ca_pem, context = make_certificate()
+        self.ca_pem, context = make_certificate(directory)
         self._server = SmtpServer(Fates(self.username, self.password), context)
 
     async def start(self) -> None:

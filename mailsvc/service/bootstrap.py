@@ -17,7 +17,7 @@ from mailsvc.outbox.consign import compact
 from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
 from mailsvc.outbox.relays import IS_SANDBOX, is_sandbox
 from mailsvc.outbox.webhookform import managed_webhook_values
-from mailsvc.service.secretfiles import keep_secret, kept_secret
+from mailsvc.service.secretfiles import keep_secret, kept_secret, name_weak_secrets
 from mailsvc.settings import BadSetting, Settings, parse_relay_url
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
@@ -49,6 +49,7 @@ def bootstrap(settings: Settings) -> Start:
         _migrate(settings, database)
         vault = open_vault(settings)
         key, is_new = _first_key(settings)
+        name_weak_secrets([settings.data_dir / name for name in (_KEY_FILE, _SECRET_FILE, _WEBHOOK_SECRET_FILE)])
         with migrate.alone(database) as connection:
             app_id = first_app(connection, database.now())
             _keep_key(connection, app_id, key, database.now())

@@ -21,6 +21,7 @@ __all__ = [
     "collect_seldom",
     "die_with_parent",
     "join_all",
+    "lack_of_files",
     "name_process",
     "on_stop",
     "return_large_memory",
@@ -36,6 +37,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _IS_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 STOPPING = (signal.SIGTERM, signal.SIGINT, *(() if _IS_NOHUP else (signal.SIGHUP,)))
 _LAST_DESCRIPTOR = 65536
+LEAST_FILES = 512  # half of them for connections of clients
 
 
 def on_stop(react: Callable[[], None]) -> None:
@@ -112,6 +114,17 @@ def allow_files(wanted: int) -> None:
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def lack_of_files() -> str | None:
+    """What is wrong with the limit of open files, in a sentence; None where it is high enough to work."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= LEAST_FILES:
+        return None
+    return (
+        f"The limit of open files is {hard}, and mailsvc needs at least {LEAST_FILES}: raise it "
+        "(ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker)."
+    )
 
 
 class Respite:

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import select
-
 from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring
@@ -19,19 +17,16 @@ from mailsvc.api.services import Services
 from mailsvc.delivery.probe import probe
 from mailsvc.delivery.rescue import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
-from mailsvc.domain.relay import SANDBOX
 from mailsvc.outbox.intake import Intake
-from mailsvc.outbox.relayform import NewRelay
-from mailsvc.outbox.relays import IS_SANDBOX, RelayBook
+from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.presence import BEAT_SECONDS, Presence
 from mailsvc.runtime.roster import Roster
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
-from mailsvc.sandbox import Sandbox
-from mailsvc.service.bootstrap import open_vault, write_sandbox
+from mailsvc.service.bootstrap import open_vault
 from mailsvc.service.offspring import STOPPING, allow_files
+from mailsvc.service.playground import Playground
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
-from mailsvc.store.tables import relay
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
 from mailsvc.upkeep.loop import Upkeep
@@ -59,7 +54,7 @@ def make_app(settings: Settings) -> Gateway:
         vault=vault,
         relays=RelayBook(database, vault, targets=settings.relay_targets),
         bell=bell,
-        intake=Intake(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS)),
+        intake=Intake(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS), max_queue=settings.max_queue),
         keyring=Keyring(database),
         admission=Admission(settings, database),
         feed=feed,
@@ -111,17 +106,18 @@ async def _work(parts: _Worker) -> None:
     stop = asyncio.Event()
     for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sandbox = await _start_sandbox(parts)
+    playground = Playground(parts.settings.data_dir, parts.database, parts.vault)
+    if "deliver" in parts.roles:
+        await playground.open()
     await _patiently(stop, lambda: _join(parts))
-    loops, listeners = _loops(parts, stop)
+    loops, listeners = _loops(parts, playground, stop)
     ear = Ear(parts.settings.data_dir, parts.presence.id)
     ear.listen_in_loop(lambda topics: _wake(listeners, topics))
     try:
         await asyncio.gather(*loops)
     finally:
         ear.close()
-        if sandbox is not None:
-            await sandbox.stop()
+        await playground.close()
         with contextlib.suppress(Exception):
             await asyncio.to_thread(parts.presence.leave)
             parts.roster.strike(parts.presence.id)
@@ -131,7 +127,7 @@ async def _work(parts: _Worker) -> None:
 Listeners = list[tuple[bytes, Callable[[], None]]]
 
 
-def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
+def _loops(parts: _Worker, playground: Playground, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
     """The loops of this process's roles, and whom each topic of the bell wakes."""
     listeners: Listeners = []
     loops: list[Awaitable[None]] = [_beat(parts, stop)]
@@ -140,6 +136,7 @@ def _loops(parts: _Worker, stop: asyncio.Event) -> tuple[list[Awaitable[None]], 
         listeners.append((RELAYS, parts.relays.forget))
         listeners.append((DELIVER, delivering.wake))
         loops.append(delivering.run(stop))
+        loops.append(playground.keep_open(stop))
     if "notify" in parts.roles:
         owner, targets = parts.presence.id, parts.settings.targets
         notifying = WebhookWorker(
@@ -204,27 +201,3 @@ async def _beat(parts: _Worker, stop: asyncio.Event) -> None:
             await asyncio.to_thread(parts.presence.beat)
         except Exception as error:  # noqa: BLE001 - the next beat tries again
             log.warning("no heartbeat", extra={"facts": {"error": str(error).splitlines()[0]}})
-
-
-async def _start_sandbox(parts: _Worker) -> Sandbox | None:
-    """The sandbox's server, where its relay is in use."""
-    if "deliver" not in parts.roles:
-        return None
-    with parts.database.read() as connection:
-        wanted = connection.execute(select(relay.c.id).where(IS_SANDBOX, relay.c.enabled)).first()
-    if wanted is None:
-        return None
-    sandbox = Sandbox()
-    await sandbox.start()
-    made = NewRelay(
-        name=SANDBOX,
-        host=sandbox.host,
-        port=sandbox.port,
-        username=sandbox.username,
-        password=sandbox.password,
-        ca_pem=sandbox.ca_pem,
-        default=False,
-    )
-    with parts.database.write() as connection:
-        write_sandbox(connection, made, parts.vault, parts.database.now())
-    return sandbox

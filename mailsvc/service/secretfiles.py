@@ -1,13 +1,16 @@
 """Secrets that a start makes and keeps in the data directory: whole or not at all, and the first one made wins."""
 
 import os
+import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from mailsvc.settings import BadSetting
+from mailsvc.settings import LEAST_SECRET, BadSetting
+from mailsvc.telemetry import facts, log
 
-__all__ = ["keep_secret", "kept_secret"]
+__all__ = ["keep_secret", "kept_secret", "name_weak_secrets"]
 
 
 def kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
@@ -40,6 +43,20 @@ def keep_secret(path: Path, secret: str) -> None:
         _sync_directory(path.parent)
     except OSError as error:
         raise BadSetting(f"{path} can't be written: {error.strerror}.") from error
+
+
+def name_weak_secrets(paths: Iterable[Path]) -> None:
+    """Say in the log which of the files others can read, and which hold what can be guessed."""
+    for path in paths:
+        with suppress(OSError, BadSetting):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & 0o077:
+                log.warning(
+                    "others can read a secret", extra=facts(file=str(path), mode=f"{mode:04o}", todo="chmod 600")
+                )
+            if len(_read(path)) < LEAST_SECRET:
+                said = f"a secret is shorter than {LEAST_SECRET} characters and can be guessed"
+                log.warning(said, extra=facts(file=str(path), todo="remove it to have a new one made"))
 
 
 def _read(path: Path) -> str:

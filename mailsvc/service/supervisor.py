@@ -16,7 +16,7 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc.service.offspring import DRAIN_SECONDS, Offspring, die_with_parent, join_all, on_stop
+from mailsvc.service.offspring import DRAIN_SECONDS, Offspring, die_with_parent, join_all, lack_of_files, on_stop
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
@@ -27,6 +27,8 @@ CLOSE_SECONDS = 2  # of those in which the API drains, for cutting off who does 
 
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
+    if lack := lack_of_files():
+        raise BadSetting(lack)
     # The port first: a start that fails must change nothing for the service that holds it. Those who connect from now on,
     # and while the API starts again, wait.
     listener = _listen(settings) if "api" in roles else None

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.store.bulk import Statement, carry_out
+from mailsvc.store.privacy import keep_private
 from mailsvc.store.turnstile import Turnstile
 from mailsvc.store.waiting import refuse_to_wait
 from mailsvc.telemetry import facts, log
@@ -215,6 +216,10 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
         connect_args={"check_same_thread": False, "cached_statements": 512},
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _(*_: Any) -> None:
+        keep_private(engine.url.database or "")
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:

@@ -223,6 +223,21 @@ class TestIdempotencyKeys:
         assert 3 == stored(house, shop)
 
 
+def test_too_little_memory_is_told_without_a_traceback(
+    house: House, door: Door, shop: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """503: it may go better later."""
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mailsvc.api.messages.check", exhausted)
+    reply = door.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
+
+    assert (503, "unavailable") == (reply.status, reply.json["code"])
+    assert [None] == [record.exc_info for record in caplog.records if record.levelname == "ERROR"]
+
+
 class TestHeads:
     def test_one_host_is_named(self, door: Door, shop: Client) -> None:
         """None, or two, and another server might see another request (RFC 9112 section 3.2)."""
@@ -270,6 +285,20 @@ def test_a_rate_counts_a_message_once(tmp_path_factory: pytest.TempPathFactory) 
     house.close()
 
     assert [202, 202, 429] == statuses
+
+
+def test_the_queue_holds_as_many_as_it_may(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever comes at the same time: neither one more, nor one less."""
+    house = open_house(tmp_path_factory.mktemp("full"), max_queue=41)
+    shop, door = moved_in(house), Door(Gateway(house.flask, threads=8))
+    two = json.dumps(PLAIN | {"to": ["b@example.test", "c@example.test"]}).encode()
+    ask = partial(door.ask, "POST", "/v1/messages", key=shop.key, content_type="application/json")
+    statuses = [reply.result(10).status for reply in [ask(two) for _ in range(60)]]
+    statuses += [ask(BODY).result(10).status, ask(BODY).result(10).status]
+    door.close()
+    house.close()
+
+    assert [202] * 21 + [503] * 41 == sorted(statuses)
 
 
 def test_nothing_waits_in_the_event_loop(house: House, door: Door) -> None:

@@ -118,7 +118,7 @@ def open_house(data_dir: Path, database: Database | None = None, **given: Any) -
         vault=vault,
         relays=RelayBook(database, vault, targets=settings.relay_targets),
         bell=Bell(data_dir),
-        intake=Intake(database, ring=lambda: None),
+        intake=Intake(database, ring=lambda: None, max_queue=settings.max_queue),
         keyring=Keyring(database),
         admission=Admission(settings, database),
         feed=Feed(database),
