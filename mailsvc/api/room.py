@@ -68,7 +68,8 @@ class Rooms:
         self._public = Room("requests for figures or documents", 2, patience=5)
 
     def choose(self, path: str, *, is_large: bool) -> Room:
-        """The room for a request to this path."""
+        """The room for a request to this path; a slash at its end makes no difference to Flask."""
+        path = path.rstrip("/")
         if is_large:
             return self._large
         if path == "/v1/events":

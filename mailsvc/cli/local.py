@@ -27,7 +27,9 @@ def reach(settings: Settings) -> Iterator[Database]:
         database = Database(settings.database, pool_size=1)
         yield database
     except (SQLAlchemyError, OSError) as error:
-        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error)}.") from error
+        raise BadSetting(
+            f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error, settings.database)}."
+        ) from error
     finally:
         if database is not None:
             database.close()

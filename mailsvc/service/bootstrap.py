@@ -56,7 +56,9 @@ def bootstrap(settings: Settings) -> Start:
             is_sandbox = _manage_relay(connection, settings, vault, app_id, database.now())
             _manage_webhook(connection, settings, vault, app_id, database.now())
     except (SQLAlchemyError, OSError) as error:
-        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error)}.") from error
+        raise BadSetting(
+            f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error, settings.database)}."
+        ) from error
     finally:
         database.close()
     return Start(key if is_new else None, is_sandbox)

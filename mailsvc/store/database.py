@@ -7,6 +7,7 @@ the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wai
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
@@ -234,7 +235,20 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
     return engine
 
 
-def explain(error: SQLAlchemyError | OSError) -> str:
-    """The database's own words in one line, without the statement or its values."""
+def explain(error: SQLAlchemyError | OSError, url: str = "") -> str:
+    """The database's own words in one line, without the statement or its values, nor what may be secret in the URL."""
     origin = getattr(error, "orig", None) or error
-    return str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
+    said = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
+    for secret in _secrets_of(url):
+        said = said.replace(secret, "********")
+    return said
+
+
+def _secrets_of(url: str) -> list[str]:
+    parts = make_url(url) if url else None
+    if parts is None:
+        return []
+    options = chain.from_iterable(
+        (name, *([value] if isinstance(value, str) else value)) for name, value in parts.query.items()
+    )
+    return [text for text in (str(parts.password or ""), *options) if text]

@@ -176,3 +176,13 @@ def test_the_doctor_of_a_remote_service_looks_at_nothing_here(run_service: RunSe
 
     assert said.code == 0, said.out
     assert "directory" not in said.out
+
+
+@pytest.mark.parametrize("option", ["sslmode=sekret", "sekret=x", "target_session_attrs=sekret"])
+def test_a_database_that_cannot_be_used_is_told_without_secrets(tmp_path: Path, option: str) -> None:
+    """Its driver quotes what it does not understand."""
+    url = f"postgresql+psycopg://user:sekret@127.0.0.1:1/db?{option}"
+    said = mailsvc("serve", environment=clean_environment(database_url=url), directory=tmp_path)
+
+    assert (said.code, "MAILSVC_DATABASE_URL" in said.err) == (2, True), said.err
+    assert "sekret" not in said.err

@@ -36,7 +36,9 @@ def open_if_there(settings: Settings) -> Database | Finding:
     except (SQLAlchemyError, OSError) as error:
         database.close()
         return problem(
-            "database", f"can't be used: {explain(error)}", "check MAILSVC_DATABASE_URL and that its server runs"
+            "database",
+            f"can't be used: {explain(error, settings.database)}",
+            "check MAILSVC_DATABASE_URL and that its server runs",
         )
     if lack := migrate.lack(version):
         database.close()
