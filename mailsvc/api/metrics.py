@@ -49,6 +49,14 @@ _COUNTERS = {
         "mailsvc_relay_internal_errors",
         "Times that nothing could be done for a relay because of an error of mailsvc's own.",
     ),
+    "webhook_failures": (
+        "mailsvc_webhook_internal_errors",
+        "Times that nothing could be posted to a webhook because of an error of mailsvc's own.",
+    ),
+    "chore_failures": (
+        "mailsvc_upkeep_internal_errors",
+        "Times that a chore of upkeep failed.",
+    ),
 }
 _FAMILIES = {
     "attempts": (

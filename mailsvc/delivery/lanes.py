@@ -6,13 +6,13 @@ from typing import Protocol
 
 from mailsvc import clock
 from mailsvc.delivery.breaker import Breaker
-from mailsvc.delivery.complaint import complain
 from mailsvc.delivery.lane import Lane, LaneOwner
 from mailsvc.delivery.learnt import learnt_of
 from mailsvc.delivery.standing import Standing, leave_alone
 from mailsvc.delivery.trouble import RelayTrouble, unexpected
 from mailsvc.domain.attempt import Stage
 from mailsvc.outbox.relays import KnownRelay
+from mailsvc.runtime.complaint import complain
 from mailsvc.store.database import Database
 
 __all__ = ["Lanes"]

@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 
 from mailsvc import clock
 from mailsvc.delivery.breaker import Hesitation
-from mailsvc.delivery.complaint import complain
 from mailsvc.delivery.haul import Haul, MessageFacts, extend, fill_apart, overdue, read_body, take
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
@@ -32,6 +31,7 @@ from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outbox.relays import RelayBook
 from mailsvc.outcomes.record import Finding, record, smtp_json
+from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.presence import Presence
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell

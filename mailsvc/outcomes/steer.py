@@ -1,10 +1,11 @@
 """What people do to waiting deliveries: cancel, retry, hold, release, reschedule, expire."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from mailsvc import clock
 from mailsvc.domain.errors import Conflict
@@ -14,7 +15,7 @@ from mailsvc.outbox.suppress import read_suppressions
 from mailsvc.outcomes.record import Finding, record
 from mailsvc.store.tables import delivery, message, relay
 
-__all__ = ["Amendment", "amend", "expire_due", "steer"]
+__all__ = ["Amendment", "amend", "expire", "expire_due", "expired", "steer"]
 
 _SPARED = 'its recipient is on the suppression list; send {"force": true} to try it all the same'
 _REFUSAL = {
@@ -192,15 +193,30 @@ def _move(
 
 def expire_due(connection: Connection, *, now: int, limit: int) -> int:
     """End what has waited for longer than its message allows, whatever it waited for. Returns how many rows were due."""
-    condition = (delivery.c.expires_at <= now) & (delivery.c.status != Status.SENDING.value)
-    rows = connection.execute(
-        select(delivery.c.id, delivery.c.relay_id).where(condition).order_by(delivery.c.expires_at).limit(limit)
-    ).all()
+    return expire(connection, ids=expired(connection, now=now, limit=limit), now=now)
+
+
+def expired(connection: Connection, *, now: int, limit: int, besides: Collection[str] = ()) -> list[str]:
+    """The deliveries that have waited for longer than their message allows, the longest first."""
+    query = select(delivery.c.id).where(_is_over(now)).order_by(delivery.c.expires_at)
+    if besides:
+        query = query.where(delivery.c.id.not_in(besides))
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def expire(connection: Connection, *, ids: Collection[str], now: int) -> int:
+    """End those of them that are over still. Returns how many."""
+    own = delivery.c.id.in_(ids) & _is_over(now)
+    rows = connection.execute(select(delivery.c.id, delivery.c.relay_id).where(own)).all()
     if rows:
         kept_by = _trouble_of(connection, {row.relay_id for row in rows})
         findings = [Finding(row.id, Change.EXPIRE, why="expired", kept_by=kept_by.get(row.relay_id)) for row in rows]
         record(connection, findings, now=now)
     return len(rows)
+
+
+def _is_over(now: int) -> ColumnElement[bool]:
+    return (delivery.c.expires_at <= now) & (delivery.c.status != Status.SENDING.value)
 
 
 def _trouble_of(connection: Connection, relay_ids: set[str]) -> dict[str, str | None]:

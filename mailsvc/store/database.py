@@ -5,6 +5,7 @@ own polling: a waiter wakes at once, and no two connections ever write or checkp
 the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wait.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
@@ -55,6 +56,8 @@ def is_away(error: BaseException) -> bool:
     """Whether the database could not be reached or could not store: nothing is wrong with the statement itself."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False  # of the statement, or of what it came upon
     return isinstance(error, OperationalError | OSError) or type(error).__name__ in (
         "TimeoutError",
         "InterfaceError",

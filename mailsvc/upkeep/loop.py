@@ -9,72 +9,95 @@ from sqlalchemy import Connection, select, tuple_
 from sqlalchemy import delete as delete_from
 
 from mailsvc import clock
-from mailsvc.outcomes.steer import expire_due
+from mailsvc.outcomes.steer import expire, expired
+from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
-from mailsvc.store.tables import delivery, idempotency
-from mailsvc.telemetry import log
+from mailsvc.store.tables import idempotency
+from mailsvc.upkeep.chore import Chore
 from mailsvc.upkeep.horizon import pull_in
 from mailsvc.upkeep.orphans import adopt_orphans
 
 __all__ = ["Upkeep"]
 
 EVERY_SECONDS = 1.0
+PRUNE_SECONDS = 60.0
 AT_ONCE = 500
 IDEMPOTENCY_KEPT = 24 * clock.HOUR
 
 
 class Upkeep:
-    """One loop; every step is small, so that it never stands in the way of sending."""
+    """One loop over several chores; every step is small, so that it never stands in the way of sending."""
 
     def __init__(self, database: Database, bell: Bell) -> None:
         self._database = database
         self._bell = bell
-        self._pruned_at = -3600.0
         self._has_pulled_in = False
+        self._stuck: set[str] = set()  # deliveries that could not be ended, until the next round of pruning
+        self._chores = (
+            Chore("clock", self._pull_in, every=EVERY_SECONDS),
+            Chore("expiry", self._expire_some, every=EVERY_SECONDS),
+            Chore("orphans", self._adopt, every=PRUNE_SECONDS),
+            Chore("idempotency keys", self._prune, every=PRUNE_SECONDS),
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set."""
         while not stop.is_set():
-            try:
-                rest = await asyncio.to_thread(self._step)
-            except Exception as error:  # noqa: BLE001 - the next round tries again
-                if not is_away(error):
-                    log.error("upkeep: unexpected", exc_info=error)
-                rest = EVERY_SECONDS
+            rest = min([await asyncio.to_thread(chore.turn) for chore in self._chores])
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(rest):
+                async with asyncio.timeout(max(0.05, rest)):
                     await stop.wait()
 
-    def _step(self) -> float:
+    def _pull_in(self) -> bool:
         if not self._has_pulled_in:
             if self._write(partial(pull_in, now=self._database.now())):
                 self._bell.ring(DELIVER, NOTIFY)
             self._has_pulled_in = True
-        if self._expire():
+        return False
+
+    def _expire_some(self) -> bool:
+        ended = self._expire()
+        if ended:
             self._bell.ring(NOTIFY, EVENTS)
-            return 0.05
-        if clock.monotonic() - self._pruned_at > 60:
-            self._pruned_at = clock.monotonic()
-            if adopt_orphans(self._database):
-                self._bell.ring(DELIVER)
-            while self._write(partial(_drop_old_keys, now=self._database.now())):
-                pass
-        return EVERY_SECONDS
+        return ended > 0
+
+    def _adopt(self) -> bool:
+        self._stuck.clear()
+        if adopt_orphans(self._database):
+            self._bell.ring(DELIVER)
+        return False
+
+    def _prune(self) -> bool:
+        return self._write(partial(_drop_old_keys, now=self._database.now())) > 0
 
     def _expire(self) -> int:
+        """End what has expired; a delivery that can't be ended is passed over. Returns how many were ended."""
+        now = self._database.now()
         with self._database.read() as connection:
-            if not _anything_expired(connection, self._database.now()):
-                return 0
-        return self._write(partial(expire_due, now=self._database.now(), limit=AT_ONCE))
+            ids = expired(connection, now=now, limit=AT_ONCE, besides=self._stuck)
+        if not ids:
+            return 0
+        try:
+            return self._write(partial(expire, ids=ids, now=now))
+        except Exception as error:
+            if is_away(error):
+                raise
+            return sum(self._expire_alone(id_, now) for id_ in ids)
+
+    def _expire_alone(self, id_: str, now: int) -> int:
+        try:
+            return self._write(partial(expire, ids=[id_], now=now))
+        except Exception as error:
+            if is_away(error):
+                raise
+            complain(error, delivery=id_)
+            self._stuck.add(id_)
+            return 0
 
     def _write(self, step: Callable[[Connection], int]) -> int:
         with self._database.write() as connection:
             return step(connection)
-
-
-def _anything_expired(connection: Connection, now: int) -> bool:
-    return connection.execute(select(delivery.c.id).where(delivery.c.expires_at <= now).limit(1)).first() is not None
 
 
 def _drop_old_keys(connection: Connection, *, now: int) -> int:

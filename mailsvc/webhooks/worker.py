@@ -15,16 +15,18 @@ from mailsvc.domain.signing import sign
 from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.outbox.announce import News, announce
 from mailsvc.outbox.webhookform import secrets_in_force
+from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.bulk import Document, among, carry_out, listed, update_of
-from mailsvc.store.database import Database, explain, is_away
+from mailsvc.store.database import Database, is_away
 from mailsvc.store.leases import WEBHOOKS
 from mailsvc.store.tables import event, webhook, webhook_delivery
 from mailsvc.store.vault import Vault, VaultError
 from mailsvc.telemetry import facts, log, meter
+from mailsvc.webhooks.endpoint import Endpoint
 from mailsvc.webhooks.post import Answer, Poster
 from mailsvc.webhooks.schedule import next_attempt
 
@@ -32,9 +34,6 @@ __all__ = ["WebhookWorker", "is_success", "release_claims", "signed_headers"]
 
 POLL_SECONDS = 1.0
 LEASE = 90 * clock.SECOND
-AT_ONCE = 8  # POSTs under way to one endpoint
-AHEAD_SLOW, AHEAD_QUICK = 16, 256  # rows claimed for one endpoint
-QUICK_SECONDS = 0.2
 LANES_AT_ONCE = 64
 GIVE_UP_AFTER = 5 * clock.DAY
 GONE = 410
@@ -60,23 +59,6 @@ class _Result:
     answer: Answer
 
 
-class _Endpoint:
-    """One webhook in this process."""
-
-    def __init__(self) -> None:
-        self.turn = asyncio.Semaphore(AT_ONCE)
-        self.outstanding = 0
-        self.seconds = 1.0  # a running mean of how long it takes to answer
-
-    def room(self) -> int:
-        ahead = AHEAD_QUICK if self.seconds < QUICK_SECONDS else AHEAD_SLOW
-        free = ahead - self.outstanding
-        return free if free >= ahead // 2 else 0
-
-    def took(self, seconds: float) -> None:
-        self.seconds += (seconds - self.seconds) / 8
-
-
 class WebhookWorker:
     """One process's part in telling applications."""
 
@@ -95,7 +77,7 @@ class WebhookWorker:
         self._poster = Poster(targets, ca_pem=ca_pem)
         self._strain = Strain()
         self._next_turn = 0.0
-        self._endpoints: dict[str, _Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._more = asyncio.Event()
         self._after = ""
@@ -146,14 +128,12 @@ class WebhookWorker:
         try:
             due = await asyncio.to_thread(self._due)
             now = self._database.now()
-            wanted = [
-                leases.Lane(id_, room) for id_, at in due if at <= now and (room := self._endpoint(id_).room()) > 0
-            ]
-            claimed = await self._claim_for(wanted) if wanted else []
+            wanted = await self._wanted([id_ for id_, at in due if at <= now])
+            claimed = await self._claim_apart(wanted) if wanted else []
             if self._missing_since is not None and clock.monotonic() - self._missing_since > LEASE / clock.SECOND:
                 await asyncio.to_thread(self._return_missing)
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
-            _complain(error)
+            complain(error)
             return POLL_SECONDS
         for row, hook, told in claimed:
             self._start(row, hook, told)
@@ -163,16 +143,59 @@ class WebhookWorker:
         soonest = min((at for _, at in due if at > now), default=now + clock.DAY)
         return max(0.002, min(POLL_SECONDS, (soonest - now) / clock.SECOND))
 
+    async def _wanted(self, due: list[str]) -> list[leases.Lane]:
+        """How much each of these webhooks can take now."""
+        wanted = []
+        for webhook_id in due:
+            try:
+                room = self._endpoint(webhook_id).room()
+            except Exception as error:  # noqa: BLE001 - it must not keep the other webhooks from their turn
+                await self._failed(webhook_id, error)
+                continue
+            if room > 0:
+                wanted.append(leases.Lane(webhook_id, room))
+        return wanted
+
+    async def _claim_apart(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
+        """For all webhooks at once; each apart where that fails, so that one can't end the round of the others."""
+        try:
+            return await self._claim_for(wanted)
+        except Exception as error:
+            if is_away(error) and len(wanted) == 1:
+                raise
+            claimed: list[tuple[Any, Any, Any]] = []
+            for one in wanted:
+                try:
+                    claimed += await self._claim_for([one])
+                except Exception as flaw:
+                    if is_away(flaw) and not claimed and one is wanted[-1]:
+                        raise  # it is not the webhooks
+                    await self._failed(one.id, flaw)
+            return claimed
+
+    async def _failed(self, webhook_id: str, error: Exception) -> None:
+        """Nothing can be posted to this webhook, and not because of its endpoint: it says so, and the others go on."""
+        complain(error, webhook=webhook_id)
+        meter.count("webhook_failures")
+        self._endpoint(webhook_id).leave_alone()
+        with contextlib.suppress(SQLAlchemyError):
+            await asyncio.to_thread(self._note_failure, webhook_id)
+
+    def _note_failure(self, webhook_id: str) -> None:
+        with self._database.write() as connection:
+            own = (webhook.c.id == webhook_id) & webhook.c.failing_since.is_(None)
+            connection.execute(update(webhook).where(own).values(failing_since=self._database.now()))
+
     def _due(self) -> list[tuple[str, int]]:
         with self._database.read() as connection:
             due = leases.due_lanes(connection, WEBHOOKS, after=self._after, limit=LANES_AT_ONCE)
         self._after = due[-1][0] if len(due) == LANES_AT_ONCE else ""
         return due
 
-    def _endpoint(self, webhook_id: str) -> _Endpoint:
+    def _endpoint(self, webhook_id: str) -> Endpoint:
         endpoint = self._endpoints.get(webhook_id)
         if endpoint is None:
-            endpoint = self._endpoints[webhook_id] = _Endpoint()
+            endpoint = self._endpoints[webhook_id] = Endpoint()
         return endpoint
 
     async def _claim_for(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
@@ -207,7 +230,7 @@ class WebhookWorker:
             hooks = {
                 hook.id: hook for hook in connection.execute(_HOOKS, {"ids": list({row.webhook_id for row in rows})})
             }
-            told = {e.id: e for e in _EVENTS.read(connection, ids=listed({row.event_id for row in rows}))}
+            told = _told(connection, {row.event_id for row in rows})
             lost = [row for row in rows if row.webhook_id not in hooks or row.event_id not in told]
             _abandon(connection, lost, now)
         return [(row, hooks[row.webhook_id], told[row.event_id]) for row in rows if row not in lost]
@@ -249,7 +272,7 @@ class WebhookWorker:
         except (VaultError, ValueError) as error:
             return _no_answer(str(error))
         except Exception as error:  # noqa: BLE001 - a row whose result is lost would stay in our hands for ever
-            _complain(error)
+            complain(error)
             return _no_answer(f"unexpected: {type(error).__name__}")
 
     def _record(self, connection: Connection, results: list[_Result]) -> None:
@@ -317,6 +340,19 @@ _RETURN = text(
 _EVENTS = Document(select(event.c.id, event.c.body).where(among(event.c.id, "ids")), _Told, prepare=False)
 
 
+def _told(connection: Connection, ids: set[str]) -> dict[str, _Told]:
+    """The events with these ids; one that can't be read is missing, as one that was dropped is."""
+    try:
+        return {each.id: each for each in _EVENTS.read(connection, ids=listed(ids))}
+    except Exception as error:
+        if is_away(error):
+            raise
+        if len(ids) == 1:
+            complain(error, event=min(ids))
+            return {}
+        return {id_: each for one in ids for id_, each in _told(connection, {one}).items()}
+
+
 def _no_answer(error: str) -> Answer:
     return Answer(status=None, body=b"", error=error, duration=0.0, retry_after=None)
 
@@ -382,11 +418,3 @@ def _abandon(connection: Connection, rows: list[Any], now: int) -> None:
             .where(key)
             .values(due_at=None, status="failed", error="webhook disabled", updated_at=now)
         )
-
-
-def _complain(error: Exception) -> None:
-    if is_away(error):
-        said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
-        log.warning("the database is away; webhooks wait", extra=facts(error=said))
-    else:
-        log.error("webhooks: unexpected", exc_info=error)

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import text, update
 
 from mailsvc.cli.checkup.routes import look_at_routes
-from mailsvc.delivery import complaint, dialling, sender, worker
+from mailsvc.delivery import dialling, sender, worker
 from mailsvc.delivery.lane import Lane
 from mailsvc.domain.relay import Relay
+from mailsvc.runtime import complaint
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay

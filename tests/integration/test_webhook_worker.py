@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from standardwebhooks import Webhook
 
 from mailsvc import clock
@@ -363,3 +363,78 @@ def test_a_trial_keeps_to_the_allowed_addresses(sink: Sink) -> None:
 
     assert (answer["delivered"], answer["status_code"], sink.told("/a")) == (False, None, [])
     assert "MAILSVC_WEBHOOK_TARGETS" in answer["error"]
+
+
+def hook_row(house: House, hook: dict[str, Any]) -> Any:
+    with house.database.read() as connection:
+        return connection.execute(select(webhook).where(webhook.c.id == hook["id"])).one()
+
+
+def poison(house: House, statement: str, **values: str) -> None:
+    if house.database.dialect == "postgresql":
+        pytest.skip("PostgreSQL holds columns to their types")
+    with house.database.write() as connection:
+        connection.execute(text(statement), values)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE mailsvc_webhook_delivery SET attempts = 'many' WHERE webhook_id = :hook",
+        "UPDATE mailsvc_webhook_delivery SET webhook_id = x'ff' WHERE webhook_id = :hook",
+        "UPDATE mailsvc_webhook SET secret = x'ff' WHERE id = :hook",
+        "UPDATE mailsvc_webhook SET url = 7 WHERE id = :hook",
+    ],
+)
+def test_a_webhook_whose_rows_can_not_be_read_is_alone_with_it(
+    house: House, alice: Client, sink: Sink, statement: str
+) -> None:
+    """SQLite lets a row say anything; the other webhooks are told."""
+    bad, good = subscribe(alice, sink, "/bad"), subscribe(alice, sink, "/good")
+    first = happen(house, alice, 2)
+    poison(house, statement, hook=bad["id"])
+    with working(house):
+        for id_ in first:
+            assert settled(house, id_, good).status == "delivered"
+        second = happen(house, alice, 2)
+        for id_ in second:
+            assert settled(house, id_, good).status == "delivered"
+
+    assert {told.id for told in sink.told("/good")} == {*first, *second}
+
+
+def test_an_event_that_can_not_be_read_is_alone_with_it(house: House, alice: Client, sink: Sink) -> None:
+    """The same webhook is told of the others, and the delivery says that this one is lost."""
+    hook = subscribe(alice, sink, "/a")
+    ids = happen(house, alice, 3)
+    poison(house, "UPDATE mailsvc_event SET body = x'ff' WHERE id = :event", event=ids[0])
+    with working(house):
+        for id_ in ids[1:]:
+            assert settled(house, id_, hook).status == "delivered"
+        lost = eventually(lambda: row if (row := row_of(house, ids[0], hook)).status == "failed" else None)
+
+    assert lost.due_at is None
+
+
+def test_a_webhook_for_which_there_is_an_error_of_ours_is_alone_with_it(
+    house: House, alice: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left alone for a while, says since when it fails, and the others are told."""
+    bad, good = subscribe(alice, sink, "/bad"), subscribe(alice, sink, "/good")
+    usual = WebhookWorker._claim
+
+    def claim(self: WebhookWorker, wanted: list[Any]) -> Any:
+        if any(lane.id == bad["id"] for lane in wanted):
+            raise ZeroDivisionError("nobody foresaw it")
+        return usual(self, wanted)
+
+    monkeypatch.setattr(WebhookWorker, "_claim", claim)
+    ids = happen(house, alice, 3)
+    with working(house):
+        for id_ in ids:
+            assert settled(house, id_, good).status == "delivered"
+        failing = eventually(lambda: hook_row(house, bad).failing_since)
+
+    assert failing
+    assert {row_of(house, id_, bad).status for id_ in ids} == {"queued"}
+    assert hook_row(house, good).failing_since is None

@@ -16,12 +16,12 @@ def complain(error: Exception, **where: str) -> None:
     """Log it."""
     if is_away(error):
         said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
-        log.warning("the database is away; deliveries wait", extra=facts(error=said))
+        log.warning("the database is away; work waits for it", extra=facts(error=said))
         return
-    key, now = f"{where.get('relay')} {type(error).__name__} {error}"[:500], clock.monotonic()
+    key, now = f"{where.get('relay') or where.get('webhook')} {type(error).__name__} {error}"[:500], clock.monotonic()
     if now - _told.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
         return
     if len(_told) > 1000:
         _told.clear()
     _told[key] = now
-    log.error("delivery: unexpected", exc_info=error, extra=facts(**where))
+    log.error("unexpected", exc_info=error, extra=facts(**where))

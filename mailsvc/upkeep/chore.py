@@ -1,0 +1,44 @@
+"""One chore of upkeep: done in turn with the others, and alone with what goes wrong in it."""
+
+from collections.abc import Callable
+
+from mailsvc import clock
+from mailsvc.runtime.complaint import complain
+from mailsvc.telemetry import meter
+
+__all__ = ["Chore"]
+
+LONGEST_PAUSE = 300.0  # seconds
+
+
+class Chore:
+    """Something to be done every so often.
+
+    Args:
+        name: of the chore, in the log.
+        step: does a part of it; True where there is more to do at once.
+        every: seconds between two rounds.
+    """
+
+    def __init__(self, name: str, step: Callable[[], bool], *, every: float) -> None:
+        self._name, self._step, self._every = name, step, every
+        self._pause = 0.0
+        self._due_at = float("-inf")
+
+    def turn(self) -> float:
+        """Do what is due of it. Returns after how many seconds it wants its next turn."""
+        now = clock.monotonic()
+        if now >= self._due_at:
+            self._due_at = now + self._done()
+        return self._due_at - clock.monotonic()
+
+    def _done(self) -> float:
+        try:
+            has_more = self._step()
+        except Exception as error:  # noqa: BLE001 - the other chores go on, and this one is tried again
+            complain(error, chore=self._name)
+            meter.count("chore_failures")
+            self._pause = min(LONGEST_PAUSE, 2 * (self._pause or self._every))
+            return self._pause
+        self._pause = 0.0
+        return 0.0 if has_more else self._every

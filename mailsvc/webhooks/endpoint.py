@@ -1,0 +1,41 @@
+"""One webhook in this process: how much it can be given, and for how long it is left alone after a fault of ours."""
+
+import asyncio
+
+from mailsvc import clock
+
+__all__ = ["Endpoint"]
+
+AT_ONCE = 8  # POSTs under way to one endpoint
+AHEAD_SLOW, AHEAD_QUICK = 16, 256  # rows claimed for one endpoint
+QUICK_SECONDS = 0.2
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds
+
+
+class Endpoint:
+    """What a worker keeps in mind of it."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.outstanding = 0
+        self.seconds = 1.0  # a running mean of how long it takes to answer
+        self._pause = 0.0
+        self._paused_until = float("-inf")
+
+    def room(self) -> int:
+        """How many more rows may be claimed for it now."""
+        if clock.monotonic() < self._paused_until:
+            return 0
+        ahead = AHEAD_QUICK if self.seconds < QUICK_SECONDS else AHEAD_SLOW
+        free = ahead - self.outstanding
+        return free if free >= ahead // 2 else 0
+
+    def took(self, seconds: float) -> None:
+        """An answer came after so long; then its rows can be worked off."""
+        self._pause = 0.0
+        self.seconds += (seconds - self.seconds) / 8
+
+    def leave_alone(self) -> None:
+        """Its rows can't be worked off: the others go on, and it is tried again later and later."""
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
+        self._paused_until = clock.monotonic() + self._pause
