@@ -31,7 +31,7 @@ _SPACE = re.compile(r"\s+")
 _OWN_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _MOST_TEXT = 4096  # characters: whoever has not come to the point by then never will
 
-_RECEIVING = re.compile(r"receiv(e|ed|ing)\b|recipient (thread|has exceeded)", re.IGNORECASE)
+_RECEIVING = re.compile(r"(receive|received|receiving)\b|recipient (thread|has exceeded)", re.IGNORECASE)
 
 # RFC 5321's stock phrase for 450 and 550. It stands before the real reason as often as alone.
 _STOCK = re.compile(r"requested (mail )?action (not taken|aborted)[:,]?", re.IGNORECASE)

@@ -301,6 +301,19 @@ def test_the_queue_holds_as_many_as_it_may(tmp_path_factory: pytest.TempPathFact
     assert [202] * 21 + [503] * 41 == sorted(statuses)
 
 
+def test_the_full_disk_is_named_while_messages_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """By the answer to whether the service is ready."""
+    house = open_house(tmp_path_factory.mktemp("disk"), min_free_disk_bytes=1 << 60)
+    shop, door = moved_in(house), Door(Gateway(house.flask, threads=2))
+    ready = door.ask("GET", "/readyz").result(10)
+    refused = door.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
+    door.close()
+    house.close()
+
+    assert (503, 503) == (ready.status, refused.status)
+    assert "nearly full" in ready.json["checks"]["disk"] and "nearly full" in refused.json["detail"]
+
+
 def test_nothing_waits_in_the_event_loop(house: House, door: Door) -> None:
     """A view that forgets itself and asks the database there is told so, and nowhere else."""
     refused = threading.Event()

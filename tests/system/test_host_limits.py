@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.support.postgres import free_port
@@ -25,16 +24,6 @@ def wait_for_log(service: Service, text: str) -> str:
         assert time.monotonic() < deadline, service.log()
         time.sleep(0.05)
     return service.log()
-
-
-def until_answered(client: httpx.Client, path: str) -> httpx.Response:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return client.get(path)
-        except httpx.ConnectError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
 
 
 def test_too_few_files_stop_the_start(run_service: RunService) -> None:
@@ -152,20 +141,6 @@ def test_little_memory_costs_no_more_than_the_request(run_service: RunService) -
 
     assert (answer.status_code, "Traceback" in service.log()) == (503, False), service.log()
     service.see_one_through()
-
-
-def test_the_full_disk_is_named_while_messages_are_refused(run_service: RunService) -> None:
-    """By whoever asks whether the service is ready."""
-    service = run_service()
-    service.terminate()
-    service.configure(min_free_disk_bytes=str(1 << 60))
-    service.start(wait=False)
-    with service.client() as client:
-        ready = until_answered(client, "/readyz")
-        refused = client.post("/v1/messages", content=PLAIN, headers={"Content-Type": "application/json"})
-
-    assert (503, 503) == (ready.status_code, refused.status_code)
-    assert "nearly full" in ready.json()["checks"]["disk"]
 
 
 def test_the_doctor_of_a_remote_service_looks_at_nothing_here(run_service: RunService, tmp_path: Path) -> None:
