@@ -6,11 +6,9 @@ import msgspec
 
 from mailsvc.domain.errors import FieldError
 from mailsvc.domain.fieldtext import field_flaw
+from mailsvc.domain.mediatype import media_type_flaw
 from mailsvc.domain.prepared import Attachment
 
-_WORD = r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+"
-_QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
-_CONTENT_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTED}))*")
 _TO_STANDARD = str.maketrans("-_", "+/", "\r\n\t ")
 # No encoded word: lenient readers decode it even here, and it may hide a line break.
 _CONTENT_ID = re.compile(r"(?!.*=\?)<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
@@ -35,7 +33,7 @@ def check_attachments(attachments: tuple[Attachment, ...], errors: list[FieldErr
         where = f"attachments.{index}"
         if flaw := _filename_flaw(attachment.filename):
             errors.append(FieldError(f"{where}.filename", flaw))
-        if flaw := _type_flaw(attachment.content_type):
+        if flaw := media_type_flaw(attachment.content_type):
             errors.append(FieldError(f"{where}.content_type", flaw))
         if attachment.content_id is not None:
             checked.append(_with_bare_id(attachment, ids, f"{where}.content_id", errors))
@@ -53,16 +51,6 @@ def _filename_flaw(name: str) -> str | None:
         return "must not contain / \\ or a tab; give the name without its folders"
     if len(name.encode()) > 255:
         return "is longer than 255 octets; shorten it"
-    return None
-
-
-def _type_flaw(content_type: str) -> str | None:
-    if "=?" in content_type:
-        return "must not contain an encoded word; write parameters plainly, or by RFC 2231"
-    if len(content_type) > 255 or not _CONTENT_TYPE.fullmatch(content_type):
-        return "is not a media type; write it as type/subtype, such as application/pdf"
-    if content_type.lower().startswith("multipart/"):
-        return "must not be multipart/*; attach its parts, or the whole as application/octet-stream"
     return None
 
 

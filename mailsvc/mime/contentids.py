@@ -1,59 +1,113 @@
-"""Which content ids an HTML text refers to (RFC 2392), in every spelling that HTML and CSS allow."""
+"""Which content ids an HTML text refers to (RFC 2392), in every spelling that HTML, CSS and URLs allow.
+
+Read as browsers do, in one pass that never goes back: the standard library's reader takes the square of a broken text's
+length, and raises on some.
+"""
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from html import unescape
 from urllib.parse import unquote
+
+from mailsvc.mime.stylesheets import urls_in
 
 __all__ = ["content_ids_in"]
 
-_IN_CSS = re.compile(r"""cid:([^\s"'()\\]+)""", re.IGNORECASE)
-_CSS_ESCAPE = re.compile(r"\\([0-9A-Fa-f]{1,6})[ \t\r\n\f]?|\\([^0-9A-Fa-f\r\n\f])")
-_BETWEEN = re.compile(r"[\s,]+")
+_URLS = frozenset({"src", "href", "background", "poster", "data", "lowsrc", "dynsrc", "longdesc", "cite"})
+_LISTS = frozenset({"srcset", "imagesrcset"})
+# Their content is no markup (HTML, section 13.2.5): it lasts until the end tag of the same name.
+_RAW = {
+    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
+    for name in ("style", "script", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
+}
+_LONGEST_URL = 4096  # characters: each of a content id's may be written with a dozen
+
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])")
+# Only Outlook reads what such a comment holds. Bounded, so that what does not end is not read again and again.
+_CONDITION = re.compile(r"<!--\[if[^\]<>]{0,200}\]>", re.IGNORECASE)
+_NAME = re.compile(r"[^\s/>]+")
+_ATTRIBUTE = re.compile(r"[\s/]*(>|[^\s/>][^\s/>=]*)(?:\s*=\s*)?")
+_VALUE = re.compile(r"[^\s>]*")
+_DROPPED = str.maketrans("", "", "\t\r\n")  # by the readers of URLs
+_COMMA = re.compile(r"[\s,]+")
 
 
 def content_ids_in(html: str) -> frozenset[str]:
-    """The ids, as they stand in ``Content-ID`` without angle brackets."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return frozenset(reader.found)
+    """The ids, as they stand in ``Content-ID`` without angle brackets; also as spelt, where a writer forgot to encode an id."""
+    return frozenset(
+        id_ for url in _urls(html) if url[:4].lower() == "cid:" for id_ in (url[4:], unquote(url[4:])) if id_
+    )
 
 
-class _Reader(HTMLParser):
-    """Collects what attributes, style sheets and conditional comments (Outlook's) refer to."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: set[str] = set()
-        self._is_style = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._is_style = tag == "style"
-        for name, value in attrs:
-            if value:
-                self.found.update(_of_style(value) if name == "style" else _of_attribute(value))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._is_style = self._is_style and tag != "style"
-
-    def handle_data(self, data: str) -> None:
-        if self._is_style:
-            self.found.update(_of_style(data))
-
-    def handle_comment(self, data: str) -> None:
-        if "cid:" in data.lower():
-            self.found |= content_ids_in(data.partition("]>")[2])
+def _urls(html: str) -> Iterator[str]:
+    at = 0
+    while match := _MARKUP.search(html, at):
+        start = match.start()
+        if html[start + 1] in "!?/":
+            at = _after_aside(html, start)
+            continue
+        tag, attributes, at = _tag(html, start)
+        for name, value in attributes:
+            yield from _of_attribute(name, value)
+        if tag in _RAW:
+            end = _RAW[tag].search(html, at)
+            text, at = html[at : end.start() if end else None], end.start() if end else len(html)
+            if tag == "style":
+                yield from urls_in(text)
 
 
-def _of_attribute(value: str) -> Iterator[str]:
-    """One URL, or several as in ``srcset``."""
-    for word in _BETWEEN.split(value):
-        if word[:4].lower() == "cid:":
-            yield unquote(word[4:])
+def _after_aside(html: str, start: int) -> int:
+    """Where what is no tag ends: a comment, a declaration, an end tag. Of Outlook's comments, only the condition is one."""
+    if not html.startswith("<!--", start):
+        end = html.find(">", start)
+    elif condition := _CONDITION.match(html, start):
+        return condition.end()
+    elif html.startswith((">", "->"), start + 4):
+        end = html.find(">", start)
+    else:
+        end = html.find("-->", start + 4) + 2
+        end = -1 if end == 1 else end
+    return len(html) if end < 0 else end + 1
 
 
-def _of_style(css: str) -> Iterator[str]:
-    plain = _CSS_ESCAPE.sub(lambda m: chr(min(int(m[1], 16), 0x10FFFF)) if m[1] else m[2], css)
-    for match in _IN_CSS.finditer(plain):
-        yield unquote(match[1])
+def _tag(html: str, start: int) -> tuple[str, list[tuple[str, str]], int]:
+    """The name of the tag that starts here, its attributes of interest, and where it ends; nothing where it does not."""
+    name = _NAME.match(html, start + 1)
+    assert name is not None
+    found: list[tuple[str, str]] = []
+    at = name.end()
+    while match := _ATTRIBUTE.match(html, at):
+        at = match.end()
+        if match[1] == ">":
+            return name[0].lower(), found, match.end(1)
+        if html[match.end(1) : at].strip():
+            value, at = _value(html, at)
+            found.append((match[1].lower(), value))
+    return "", [], len(html)
+
+
+def _value(html: str, at: int) -> tuple[str, int]:
+    quote = html[at : at + 1]
+    if quote not in ('"', "'"):
+        match = _VALUE.match(html, at)
+        assert match is not None
+        return match[0], match.end()
+    end = html.find(quote, at + 1)
+    return (html[at + 1 : end], end + 1) if end >= 0 else ("", len(html))
+
+
+def _of_attribute(name: str, text: str) -> Iterator[str]:
+    local = name.rpartition(":")[2]  # of xlink:href, o:href
+    if local in _URLS and len(text) <= _LONGEST_URL:
+        yield _plain(text).strip().translate(_DROPPED)
+    elif local in _LISTS:
+        yield from _COMMA.split(_plain(text))
+    elif name == "style":
+        yield from urls_in(_plain(text))
+
+
+def _plain(text: str) -> str:
+    try:
+        return unescape(text)
+    except ValueError:  # a number of more digits than Python reads
+        return ""

@@ -4,6 +4,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 
+from mailsvc.mime.obsolete import without_obsolete_space
+
 __all__ = ["content_of"]
 
 _PARSER = BytesParser(policy=default)
@@ -12,7 +14,8 @@ _PARSER = BytesParser(policy=default)
 def content_of(raw: bytes) -> tuple[str | None, str | None]:
     """The plain text and the HTML of a message, with LF line breaks; None for what it does not have."""
     try:
-        message = _PARSER.parsebytes(raw)
+        head, gap, rest = raw.partition(b"\r\n\r\n")
+        message = _PARSER.parsebytes(b"".join([without_obsolete_space(head), gap, rest]))
         return _text(message, "plain"), _text(message, "html")
     except Exception:  # noqa: BLE001 - the stdlib parser fails in many ways on hostile mail, and this is only a view
         return None, None

@@ -19,7 +19,7 @@ _CHUNK = re.compile(r"[ \t]*[^ \t]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PLAIN_FILENAME = re.compile(r"[A-Za-z0-9 !#$&'()+,.;=@\[\]^_`{}~-]{1,60}")
 # Legal in a phrase too (RFC 2047 section 5 rule 3), so one table serves everywhere.
-_Q = [chr(b) if chr(b).isalnum() or chr(b) in "!*+-/" else f"={b:02X}" for b in range(128)]
+_Q = [chr(b) if chr(b).isalnum() or chr(b) in "!+*-/" else f"={b:02X}" for b in range(128)]
 _Q += [f"={b:02X}" for b in range(128, 256)]
 _Q[32] = "_"
 _PERCENT = [chr(b) if b < 128 and (chr(b).isalnum() or chr(b) in "-._~") else f"%{b:02X}" for b in range(256)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mailsvc.domain.address import Mailbox, parse_mailbox
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.fieldtext import decode_words, printable
-from mailsvc.domain.prepared import Limits, Recipient, recipients_of, require_size
+from mailsvc.domain.prepared import Limits, Recipient, RecipientKind, recipients_of, require_size
 from mailsvc.mime.addresslist import mailboxes_of
 from mailsvc.mime.headers import date_time
 from mailsvc.mime.rawfields import RawField, checked_content, split_fields
@@ -53,8 +53,7 @@ def prepare_raw(
     content = seven_bit(checked_content(raw))
     fields, body_at = split_fields(content)
     header = _Header((f.key, f.value) for f in fields)
-    resent = newest_block(fields)
-    origin = _Header(resent.items(), prefix="Resent-") if resent else header
+    origin = header if sender is not None and recipients else _origin(fields, header)
     if not header.has("from"):
         raise _refused("has no From field; add one")
     envelope_from = _sender(sender, origin)
@@ -76,6 +75,15 @@ def prepare_raw(
         eight_bit=not content.isascii() and not content[body_at:].isascii(),
         needs_smtputf8=envelope_from.needs_smtputf8 or any(r.needs_smtputf8 for r in envelope_to),
     )
+
+
+def _origin(fields: list[RawField], header: "_Header") -> "_Header":
+    """The fields that name the envelope."""
+    try:
+        resent = newest_block(fields)
+    except ValueError as error:
+        raise _refused(f"{error}; give the envelope by ?from= and ?to=") from error
+    return _Header(resent.items(), prefix="Resent-") if resent else header
 
 
 class _Header:
@@ -150,11 +158,12 @@ def _recipients(given: list[str], header: _Header, limits: Limits, *, utf8_heade
 
 def _with_kinds(recipients: tuple[Recipient, ...], header: _Header) -> tuple[Recipient, ...]:
     """What the header shows of a recipient decides its kind; unnamed there, it is a blind copy."""
-    to, cc = ({parse.rpartition("<")[2].rstrip(">") for parse in header.shown(key)} for key in ("to", "cc"))
-    return tuple(
-        Recipient(r.address, "to" if r.address in to else "cc" if r.address in cc else "bcc", r.needs_smtputf8)
-        for r in recipients
-    )
+    to, cc = ({shown.rpartition("<")[2].rstrip(">").lower() for shown in header.shown(key)} for key in ("to", "cc"))
+    kinds: list[RecipientKind] = [
+        "to" if address in to else "cc" if address in cc else "bcc"
+        for address in (r.address.lower() for r in recipients)
+    ]
+    return tuple(Recipient(r.address, kind, r.needs_smtputf8) for r, kind in zip(recipients, kinds, strict=True))
 
 
 def _require_count(count: int, limits: Limits) -> None:

@@ -1,12 +1,14 @@
 """An 8-bit message made 7-bit (RFC 2045, RFC 6152 section 3): only the parts that need it are encoded, and only their encoding changes."""
 
 import re
+from email.errors import MultipartInvariantViolationDefect
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from email.policy import default
 from itertools import pairwise
 
 from mailsvc.mime.bodies import base64_lines, quoted_bytes
+from mailsvc.mime.obsolete import without_obsolete_space
 
 __all__ = ["seven_bit"]
 
@@ -30,6 +32,8 @@ def seven_bit(content: bytes) -> bytes:
     Args:
         content: with CRLF line breaks.
     """
+    if content.isascii():
+        return content
     head, _, body = content.partition(b"\r\n\r\n")
     if body.isascii() or _SIGNATURE.search(head) or _CLEAR in body:
         return content
@@ -67,8 +71,9 @@ def _entity(content: bytes, depth: int) -> bytes | None:
         parts = _parts(body, str(header.get_boundary("")), depth)
         return None if parts is None else _with_encoding(head, b"7bit") + gap + parts
     if kind.startswith("message/"):
-        inner = _entity(body, depth - 1)
-        return None if inner is None else _with_encoding(head, b"7bit") + gap + inner
+        inner = None if _SIGNATURE.search(body.partition(gap)[0]) else _entity(body, depth - 1)
+        # A header of 8 bits stays as it is, and is no 7bit content.
+        return _with_encoding(head, b"7bit") + gap + inner if inner is not None and inner.isascii() else None
     if str(header.get("content-transfer-encoding", "")).strip().lower() not in _ENCODABLE:
         return None
     if kind.startswith("text/"):
@@ -77,10 +82,16 @@ def _entity(content: bytes, depth: int) -> bytes | None:
 
 
 def _header(head: bytes) -> EmailMessage | None:
+    """The header, if it can be read in only one way."""
     try:
-        return _PARSER.parsebytes(head + b"\r\n\r\n")
+        header = _PARSER.parsebytes(without_obsolete_space(head) + b"\r\n\r\n")
+        kinds, encodings = header.get_all("content-type", []), header.get_all("content-transfer-encoding", [])
     except Exception:  # noqa: BLE001 - the stdlib parser fails in many ways on odd headers; then nothing is changed
         return None
+    # What is no media type would pass for text. That a multipart has no parts is said because only headers are read.
+    defects = [defect for defect in header.defects if not isinstance(defect, MultipartInvariantViolationDefect)]
+    is_unclear = defects or len(encodings) > 1 or len(kinds) > 1 or (kinds and "/" not in kinds[0].partition(";")[0])
+    return None if is_unclear else header
 
 
 def _parts(body: bytes, boundary: str, depth: int) -> bytes | None:

@@ -23,7 +23,7 @@ def references_of_answer(parent: bytes, message_id: str) -> tuple[str, ...]:
 def _identifiers(header: bytes, name: bytes) -> list[str]:
     for line in header.split(b"\r\n"):
         key, _, value = line.partition(b":")
-        if key.lower() == name:
+        if key.rstrip(b" \t").lower() == name:
             # No encoded word: lenient readers decode it even here, and it may hide a line break.
             return [found.decode("ascii") for found in _IDENTIFIER.findall(value) if b"=?" not in found]
     return []

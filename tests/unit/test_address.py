@@ -1,5 +1,7 @@
 """What is one mailbox, what it means, and what is said about what isn't."""
 
+import resource
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,3 +135,15 @@ def test_every_dot_atom_is_a_local_part(atoms: list[str]) -> None:
     local = ".".join(atoms)
 
     assert parse_mailbox(f"{local}@b.test") == Mailbox(None, local, "b.test")
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 2_000_000, "a" * 4_000_000 + "@b.test", "x <" + "a." * 2_000_000, '"' + "a" * 4_000_000]
+)
+def test_megabytes_that_are_no_address_are_refused_without_much_memory(text: str) -> None:
+    """Each character that a pattern may have to give back would take a hundred octets of it."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="998 octets"):
+        parse_mailbox(text)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024

@@ -7,7 +7,7 @@ import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import MIMEPart
-from email.utils import getaddresses
+from email.utils import collapse_rfc2231_value, getaddresses
 from typing import Any
 from urllib.parse import unquote
 
@@ -482,6 +482,17 @@ def test_a_long_value_is_folded_where_white_space_allows() -> None:
         'text/plain; name="=?utf-8?b?DQpCY2M6IHg=?="',
         "text/plain\r\nBcc: x",
         'a/b; c="\r\n"',
+        "text/plain; name*=utf-8''a%0D%0ABcc:x",
+        "text/plain; NAME*=''a%0a",
+        "text/plain; name*0*=utf-8''a%0; name*1*=Ab",
+        "text/plain; name*1*=Ab; name*0*=utf-8''a%0",
+        'text/plain; name*0="="; name*1="?utf-8?q?=0A?="',
+        'text/plain; name="=\\?utf-8?q?=0ABcc?="',
+        "text/plain; name*=utf-7''+AAo-",
+        "text/plain; name*=utf-16-le''a%00%0A%00",
+        "text/plain; name*=nonsense''%E2%80%A8",
+        "text/plain; *=%0A",
+        "text/plain; a*b*0*=%0A",
     ],
 )
 def test_a_content_type_hides_no_line_break(kind: str) -> None:
@@ -489,3 +500,19 @@ def test_a_content_type_hides_no_line_break(kind: str) -> None:
     attachment = Attachment(filename="a", content=b"", content_type=kind)
 
     assert list(faults(attachments=[attachment])) == ["attachments.0.content_type"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("text/plain; name*=utf-8''Gr%C3%BC%C3%9Fe", "Grüße"),
+        ("text/plain; name*0*=utf-8'de'Gr%C3%BC; name*1=%C3%9Fe", "Grü%C3%9Fe"),
+        ('text/plain; name="100%0A \\"x\\""; charset=utf-8', '100%0A "x"'),
+    ],
+)
+def test_a_content_type_keeps_its_parameters(kind: str, name: str) -> None:
+    """Also in the extended form of RFC 2231; what only looks encoded is a plain value."""
+    raw = composed(attachments=[Attachment(filename="a", content=b"", content_type=kind)])
+    part = message_from_bytes(raw).get_payload()[1]
+
+    assert collapse_rfc2231_value(part.get_param("name")) == name

@@ -134,10 +134,43 @@ def test_a_resent_block_that_says_too_little_is_refused(before: bytes, field: st
     assert (where, words in detail) == (field, True)
 
 
+@pytest.mark.parametrize("name", [b"Resent-Cc", b"Resent-Bcc", b"Resent-Sender"])
+def test_a_field_that_may_be_of_an_older_block_is_refused(name: bytes) -> None:
+    """Where nothing stands between two blocks, whoever an older one named could be mailed again."""
+    newest = NEW.replace(b"Resent-Cc: w@y.test\r\n", b"")
+    between = name + b": victim@y.test\r\n"
+
+    assert fault(newest + between + OLD + WHOLE) == (
+        "body",
+        f"{name.decode()}: may belong to either of two blocks of Resent fields; give the envelope by ?from= and ?to=",
+    )
+    assert submitted(newest + between + WHOLE, sender="s@y.test", to=("r@y.test",)).sender.addr == "s@y.test"
+
+
+@pytest.mark.parametrize(
+    "trace", [b"Received: from a by b; Mon, 13 Nov 2023 22:13:20 +0000\r\n", b"Return-Path: <x@y.test>\r\n"]
+)
+def test_a_trace_field_tells_two_blocks_apart(trace: bytes) -> None:
+    """Then the older one's fields may be in any order."""
+    submission = submitted(NEW + trace + b"Resent-Bcc: old@y.test\r\n" + OLD + WHOLE)
+
+    assert [r.address for r in submission.recipients] == ["z@y.test", "w@y.test"]
+    assert b"old@y.test" not in submission.content.replace(OLD, b"")
+
+
 def test_a_given_envelope_counts_more_than_a_resent_block() -> None:
     submission = submitted(NEW + WHOLE, sender="s@y.test", to=("r@y.test",))
 
     assert (submission.sender.addr, [r.address for r in submission.recipients]) == ("s@y.test", ["r@y.test"])
+
+
+def test_a_recipient_is_shown_as_what_the_header_names_it_in_any_case() -> None:
+    """One address in several letter cases is one."""
+    submission = submitted(
+        WHOLE.replace(b"To: a@b.test", b"To: Ann@B.test\r\nCc: Cy <CY@b.test>"), to=("ANN@b.test", "cy@b.test")
+    )
+
+    assert [r.kind for r in submission.recipients] == ["to", "cc"]
 
 
 def test_white_space_before_the_colon_is_obsolete_but_a_field() -> None:

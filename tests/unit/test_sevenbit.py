@@ -40,6 +40,31 @@ def test_every_leaf_keeps_its_content(raw: bytes) -> None:
     assert contents(changed) == contents(raw)
 
 
+@pytest.mark.parametrize("name", [b"Content-Type", b"MIME-Version", b"From", b"Content-Transfer-Encoding"])
+def test_obsolete_white_space_before_a_colon_hides_no_structure(name: bytes) -> None:
+    """The standard library's reader ends the header there, and the parts would be taken for text."""
+    changed = seven_bit(NESTED.replace(name + b":", name + b" \t:"))
+
+    assert changed.isascii()
+    assert contents(changed.replace(b" \t:", b":")) == contents(NESTED)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        NESTED.replace(b"From: a@b.test", b"no field"),
+        NESTED.replace(b"Content-Type: text/html", b"no field\r\nContent-Type: text/html"),
+        NESTED.replace(b"Content-Type: text/html", b"Content-Type: text/plain\r\nContent-Type: text/html"),
+        NESTED.replace(b"multipart/alternative;", b"multipart alternative;"),
+        HEAD + "Content-Type: message/rfc822\r\n\r\nSubject: ü\r\n\r\nx\r\n".encode(),
+        HEAD + "Content-Type: message/rfc822\r\n\r\nSubject: ü\r\n\r\nü\r\n".encode(),
+    ],
+)
+def test_what_could_be_read_in_two_ways_stays_as_it_is(raw: bytes) -> None:
+    """Nothing may come out as something else, and 8-bit never under the name of 7bit."""
+    assert seven_bit(raw) == raw
+
+
 def test_what_needs_nothing_is_not_touched() -> None:
     raw = HEAD + b"\r\nHello\r\n"
 
@@ -62,6 +87,8 @@ def test_a_text_that_declares_nothing_is_declared() -> None:
         NESTED.replace(b"multipart/alternative", b"multipart/signed"),
         TEXT.replace(b"text/plain", b"application/pkcs7-mime"),
         NESTED.replace(b"--o u--", b"--o u"),
+        NESTED.replace(b"Content-Type: text/html; charset=utf-8", b"Content-Type : application/pkcs7-mime"),
+        NESTED.replace(b"Subject: inner", b"DKIM-Signature: v=1;\r\n b=x"),
     ],
 )
 def test_what_is_signed_or_has_no_end_stays_as_it_is(raw: bytes) -> None:
