@@ -27,6 +27,7 @@ from mailsvc.domain.files import standard_base64
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
+from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.mime.raw import prepare_raw
 from mailsvc.mime.threads import references_of_answer
 from mailsvc.outbox.consign import Consignment, Terms, consign_draft, consign_raw
@@ -181,7 +182,10 @@ def _consign(parts: Services, app_id: str, draft: Draft) -> Consignment:
     references: tuple[str, ...] = ()
     if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
         references = _conversation(parts, app_id, prepared.in_reply_to)
-    consignment = consign_draft(prepared, Terms(app_id, _relay(parts, app_id, prepared.relay), now, references))
+    relay = _relay(parts, app_id, prepared.relay)
+    if prepared.return_path is not None and (flaw := return_path_flaw(prepared.return_path, verp=relay.verp)):
+        raise Invalid(FieldError("return_path", flaw))
+    consignment = consign_draft(prepared, Terms(app_id, relay, now, references))
     require_size(len(consignment.content), parts.admission.limits)
     return consignment
 

@@ -127,7 +127,8 @@ def describe(app: Flask, limits: Limits) -> dict[str, Any]:
     """The document for this application, under these limits."""
     known = routes(app)
     types = [kind for route in known for kind in _types_of(route)]
-    schemas, named = components(types, limits)
+    requests = [route.operation.request for route in known if route.operation.request is not None]
+    schemas, named = components(types, limits, requests=requests)
     schema_of = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, Any] = {}
     for route in known:

@@ -5,16 +5,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from mailsvc.domain.draft import (
-    MAX_KEY,
-    MAX_PAIRS,
-    MAX_TAG,
-    MAX_TAGS,
-    MAX_VALUE,
-    Draft,
-    Limits,
-)
+from mailsvc.domain.draft import Draft, Limits
 from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS
+from mailsvc.domain.labels import MAX_KEY, MAX_PAIRS, MAX_TAG, MAX_TAGS, MAX_VALUE
+from mailsvc.domain.userheaders import LONGEST_VALUE
 
 __all__ = ["Fault", "ProblemDocument", "components", "reference"]
 
@@ -79,8 +73,14 @@ def reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def components(types: Iterable[Any], limits: Limits) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The schema of each type, and all the schemas that these refer to by name."""
+def components(
+    types: Iterable[Any], limits: Limits, *, requests: Iterable[Any] = ()
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The schema of each type, and all the schemas that these refer to by name.
+
+    Args:
+        requests: those of the types whose members may be null for what is not given (see ``nulls``).
+    """
     schemas, named = msgspec.json.schema_components(
         [*types, Draft, ProblemDocument], ref_template="#/components/schemas/{name}"
     )
@@ -90,6 +90,9 @@ def components(types: Iterable[Any], limits: Limits) -> tuple[list[dict[str, Any
     for schema in named.values():
         schema.pop("title", None)
         _name_instants(schema)
+    taken = [msgspec.json.schema_components([kind])[1] for kind in (*requests, Draft)]
+    for name in {name for found in taken for name in found}:
+        _allow_nulls(named[name])
     return list(schemas[:-2]), dict(sorted(named.items()))
 
 
@@ -100,6 +103,23 @@ def _refine(schema: dict[str, Any], keywords: Mapping[str, Any]) -> None:
             properties[name].update(more)
         elif name in ("description", "examples"):
             schema[name] = more
+
+
+_KIND = ("type", "enum", "$ref", "items", "additionalProperties")
+
+
+def _allow_nulls(schema: dict[str, Any]) -> None:
+    """Whatever can be left out may be null, too."""
+    required = schema.get("required", ())
+    for name, property_ in schema.get("properties", {}).items():
+        kind = {keyword: property_.pop(keyword) for keyword in _KIND if keyword in property_}
+        kinds = property_.pop("anyOf", [kind])
+        is_open = kind == {} and kinds == [kind]
+        if name not in required and not is_open and {"type": "null"} not in kinds:
+            kinds = [*kinds, {"type": "null"}]
+        rest = dict(property_)
+        property_.clear()
+        property_.update((kinds[0] if len(kinds) == 1 else {"anyOf": kinds}) | rest)
 
 
 def _name_instants(schema: dict[str, Any]) -> None:
@@ -126,7 +146,10 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
             "bcc": recipients,
             "reply_to": recipients,
             "subject": {"maxLength": MAX_FIELD_OCTETS},
-            "headers": {"description": f"Further header fields; a value has at most {MAX_FIELD_OCTETS} octets."},
+            "headers": {
+                "description": f"Further header fields; a list of values for one that occurs several times. A value has at most {LONGEST_VALUE} octets, "
+                f"and white space where it may be folded at {MAX_FIELD_OCTETS}."
+            },
             "attachments": {"maxItems": limits.max_attachments},
             "template": {"description": "Not available yet."},
             "tags": {
@@ -148,12 +171,23 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
                 "description": "A relay's name or id; the app's default otherwise.",
                 "maxLength": 255,
             },
+            "on_uncertain": {
+                "description": "What to do if nobody knows whether the relay took it; verify is not available yet."
+            },
             "in_reply_to": {"description": "The id of a message, or a Message-ID: `<id@host>`."},
+            "sender": {"description": "Who sent it for the author: the field Sender."},
+            "return_path": {"description": "MAIL FROM of this message, over the relay's."},
+            "list_unsubscribe_post": {
+                "description": "Mark the https URI of the header List-Unsubscribe as one-click (RFC 8058); only the sender can vouch for it."
+            },
         },
         "Attachment": {
             "filename": {"minLength": 1, "maxLength": 255},
-            "content": {"description": "Base64 (RFC 4648 section 4)."},
+            "content": {"description": "Base64 (RFC 4648), also with line breaks or in the URL-safe alphabet."},
             "content_type": {"maxLength": 255},
+            "disposition": {
+                "description": "`alternative` is another form of the text, such as an invitation; by default inline where the HTML refers to the content id, else attachment."
+            },
         },
         "BatchOfMessages": {
             "messages": {"items": reference("Draft"), "minItems": 1, "maxItems": 1000},

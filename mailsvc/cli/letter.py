@@ -3,7 +3,7 @@
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,18 @@ __all__ = ["Letter", "letter_of", "members"]
 
 _AS_THEY_ARE = ("subject", "text", "html", "relay", "priority", "on_uncertain", "scheduled_at", "expires_in")
 _LISTS = ("to", "cc", "bcc", "reply_to", "tags")
+# What goes with a finished mail, as the API's arguments for it.
+_OF_MAIL = ("from", "relay", "priority", "on_uncertain", "scheduled_at", "expires_in")
+_LISTS_OF_MAIL = {"to": "to", "tags": "tag"}
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Either JSON messages or one finished mail, with its envelope where that was given."""
+    """Either JSON messages or one finished mail, with the arguments that say its envelope and its handling."""
 
     messages: tuple[dict[str, Any], ...] = ()
     raw: bytes | None = None
-    envelope: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, str], ...] = ()
 
 
 def letter_of(content: bytes | None, given: dict[str, Any]) -> Letter:
@@ -31,7 +34,7 @@ def letter_of(content: bytes | None, given: dict[str, Any]) -> Letter:
     Args:
         content: JSON (a message, a list of them, ``{"messages": […]}``, or one a line) or a mail as in RFC 5322;
             None where the options say everything.
-        given: members of a message object; they win over those of a JSON file, and name a mail's envelope.
+        given: members of a message object; they win over those of a JSON file, and say a mail's envelope and handling.
 
     Raises:
         click.UsageError: the content is neither, or the options don't go with it.
@@ -40,11 +43,19 @@ def letter_of(content: bytes | None, given: dict[str, Any]) -> Letter:
         return Letter(messages=(given,))
     if content.lstrip()[:1] in (b"{", b"["):
         return Letter(messages=tuple({**message, **given} for message in _parse(content)))
-    unfit = sorted(set(given) - {"from", "to"})
+    unfit = sorted(set(given) - {*_OF_MAIL, *_LISTS_OF_MAIL, "metadata"})
     if unfit:
-        raise click.UsageError(f"a finished mail takes --from and --to only, not {', '.join(unfit)}")
-    sender = [("from", str(given["from"]))] if "from" in given else []
-    return Letter(raw=content, envelope=(*sender, *(("to", address) for address in given.get("to", ()))))
+        raise click.UsageError(f"a finished mail has its own {', '.join(unfit)}; leave that out")
+    return Letter(raw=content, arguments=tuple(_arguments(given)))
+
+
+def _arguments(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in _OF_MAIL:
+        if name in given:
+            yield name, str(given[name])
+    for name, argument in _LISTS_OF_MAIL.items():
+        yield from ((argument, value) for value in given.get(name, ()))
+    yield from ((f"metadata.{name}", value) for name, value in given.get("metadata", {}).items())
 
 
 def members(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,11 +63,12 @@ def members(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {"from": options["sender"], **{name: options[name] for name in _AS_THEY_ARE}}
     found = {name: value for name, value in given.items() if value is not None}
     found |= {name: list(options[name]) for name in _LISTS if options[name]}
-    pairs = {
-        "headers": _pairs(options["headers"], ":", "--header takes NAME:VALUE"),
-        "metadata": _pairs(options["metadata"], "=", "--metadata takes NAME=VALUE"),
-    }
-    found |= {name: values for name, values in pairs.items() if values}
+    headers = _pairs(options["headers"], ":", "--header takes NAME:VALUE")
+    metadata = _pairs(options["metadata"], "=", "--metadata takes NAME=VALUE")
+    if headers:
+        found["headers"] = {name: [value for key, value in headers if key == name] for name, _ in headers}
+    if metadata:
+        found["metadata"] = _once(metadata)
     if options["files"]:
         found["attachments"] = [_attachment(path) for path in options["files"]]
     return found
@@ -78,14 +90,23 @@ def _parse(content: bytes) -> list[dict[str, Any]]:
     return messages
 
 
-def _pairs(texts: tuple[str, ...], mark: str, rule: str) -> dict[str, str]:
-    pairs = {}
+def _pairs(texts: tuple[str, ...], mark: str, rule: str) -> list[tuple[str, str]]:
+    pairs = []
     for text in texts:
         name, found, value = text.partition(mark)
         if not found or not name.strip():
             raise click.UsageError(f"{rule}, not {text!r}")
-        pairs[name.strip()] = value.strip()
+        pairs.append((name.strip(), value.strip()))
     return pairs
+
+
+def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise click.UsageError(f"--metadata names {name!r} twice; give it one value")
+        found[name] = value
+    return found
 
 
 def _attachment(path: Path) -> dict[str, str]:

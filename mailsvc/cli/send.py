@@ -33,7 +33,9 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--text", help="The text; - reads it from stdin.")
 @click.option("--html", help="The text as HTML.")
 @click.option("--attach", "files", multiple=True, type=_file, help="A file to attach; may be repeated.")
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A further header field.")
+@click.option(
+    "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A further header field; may be repeated."
+)
 @click.option("--tag", "tags", multiple=True)
 @click.option("--metadata", multiple=True, metavar="NAME=VALUE")
 @click.option("--relay", metavar="NAME|ID", help="The relay (default: the app's default).")
@@ -60,7 +62,8 @@ def command(
     """Send a message of options, of FILE, or of stdin.
 
     FILE (or stdin, if FILE is - or nothing else is given) holds JSON as POST /v1/messages takes it: one message, a list,
-    or one a line; or a finished mail (RFC 5322). Options win over it. If --to is given and neither FILE nor --text nor
+    or one a line; or a finished mail (RFC 5322). Options win over it; a mail takes those of
+    its envelope (--from, --to) and of its handling (--relay, --tag, --metadata, --at, --expires-in, --priority, --on-uncertain). If --to is given and neither FILE nor --text nor
     --html, stdin is the text.
 
     Prints the id of each message. With --follow, prints a line for each recipient and change. Exit code 1 if a message
@@ -108,7 +111,7 @@ def _hand_in(service: Client, letter: Letter, idempotency_key: str | None) -> li
     headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     if letter.raw is not None:
         raw = {**headers, "Content-Type": "message/rfc822"}
-        return [service.call("POST", "/v1/messages", content=letter.raw, arguments=letter.envelope, headers=raw)]
+        return [service.call("POST", "/v1/messages", content=letter.raw, arguments=letter.arguments, headers=raw)]
     if len(letter.messages) == 1:
         return [service.call("POST", "/v1/messages", content=_encode(letter.messages[0]), headers=headers)]
     replies = []

@@ -10,8 +10,9 @@ import msgspec
 from mailsvc import clock
 from mailsvc.domain.address import Mailbox, parse_mailbox
 from mailsvc.domain.errors import FieldError, Invalid
-from mailsvc.domain.fieldtext import body_flaw, crlf, field_flaw, printable
+from mailsvc.domain.fieldtext import body_flaw, crlf, field_flaw
 from mailsvc.domain.files import check_attachments
+from mailsvc.domain.labels import check_labels, label_flaw
 from mailsvc.domain.prepared import (
     Attachment,
     Headers,
@@ -40,8 +41,6 @@ __all__ = [
 
 DEFAULT_EXPIRES_IN = 259_200  # seconds: three days
 MAX_AHEAD = 366 * clock.DAY
-MAX_TAGS, MAX_TAG = 10, 100
-MAX_PAIRS, MAX_KEY, MAX_VALUE = 50, 40, 500
 
 # No encoded word: lenient readers decode it even here, and it may hide a line break.
 _REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|msg_[0-9a-z]{26}")
@@ -91,7 +90,7 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
     attachments = _attachments(draft, limits, errors)
     _check_subject(draft.subject, errors)
     _check_content(draft, errors)
-    _check_labels(draft, errors)
+    check_labels(draft.tags, draft.metadata, errors)
     _check_handling(draft, errors)
     _check_list(draft, errors)
     scheduled_at = _schedule(draft.scheduled_at, now, errors) if draft.scheduled_at is not None else None
@@ -143,7 +142,7 @@ class Handling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
 def check_handling(draft: Draft, *, now: int) -> Handling:
     """Those members of a draft, checked; raises Invalid, with every fault of theirs."""
     errors: list[FieldError] = []
-    _check_labels(draft, errors)
+    check_labels(draft.tags, draft.metadata, errors)
     _check_handling(draft, errors)
     scheduled_at = _schedule(draft.scheduled_at, now, errors) if draft.scheduled_at is not None else None
     if errors:
@@ -242,41 +241,14 @@ def _check_content(draft: Draft, errors: list[FieldError]) -> None:
             errors.append(FieldError(field, flaw))
 
 
-def _check_labels(draft: Draft, errors: list[FieldError]) -> None:
-    if len(draft.tags) > MAX_TAGS:
-        errors.append(FieldError("tags", f"has {len(draft.tags)} entries, at most {MAX_TAGS} are allowed"))
-    for index, tag in enumerate(draft.tags[:MAX_TAGS]):
-        if flaw := _label_flaw(tag, MAX_TAG):
-            errors.append(FieldError(f"tags.{index}", flaw))
-    if len(draft.metadata) > MAX_PAIRS:
-        errors.append(FieldError("metadata", f"has {len(draft.metadata)} pairs, at most {MAX_PAIRS} are allowed"))
-        return
-    for key, value in draft.metadata.items():
-        where = f"metadata.{printable(key[:MAX_KEY])}"
-        if flaw := _label_flaw(key, MAX_KEY):
-            errors.append(FieldError(where, f"the key {flaw}"))
-        if flaw := body_flaw(value) or _length_flaw(value, MAX_VALUE):
-            errors.append(FieldError(where, flaw))
-
-
-def _label_flaw(label: str, most: int) -> str | None:
-    if not label:
-        return "is empty; leave it out"
-    return field_flaw(label) or _length_flaw(label, most)
-
-
-def _length_flaw(text: str, most: int) -> str | None:
-    return f"is longer than {most} characters; shorten it" if len(text) > most else None
-
-
 def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
     if not 60 <= draft.expires_in <= MAX_AHEAD // clock.SECOND:
         errors.append(FieldError("expires_in", "must be from 60 seconds to a year (31622400)"))
-    if draft.relay is not None and (flaw := _label_flaw(draft.relay, 255)):
+    if draft.relay is not None and (flaw := label_flaw(draft.relay, 255)):
         errors.append(FieldError("relay", flaw))
     if draft.on_uncertain == "verify":
         errors.append(FieldError("on_uncertain", "verify is not available yet; use resend or hold"))
-    if draft.return_path is not None and (flaw := return_path_flaw(draft.return_path)):
+    if draft.return_path is not None and (flaw := return_path_flaw(draft.return_path, verp=False)):
         errors.append(FieldError("return_path", flaw))
     if draft.in_reply_to is not None and not _REFERENCE.fullmatch(draft.in_reply_to):
         detail = "must be the id of a message, or a Message-ID with its angle brackets: <id@host>"

@@ -1,10 +1,11 @@
 """What a return path may be: a plain address, with room for the token that signs it (RFC 5321 section 4.5.3.1.1)."""
 
-from mailsvc.domain.address import parse_mailbox
+from mailsvc.domain.address import Mailbox, parse_mailbox
 
 __all__ = ["TOKEN_LENGTH", "return_path_flaw"]
 
 MOST_LOCAL = 64  # octets: what every server must take
+MOST = 254  # octets in all: a path of 256 with its angle brackets
 TOKEN_LENGTH = 34  # characters: a delivery's id of 26 and a mark of 8 (see ``mime.returnpath``)
 
 
@@ -20,10 +21,17 @@ def return_path_flaw(address: str, *, verp: bool = True) -> str | None:
         return str(error)
     if mailbox.addr.lower() != address.lower():
         return "must be a plain address such as bounces@app.test"
-    room = MOST_LOCAL - 1 - TOKEN_LENGTH
-    if verp and len(mailbox.local.encode()) > room:
-        return (
-            f"has {len(mailbox.local)} characters before the @, which leaves no room for the token that makes it out: "
-            f"use at most {room}, or verp: false at the relay"
-        )
-    return None
+    return _room_flaw(mailbox) if verp else None
+
+
+def _room_flaw(mailbox: Mailbox) -> str | None:
+    used, room = len(mailbox.local.encode()), MOST_LOCAL - 1 - TOKEN_LENGTH
+    where = "before the @"
+    if used <= room:
+        used, room, where = len(mailbox.addr.encode()), MOST - 1 - TOKEN_LENGTH, "in all"
+    if used <= room:
+        return None
+    return (
+        f"has {used} characters {where}, which leaves no room for the token that signs it: "
+        f"use at most {room}, or verp: false at the relay"
+    )

@@ -113,3 +113,23 @@ def test_the_limits_of_the_settings_are_in_the_document() -> None:
     draft = document["components"]["schemas"]["Draft"]["properties"]
 
     assert (7, 3) == (draft["to"]["maxItems"], draft["attachments"]["maxItems"])
+
+
+def test_whatever_a_request_may_leave_out_may_be_null(document: dict[str, Any]) -> None:
+    """The contract's "not given": clients made from the document may send it, whichever resource it is."""
+    schemas = document["components"]["schemas"]
+    bodies = [
+        operation["requestBody"]["content"] for operation in operations(document).values() if "requestBody" in operation
+    ]
+    waiting = {ref for body in bodies for ref in references(body)} | {"#/components/schemas/Draft"}
+    seen: set[str] = set()
+    while waiting:
+        seen.add(ref := waiting.pop())
+        schema = schemas[ref.rpartition("/")[2]]
+        waiting |= references(schema) - seen
+        optional = {name: p for name, p in schema["properties"].items() if name not in schema.get("required", ())}
+        strict = {name for name, p in optional.items() if "type" in p or "enum" in p or "$ref" in p}
+
+        assert not strict, (ref, strict)
+        assert all({"type": "null"} in p["anyOf"] for p in optional.values() if "anyOf" in p), ref
+    assert len(seen) >= 10

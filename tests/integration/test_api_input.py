@@ -202,6 +202,24 @@ class TestReturnPath:
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "return_path")
         assert "30 characters" in answer.json["errors"][0]["detail"]
 
+    def test_one_needs_no_room_where_no_token_is_added(self, house: House, shop: Client) -> None:
+        """What the error advises helps: the relay that the message goes by decides."""
+        shop.post("/relays", RELAY | {"verp": False, "default": False})
+        long = "b" * 64 + "@app.test"
+        by_default = shop.post("/messages", LETTER | {"return_path": long})
+        made = shop.post("/messages", LETTER | {"return_path": long, "relay": "acme"})
+
+        assert (by_default.status_code, made.status_code) == (422, 202)
+        assert shown(shop, made)["return_path"] == long
+
+    def test_one_must_stay_an_address_with_its_token(self, shop: Client) -> None:
+        """254 octets in all (RFC 5321 section 4.5.3.1.3)."""
+        domain = ".".join(["x" * 50] * 4) + ".test"
+        answers = [shop.post("/messages", LETTER | {"return_path": f"{'b' * n}@{domain}"}) for n in (10, 11)]
+
+        assert [answer.status_code for answer in answers] == [202, 422]
+        assert "219" in answers[1].json["errors"][0]["detail"]
+
 
 @pytest.mark.parametrize("key", ["é", "a\u00a0b", "\x7f"])
 def test_an_idempotency_key_is_ascii(shop: Client, key: str) -> None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from mailsvc.cli import _mailsvc, bench
 from mailsvc.cli.client import explain_problem
 from mailsvc.cli.figures import read_figures
-from mailsvc.cli.letter import letter_of
+from mailsvc.cli.letter import letter_of, members
 from mailsvc.cli.show import age, one_line
 from mailsvc.cli.whereabouts import find_service
 from tests.support.shell import clean_environment, mailsvc
@@ -163,16 +163,30 @@ def test_several_messages_come_as_a_list_or_a_line_each(content: bytes) -> None:
     assert letter.messages == ({"to": "a", "subject": "Hi"}, {"to": "b", "subject": "Hi"})
 
 
-def test_a_finished_mail_takes_an_envelope_and_nothing_else() -> None:
-    """Its headers are its own."""
+def test_a_finished_mail_takes_an_envelope_and_its_handling() -> None:
+    """Its headers are its own; all else becomes an argument of the API."""
     mail = b"From: a@app.test\n\nHi\n"
+    given = {"from": "x@app.test", "to": ["b@c.test"], "relay": "main", "tags": ["a", "b"], "metadata": {"order": "17"}}
 
-    assert letter_of(mail, {"from": "x@app.test", "to": ["b@c.test"]}).envelope == (
-        ("from", "x@app.test"),
-        ("to", "b@c.test"),
-    )
-    with pytest.raises(click.UsageError, match="not subject"):
+    assert letter_of(mail, given | {"expires_in": 60}).arguments == (
+        ("from", "x@app.test"), ("relay", "main"), ("expires_in", "60"), ("to", "b@c.test"), ("tag", "a"), ("tag", "b"),
+        ("metadata.order", "17"),
+    )  # fmt: skip
+    with pytest.raises(click.UsageError, match="its own subject"):
         letter_of(mail, {"subject": "Hi"})
+
+
+def options(**given: object) -> dict[str, object]:
+    lists = ("to", "cc", "bcc", "reply_to", "tags", "headers", "metadata", "files")
+    texts = ("sender", "subject", "text", "html", "relay", "priority", "on_uncertain", "scheduled_at", "expires_in")
+    return dict.fromkeys(lists, ()) | dict.fromkeys(texts) | given
+
+
+def test_a_header_that_is_named_twice_occurs_twice() -> None:
+    """In the order given; of metadata, one value would be lost."""
+    assert members(options(headers=("X-Tag: a", "X-B:c", "X-Tag:b")))["headers"] == {"X-Tag": ["a", "b"], "X-B": ["c"]}
+    with pytest.raises(click.UsageError, match="twice"):
+        members(options(metadata=("a=1", "a=2")))
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"[1]", b'{"messages": 3}'])
