@@ -4,7 +4,7 @@ import re
 from email.errors import MultipartInvariantViolationDefect
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser
-from email.policy import default
+from email.policy import compat32
 from itertools import pairwise
 
 from mailsvc.mime.bodies import base64_lines, quoted_bytes
@@ -13,6 +13,9 @@ from mailsvc.mime.obsolete import without_obsolete_space
 __all__ = ["seven_bit"]
 
 MOST_DEPTH = 50
+# More than real mail has; what they would take is time that others wait for.
+MOST_DELIMITERS = 20_000
+MOST_HEADER = 16_384  # bytes of a part's
 
 _ENCODING = re.compile(
     rb"^content-transfer-encoding[ \t]*:[^\r\n]*(?:\r\n[ \t]+[^\r\n]*)*\r\n", re.IGNORECASE | re.MULTILINE
@@ -21,9 +24,13 @@ _MIME_VERSION = re.compile(rb"^mime-version[ \t]*:", re.IGNORECASE | re.MULTILIN
 _CONTENT_TYPE = re.compile(rb"^content-type[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _SIGNATURE = re.compile(rb"^(dkim-signature|domainkey-signature|arc-[a-z-]+)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _SIGNED = ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
+_OF_MESSAGES = ("multipart/digest",)  # a part that says nothing is one (RFC 2046 section 5.1.5), and can't be encoded
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _ENCODABLE = ("7bit", "8bit", "binary", "")
-_PARSER = BytesHeaderParser(policy=default)
+# A type that stands alone or before its parameters or a comment: anything else could be read as another one.
+_KIND = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)\s*(?:[;(]|\Z)", re.ASCII)
+# Not the default policy: it reads the whole grammar of a Content-Type, and takes seconds for a large one.
+_PARSER = BytesHeaderParser(EmailMessage, policy=compat32)
 
 
 def seven_bit(content: bytes) -> bytes:
@@ -35,7 +42,7 @@ def seven_bit(content: bytes) -> bytes:
     if content.isascii():
         return content
     head, _, body = content.partition(b"\r\n\r\n")
-    if body.isascii() or _SIGNATURE.search(head) or _CLEAR in body:
+    if body.isascii() or _SIGNATURE.search(head) or _CLEAR in body or body.count(b"\r\n--") > MOST_DELIMITERS:
         return content
     changed = _entity(_declared(head, body) + b"\r\n\r\n" + body, MOST_DEPTH)
     return content if changed is None else changed
@@ -64,11 +71,11 @@ def _entity(content: bytes, depth: int) -> bytes | None:
     if body.isascii():
         return content
     header = _header(head)
-    kind = header.get_content_type() if header is not None else ""
-    if header is None or depth == 0 or kind in _SIGNED:
+    kind = "" if header is None else _kind(header)
+    if header is None or depth == 0 or not kind or kind in _SIGNED:
         return None
     if kind.startswith("multipart/"):
-        parts = _parts(body, str(header.get_boundary("")), depth)
+        parts = None if kind in _OF_MESSAGES else _parts(body, _boundary(header), depth)
         return None if parts is None else _with_encoding(head, b"7bit") + gap + parts
     if kind.startswith("message/"):
         inner = None if _SIGNATURE.search(body.partition(gap)[0]) else _entity(body, depth - 1)
@@ -83,15 +90,29 @@ def _entity(content: bytes, depth: int) -> bytes | None:
 
 def _header(head: bytes) -> EmailMessage | None:
     """The header, if it can be read in only one way."""
+    if len(head) > MOST_HEADER:
+        return None
     try:
         header = _PARSER.parsebytes(without_obsolete_space(head) + b"\r\n\r\n")
-        kinds, encodings = header.get_all("content-type", []), header.get_all("content-transfer-encoding", [])
     except Exception:  # noqa: BLE001 - the stdlib parser fails in many ways on odd headers; then nothing is changed
         return None
-    # What is no media type would pass for text. That a multipart has no parts is said because only headers are read.
+    # That a multipart has no parts is said because only headers are read.
     defects = [defect for defect in header.defects if not isinstance(defect, MultipartInvariantViolationDefect)]
-    is_unclear = defects or len(encodings) > 1 or len(kinds) > 1 or (kinds and "/" not in kinds[0].partition(";")[0])
-    return None if is_unclear else header
+    is_twice = any(len(header.get_all(name, [])) > 1 for name in ("content-type", "content-transfer-encoding"))
+    return None if defects or is_twice else header
+
+
+def _boundary(header: EmailMessage) -> str:
+    try:
+        return str(header.get_boundary(""))
+    except ValueError:  # a parameter numbered with more digits than Python reads
+        return ""
+
+
+def _kind(header: EmailMessage) -> str:
+    """The media type in lower case; empty where it can't be told."""
+    match = _KIND.match(str(header.get("content-type", "text/plain")))
+    return match[1].lower() if match else ""
 
 
 def _parts(body: bytes, boundary: str, depth: int) -> bytes | None:

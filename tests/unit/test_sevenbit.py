@@ -56,6 +56,9 @@ def test_obsolete_white_space_before_a_colon_hides_no_structure(name: bytes) -> 
         NESTED.replace(b"Content-Type: text/html", b"no field\r\nContent-Type: text/html"),
         NESTED.replace(b"Content-Type: text/html", b"Content-Type: text/plain\r\nContent-Type: text/html"),
         NESTED.replace(b"multipart/alternative;", b"multipart alternative;"),
+        NESTED.replace(b"multipart/mixed;", b"multipart/digest;"),
+        NESTED.replace(b"boundary=in", b"boundary*0*=nonsense'%ff'%ff"),
+        NESTED.replace(b"boundary=in", b"boundary*" + b"9" * 5000 + b"*=in"),
         HEAD + "Content-Type: message/rfc822\r\n\r\nSubject: ü\r\n\r\nx\r\n".encode(),
         HEAD + "Content-Type: message/rfc822\r\n\r\nSubject: ü\r\n\r\nü\r\n".encode(),
     ],
@@ -63,6 +66,40 @@ def test_obsolete_white_space_before_a_colon_hides_no_structure(name: bytes) -> 
 def test_what_could_be_read_in_two_ways_stays_as_it_is(raw: bytes) -> None:
     """Nothing may come out as something else, and 8-bit never under the name of 7bit."""
     assert seven_bit(raw) == raw
+
+
+def many_parts(count: int, head: bytes = b"Content-Type: text/plain\r\n") -> bytes:
+    parts = b"--q\r\n" + head + b"\r\n\xc3\xbc\r\n"
+    return HEAD + b"Content-Type: multipart/mixed; boundary=q\r\n\r\n" + parts * count + b"--q--\r\n"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "raw",
+    [
+        many_parts(300_000),
+        many_parts(1000, b"Content-Type: text/plain" + b";\r\n a=b" * 2500 + b"\r\n"),
+        HEAD + b"Content-Type: text/plain" + b";\r\n a=b" * 25_000 + b"\r\n\r\n\xc3\xbc\r\n",
+    ],
+)
+def test_what_would_take_too_long_stays_as_it_is(raw: bytes) -> None:
+    """A message of very many parts, or with huge headers: nobody else may wait for it."""
+    assert seven_bit(raw) == raw
+
+
+@pytest.mark.parametrize(
+    "kind", [b"(a) multipart/signed", b"multipart/signed (a)", b" Multipart/Signed ", b"multipart\r\n /signed"]
+)
+def test_a_comment_in_a_content_type_hides_no_signature(kind: bytes) -> None:
+    """RFC 5322 section 3.2.2 allows it there."""
+    raw = NESTED.replace(b"multipart/alternative", kind)
+
+    assert seven_bit(raw) == raw
+
+
+def test_many_parts_are_encoded_one_by_one() -> None:
+    """As many as real mail has."""
+    assert contents(seven_bit(many_parts(300))) == [("text/plain", "ü".encode())] * 300
 
 
 def test_what_needs_nothing_is_not_touched() -> None:
