@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from mailsvc import clock
-from mailsvc.delivery.haul import Haul, fill, take
+from mailsvc.delivery.haul import Haul, fill_apart, take
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outcomes.record import Bounce, Finding, record
 from mailsvc.store.leases import DELIVERIES, Lane, claim
@@ -51,7 +51,7 @@ def take_all(house: House) -> Haul:
     with house.database.read() as connection:
         relays = connection.execute(select(delivery.c.relay_id).distinct()).scalars().all()
     claimed = take(house.database, [Lane(relay_id, 100) for relay_id in relays], owner="wrk_test", lease_seconds=60)
-    fill(claimed, house.database, room=1_000_000)
+    fill_apart(claimed, house.database, room=1_000_000)
     return claimed
 
 
