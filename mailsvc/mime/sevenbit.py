@@ -2,10 +2,10 @@
 
 import re
 from email.errors import MultipartInvariantViolationDefect
-from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from itertools import pairwise
+from typing import Any
 
 from mailsvc.mime.bodies import base64_lines, quoted_bytes
 from mailsvc.mime.obsolete import without_obsolete_space
@@ -30,7 +30,7 @@ _ENCODABLE = ("7bit", "8bit", "binary", "")
 # A type that stands alone or before its parameters or a comment: anything else could be read as another one.
 _KIND = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)\s*(?:[;(]|\Z)", re.ASCII)
 # Not the default policy: it reads the whole grammar of a Content-Type, and takes seconds for a large one.
-_PARSER = BytesHeaderParser(EmailMessage, policy=compat32)
+_PARSER = BytesHeaderParser(policy=compat32)
 
 
 def seven_bit(content: bytes) -> bytes:
@@ -88,8 +88,8 @@ def _entity(content: bytes, depth: int) -> bytes | None:
     return _with_encoding(head, b"base64") + gap + b"".join(base64_lines(body))
 
 
-def _header(head: bytes) -> EmailMessage | None:
-    """The header, if it can be read in only one way."""
+def _header(head: bytes) -> Any:
+    """The header, if it can be read in only one way; else None."""
     if len(head) > MOST_HEADER:
         return None
     try:
@@ -102,14 +102,14 @@ def _header(head: bytes) -> EmailMessage | None:
     return None if defects or is_twice else header
 
 
-def _boundary(header: EmailMessage) -> str:
+def _boundary(header: Any) -> str:
     try:
         return str(header.get_boundary(""))
     except ValueError:  # a parameter numbered with more digits than Python reads
         return ""
 
 
-def _kind(header: EmailMessage) -> str:
+def _kind(header: Any) -> str:
     """The media type in lower case; empty where it can't be told."""
     match = _KIND.match(str(header.get("content-type", "text/plain")))
     return match[1].lower() if match else ""
