@@ -185,7 +185,7 @@ def get_message(id_: str) -> Response:
 
 @blueprint.get("/v1/messages/<message:id_>/events")
 @needs("read")
-def get_message_events(id_: str) -> Response:
+def list_message_events(id_: str) -> Response:
     """A message's events, oldest first."""
     refuse_unknown_arguments("limit", "cursor")
     page = requested_page("evt")
@@ -201,7 +201,7 @@ def get_message_events(id_: str) -> Response:
 
 @blueprint.get("/v1/messages/<message:id_>/attempts")
 @needs("read")
-def get_message_attempts(id_: str) -> Response:
+def list_message_attempts(id_: str) -> Response:
     """Every attempt at a message's deliveries, oldest first."""
     refuse_unknown_arguments("limit", "cursor")
     limit, cursor = requested_limit(), request.args.get("cursor")
@@ -303,8 +303,10 @@ OPERATIONS = {
         answer=MessageObject,
         query={"include": "content adds text and html."},
     ),
-    "get_message_events": Operation(summary="A message's events, oldest first.", answer=MessageEventPage, query=PAGING),
-    "get_message_attempts": Operation(
+    "list_message_events": Operation(
+        summary="A message's events, oldest first.", answer=MessageEventPage, query=PAGING
+    ),
+    "list_message_attempts": Operation(
         summary="Every attempt at a message's deliveries, oldest first.", answer=AttemptPage, query=PAGING
     ),
     "get_message_raw": Operation(summary="The bytes that every attempt sends.", media="message/rfc822"),

@@ -22,8 +22,8 @@ __all__ = ["OPERATIONS", "blueprint"]
 blueprint = Blueprint("docs", __name__, template_folder="templates")
 
 OPERATIONS = {
-    "document": Operation(summary="This description, as OpenAPI 3.1.", media="application/yaml"),
-    "page": Operation(summary="This description, as a page to read.", media="text/html"),
+    "get_openapi": Operation(summary="This description, as OpenAPI 3.1.", media="application/yaml"),
+    "get_docs": Operation(summary="This description, as a page to read.", media="text/html"),
 }
 
 STYLE = """
@@ -46,14 +46,14 @@ _made_lock = threading.Lock()
 
 
 @blueprint.get("/openapi.yaml")
-def document() -> Response:
+def get_openapi() -> Response:
     """The OpenAPI document with this service's limits."""
     text = _made_once("mailsvc-openapi", lambda: to_yaml(_describe()))
     return Response(text, content_type="application/yaml; charset=utf-8")
 
 
 @blueprint.get("/docs")
-def page() -> Response:
+def get_docs() -> Response:
     """The document as one HTML page."""
     response = Response(_made_once("mailsvc-docs", _render), content_type="text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = POLICY
@@ -88,6 +88,7 @@ def _render() -> str:
         "docs.html",
         info=described["info"],
         groups=groups,
+        tags={tag["name"]: tag["description"] for tag in described["tags"]},
         schemas={name: _fields(schema) | {"schema": schema} for name, schema in schemas.items()},
         style=STYLE,
     )

@@ -29,22 +29,23 @@ class Readiness(msgspec.Struct):
 
 
 OPERATIONS = {
-    "healthz": Operation(summary="Whether the process lives.", answer=Health),
-    "readyz": Operation(
+    "get_health": Operation(summary="Whether the process lives.", answer=Health),
+    "get_readiness": Operation(
         summary="Whether messages can be taken; 503 names what keeps them out.",
         answer=Readiness,
+        also_answers={503: Readiness},
     ),
 }
 
 
 @blueprint.get("/healthz")
-def healthz() -> Response:
+def get_health() -> Response:
     """The process lives."""
     return jsonify(status="ok")
 
 
 @blueprint.get("/readyz")
-def readyz() -> tuple[Response, int]:
+def get_readiness() -> tuple[Response, int]:
     """Messages can be taken; names what keeps them out. A relay that is down never does."""
     checks = request.environ.get(CHECKS) or services().readiness.look()
     ready = all(said == "ok" for said in checks.values())

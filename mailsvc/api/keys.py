@@ -121,7 +121,7 @@ def get_key(id_: str) -> Response:
 
 @blueprint.patch("/v1/keys/<id_>")
 @needs("admin")
-def change_key(id_: str) -> Response:
+def update_key(id_: str) -> Response:
     """Change a key's name, scopes, networks or expiry."""
     refuse_unknown_arguments()
     given = read_json(KeyChange)
@@ -141,7 +141,7 @@ def change_key(id_: str) -> Response:
 
 @blueprint.delete("/v1/keys/<id_>")
 @needs("admin")
-def revoke_key(id_: str) -> tuple[str, int]:
+def delete_key(id_: str) -> tuple[str, int]:
     """Revoke a key: it is refused from now on."""
     refuse_unknown_arguments()
     with services().database.write() as connection:
@@ -262,8 +262,8 @@ OPERATIONS = {
     "list_keys": Operation(summary="Keys that are in force, newest first.", answer=KeyPage, query=PAGING),
     "create_key": Operation(summary="Make a key; it is shown only now.", request=NewKey, answer=MadeKey, status=201),
     "get_key": Operation(summary="One key, without the key itself.", answer=KeyObject),
-    "change_key": Operation(
+    "update_key": Operation(
         summary="Change a key's name, scopes, networks or expiry.", request=KeyChange, answer=KeyObject
     ),
-    "revoke_key": Operation(summary="Revoke a key.", status=204),
+    "delete_key": Operation(summary="Revoke a key.", status=204),
 }

@@ -82,26 +82,31 @@ class AcceptedBatch(msgspec.Struct):
 
 
 OPERATIONS = {
-    "post_message": Operation(
+    "submit_message": Operation(
         summary="Take one message: JSON, or a finished one as message/rfc822.",
         request=Draft,
         answer=Accepted,
         status=202,
         query=RAW_ARGUMENTS,
+        also_takes={
+            "message/rfc822": {"schema": {"type": "string", "description": "A finished message (RFC 5322)."}},
+        },
+        is_idempotent=True,
     ),
-    "post_batch": Operation(
+    "submit_batch": Operation(
         summary="Take up to 1000 messages in one commit.",
         request=BatchOfMessages,
         answer=AcceptedBatch,
         status=202,
         query={"atomic": "Take all of them or none."},
+        is_idempotent=True,
     ),
 }
 
 
 @blueprint.post("/v1/messages")
 @needs("send")
-def post_message() -> Promised:
+def submit_message() -> Promised:
     """Take one message: JSON, or a finished one as message/rfc822."""
     parts, sender = services(), caller()
     kind = media_type()
@@ -118,7 +123,7 @@ def post_message() -> Promised:
 
 @blueprint.post("/v1/messages/batch")
 @needs("send")
-def post_batch() -> Promised:
+def submit_batch() -> Promised:
     """Take up to 1000 messages in one commit."""
     refuse_unknown_arguments("atomic")
     atomic = _flag("atomic")

@@ -34,7 +34,11 @@ __all__ = ["OPERATIONS", "blueprint", "exposition"]
 
 blueprint = Blueprint("metrics", __name__)
 
-OPERATIONS = {"metrics": Operation(summary="The service's figures in Prometheus' text format.", media="text/plain")}
+OPERATIONS = {
+    "get_metrics": Operation(
+        summary="The service's figures in Prometheus' text format.", media="text/plain", problems=(503,)
+    )
+}
 
 FRESH = 1.5  # seconds that an answer is given again
 
@@ -85,7 +89,7 @@ _GAUGES = {
 
 
 @blueprint.get("/metrics")
-def metrics() -> Response:
+def get_metrics() -> Response:
     """Counters, queue depths and latencies."""
     return Response(_cache.text(services()), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

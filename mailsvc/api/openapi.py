@@ -11,8 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 from flask import Flask
+from werkzeug.routing import Rule
 
-from mailsvc.api.health import Readiness
 from mailsvc.api.messages import KEY_LENGTH
 from mailsvc.api.operation import Operation
 from mailsvc.api.schemas import ProblemDocument, components, reference
@@ -21,13 +21,20 @@ from mailsvc.domain.draft import Limits
 __all__ = ["Route", "describe", "routes", "to_yaml"]
 
 _CONVERTER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+_VERBS = ("post", "get", "patch", "delete")
 _UNLISTED = frozenset({"HEAD", "OPTIONS"})
 
-_IDEMPOTENT = frozenset({"messages.post_message", "messages.post_batch"})
-_RAW = {"message/rfc822": {"schema": {"type": "string", "description": "A finished message (RFC 5322)."}}}
-_ALSO_TAKES = {"messages.post_message": _RAW}
-_ALSO_ANSWERS = {"health.readyz": {503: Readiness}}
-_PROBLEMS_WITHOUT_KEY = {"metrics.metrics": (503,)}
+_TAGS = {
+    "messages": "Hand messages over, find them again, and change what is not sent yet.",
+    "events": "What became of each recipient, as a feed.",
+    "webhooks": "The application's endpoints that are told of events.",
+    "relays": "The accounts that mail is submitted through.",
+    "suppressions": "The addresses that are not sent to.",
+    "keys": "The API keys of the application.",
+    "health": "Whether the service lives, and takes messages.",
+    "metrics": "The service's figures.",
+    "docs": "This description.",
+}
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
@@ -93,7 +100,8 @@ class Route:
 
     method: str
     path: str
-    endpoint: str
+    name: str
+    tag: str
     operation: Operation
     scope: str | None
 
@@ -103,7 +111,7 @@ class Route:
 
 
 def routes(app: Flask) -> list[Route]:
-    """Every operation of the application, in the order of the paths.
+    """Every operation of the application, the resources that people come for first.
 
     Raises:
         LookupError: a view that its module does not describe.
@@ -112,15 +120,20 @@ def routes(app: Flask) -> list[Route]:
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         described = getattr(sys.modules[view.__module__], "OPERATIONS", {})
-        if view.__name__ not in described:
-            raise LookupError(f"{view.__module__}.OPERATIONS does not describe {view.__name__}")
-        path, scope = (
-            _CONVERTER.sub(lambda found: "{" + found[1].rstrip("_") + "}", rule.rule),
-            getattr(view, "scope", None),
-        )
-        for method in sorted((rule.methods or set()) - _UNLISTED):
-            found.append(Route(method.lower(), path, rule.endpoint, described[view.__name__], scope))  # noqa: PERF401
-    return sorted(found, key=lambda route: (route.path, route.method))
+        name = view.__name__
+        if name not in described:
+            raise LookupError(f"{view.__module__}.OPERATIONS does not describe {name}")
+        path = _CONVERTER.sub(lambda found: "{" + found[1].rstrip("_") + "}", rule.rule)
+        scope = getattr(view, "scope", None)
+        methods = sorted((rule.methods or set()) - _UNLISTED)
+        found += [Route(verb.lower(), path, name, _tag(rule), described[name], scope) for verb in methods]
+    return sorted(found, key=lambda route: (list(_TAGS).index(route.tag), route.path, _VERBS.index(route.method)))
+
+
+def _tag(rule: Rule) -> str:
+    """The resource: what stands first in the path below /v1, else the module."""
+    _, version_, resource, *_ = f"{rule.rule}//".split("/")
+    return resource if version_ == "v1" else rule.endpoint.partition(".")[0]
 
 
 def describe(app: Flask, limits: Limits) -> dict[str, Any]:
@@ -142,6 +155,7 @@ def describe(app: Flask, limits: Limits) -> dict[str, Any]:
             "license": {"name": "MIT"},
         },
         "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -181,7 +195,7 @@ def _types_of(route: Route) -> Iterable[Any]:
     kinds = (
         operation.request,
         operation.answer,
-        *_ALSO_ANSWERS.get(route.endpoint, {}).values(),
+        *operation.also_answers.values(),
     )
     return [kind for kind in kinds if kind is not None]
 
@@ -189,8 +203,8 @@ def _types_of(route: Route) -> Iterable[Any]:
 def _operation(route: Route, schema_of: dict[int, Any], named: dict[str, Any]) -> dict[str, Any]:
     operation = route.operation
     described: dict[str, Any] = {
-        "operationId": route.endpoint.replace(".", "_"),
-        "tags": [route.endpoint.partition(".")[0]],
+        "operationId": route.name,
+        "tags": [route.tag],
         "summary": operation.summary,
     }
     if route.scope is not None:
@@ -206,7 +220,7 @@ def _operation(route: Route, schema_of: dict[int, Any], named: dict[str, Any]) -
 
 def _request_body(route: Route, schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
     form = named.get(str(schema.get("$ref", "")).rpartition("/")[2], {})
-    content = {"application/json": {"schema": schema}} | _ALSO_TAKES.get(route.endpoint, {})
+    content = {"application/json": {"schema": schema}} | dict(route.operation.also_takes)
     # An action whose members are all optional may be asked for without a body.
     return {
         "required": route.method == "patch" or not form or "required" in form,
@@ -223,7 +237,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         if name in _REPEATED:
             schema = {"type": "array", "items": schema}
         parameters.append({"name": name, "in": "query", "description": text, "schema": schema})
-    if route.endpoint in _IDEMPOTENT:
+    if route.operation.is_idempotent:
         text = "Kept for 24 hours: the same key with the same request gives the first answer again."
         schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
         parameters.append(
@@ -242,9 +256,9 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
     kinds = {
         route.operation.status: route.operation.answer,
-        **_ALSO_ANSWERS.get(route.endpoint, {}),
+        **route.operation.also_answers,
     }
-    names = ("X-Request-Id", "Idempotent-Replayed") if route.endpoint in _IDEMPOTENT else ("X-Request-Id",)
+    names = ("X-Request-Id", "Idempotent-Replayed") if route.operation.is_idempotent else ("X-Request-Id",)
     answers: dict[str, Any] = {}
     for status, kind in kinds.items():
         answers[str(status)] = {
@@ -261,7 +275,7 @@ def _responses(route: Route, schema_of: dict[int, Any]) -> dict[str, Any]:
 
 def _problems_of(route: Route) -> list[int]:
     if route.scope is None:
-        return list(_PROBLEMS_WITHOUT_KEY.get(route.endpoint, ()))
+        return list(route.operation.problems)
     statuses = {401, 403, 422, 429, 500, 503}
     if route.parameters:
         statuses.add(404)

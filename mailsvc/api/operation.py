@@ -18,6 +18,10 @@ class Operation:
         status: of the answer when it went well.
         query: its parameters in the URL, each with a sentence.
         media: of the answer.
+        also_takes: other media types of the body, with their schemas.
+        also_answers: other statuses that are no problems, with the types of their JSON.
+        problems: the statuses of its problems where it needs no key; those of the others follow from the method and path.
+        is_idempotent: it takes an Idempotency-Key.
     """
 
     summary: str
@@ -26,3 +30,7 @@ class Operation:
     status: int = 200
     query: Mapping[str, str] = field(default_factory=dict)
     media: str = "application/json"
+    also_takes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    also_answers: Mapping[int, Any] = field(default_factory=dict)
+    problems: tuple[int, ...] = ()
+    is_idempotent: bool = False

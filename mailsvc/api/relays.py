@@ -24,10 +24,10 @@ from mailsvc.outbox.relayform import (
     MASK,
     NewRelay,
     RelayTimeouts,
-    check_relay,
     relay_form,
     relay_values,
     shown_relay,
+    validate_relay,
 )
 from mailsvc.outbox.relays import relay_of
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS
@@ -129,7 +129,7 @@ class RelayCheck(msgspec.Struct):
 
 @blueprint.post("/v1/relays")
 @needs("admin")
-def post_relay() -> tuple[dict[str, Any], int]:
+def create_relay() -> tuple[dict[str, Any], int]:
     """Add a relay. With ``default`` (which is so unless said otherwise) it becomes the app's default."""
     refuse_unknown_arguments()
     wanted = read_json(NewRelay)
@@ -164,18 +164,18 @@ def list_relays() -> dict[str, Any]:
     return listing(rows, page, _show)
 
 
-@blueprint.get("/v1/relays/<relay_id>")
+@blueprint.get("/v1/relays/<id_>")
 @needs("read")
-def get_relay(relay_id: str) -> dict[str, Any]:
+def get_relay(id_: str) -> dict[str, Any]:
     """One relay."""
     refuse_unknown_arguments()
     with services().database.read() as connection:
-        return _show(_find(connection, relay_id))
+        return _show(_find(connection, id_))
 
 
-@blueprint.patch("/v1/relays/<relay_id>")
+@blueprint.patch("/v1/relays/<id_>")
 @needs("admin")
-def patch_relay(relay_id: str) -> dict[str, Any]:
+def update_relay(id_: str) -> dict[str, Any]:
     """Change a relay: a JSON merge patch; null puts a member back to its default."""
     refuse_unknown_arguments()
     given = read_json(dict[str, Any])
@@ -183,54 +183,54 @@ def patch_relay(relay_id: str) -> dict[str, Any]:
     with parts.database.write() as connection:
         now = parts.database.now()
         _one_at_a_time(connection)
-        before = _find(connection, relay_id)
+        before = _find(connection, id_)
         changes = changes_of(given, _show(before), form=NewRelay, mask=MASK, secrets=_SECRETS)
         if not changes:
             return _show(before)
         wanted = convert(merged(msgspec.to_builtins(relay_form(before, parts.vault)), changes), NewRelay)
         _check(wanted)
-        _make_room(connection, wanted, relay_id, now)
-        row = _change(connection, relay_id, relay_values(wanted, parts.vault) | _CLEAN, now)
+        _make_room(connection, wanted, id_, now)
+        row = _change(connection, id_, relay_values(wanted, parts.vault) | _CLEAN, now)
         if before.retry_at is not None and not before.paused:
             _announce(connection, row, "relay.resumed", "its settings were changed", now)
     _tell_workers()
     return _show(row)
 
 
-@blueprint.delete("/v1/relays/<relay_id>")
+@blueprint.delete("/v1/relays/<id_>")
 @needs("admin")
-def delete_relay(relay_id: str) -> tuple[str, int]:
+def delete_relay(id_: str) -> tuple[str, int]:
     """Remove a relay that nothing waits for."""
     refuse_unknown_arguments()
     parts = services()
     with parts.database.write() as connection:
         _one_at_a_time(connection)
-        row = _find(connection, relay_id)
-        waiting = _waiting(connection, relay_id)
+        row = _find(connection, id_)
+        waiting = _waiting(connection, id_)
         if waiting:
             what = "1 delivery waits" if waiting == 1 else f"{waiting} deliveries wait"
             raise Conflict(f"{what} for the relay {row.name!r}: let them finish or cancel them first")
-        connection.execute(delete(relay).where(relay.c.id == relay_id))
+        connection.execute(delete(relay).where(relay.c.id == id_))
     _tell_workers()
     return "", 204
 
 
-@blueprint.post("/v1/relays/<relay_id>/check")
+@blueprint.post("/v1/relays/<id_>/check")
 @needs("admin")
-def check(relay_id: str) -> dict[str, Any]:
+def check_relay(id_: str) -> dict[str, Any]:
     """Connect and log in now, and report each step, the TLS session and the server's capabilities."""
     refuse_unknown_arguments()
     refuse_fields()
     parts = services()
     with parts.database.read() as connection:
-        row = _find(connection, relay_id)
+        row = _find(connection, id_)
     targets = parts.relays.targets_of(row.app_id)
     return parts.check_relay(replace(relay_of(row, parts.vault), targets=targets))
 
 
-@blueprint.post("/v1/relays/<relay_id>/pause")
+@blueprint.post("/v1/relays/<id_>/pause")
 @needs("admin")
-def pause(relay_id: str) -> dict[str, Any]:
+def pause_relay(id_: str) -> dict[str, Any]:
     """Leave the relay alone until it is resumed, also over restarts; its messages wait."""
     refuse_unknown_arguments()
     reason = _reason()
@@ -238,18 +238,18 @@ def pause(relay_id: str) -> dict[str, Any]:
     with parts.database.write() as connection:
         now = parts.database.now()
         _one_at_a_time(connection)
-        before = _find(connection, relay_id)
+        before = _find(connection, id_)
         values = {"paused": True, "pause_reason": reason or before.pause_reason}
-        row = _change(connection, relay_id, values, now)
+        row = _change(connection, id_, values, now)
         if not before.paused:
             _announce(connection, row, "relay.paused", row.pause_reason or "paused by hand", now)
     _tell_workers()
     return _show(row)
 
 
-@blueprint.post("/v1/relays/<relay_id>/resume")
+@blueprint.post("/v1/relays/<id_>/resume")
 @needs("admin")
-def resume(relay_id: str) -> dict[str, Any]:
+def resume_relay(id_: str) -> dict[str, Any]:
     """Use the relay again now, whether it was paused by hand or backs off."""
     refuse_unknown_arguments()
     refuse_fields()
@@ -257,8 +257,8 @@ def resume(relay_id: str) -> dict[str, Any]:
     with parts.database.write() as connection:
         now = parts.database.now()
         _one_at_a_time(connection)
-        before = _find(connection, relay_id)
-        row = _change(connection, relay_id, {"paused": False, "pause_reason": None, **_CLEAN}, now)
+        before = _find(connection, id_)
+        row = _change(connection, id_, {"paused": False, "pause_reason": None, **_CLEAN}, now)
         if before.paused or before.retry_at is not None:
             _announce(connection, row, "relay.resumed", "resumed by hand", now)
     _tell_workers()
@@ -269,7 +269,7 @@ def _check(wanted: NewRelay) -> None:
     if MASK in (wanted.password, wanted.oauth and wanted.oauth.access_token):
         field = "password" if wanted.password == MASK else "oauth.access_token"
         raise Invalid(FieldError(field, "is the mask that stands for a secret: send the secret itself"))
-    check_relay(wanted, allow_plaintext=services().settings.allow_plaintext)
+    validate_relay(wanted, allow_plaintext=services().settings.allow_plaintext)
     if (literal := literal_address(wanted.host)) is not None:
         try:
             vet([literal], services().relays.targets_of(caller().app_id), setting="MAILSVC_RELAY_TARGETS")
@@ -281,11 +281,11 @@ def _show(row: Any) -> dict[str, Any]:
     return shown_relay(row)
 
 
-def _find(connection: Connection, relay_id: str) -> Any:
-    condition = (relay.c.id == relay_id) & (relay.c.app_id == caller().app_id)
+def _find(connection: Connection, id_: str) -> Any:
+    condition = (relay.c.id == id_) & (relay.c.app_id == caller().app_id)
     row = connection.execute(select(relay).where(condition)).first()
     if row is None:
-        raise NotFound(f"there is no relay {relay_id[:100]!r}")
+        raise NotFound(f"there is no relay {id_[:100]!r}")
     return row
 
 
@@ -294,25 +294,25 @@ def _one_at_a_time(connection: Connection) -> None:
     connection.execute(select(app.c.id).where(app.c.id == caller().app_id).with_for_update())
 
 
-def _make_room(connection: Connection, wanted: NewRelay, relay_id: str | None, now: int) -> None:
-    """Free the default flag for the relay and see that its name is free; ``relay_id`` is its own where it exists."""
+def _make_room(connection: Connection, wanted: NewRelay, id_: str | None, now: int) -> None:
+    """Free the default flag for the relay and see that its name is free; ``id_`` is its own where it exists."""
     _one_at_a_time(connection)
     others = relay.c.app_id == caller().app_id
-    if relay_id is not None:
-        others &= relay.c.id != relay_id
+    if id_ is not None:
+        others &= relay.c.id != id_
     if connection.execute(select(relay.c.id).where(others, relay.c.name == wanted.name)).first():
         raise Conflict(f"there is already a relay named {wanted.name!r}")
     if wanted.default:
         connection.execute(update(relay).where(others, relay.c.is_default).values(is_default=False, updated_at=now))
 
 
-def _change(connection: Connection, relay_id: str, values: dict[str, Any], now: int) -> Any:
-    statement = update(relay).where(relay.c.id == relay_id).values(**values, updated_at=now).returning(relay)
+def _change(connection: Connection, id_: str, values: dict[str, Any], now: int) -> Any:
+    statement = update(relay).where(relay.c.id == id_).values(**values, updated_at=now).returning(relay)
     return connection.execute(statement).one()
 
 
-def _waiting(connection: Connection, relay_id: str) -> int:
-    own = delivery.c.relay_id == relay_id
+def _waiting(connection: Connection, id_: str) -> int:
+    own = delivery.c.relay_id == id_
     # Two counts, since each has an index over unfinished rows and a condition with OR would use neither.
     queued = select(func.count()).where(own, delivery.c.due_at.is_not(None))
     held = select(func.count()).where(
@@ -340,23 +340,23 @@ def _tell_workers() -> None:
 
 
 OPERATIONS = {
-    "post_relay": Operation(summary="Add a relay.", request=NewRelay, answer=RelayObject, status=201),
+    "create_relay": Operation(summary="Add a relay.", request=NewRelay, answer=RelayObject, status=201),
     "list_relays": Operation(
         summary="List the app's relays, newest first.",
         answer=RelayList,
         query={**PAGING, "name": "Only the relay of this name; may be repeated."},
     ),
     "get_relay": Operation(summary="Show one relay.", answer=RelayObject),
-    "patch_relay": Operation(
+    "update_relay": Operation(
         summary="Change a relay (JSON merge patch, RFC 7396).", request=RelayChanges, answer=RelayObject
     ),
     "delete_relay": Operation(
         summary="Remove a relay that nothing waits for; what turns up for it later goes by the default relay.",
         status=204,
     ),
-    "check": Operation(summary="Connect and log in now, and report each step.", answer=RelayCheck),
-    "pause": Operation(
+    "check_relay": Operation(summary="Connect and log in now, and report each step.", answer=RelayCheck),
+    "pause_relay": Operation(
         summary="Leave the relay alone until it is resumed; its messages wait.", request=PauseRelay, answer=RelayObject
     ),
-    "resume": Operation(summary="Use the relay again now.", answer=RelayObject),
+    "resume_relay": Operation(summary="Use the relay again now.", answer=RelayObject),
 }

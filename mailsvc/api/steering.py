@@ -86,7 +86,7 @@ def release_message(id_: str) -> Response:
 
 @blueprint.patch("/v1/messages/<message:id_>")
 @needs("send")
-def change_message(id_: str) -> Response:
+def update_message(id_: str) -> Response:
     """Reschedule a message, or change its expiry or priority."""
     refuse_unknown_arguments()
     wanted = _amendment(read_json(MessageChange))
@@ -144,7 +144,7 @@ OPERATIONS = {
     ),
     "hold_message": Operation(summary="Keep it from being sent until it is released.", answer=SteeredMessage),
     "release_message": Operation(summary="Let go what is held.", answer=SteeredMessage),
-    "change_message": Operation(
+    "update_message": Operation(
         summary="Reschedule a message, or change its expiry or priority.", request=MessageChange, answer=MessageObject
     ),
 }

@@ -114,7 +114,7 @@ def get_suppression(id_: str) -> Response:
 
 @blueprint.patch("/v1/suppressions/<id_>")
 @needs("admin")
-def change_suppression(id_: str) -> Response:
+def update_suppression(id_: str) -> Response:
     """Change its note or reason."""
     refuse_unknown_arguments()
     given = read_json(SuppressionChange)
@@ -199,7 +199,7 @@ OPERATIONS = {
         summary="Stop mailing an address.", request=NewSuppression, answer=SuppressionObject, status=201
     ),
     "get_suppression": Operation(summary="One suppression.", answer=SuppressionObject),
-    "change_suppression": Operation(
+    "update_suppression": Operation(
         summary="Change its note or reason.", request=SuppressionChange, answer=SuppressionObject
     ),
     "delete_suppression": Operation(summary="Mail the address again.", status=204),

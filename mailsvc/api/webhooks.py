@@ -132,7 +132,7 @@ class WebhookDeliveryList(msgspec.Struct):
 
 @blueprint.post("/v1/webhooks")
 @needs("admin")
-def post_webhook() -> tuple[dict[str, Any], int]:
+def create_webhook() -> tuple[dict[str, Any], int]:
     """Add a webhook. The answer shows its secret, this once."""
     refuse_unknown_arguments()
     wanted = read_json(NewWebhook)
@@ -163,45 +163,45 @@ def list_webhooks() -> dict[str, Any]:
     return listing(rows, page, _show)
 
 
-@blueprint.get("/v1/webhooks/<webhook_id>")
+@blueprint.get("/v1/webhooks/<id_>")
 @needs("read")
-def get_webhook(webhook_id: str) -> dict[str, Any]:
+def get_webhook(id_: str) -> dict[str, Any]:
     """One webhook."""
     refuse_unknown_arguments()
     with services().database.read() as connection:
-        return _show(_find(connection, webhook_id))
+        return _show(_find(connection, id_))
 
 
-@blueprint.patch("/v1/webhooks/<webhook_id>")
+@blueprint.patch("/v1/webhooks/<id_>")
 @needs("admin")
-def patch_webhook(webhook_id: str) -> dict[str, Any]:
+def update_webhook(id_: str) -> dict[str, Any]:
     """Change a webhook: a JSON merge patch. Switching it on, or a new URL, clears its record of failures."""
     refuse_unknown_arguments()
     given = read_json(dict[str, Any])
     parts = services()
     with parts.database.write() as connection:
-        before = _find(connection, webhook_id, for_update=True)
+        before = _find(connection, id_, for_update=True)
         changes = changes_of(given, _show(before), form=NewWebhook, mask=MASK, secrets=("secret",))
         if not changes:
             return _show(before)
         wanted = convert(merged(msgspec.to_builtins(webhook_form(before)), changes), NewWebhook)
         check_webhook(wanted, targets=parts.settings.targets)
         is_fresh = wanted.url != before.url or (wanted.enabled and not before.enabled)
-        row = _change(connection, webhook_id, webhook_values(wanted) | (FRESH if is_fresh else {}))
+        row = _change(connection, id_, webhook_values(wanted) | (FRESH if is_fresh else {}))
     parts.bell.ring(NOTIFY)
     return _show(row)
 
 
-@blueprint.delete("/v1/webhooks/<webhook_id>")
+@blueprint.delete("/v1/webhooks/<id_>")
 @needs("admin")
-def delete_webhook(webhook_id: str) -> tuple[str, int]:
+def delete_webhook(id_: str) -> tuple[str, int]:
     """Remove a webhook and what is known of its deliveries."""
     refuse_unknown_arguments()
     database = services().database
     with database.write() as connection:
-        _find(connection, webhook_id)
-        connection.execute(delete(webhook).where(webhook.c.id == webhook_id))
-    own = webhook_delivery.c.webhook_id == webhook_id
+        _find(connection, id_)
+        connection.execute(delete(webhook).where(webhook.c.id == id_))
+    own = webhook_delivery.c.webhook_id == id_
     some = select(webhook_delivery.c.event_id).where(own).limit(BATCH).scalar_subquery()
     removed = BATCH
     while removed == BATCH:  # not all in one go: other writers want their turn
@@ -211,15 +211,15 @@ def delete_webhook(webhook_id: str) -> tuple[str, int]:
     return "", 204
 
 
-@blueprint.post("/v1/webhooks/<webhook_id>/test")
+@blueprint.post("/v1/webhooks/<id_>/test")
 @needs("admin")
-def try_webhook(webhook_id: str) -> dict[str, Any]:
+def test_webhook(id_: str) -> dict[str, Any]:
     """Post a signed ``webhook.test`` event now, and tell how it went."""
     refuse_unknown_arguments()
     refuse_fields()
     parts = services()
     with parts.database.read() as connection:
-        row = _find(connection, webhook_id)
+        row = _find(connection, id_)
     event_id, now = new_id("evt"), parts.database.now()
     told = {
         "id": event_id,
@@ -232,9 +232,9 @@ def try_webhook(webhook_id: str) -> dict[str, Any]:
     return parts.try_webhook(TrialPost(row.url, row.ca_pem, msgspec.json.encode(told), secrets, event_id))
 
 
-@blueprint.post("/v1/webhooks/<webhook_id>/rotate-secret")
+@blueprint.post("/v1/webhooks/<id_>/rotate-secret")
 @needs("admin")
-def rotate_secret(webhook_id: str) -> dict[str, Any]:
+def rotate_webhook_secret(id_: str) -> dict[str, Any]:
     """Make a new secret, shown this once; the one before signs along for ``grace_seconds``."""
     refuse_unknown_arguments()
     grace = read_json_if_any(Rotation).grace_seconds
@@ -243,46 +243,46 @@ def rotate_secret(webhook_id: str) -> dict[str, Any]:
     parts = services()
     secret = new_secret()
     with parts.database.write() as connection:
-        before = _find(connection, webhook_id, for_update=True)
+        before = _find(connection, id_, for_update=True)
         now = parts.database.now()
         old = {
             "old_secret": before.secret if grace else None,
             "old_secret_until": now + grace * clock.SECOND if grace else None,
         }
-        row = _change(connection, webhook_id, {"secret": parts.vault.encrypt(secret), **old})
+        row = _change(connection, id_, {"secret": parts.vault.encrypt(secret), **old})
     return shown_webhook(row, now=now, secret=secret)
 
 
-@blueprint.get("/v1/webhooks/<webhook_id>/deliveries")
+@blueprint.get("/v1/webhooks/<id_>/deliveries")
 @needs("read")
-def list_deliveries(webhook_id: str) -> dict[str, Any]:
+def list_webhook_deliveries(id_: str) -> dict[str, Any]:
     """What was posted to the webhook, or waits to be."""
     refuse_unknown_arguments("limit", "cursor", "status")
     page = requested_page("evt")
     wanted = (
         select(webhook_delivery, event.c.type)
         .outerjoin(event, event.c.id == webhook_delivery.c.event_id)
-        .where(webhook_delivery.c.webhook_id == webhook_id)
+        .where(webhook_delivery.c.webhook_id == id_)
     )
     if page.before is not None:
         wanted = wanted.where(webhook_delivery.c.event_id < page.before)
     if statuses := _statuses():
         wanted = wanted.where(webhook_delivery.c.status.in_(statuses))
     with services().database.read() as connection:
-        _find(connection, webhook_id)
+        _find(connection, id_)
         rows = connection.execute(wanted.order_by(webhook_delivery.c.event_id.desc()).limit(page.fetch)).all()
     return listing(rows, page, _shown_delivery, key="event_id")
 
 
-@blueprint.post("/v1/webhooks/<webhook_id>/replay")
+@blueprint.post("/v1/webhooks/<id_>/replay")
 @needs("admin")
-def replay(webhook_id: str) -> dict[str, Any]:
+def replay_webhook(id_: str) -> dict[str, Any]:
     """Post events again, under the same webhook-id."""
     refuse_unknown_arguments()
     wanted = read_json(Replay)
     parts = services()
     with parts.database.read() as connection:
-        row = _find(connection, webhook_id)
+        row = _find(connection, id_)
     if not row.enabled:
         raise Conflict("the webhook is disabled: enable it first with PATCH")
     queued = (
@@ -356,39 +356,39 @@ def _shown_delivery(row: Any) -> dict[str, Any]:
     }
 
 
-def _find(connection: Connection, webhook_id: str, *, for_update: bool = False) -> Any:
-    wanted = select(webhook).where(webhook.c.id == webhook_id, webhook.c.app_id == caller().app_id)
+def _find(connection: Connection, id_: str, *, for_update: bool = False) -> Any:
+    wanted = select(webhook).where(webhook.c.id == id_, webhook.c.app_id == caller().app_id)
     row = connection.execute(wanted.with_for_update() if for_update else wanted).first()
     if row is None:
-        raise NotFound(f"there is no webhook {webhook_id[:100]!r}")
+        raise NotFound(f"there is no webhook {id_[:100]!r}")
     return row
 
 
-def _change(connection: Connection, webhook_id: str, values: Mapping[str, Any]) -> Any:
+def _change(connection: Connection, id_: str, values: Mapping[str, Any]) -> Any:
     changed = {**values, "updated_at": services().database.now()}
-    return connection.execute(
-        update(webhook).where(webhook.c.id == webhook_id).values(**changed).returning(webhook)
-    ).one()
+    return connection.execute(update(webhook).where(webhook.c.id == id_).values(**changed).returning(webhook)).one()
 
 
 OPERATIONS = {
-    "post_webhook": Operation(
+    "create_webhook": Operation(
         summary="Add a webhook; its secret is shown this once.", request=NewWebhook, answer=WebhookObject, status=201
     ),
     "list_webhooks": Operation(summary="List the app's webhooks.", answer=WebhookList, query=PAGING),
     "get_webhook": Operation(summary="Show one webhook.", answer=WebhookObject),
-    "patch_webhook": Operation(summary="Change a webhook.", request=WebhookChanges, answer=WebhookObject),
+    "update_webhook": Operation(summary="Change a webhook.", request=WebhookChanges, answer=WebhookObject),
     "delete_webhook": Operation(summary="Remove a webhook with its deliveries.", status=204),
-    "try_webhook": Operation(summary="Post a signed webhook.test event now.", answer=Trial),
-    "rotate_secret": Operation(
+    "test_webhook": Operation(summary="Post a signed webhook.test event now.", answer=Trial),
+    "rotate_webhook_secret": Operation(
         summary="Make a new secret, shown this once; the old one signs along for a while.",
         request=Rotation,
         answer=WebhookObject,
     ),
-    "list_deliveries": Operation(
+    "list_webhook_deliveries": Operation(
         summary="List what was posted to a webhook or waits to be, newest event first.",
         answer=WebhookDeliveryList,
         query={**PAGING, "status": "Only those of this status; may be repeated."},
     ),
-    "replay": Operation(summary="Post events again, under the same webhook-id.", request=Replay, answer=Replayed),
+    "replay_webhook": Operation(
+        summary="Post events again, under the same webhook-id.", request=Replay, answer=Replayed
+    ),
 }

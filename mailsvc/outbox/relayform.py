@@ -23,10 +23,10 @@ __all__ = [
     "OAuth",
     "RelayTimeouts",
     "check_ca",
-    "check_relay",
     "relay_form",
     "relay_values",
     "shown_relay",
+    "validate_relay",
 ]
 
 MASK = "********"
@@ -87,7 +87,7 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     timeouts: RelayTimeouts | None = None
 
 
-def check_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
+def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
     """Raises Invalid, with every field at fault."""
     wrong = [
         _unless(

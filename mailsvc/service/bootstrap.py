@@ -14,7 +14,7 @@ from mailsvc.domain.ids import new_id
 from mailsvc.domain.relay import SANDBOX
 from mailsvc.domain.signing import new_secret
 from mailsvc.outbox.consign import compact
-from mailsvc.outbox.relayform import NewRelay, check_relay, relay_values
+from mailsvc.outbox.relayform import NewRelay, relay_values, validate_relay
 from mailsvc.outbox.relays import IS_SANDBOX, is_sandbox
 from mailsvc.outbox.webhookform import managed_webhook_values
 from mailsvc.service.secretfiles import keep_secret, kept_secret, name_weak_secrets
@@ -138,7 +138,7 @@ def _manage_relay(connection: Connection, settings: Settings, vault: Vault, app_
             }
         )
         try:
-            check_relay(wanted, allow_plaintext=settings.allow_plaintext)
+            validate_relay(wanted, allow_plaintext=settings.allow_plaintext)
         except Invalid as problem:
             raise BadSetting(f"MAILSVC_RELAY_URL can't be used: {problem.detail}.") from problem
         _upsert_relay(connection, relay_values(wanted, vault), app_id, now)

@@ -80,6 +80,47 @@ def test_operations_have_unique_names(document: dict[str, Any]) -> None:
     assert len(names) == len(set(names))
 
 
+VERBS = {
+    ("GET", "/v1/things"): "list_things",
+    ("POST", "/v1/things"): "create_thing",
+    ("GET", "/v1/things/{id}"): "get_thing",
+    ("PATCH", "/v1/things/{id}"): "update_thing",
+    ("DELETE", "/v1/things/{id}"): "delete_thing",
+}
+NAMED_APART = {
+    ("POST", "/v1/messages"): "submit_message",
+    ("POST", "/v1/messages/batch"): "submit_batch",
+    ("GET", "/v1/messages/{id}/attempts"): "list_message_attempts",
+    ("GET", "/v1/messages/{id}/events"): "list_message_events",
+    ("GET", "/v1/messages/{id}/raw"): "get_message_raw",
+    ("GET", "/v1/webhooks/{id}/deliveries"): "list_webhook_deliveries",
+    ("POST", "/v1/webhooks/{id}/rotate-secret"): "rotate_webhook_secret",
+}
+
+
+def test_operations_are_named_by_one_set_of_verbs(document: dict[str, Any]) -> None:
+    """An SDK freezes these names: list, get, create, update, delete a thing, or the name of what is done to it."""
+    for (method, path), operation in operations(document).items():
+        if not path.startswith("/v1/"):
+            assert operation["operationId"].startswith("get_"), (method, path)
+            continue
+        _, _, things, *rest = path.split("/")
+        form = VERBS.get((method, "/".join(["", "v1", "things", *rest])), f"{rest[-1]}_thing" if rest else "")
+        usual = form.replace("things", things).replace("thing", things.removesuffix("s"))
+        assert operation["operationId"] == NAMED_APART.get((method, path), usual), (method, path)
+
+
+def test_operations_are_grouped_by_resource(document: dict[str, Any]) -> None:
+    """The tag is what stands in the path, and those that people come for stand first."""
+    tags = [tag["name"] for tag in document["tags"]]
+    used = [operation["tags"] for operation in operations(document).values()]
+
+    assert tags == ["messages", "events", "webhooks", "relays", "suppressions", "keys", "health", "metrics", "docs"]
+    assert list(dict.fromkeys(tag for (tag,) in used)) == tags
+    for (_, path), operation in operations(document).items():
+        assert not path.startswith("/v1/") or operation["tags"] == [path.split("/")[2]]
+
+
 def test_everything_below_v1_needs_a_key_with_a_scope(document: dict[str, Any]) -> None:
     """Only health, metrics and the documentation are open."""
     for (method, path), operation in operations(document).items():

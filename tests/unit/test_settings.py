@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from mailsvc.domain.errors import Invalid
-from mailsvc.outbox.relayform import NewRelay, check_relay
+from mailsvc.outbox.relayform import NewRelay, validate_relay
 from mailsvc.settings import BadSetting, Settings, load, parse_relay_url
 
 RELAY = "smtp://user:password@smtp.example.test"
@@ -160,7 +160,7 @@ def test_a_relay_url_says_everything() -> None:
 def test_an_error_of_a_url_quotes_nothing_secret(url: str) -> None:
     """What stands before the last @, and in the query, may be a part of a password."""
     with pytest.raises((BadSetting, Invalid)) as refused:
-        check_relay(NewRelay(**{"name": "x", "default": True, **parse_relay_url(url)}), allow_plaintext=False)
+        validate_relay(NewRelay(**{"name": "x", "default": True, **parse_relay_url(url)}), allow_plaintext=False)
 
     assert "sekret" not in str(refused.value)
 
