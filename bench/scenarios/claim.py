@@ -17,7 +17,7 @@ from sqlalchemy import text
 from bench.figure import Figure, Invalid, Run
 from bench.postgres import cluster, run_alone
 from mailsvc.store.database import Database
-from mailsvc.store.leases import DELIVERIES, Lane, claim, due_lanes
+from mailsvc.store.leases import DELIVERIES, Quota, claim, due_lanes
 from mailsvc.store.migrate import upgrade
 
 _FINISHED, _QUICK_FINISHED = 10_000_000, 100_000
@@ -102,7 +102,7 @@ def _turns(database: Database, relays: int) -> Iterator[float]:
         begun = time.monotonic()
         with database.read() as connection:
             due = due_lanes(connection, DELIVERIES, after=after, limit=lanes_wanted)
-        lanes = [Lane(relay, _TURN // lanes_wanted) for relay, _ in due]
+        lanes = [Quota(relay, _TURN // lanes_wanted) for relay, _ in due]
         with database.write() as connection:
             now = database.now()
             rows = claim(connection, DELIVERIES, lanes, owner="bench", now=now, until=now + _LEASE)

@@ -9,10 +9,10 @@ from sqlalchemy import make_url
 
 from mailsvc import clock
 from mailsvc.domain.errors import RateLimited, Unavailable
-from mailsvc.outbox.queueroom import queue_full, waiting
+from mailsvc.outbox.queue_limit import queue_full, waiting
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
-from mailsvc.store.waiting import WouldBlock
+from mailsvc.store.nonblocking import WouldBlock
 
 __all__ = ["Admission", "lack_of_room"]
 

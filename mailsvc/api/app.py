@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from mailsvc.api import (
-    archive,
+    actions,
     docs,
     events,
     health,
@@ -19,19 +19,19 @@ from mailsvc.api import (
     metrics,
     problems,
     relays,
-    steering,
+    submit,
     suppressions,
     webhooks,
 )
-from mailsvc.api.promise import Promised
-from mailsvc.api.services import EXTENSION, Services
+from mailsvc.api.deferred import Promised
+from mailsvc.api.parts import EXTENSION, Services
 from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.telemetry import meter
 
 __all__ = ["REFUSAL", "Api", "create_app", "routed"]
 
-_RESOURCES = (health, metrics, docs, messages, archive, steering, events, relays, webhooks, suppressions, keys)
+_RESOURCES = (health, metrics, docs, submit, messages, actions, events, relays, webhooks, suppressions, keys)
 REFUSAL = "mailsvc.refusal"  # in the environ: the problem that the gateway found, to be told as any other
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 

@@ -13,7 +13,7 @@ from flask import current_app, g, request
 from sqlalchemy import select
 
 from mailsvc import clock
-from mailsvc.api.wrongkeys import WrongKeys
+from mailsvc.api.wrong_keys import WrongKeys
 from mailsvc.domain.errors import Forbidden, RateLimited, Unauthorized
 from mailsvc.store.database import Database
 from mailsvc.store.tables import api_key

@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, render_template
 
+from mailsvc.api.example import sample
 from mailsvc.api.openapi import describe, to_yaml
 from mailsvc.api.operation import Operation
-from mailsvc.api.sample import sample
-from mailsvc.api.services import services
+from mailsvc.api.parts import services
 
 __all__ = ["OPERATIONS", "blueprint"]
 

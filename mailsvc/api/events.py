@@ -11,8 +11,8 @@ from mailsvc.api.auth import caller, needs
 from mailsvc.api.feed import Interest, newest
 from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
+from mailsvc.api.parts import services
 from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
-from mailsvc.api.services import services
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.events import VOCABULARY, is_pattern, matches
 from mailsvc.domain.ids import is_id

@@ -16,11 +16,11 @@ from mailsvc.api.auth import presented_key
 from mailsvc.api.body import Body, Receive, Uptake
 from mailsvc.api.environ import Environ, Scope, Sendable, content_length, environ_of, flaw_of_host, sendable
 from mailsvc.api.health import CHECKS
+from mailsvc.api.parts import EXTENSION, Services
 from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
 from mailsvc.api.room import Rooms
-from mailsvc.api.services import EXTENSION, Services
 from mailsvc.domain.errors import Malformed, Unavailable
-from mailsvc.store.waiting import WouldBlock, forbid_waiting
+from mailsvc.store.nonblocking import WouldBlock, forbid_waiting
 
 __all__ = ["Gateway"]
 

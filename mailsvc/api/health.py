@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, Response, jsonify, request
 
 from mailsvc.api.operation import Operation
-from mailsvc.api.services import services
+from mailsvc.api.parts import services
 
 __all__ = ["CHECKS", "OPERATIONS", "Health", "Readiness", "blueprint"]
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from flask import request
 
-from mailsvc.api.complaints import LONGEST_NAME, complaint
+from mailsvc.api.field_errors import LONGEST_NAME, complaint
 from mailsvc.api.nulls import without_nulls
 from mailsvc.domain.errors import FieldError, Invalid, Malformed, TooLarge, UnsupportedMedia
 from mailsvc.domain.fieldtext import body_flaw, printable

@@ -14,11 +14,11 @@ from mailsvc.api.auth import caller, digest_of, needs
 from mailsvc.api.input import read_json, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
-from mailsvc.api.services import services
+from mailsvc.api.parts import services
 from mailsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from mailsvc.domain.fieldtext import field_flaw
 from mailsvc.domain.ids import new_id
-from mailsvc.outbox.consign import compact
+from mailsvc.domain.jsontext import compact
 from mailsvc.store.tables import api_key, app
 
 __all__ = ["OPERATIONS", "KeyObject", "NewKey", "blueprint", "key_values", "make_key", "shown_key"]

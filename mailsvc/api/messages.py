@@ -1,301 +1,313 @@
-"""POST /v1/messages: single, batch and raw. Each is checked, built, and answered only when it is durable."""
+"""GET /v1/messages: what was handed in, what became of it, and the bytes that were sent."""
 
-import hashlib
-from collections.abc import Sequence
+import re
 from typing import Any
 
 import msgspec
-from flask import Blueprint, Response, request
-from sqlalchemy import LargeBinary, func, select
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import MultiDict
 
-from mailsvc.api.auth import Caller, caller, needs
-from mailsvc.api.input import (
-    convert,
-    media_type,
-    parse_json,
-    read_body,
-    refuse_unknown_arguments,
-)
+from mailsvc import clock
+from mailsvc.api.auth import caller, needs
+from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
-from mailsvc.api.problems import field_below, problem_document
-from mailsvc.api.promise import Promised
-from mailsvc.api.rawarguments import RAW_ARGUMENTS, handling_in
-from mailsvc.api.services import Services, services
-from mailsvc.domain.draft import Draft, check, check_handling, require_size
-from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
-from mailsvc.domain.files import standard_base64
-from mailsvc.domain.ids import new_id
+from mailsvc.api.paging import PAGING, requested_limit, requested_page
+from mailsvc.api.parts import services
+from mailsvc.domain.errors import FieldError, Invalid, NotFound
 from mailsvc.domain.lifecycle import Status
-from mailsvc.domain.relay import Relay
-from mailsvc.domain.returnpath import return_path_flaw
-from mailsvc.mime.raw import prepare_raw
-from mailsvc.mime.threads import references_of_answer
-from mailsvc.outbox.consign import Consignment, Terms, consign_draft, consign_raw
-from mailsvc.outbox.intake import Answer, Pledge, Ticket
-from mailsvc.store.tables import body, message
+from mailsvc.outbox import read
 
-__all__ = [
-    "KEY_LENGTH",
-    "OPERATIONS",
-    "Accepted",
-    "AcceptedBatch",
-    "BatchOfMessages",
-    "blueprint",
-]
+__all__ = ["OPERATIONS", "AttemptObject", "DeliveryObject", "MessageObject", "blueprint", "found_message"]
 
 blueprint = Blueprint("messages", __name__)
 
-BATCH_SIZE = 1000
-KEY_LENGTH = 255
-MOST_HEADER = 65_536  # bytes that are looked at of the message that is answered
-ERRORS_AN_ENTRY = 10  # named of each message of a batch that can't be taken
+_FILTERS = ("status", "recipient", "tag", "from", "since", "until", "q")
+_STATUSES = frozenset({*(s.value for s in Status), "partial"})
+_WITHOUT_PLUS = re.compile(r" (?=\d\d:\d\d$)")
+MOST_VALUES, LONGEST_VALUE = 100, 1000
 
 
-class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/messages/batch; every entry is a message as POST /v1/messages takes it."""
+class SmtpReply(msgspec.Struct):
+    """What a relay said, and when in the session."""
 
-    messages: list[Any]
+    stage: str
+    code: int | None
+    enhanced_code: str | None
+    text: str
+    host: str
 
 
-class AcceptedDelivery(msgspec.Struct):
-    """One recipient of a message that was taken."""
+class DeliveryObject(msgspec.Struct):
+    """One recipient of one message."""
 
     id: str
     recipient: str
-    status: Status
+    kind: str
+    status: str
+    attempts: int
+    next_attempt_at: str | None
+    last_smtp: SmtpReply | None
+    updated_at: str
 
 
-class Accepted(msgspec.Struct):
-    """A message that is on stable storage."""
+class AttachmentObject(msgspec.Struct):
+    """An attachment without its content."""
+
+    filename: str
+    content_type: str
+    size: int
+    content_id: str | None
+    disposition: str | None
+
+
+class MessageObject(msgspec.Struct, kw_only=True):
+    """A message: what was submitted, and where each of its deliveries stands."""
 
     id: str
     message_id: str
-    status: Status
+    status: str
     created_at: str
-    deliveries: list[AcceptedDelivery]
+    updated_at: str
+    from_: str = msgspec.field(name="from")
+    to: list[str]
+    cc: list[str]
+    bcc: list[str]
+    reply_to: list[str]
+    subject: str | None
+    headers: dict[str, str | list[str]]
+    attachments: list[AttachmentObject]
+    tags: list[str]
+    metadata: dict[str, str]
+    scheduled_at: str | None
+    expires_in: int
+    priority: str
+    relay: str
+    on_uncertain: str
+    delivery_receipt: bool
+    in_reply_to: str | None
+    sender: str | None
+    return_path: str | None
+    list_unsubscribe_post: bool
+    template: str | None
+    variables: dict[str, Any]
+    size: int
+    deliveries: list[DeliveryObject]
+    text: str | None = None
+    html: str | None = None
 
 
-class AcceptedBatch(msgspec.Struct):
-    """What became of each entry of a batch: a message where it was taken, a problem where not."""
+class MessagePage(msgspec.Struct):
+    """Messages, newest first."""
 
-    data: list[Any]
+    data: list[MessageObject]
+    next_cursor: str | None
+
+
+class TlsObject(msgspec.Struct):
+    """How the session was protected."""
+
+    version: str
+    cipher: str
+    verified: bool
+
+
+class AttemptObject(msgspec.Struct):
+    """One SMTP transaction's result for one delivery."""
+
+    id: str
+    delivery_id: str
+    number: int
+    started_at: str
+    duration_ms: float
+    stage: str
+    code: int | None
+    enhanced_code: str | None
+    text: str
+    relay: str
+    host: str
+    tls: TlsObject | None
+    outcome: str
+
+
+class AttemptPage(msgspec.Struct):
+    """Attempts, oldest first."""
+
+    data: list[AttemptObject]
+    next_cursor: str | None
+
+
+class MessageEvent(msgspec.Struct):
+    """An event about a message."""
+
+    id: str
+    type: str
+    timestamp: str
+    sequence: int | None
+    data: dict[str, Any]
+
+
+class MessageEventPage(msgspec.Struct):
+    """A message's events, oldest first."""
+
+    data: list[MessageEvent]
+    next_cursor: str | None
+
+
+@blueprint.get("/v1/messages")
+@needs("read")
+def list_messages() -> Response:
+    """Messages, newest first."""
+    refuse_unknown_arguments(*_FILTERS, "metadata.", "limit", "cursor")
+    page = requested_page("msg")
+    wanted = _filter()
+    with services().database.read() as connection:
+        messages = read.page(connection, caller().app_id, wanted, before=page.before, limit=page.fetch)
+    more = len(messages) > page.limit
+    shown = messages[: page.limit]
+    return jsonify(data=shown, next_cursor=shown[-1]["id"] if more else None)
+
+
+@blueprint.get("/v1/messages/<message:id_>")
+@needs("read")
+def get_message(id_: str) -> Response:
+    """One message; ``?include=content`` adds its text and html."""
+    refuse_unknown_arguments("include")
+    include = request.args.get("include")
+    if include not in (None, "content"):
+        raise Invalid(FieldError("include", "can only be content"))
+    with services().database.read() as connection:
+        row = found_message(connection, id_)
+        shown = read.message_objects(connection, [row])[0]
+        if include:
+            shown["text"], shown["html"] = read.texts(connection, row)
+    return jsonify(shown)
+
+
+@blueprint.get("/v1/messages/<message:id_>/events")
+@needs("read")
+def list_message_events(id_: str) -> Response:
+    """A message's events, oldest first."""
+    refuse_unknown_arguments("limit", "cursor")
+    page = requested_page("evt")
+    with services().database.read() as connection:
+        found_message(connection, id_)
+        events = read.events_of(connection, id_, after=page.before, limit=page.limit)
+    if events is None:
+        raise _no_cursor()
+    bodies, last, more = events
+    cursor = f'"{last}"' if more else "null"
+    return Response(f'{{"data":[{",".join(bodies)}],"next_cursor":{cursor}}}', content_type="application/json")
+
+
+@blueprint.get("/v1/messages/<message:id_>/attempts")
+@needs("read")
+def list_message_attempts(id_: str) -> Response:
+    """Every attempt at a message's deliveries, oldest first."""
+    refuse_unknown_arguments("limit", "cursor")
+    limit, cursor = requested_limit(), request.args.get("cursor")
+    with services().database.read() as connection:
+        found_message(connection, id_)
+        attempts = read.attempts_of(connection, id_, after=cursor, limit=limit + 1)
+    if attempts is None:
+        raise _no_cursor()
+    shown = attempts[:limit]
+    return jsonify(data=shown, next_cursor=shown[-1]["id"] if len(attempts) > limit else None)
+
+
+@blueprint.get("/v1/messages/<message:id_>/raw")
+@needs("read")
+def get_message_raw(id_: str) -> Response:
+    """The frozen bytes that every attempt sends."""
+    refuse_unknown_arguments()
+    with services().database.read() as connection:
+        found_message(connection, id_)
+        content = read.content(connection, id_)
+    if content is None:
+        raise NotFound("the content of this message is not kept any more")
+    return Response(content, content_type="message/rfc822")
+
+
+def found_message(connection: Any, id_: str) -> Any:
+    """The message's row; raises NotFound, also where it is another app's."""
+    row = read.find(connection, caller().app_id, id_)
+    if row is None:
+        raise NotFound("there is no such message")
+    return row
+
+
+def _no_cursor() -> Invalid:
+    return Invalid(FieldError("cursor", "is not a next_cursor of this list"))
+
+
+def _filter() -> read.Filter:
+    arguments = request.args
+    _bound(arguments)
+    for status in arguments.getlist("status"):
+        if status not in _STATUSES:
+            raise Invalid(
+                FieldError("status", f"{status[:100]!r} is not a status; known are {', '.join(sorted(_STATUSES))}")
+            )
+    metadata = {
+        name.removeprefix("metadata."): tuple(arguments.getlist(name))
+        for name in arguments
+        if name.startswith("metadata.")
+    }
+    return read.Filter(
+        status=tuple(arguments.getlist("status")),
+        recipient=tuple(arguments.getlist("recipient")),
+        tag=tuple(arguments.getlist("tag")),
+        sender=tuple(arguments.getlist("from")),
+        since=min(_instants("since"), default=None),
+        until=max(_instants("until"), default=None),
+        metadata=metadata,
+        text=tuple(arguments.getlist("q")),
+    )
+
+
+def _bound(arguments: MultiDict[str, str]) -> None:
+    """A database refuses longer patterns and deeper conditions in words that nobody can use."""
+    values = list(arguments.items(multi=True))
+    for name, value in values:
+        if max(len(name), len(value)) > LONGEST_VALUE:
+            raise Invalid(FieldError(name[:100], f"must have at most {LONGEST_VALUE} characters"))
+    if len(values) > MOST_VALUES:
+        raise Invalid(FieldError(values[-1][0], f"is one filter too many; at most {MOST_VALUES} can be given"))
+
+
+def _instants(name: str) -> list[int]:
+    try:
+        # A + that was not percent-encoded arrives as a space.
+        return [clock.parse_rfc3339(_WITHOUT_PLUS.sub("+", text)) for text in request.args.getlist(name)]
+    except ValueError as error:
+        raise Invalid(FieldError(name, str(error))) from None
 
 
 OPERATIONS = {
-    "submit_message": Operation(
-        summary="Take one message: JSON, or a finished one as message/rfc822.",
-        request=Draft,
-        answer=Accepted,
-        status=202,
-        query=RAW_ARGUMENTS,
-        also_takes={
-            "message/rfc822": {"schema": {"type": "string", "description": "A finished message (RFC 5322)."}},
+    "list_messages": Operation(
+        summary="Messages, newest first.",
+        answer=MessagePage,
+        query={
+            "status": "Only messages of this status; may be repeated.",
+            "recipient": "Only messages to this address; may be repeated.",
+            "tag": "Only messages with this tag; may be repeated.",
+            "metadata.KEY": "Only messages whose metadata has this value at KEY; may be repeated.",
+            "from": "Only messages whose sender contains this; may be repeated.",
+            "since": "Only messages accepted at or after this RFC 3339 time.",
+            "until": "Only messages accepted before this RFC 3339 time.",
+            "q": "Only messages whose subject, addresses or id contain this.",
+            **PAGING,
         },
-        is_idempotent=True,
     ),
-    "submit_batch": Operation(
-        summary="Take up to 1000 messages in one commit.",
-        request=BatchOfMessages,
-        answer=AcceptedBatch,
-        status=202,
-        query={"atomic": "Take all of them or none."},
-        is_idempotent=True,
+    "get_message": Operation(
+        summary="One message, with its deliveries.",
+        answer=MessageObject,
+        query={"include": "content adds text and html."},
     ),
+    "list_message_events": Operation(
+        summary="A message's events, oldest first.", answer=MessageEventPage, query=PAGING
+    ),
+    "list_message_attempts": Operation(
+        summary="Every attempt at a message's deliveries, oldest first.", answer=AttemptPage, query=PAGING
+    ),
+    "get_message_raw": Operation(summary="The bytes that every attempt sends.", media="message/rfc822"),
 }
-
-
-@blueprint.post("/v1/messages")
-@needs("send")
-def submit_message() -> Promised:
-    """Take one message: JSON, or a finished one as message/rfc822."""
-    parts, sender = services(), caller()
-    kind = media_type()
-    if kind not in ("application/json", "message/rfc822"):
-        raise UnsupportedMedia("send JSON as application/json, or a finished message as message/rfc822")
-    parts.admission.check(sender.key_id)
-    data = read_body()
-    take = _from_json if kind == "application/json" else _from_raw
-    consignment = take(parts, sender.app_id, data)
-    pledge = _pledge(data)
-    del data
-    return _accept(parts, sender, Ticket(sender.app_id, [consignment], _render_one, pledge))
-
-
-@blueprint.post("/v1/messages/batch")
-@needs("send")
-def submit_batch() -> Promised:
-    """Take up to 1000 messages in one commit."""
-    refuse_unknown_arguments("atomic")
-    atomic = _flag("atomic")
-    parts, sender = services(), caller()
-    if media_type() != "application/json":
-        raise UnsupportedMedia("send the batch as application/json")
-    data = read_body()
-    batch = convert(parse_json(data), BatchOfMessages)
-    if not 1 <= len(batch.messages) <= BATCH_SIZE:
-        raise Invalid(
-            FieldError(
-                "messages",
-                f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
-            )
-        )
-    parts.admission.check(sender.key_id)
-    entries = [_try_entry(parts, sender.app_id, n, raw) for n, raw in enumerate(batch.messages)]
-    failed = [entry for entry in entries if isinstance(entry, _Refused)]
-    if len(failed) == len(entries) or (atomic and failed):
-        raise Invalid(*(e for entry in failed for e in entry.errors))
-    taken = [entry for entry in entries if isinstance(entry, Consignment)]
-    pledge = _pledge(data)
-    del data, batch
-    return _accept(parts, sender, Ticket(sender.app_id, taken, lambda _: _render_batch(entries), pledge))
-
-
-class _Refused:
-    """An entry of a batch that can't be taken."""
-
-    def __init__(self, number: int, problem: Problem) -> None:
-        prefix = f"messages.{number}."
-        self.document = problem_document(problem, prefix=prefix, most=ERRORS_AN_ENTRY)
-        named = [FieldError(field_below(prefix, e.field), e.detail) for e in problem.errors[:ERRORS_AN_ENTRY]]
-        self.errors = named or [FieldError(prefix.strip("."), problem.detail)]
-
-
-def _try_entry(parts: Services, app_id: str, number: int, raw: Any) -> "Consignment | _Refused":
-    try:
-        return _consign(parts, app_id, _draft(raw))
-    except Problem as problem:
-        return _Refused(number, problem)
-
-
-def _from_json(parts: Services, app_id: str, data: bytes) -> Consignment:
-    refuse_unknown_arguments()
-    return _consign(parts, app_id, _draft(parse_json(data)))
-
-
-def _draft(value: Any) -> Draft:
-    """The message of this JSON, whose attachments may be in any spelling of base64."""
-    attachments = value.get("attachments") if isinstance(value, dict) else None
-    for attachment in attachments if isinstance(attachments, list) else ():
-        if isinstance(attachment, dict) and isinstance(content := attachment.get("content"), str):
-            attachment["content"] = standard_base64(content)
-    return convert(value, Draft)
-
-
-def _consign(parts: Services, app_id: str, draft: Draft) -> Consignment:
-    now = parts.database.now()
-    prepared = check(draft, limits=parts.admission.limits, now=now)
-    references: tuple[str, ...] = ()
-    if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
-        references = _conversation(parts, app_id, prepared.in_reply_to)
-    relay = _relay(parts, app_id, prepared.relay)
-    if prepared.return_path is not None and (flaw := return_path_flaw(prepared.return_path, verp=relay.verp)):
-        raise Invalid(FieldError("return_path", flaw))
-    consignment = consign_draft(prepared, Terms(app_id, relay, now, references))
-    require_size(len(consignment.content), parts.admission.limits)
-    return consignment
-
-
-def _from_raw(parts: Services, app_id: str, data: bytes) -> Consignment:
-    refuse_unknown_arguments(*RAW_ARGUMENTS)
-    now = parts.database.now()
-    handling = check_handling(handling_in(request.args), now=now)
-    id_ = new_id("msg")
-    raw = prepare_raw(
-        data,
-        sender=request.args.get("from"),
-        recipients=request.args.getlist("to"),
-        limits=parts.admission.limits,
-        now=now,
-        token=id_[4:],
-    )
-    return consign_raw(raw, handling, Terms(app_id, _relay(parts, app_id, handling.relay), now), id_=id_)
-
-
-def _relay(parts: Services, app_id: str, wanted: str | None) -> Relay:
-    known = parts.relays.choose(app_id, wanted)
-    if known is not None and known.enabled:
-        return known.relay
-    if known is not None:
-        which = f"{known.relay.name!r}" if wanted is not None else f"the default one, {known.relay.name!r},"
-        detail = f"{which} is disabled: enable it (PATCH /v1/relays/{known.relay.id}) or name another"
-        if known.flaw is not None:
-            detail = f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password anew"
-        raise Invalid(FieldError("relay", detail))
-    if wanted is not None:
-        raise Invalid(
-            FieldError(
-                "relay",
-                f"there is no relay {wanted[:100]!r}; GET /v1/relays lists them",
-            )
-        )
-    raise Invalid(
-        FieldError(
-            "relay",
-            "no relay is there or enabled: add one with POST /v1/relays or MAILSVC_RELAY_URL, or enable one",
-        )
-    )
-
-
-def _conversation(parts: Services, app_id: str, id_: str) -> tuple[str, ...]:
-    beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
-    with parts.database.read() as connection:
-        found = connection.execute(
-            select(message.c.message_id, beginning.label("content"))
-            .outerjoin(body, body.c.message_id == message.c.id)
-            .where(message.c.id == id_, message.c.app_id == app_id)
-        ).first()
-    if found is None:
-        raise Invalid(
-            FieldError(
-                "in_reply_to",
-                "there is no such message; give a message's id or its Message-ID in angle brackets",
-            )
-        )
-    return references_of_answer(found.content or b"", found.message_id)
-
-
-def _pledge(data: bytes) -> Pledge | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not (1 <= len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
-        raise Invalid(FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} printable ASCII characters"))
-    route = f"{request.method} {request.full_path}\n".encode()
-    return Pledge(
-        key,
-        hashlib.sha256(route + data if len(data) < 65536 else route + hashlib.sha256(data).digest()).hexdigest(),
-    )
-
-
-def _accept(parts: Services, sender: Caller, ticket: Ticket) -> Promised:
-    parts.admission.spend(sender.key_id, len(ticket.consignments))
-    parts.intake.hand_in(ticket)
-    return Promised(ticket.done, _respond)
-
-
-def _respond(answer: Answer) -> Response:
-    response = Response(answer.body, status=answer.status, content_type="application/json")
-    if answer.replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-    return response
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _render_one(consignments: Sequence[Consignment]) -> Answer:
-    return Answer(202, _encode(consignments[0].answer()))
-
-
-def _render_batch(entries: "Sequence[Consignment | _Refused]") -> Answer:
-    return Answer(
-        202,
-        _encode({"data": [e.answer() if isinstance(e, Consignment) else e.document for e in entries]}),
-    )
-
-
-def _flag(name: str) -> bool:
-    text = request.args.get(name, "false").lower()
-    if text not in ("true", "false", "1", "0"):
-        raise Invalid(FieldError(name, "must be true or false"))
-    return text in ("true", "1")

@@ -24,9 +24,9 @@ from sqlalchemy import select
 
 from mailsvc import clock
 from mailsvc.api.operation import Operation
-from mailsvc.api.queuefigures import QueueFigures, look_at_queue
-from mailsvc.api.services import Services, services
+from mailsvc.api.parts import Services, services
 from mailsvc.store.database import Database
+from mailsvc.store.queue_depth import QueueFigures, look_at_queue
 from mailsvc.store.tables import worker
 from mailsvc.telemetry import LATENCY_BUCKETS, meter
 

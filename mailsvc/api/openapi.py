@@ -13,9 +13,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from mailsvc.api.messages import KEY_LENGTH
 from mailsvc.api.operation import Operation
 from mailsvc.api.schemas import ProblemDocument, components, reference
+from mailsvc.api.submit import KEY_LENGTH
 from mailsvc.domain.draft import Limits
 
 __all__ = ["Route", "describe", "routes", "to_yaml"]

@@ -10,17 +10,11 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.merge_patch import changes_of, merged
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
-from mailsvc.api.patch import changes_of, merged
-from mailsvc.api.services import services
-from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
-from mailsvc.domain.ids import new_id
-from mailsvc.domain.lifecycle import Status
-from mailsvc.domain.targets import Forbidden as TargetForbidden
-from mailsvc.domain.targets import literal_address, vet
-from mailsvc.outbox.announce import News, announce
-from mailsvc.outbox.relayform import (
+from mailsvc.api.parts import services
+from mailsvc.apps.relay_form import (
     MASK,
     NewRelay,
     RelayTimeouts,
@@ -29,7 +23,13 @@ from mailsvc.outbox.relayform import (
     shown_relay,
     validate_relay,
 )
-from mailsvc.outbox.relays import relay_of
+from mailsvc.apps.relays import relay_of
+from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.lifecycle import Status
+from mailsvc.domain.targets import Forbidden as TargetForbidden
+from mailsvc.domain.targets import literal_address, vet
+from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS
 from mailsvc.store.tables import app, delivery, relay
 
@@ -331,7 +331,7 @@ def _reason() -> str | None:
 def _announce(connection: Connection, row: Any, event_type: str, reason: str, now: int) -> None:
     retry_at = clock.rfc3339(row.retry_at) if row.retry_at is not None and not row.paused else None
     data = {"relay_id": row.id, "name": row.name, "reason": reason, "retry_at": retry_at}
-    announce(connection, [News(row.app_id, event_type, data)], now=now)
+    announce(connection, [NewEvent(row.app_id, event_type, data)], now=now)
 
 
 def _tell_workers() -> None:

@@ -10,14 +10,14 @@ from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import read_json, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
-from mailsvc.api.services import services
+from mailsvc.api.parts import services
+from mailsvc.apps.suppressions import Reason, Suppression, add_suppressions, as_shown
 from mailsvc.domain.address import parse_mailbox
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.fieldtext import field_flaw
 from mailsvc.domain.ids import is_id
-from mailsvc.outbox.announce import News, announce
+from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.outbox.read import canonical
-from mailsvc.outbox.suppress import Reason, Suppression, add_suppressions, as_shown
 from mailsvc.runtime.wake import EVENTS, NOTIFY
 from mailsvc.store.tables import suppression
 
@@ -137,7 +137,7 @@ def delete_suppression(id_: str) -> tuple[str, int]:
     with services().database.write() as connection:
         row = _found(connection, id_)
         connection.execute(delete(suppression).where(suppression.c.id == id_))
-        news = News(caller().app_id, "suppression.removed", _shown(row))
+        news = NewEvent(caller().app_id, "suppression.removed", _shown(row))
         announce(connection, [news], now=services().database.now())
     services().bell.ring(NOTIFY, EVENTS)
     return "", 204

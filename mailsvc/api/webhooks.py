@@ -11,17 +11,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.merge_patch import changes_of, merged
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
-from mailsvc.api.patch import changes_of, merged
-from mailsvc.api.services import services
-from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
-from mailsvc.domain.events import is_pattern
-from mailsvc.domain.ids import new_id
-from mailsvc.domain.signing import TrialPost, new_secret
-from mailsvc.outbox.relayform import MASK
-from mailsvc.outbox.replay import Span, queue_again, replay_span
-from mailsvc.outbox.webhookform import (
+from mailsvc.api.parts import services
+from mailsvc.apps.relay_form import MASK
+from mailsvc.apps.webhook_form import (
     FRESH,
     NewWebhook,
     check_webhook,
@@ -30,6 +25,11 @@ from mailsvc.outbox.webhookform import (
     webhook_form,
     webhook_values,
 )
+from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
+from mailsvc.domain.events import is_pattern
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.signing import TrialPost, new_secret
+from mailsvc.eventlog.replay import Span, queue_again, replay_span
 from mailsvc.runtime.wake import NOTIFY
 from mailsvc.store.tables import event, webhook, webhook_delivery
 

@@ -14,9 +14,9 @@ from mailsvc.cli.checkup.routes import look_at_routes
 from mailsvc.cli.checkup.service import look_at_service
 from mailsvc.cli.checkup.store import look_at_database, open_if_there
 from mailsvc.cli.client import Client
+from mailsvc.cli.find_service import find_service, is_elsewhere
 from mailsvc.cli.options import address_options
 from mailsvc.cli.show import as_json_line, one_line, plural
-from mailsvc.cli.whereabouts import find_service, is_elsewhere
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database, explain
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from mailsvc.cli.client import Client
-from mailsvc.cli.fates import event_line
+from mailsvc.cli.follow import event_line
 from mailsvc.cli.options import with_service
 from mailsvc.cli.show import as_json_line
 

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from mailsvc.cli.client import Client
-from mailsvc.cli.whereabouts import find_service, require_key
+from mailsvc.cli.find_service import find_service, require_key
 
 __all__ = ["address_options", "json_option", "with_service"]
 

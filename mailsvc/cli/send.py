@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from mailsvc.cli.client import Client, Refused, Reply
-from mailsvc.cli.fates import Watch
-from mailsvc.cli.letter import Letter, letter_of, members
+from mailsvc.cli.follow import Watch
+from mailsvc.cli.message_input import Letter, letter_of, members
 from mailsvc.cli.options import with_service
 from mailsvc.cli.show import as_json_line, one_line
 

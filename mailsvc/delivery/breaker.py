@@ -3,8 +3,8 @@
 A session has worked when a transaction got a verdict about a message; that a login succeeded says nothing.
 """
 
-from mailsvc.delivery.trouble import RelayTrouble
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
+from mailsvc.smtp.trouble import RelayTrouble
 
 __all__ = ["Breaker", "Hesitation"]
 

@@ -4,12 +4,12 @@ from typing import Protocol
 
 from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt, wait_exponential
 
-from mailsvc.delivery.session import RelayTrouble, Session, open_session
-from mailsvc.delivery.trouble import unexpected
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
 from mailsvc.runtime.complaint import complain
+from mailsvc.smtp.opening import RelayTrouble, Session, open_session
+from mailsvc.smtp.trouble import unexpected
 from mailsvc.telemetry import meter
 
 __all__ = ["dialled"]

@@ -17,7 +17,7 @@ import msgspec
 
 from mailsvc.domain.attempt import Reply
 
-__all__ = ["Entry", "Journal", "Testament", "heard_by_others", "testaments"]
+__all__ = ["Entry", "Journal", "OrphanedJournal", "heard_by_others", "orphaned_journals"]
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 STEP_BYTES = 256 * 1024  # that a file grows by
@@ -146,7 +146,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Testament:
+class OrphanedJournal:
     """What a dead worker left behind."""
 
     owner: str
@@ -160,18 +160,20 @@ class Testament:
             path.unlink(missing_ok=True)
 
 
-def testaments(directory: Path) -> list[Testament]:
+def orphaned_journals(directory: Path) -> list[OrphanedJournal]:
     """Read the journals of workers that are dead: nobody holds their files' locks."""
-    found: dict[str, Testament] = {}
+    found: dict[str, OrphanedJournal] = {}
     for path in sorted(directory.glob("*.journal")):
         content = _read_if_orphaned(path)
         if content is None:
             continue
         owner = path.name.split(".")[0]
         boot_id, *lines = content.split(b"\n")
-        testament = found.setdefault(owner, Testament(owner, power_was_lost=boot_id.decode() != _boot_id()))
-        testament.paths.append(path)
-        testament.entries.extend(_entries(lines))
+        orphaned_journal = found.setdefault(
+            owner, OrphanedJournal(owner, power_was_lost=boot_id.decode() != _boot_id())
+        )
+        orphaned_journal.paths.append(path)
+        orphaned_journal.entries.extend(_entries(lines))
     return list(found.values())
 
 

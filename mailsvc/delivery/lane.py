@@ -15,12 +15,12 @@ from mailsvc.delivery.learnt import Learnt
 from mailsvc.delivery.manners import Manners
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.sender import Owner, Sender
-from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.delivery.throttle import Pace, Speed
-from mailsvc.delivery.trouble import unexpected
 from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.smtp_status import is_our_rate
+from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
+from mailsvc.smtp.trouble import unexpected
 from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["Lane", "LaneOwner"]

@@ -5,14 +5,14 @@ from functools import partial
 from typing import Protocol
 
 from mailsvc import clock
+from mailsvc.apps.relays import KnownRelay
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.lane import Lane, LaneOwner
 from mailsvc.delivery.learnt import learnt_of
-from mailsvc.delivery.standing import Standing, leave_alone
-from mailsvc.delivery.trouble import RelayTrouble, unexpected
+from mailsvc.delivery.relay_health import RelayHealth, leave_alone
 from mailsvc.domain.attempt import Stage
-from mailsvc.outbox.relays import KnownRelay
 from mailsvc.runtime.complaint import complain
+from mailsvc.smtp.trouble import RelayTrouble, unexpected
 from mailsvc.store.database import Database
 
 __all__ = ["Lanes"]
@@ -34,7 +34,7 @@ class Lanes:
     """
 
     def __init__(
-        self, database: Database, relays: Book, standing: Standing, owner: LaneOwner, share: Callable[[int], int]
+        self, database: Database, relays: Book, standing: RelayHealth, owner: LaneOwner, share: Callable[[int], int]
     ) -> None:
         self._database, self._relays, self._standing = database, relays, standing
         self._owner, self._share = owner, share

@@ -2,8 +2,8 @@
 
 from mailsvc import clock
 from mailsvc.delivery.learnt import Learnt
-from mailsvc.delivery.session import TransactionResult
 from mailsvc.domain.relay import Relay
+from mailsvc.smtp.opening import TransactionResult
 from mailsvc.telemetry import facts, log
 
 __all__ = ["Manners"]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import msgspec
 
 from mailsvc import clock
-from mailsvc.delivery.haul import MessageFacts
+from mailsvc.delivery.claim import MessageFacts
 from mailsvc.delivery.journal import Journal
-from mailsvc.delivery.session import Submission
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.returnpath import return_path
+from mailsvc.smtp.opening import Submission
 from mailsvc.store.leases import DueDelivery
 
 __all__ = ["Parcel", "pack"]

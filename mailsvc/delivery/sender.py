@@ -5,9 +5,9 @@ from typing import Protocol
 
 from mailsvc import clock
 from mailsvc.delivery.parcel import Parcel
-from mailsvc.delivery.session import RelayTrouble, Session, Submission, TransactionResult
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.relay import Relay
+from mailsvc.smtp.opening import RelayTrouble, Session, Submission, TransactionResult
 from mailsvc.telemetry import facts, log
 
 __all__ = ["Owner", "Sender", "Siding"]

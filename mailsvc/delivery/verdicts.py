@@ -1,4 +1,4 @@
-"""From a transaction's verdicts to findings for the recorder. Pure: time and chance come in as arguments."""
+"""From a transaction's verdicts to outcomes for the recorder. Pure: time and chance come in as arguments."""
 
 from collections.abc import Callable
 
@@ -6,15 +6,15 @@ import msgspec
 
 from mailsvc import clock
 from mailsvc.delivery.parcel import Parcel
-from mailsvc.delivery.trouble import RelayTrouble
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
 from mailsvc.mime.smtp_status import meaning_of, own_words
-from mailsvc.outcomes.record import Bounce, Finding, Try, smtp_json
+from mailsvc.outcomes.record import Bounce, Outcome, Try, smtp_json
+from mailsvc.smtp.trouble import RelayTrouble
 from mailsvc.store.leases import DueDelivery
 
-__all__ = ["Circumstances", "finding_of", "given_back", "given_up", "smtp_of_trouble"]
+__all__ = ["Circumstances", "given_back", "given_up", "outcome_of", "smtp_of_trouble"]
 
 
 class Circumstances(msgspec.Struct, frozen=True, gc=False):
@@ -29,25 +29,25 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False):
     wait: float = 0.0  # seconds before what was not tried is due again
 
 
-def finding_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circumstances) -> Finding:
+def outcome_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circumstances) -> Outcome:
     """What the verdict on one recipient means for its delivery."""
     if verdict.fate is Fate.UNTRIED:
         kept_by = smtp_of(verdict.stage, verdict.reply, verdict.text, seen.host)
         return given_back(claim, seen.now() + int(seen.wait * clock.SECOND), kept_by=kept_by)
     tried = _try(parcel, verdict, seen)
     if verdict.fate is Fate.SENT:
-        return Finding(claim.id, Change.SENT, claim.lease_token, tried)
+        return Outcome(claim.id, Change.SENT, claim.lease_token, tried)
     if verdict.fate is Fate.BOUNCED:
-        return Finding(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(parcel, verdict))
+        return Outcome(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(parcel, verdict))
     if verdict.fate is Fate.UNCERTAIN and parcel.message.on_uncertain == "hold":
-        return Finding(claim.id, Change.GIVE_UP, claim.lease_token, tried)
+        return Outcome(claim.id, Change.GIVE_UP, claim.lease_token, tried)
     due_at = next_attempt(claim.attempts + 1, now=seen.now(), chance=seen.chance)
-    return Finding(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
+    return Outcome(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
 
 
-def given_back(claim: DueDelivery, due_at: int, *, kept_by: str | None = None) -> Finding:
+def given_back(claim: DueDelivery, due_at: int, *, kept_by: str | None = None) -> Outcome:
     """A claim that came to nothing, through no fault of the message: due again, no attempt charged."""
-    return Finding(claim.id, Change.RETURN, claim.lease_token, due_at=due_at, kept_by=kept_by)
+    return Outcome(claim.id, Change.RETURN, claim.lease_token, due_at=due_at, kept_by=kept_by)
 
 
 def smtp_of(stage: Stage, reply: Reply | None, text: str, host: str) -> str:
@@ -62,9 +62,9 @@ def smtp_of_trouble(trouble: RelayTrouble, host: str) -> str:
     return smtp_of(trouble.stage, trouble.reply, trouble.text, host)
 
 
-def given_up(claim: DueDelivery) -> Finding:
+def given_up(claim: DueDelivery) -> Outcome:
     """A claim whose worker vanished, of a message that must not be sent twice."""
-    return Finding(
+    return Outcome(
         claim.id,
         Change.GIVE_UP,
         claim.lease_token,

@@ -15,26 +15,26 @@ import msgspec
 from sqlalchemy import Connection
 
 from mailsvc import clock
+from mailsvc.apps.relays import RelayBook
 from mailsvc.delivery.breaker import Hesitation
-from mailsvc.delivery.haul import Haul, MessageFacts, extend, fill_apart, overdue, read_body, take
+from mailsvc.delivery.claim import ClaimedBatch, MessageFacts, extend, fill_apart, overdue, read_body, take
 from mailsvc.delivery.journal import Journal, heard_by_others
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.lanes import Lanes
 from mailsvc.delivery.parcel import Parcel, pack
-from mailsvc.delivery.rescue import told_by, was_accepted
-from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
-from mailsvc.delivery.standing import Standing
+from mailsvc.delivery.recover import told_by, was_accepted
+from mailsvc.delivery.relay_health import RelayHealth
 from mailsvc.delivery.throttle import ByteBudget
-from mailsvc.delivery.trouble import unexpected
-from mailsvc.delivery.verdicts import Circumstances, finding_of, given_back, given_up, smtp_of_trouble
+from mailsvc.delivery.verdicts import Circumstances, given_back, given_up, outcome_of, smtp_of_trouble
 from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.lifecycle import Change
-from mailsvc.outbox.relays import RelayBook
-from mailsvc.outcomes.record import Finding, record, smtp_json
+from mailsvc.outcomes.record import Outcome, record, smtp_json
 from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.groupwriter import GroupWriter
-from mailsvc.runtime.presence import Presence
+from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
+from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
+from mailsvc.smtp.trouble import unexpected
 from mailsvc.store import leases
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.leases import DELIVERIES, DueDelivery
@@ -62,7 +62,7 @@ class Context:
     database: Database
     relays: RelayBook
     bell: Bell
-    presence: Presence
+    presence: Heartbeat
     journal_directory: Path
     lease_seconds: int
     verp_key: bytes
@@ -71,7 +71,7 @@ class Context:
 class Report(msgspec.Struct):
     """Findings of one transaction, and the journal's number for it where a dot went out."""
 
-    findings: list[Finding]
+    outcomes: list[Outcome]
     number: int | None = None
 
 
@@ -83,7 +83,7 @@ class DeliveryWorker:
         self._database = context.database
         self.owner = context.presence.id
         self._lease = context.lease_seconds
-        self._standing = Standing(context.database, self._write_down)
+        self._standing = RelayHealth(context.database, self._write_down)
         self._opened = Lanes(context.database, context.relays, self._standing, self, context.presence.share)
         self._lanes = self._opened.by_id
         self._parcels: set[Parcel] = set()
@@ -140,7 +140,7 @@ class DeliveryWorker:
             due = [] if (lanes := await self._hungry()) else await self._in_thread(self._due_lanes)
             lanes = lanes or await self._opened.open(due)
             wanted = [
-                leases.Lane(lane.relay.id, room) for lane in lanes if (room := await self._opened.room_of(lane)) > 0
+                leases.Quota(lane.relay.id, room) for lane in lanes if (room := await self._opened.room_of(lane)) > 0
             ]
             claimed = await self._claim_apart(wanted) if wanted else 0
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
@@ -196,7 +196,7 @@ class DeliveryWorker:
         self._context.relays.get_many([relay_id for relay_id, _ in due])
         return due
 
-    async def _claim_apart(self, wanted: list[leases.Lane]) -> int:
+    async def _claim_apart(self, wanted: list[leases.Quota]) -> int:
         """For all lanes at once; each apart where that fails, so that one can't end the round of the others."""
         try:
             return await self._claim(wanted)
@@ -215,46 +215,46 @@ class DeliveryWorker:
                 await self._opened.failed(self._lanes[lane_id], reason)
             return claimed
 
-    async def _claim(self, wanted: list[leases.Lane]) -> int:
+    async def _claim(self, wanted: list[leases.Quota]) -> int:
         deadline = clock.monotonic() + self._lease
         try:
-            haul, to_send = await self._in_thread(partial(self._haul, wanted))
+            batch, to_send = await self._in_thread(partial(self._haul, wanted))
         except BaseException:
             self._missing_since = clock.monotonic()
             raise
         by_lane: dict[str, dict[str, list[DueDelivery]]] = {}
         now = self._database.now()
         for row in to_send:
-            message = haul.messages.get(row.message_id)
+            message = batch.messages.get(row.message_id)
             if message is None:
                 self._put_off([row], _NO_MESSAGE, "")
-            elif row.id in haul.suppressed:
-                self._recorder.put(Report([Finding(row.id, Change.SUPPRESS, row.lease_token, why=SUPPRESSED_LATER)]))
+            elif row.id in batch.suppressed:
+                self._recorder.put(Report([Outcome(row.id, Change.SUPPRESS, row.lease_token, why=SUPPRESSED_LATER)]))
             elif not self._is_void(row, message, now):
                 by_lane.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(row)
-        for message_id, error in haul.unreadable.items():
+        for message_id, error in batch.unreadable.items():
             complain(error, message=message_id)
         for relay_id, by_message in by_lane.items():
-            await self._hand_over(self._lanes[relay_id], by_message, haul, deadline)
-        self._note_backlogs(wanted, haul.rows)
-        if haul.rows:
+            await self._hand_over(self._lanes[relay_id], by_message, batch, deadline)
+        self._note_backlogs(wanted, batch.rows)
+        if batch.rows:
             self._claimed_at = clock.monotonic()
-        return len(haul.rows)
+        return len(batch.rows)
 
-    def _haul(self, wanted: list[leases.Lane]) -> tuple[Haul, list[DueDelivery]]:
+    def _haul(self, wanted: list[leases.Quota]) -> tuple[ClaimedBatch, list[DueDelivery]]:
         """What was claimed, and those of its rows that are to be sent."""
-        haul = take(self._database, wanted, owner=self.owner, lease_seconds=self._lease)
-        to_send = haul.rows
-        if haul.rows:
+        batch = take(self._database, wanted, owner=self.owner, lease_seconds=self._lease)
+        to_send = batch.rows
+        if batch.rows:
             try:
-                to_send = self._without_settled(haul.rows)  # first: what it finds holds, whatever fails afterwards
-                fill_apart(haul, self._database, room=self._budget.room)
+                to_send = self._without_settled(batch.rows)  # first: what it finds holds, whatever fails afterwards
+                fill_apart(batch, self._database, room=self._budget.room)
             except BaseException:
                 now = self._database.now()
                 for row in to_send:
                     self._recorder.put(Report([given_back(row, now)]))
                 raise
-        return haul, to_send
+        return batch, to_send
 
     def _without_settled(self, rows: list[DueDelivery]) -> list[DueDelivery]:
         """The rows without those whose last worker had its reply but stood still before it could record it."""
@@ -276,7 +276,7 @@ class DeliveryWorker:
                 self._recorder.put(Report([told_by(entry, row, now)]))
         return left
 
-    def _note_backlogs(self, wanted: list[leases.Lane], rows: list[DueDelivery]) -> None:
+    def _note_backlogs(self, wanted: list[leases.Quota], rows: list[DueDelivery]) -> None:
         counts = Counter(row.relay_id for row in rows)
         for asked in wanted:
             lane, count = self._lanes[asked.id], counts[asked.id]
@@ -291,19 +291,19 @@ class DeliveryWorker:
         if row.expires_at is not None and row.expires_at <= now:
             trouble = self._lanes[row.relay_id].breaker.trouble
             kept_by = smtp_of_trouble(trouble, self._lanes[row.relay_id].relay.host) if trouble is not None else None
-            expired = Finding(row.id, Change.EXPIRE, row.lease_token, why="expired", kept_by=kept_by)
+            expired = Outcome(row.id, Change.EXPIRE, row.lease_token, why="expired", kept_by=kept_by)
             self._recorder.put(Report([expired]))
             return True
         return False
 
     async def _hand_over(
-        self, lane: Lane, by_message: dict[str, list[DueDelivery]], haul: Haul, deadline: float
+        self, lane: Lane, by_message: dict[str, list[DueDelivery]], batch: ClaimedBatch, deadline: float
     ) -> None:
         parcels: list[Parcel] = []
         failure: Exception | None = None
         for message_id, claims in by_message.items():
             try:
-                parcels += self._packed(lane, message_id, claims, haul, deadline)
+                parcels += self._packed(lane, message_id, claims, batch, deadline)
             except Exception as error:  # noqa: BLE001 - it must not keep the others waiting
                 complain(error, message=message_id)
                 self._put_off(claims, _internal(error), lane.relay.host)
@@ -320,14 +320,14 @@ class DeliveryWorker:
             await self._opened.failed(lane, failure)  # not one of them: it is more than a message's
 
     def _packed(
-        self, lane: Lane, message_id: str, claims: list[DueDelivery], haul: Haul, deadline: float
+        self, lane: Lane, message_id: str, claims: list[DueDelivery], batch: ClaimedBatch, deadline: float
     ) -> list[Parcel]:
-        message, most = haul.messages[message_id], lane.manners.most_recipients
+        message, most = batch.messages[message_id], lane.manners.most_recipients
         packed: list[Parcel] = []
         for n in range(0, len(claims), most):
             some = claims[n : n + most]
             packed += pack(message, some, lane.relay, self._journal, deadline=deadline, key=self._context.verp_key)
-        content = haul.bodies.get(message_id)
+        content = batch.bodies.get(message_id)
         for parcel in packed:
             if content is not None and self._budget.fits(message.size):
                 parcel.content, parcel.held_bytes = content, message.size
@@ -386,13 +386,13 @@ class DeliveryWorker:
         message = parcel.message
         # A scheduled message may have been told to go at once.
         waited = max(0.0, (started_at - (message.scheduled_at or message.created_at)) / clock.SECOND)
-        findings = []
+        outcomes = []
         for claim, verdict in zip(parcel.claims, result.verdicts, strict=True):
-            findings.append(finding_of(parcel, claim, verdict, seen))
+            outcomes.append(outcome_of(parcel, claim, verdict, seen))
             meter.count(f"attempts.{verdict.fate}")
             if verdict.fate is Fate.SENT:
                 meter.observe_latency(waited + result.duration)
-        self._report(parcel, findings)
+        self._report(parcel, outcomes)
 
     def _wait_of(self, parcel: Parcel, result: TransactionResult) -> float:
         """A message at which each session ends, while others work, must not be what is tried over and over."""
@@ -412,10 +412,10 @@ class DeliveryWorker:
         self._parcels.discard(parcel)
         self._put_off(parcel.claims, text, parcel.relay_host)
 
-    def _report(self, parcel: Parcel, findings: list[Finding]) -> None:
+    def _report(self, parcel: Parcel, outcomes: list[Outcome]) -> None:
         self._let_go(parcel)
         self._parcels.discard(parcel)
-        self._recorder.put(Report(findings, parcel.number))
+        self._recorder.put(Report(outcomes, parcel.number))
 
     def wants_more(self) -> None:
         self._more.set()
@@ -445,7 +445,7 @@ class DeliveryWorker:
     def _record(self, connection: Connection, reports: list[Report]) -> None:
         record(
             connection,
-            [finding for report in reports for finding in report.findings],
+            [outcome for report in reports for outcome in report.outcomes],
             now=self._database.now(),
         )
 
@@ -482,7 +482,7 @@ class DeliveryWorker:
         for row in rows:
             if row.id not in in_hand:
                 # Behind the results that wait in the recorder: what is among them is no more in the state that this ends.
-                self._recorder.put(Report([Finding(row.id, Change.RETURN, row.lease_token, due_at=now)]))
+                self._recorder.put(Report([Outcome(row.id, Change.RETURN, row.lease_token, due_at=now)]))
         if self._missing_since == began:
             self._missing_since = None
 
@@ -513,5 +513,5 @@ def _internal(error: Exception) -> str:
 
 def _without_words(report: Report) -> Report:
     """The fates alone, without what the relay said."""
-    bare = [msgspec.structs.replace(finding, tried=None, why="see the log") for finding in report.findings]
+    bare = [msgspec.structs.replace(outcome, tried=None, why="see the log") for outcome in report.outcomes]
     return Report(bare, report.number)

@@ -1,1 +1,1 @@
-"""What applications hand in: accepting, reading and steering messages."""
+"""What applications hand in: building, storing and reading messages."""

@@ -13,17 +13,17 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from mailsvc.apps.suppressions import read_suppressions
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, Problem, Unavailable
-from mailsvc.outbox.announce import prepare_news
-from mailsvc.outbox.consign import Consignment
-from mailsvc.outbox.queueroom import queue_full, within_room
-from mailsvc.outbox.suppress import read_suppressions
+from mailsvc.eventlog.append import prepare_news
+from mailsvc.outbox.build import NewMessage
+from mailsvc.outbox.queue_limit import queue_full, within_room
 from mailsvc.store.bulk import Statement, carry_out, insertion
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
 from mailsvc.store.tables import body, delivery, idempotency, message, recipient
 from mailsvc.telemetry import facts, log, meter
 
-__all__ = ["Answer", "Intake", "Pledge", "Ticket"]
+__all__ = ["Answer", "IdempotencyKey", "Intake", "Ticket"]
 
 GROUP_BYTES = 8 * 1024 * 1024  # a commit this large takes about a tenth of a second
 GROUP_MESSAGES = 2000
@@ -35,7 +35,7 @@ _NOT_KEPT = "the message could not be stored; nothing was kept of it, send it ag
 
 
 @dataclass(frozen=True, slots=True)
-class Pledge:
+class IdempotencyKey:
     """An idempotency key with the fingerprint of the request that it was used for."""
 
     key: str
@@ -68,19 +68,19 @@ class Ticket:
     """One request's messages, which are stored together or not at all; ``done`` will hold what the client is told."""
 
     app_id: str
-    consignments: list[Consignment]
-    render: Callable[[Sequence[Consignment]], Answer]
-    pledge: Pledge | None = None
+    new_messages: list[NewMessage]
+    render: Callable[[Sequence[NewMessage]], Answer]
+    idempotency_key: IdempotencyKey | None = None
     done: "Future[Answer] | asyncio.Future[Answer]" = field(default_factory=_promise)
 
     @property
     def size(self) -> int:
-        return sum(len(c.content) for c in self.consignments)
+        return sum(len(c.content) for c in self.new_messages)
 
     @property
     def key(self) -> tuple[str, str] | None:
         """The idempotency key, among those of all apps."""
-        return (self.app_id, self.pledge.key) if self.pledge else None
+        return (self.app_id, self.idempotency_key.key) if self.idempotency_key else None
 
 
 class Intake:
@@ -174,7 +174,7 @@ class Intake:
             self._fall_back(group, error)
             return
         self._ring()
-        meter.count("accepted", sum(len(t.consignments) for t in group))
+        meter.count("accepted", sum(len(t.new_messages) for t in group))
         _tell(list(zip(group, answers, strict=True)))
 
     def _fall_back(self, group: list[Ticket], error: Exception) -> None:
@@ -304,18 +304,18 @@ def _take_group(pending: list[Ticket]) -> tuple[list[Ticket], list[Ticket]]:
     for n, ticket in enumerate(pending):
         key = ticket.key
         if group and (
-            size + ticket.size > GROUP_BYTES or count + len(ticket.consignments) > GROUP_MESSAGES or key in keys
+            size + ticket.size > GROUP_BYTES or count + len(ticket.new_messages) > GROUP_MESSAGES or key in keys
         ):
             return group, pending[n:]
         group.append(ticket)
-        size, count = size + ticket.size, count + len(ticket.consignments)
+        size, count = size + ticket.size, count + len(ticket.new_messages)
         if key:
             keys.add(key)
     return group, []
 
 
 def _already_stored(connection: Connection, group: list[Ticket]) -> set[str]:
-    ids = [c.message["id"] for t in group for c in t.consignments]
+    ids = [c.message["id"] for t in group for c in t.new_messages]
     return set(connection.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars())
 
 
@@ -330,32 +330,32 @@ class _Plan:
 def _plan(connection: Connection, group: list[Ticket], known: set[str], now: int) -> _Plan:
     answers = _replays(connection, group, known)
     fresh = [t for t in group if id(t) not in answers]
-    consignments = [c for t in fresh for c in t.consignments if c.message["id"] not in known]
-    _suppress(connection, consignments, now)
+    new_messages = [c for t in fresh for c in t.new_messages if c.message["id"] not in known]
+    _suppress(connection, new_messages, now)
     for ticket in fresh:
-        answers[id(ticket)] = ticket.render(ticket.consignments)
-    pledged = [t for t in fresh if not known.issuperset(c.message["id"] for c in t.consignments)]
-    deliveries = list(chain.from_iterable(c.deliveries for c in consignments))
+        answers[id(ticket)] = ticket.render(ticket.new_messages)
+    pledged = [t for t in fresh if not known.issuperset(c.message["id"] for c in t.new_messages)]
+    deliveries = list(chain.from_iterable(c.deliveries for c in new_messages))
     rows = {
-        message: [c.message for c in consignments],
-        body: [{"message_id": c.message["id"], "content": c.content} for c in consignments],
+        message: [c.message for c in new_messages],
+        body: [{"message_id": c.message["id"], "content": c.content} for c in new_messages],
         delivery: deliveries,
-        recipient: _recipient_rows(consignments),
+        recipient: _recipient_rows(new_messages),
         idempotency: _pledge_rows(pledged, answers, now),
     }
     dialect = connection.dialect.name
     statements = [statement for table, some in rows.items() for statement in insertion(dialect, table, some)]
-    if news := [n for c in consignments for n in c.news()]:
+    if news := [n for c in new_messages for n in c.news()]:
         statements += commits_in_turn(dialect) + prepare_news(connection, news, now=now)
     return _Plan([answers[id(t)] for t in group], statements)
 
 
-def _recipient_rows(consignments: list[Consignment]) -> list[dict[str, Any]]:
+def _recipient_rows(new_messages: list[NewMessage]) -> list[dict[str, Any]]:
     """Whoever asks for an address means it in whatever case, as suppressions do."""
     rows = []
-    for consignment in consignments:
-        common = {"app_id": consignment.app_id, "message_id": consignment.message["id"]}
-        addresses = dict.fromkeys(row["recipient"].lower() for row in consignment.deliveries)
+    for new_message in new_messages:
+        common = {"app_id": new_message.app_id, "message_id": new_message.message["id"]}
+        addresses = dict.fromkeys(row["recipient"].lower() for row in new_message.deliveries)
         rows += [{"address": address, **common} for address in addresses]
     return rows
 
@@ -363,9 +363,9 @@ def _recipient_rows(consignments: list[Consignment]) -> list[dict[str, Any]]:
 def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> dict[int, Answer | Problem]:
     """The answers of tickets whose idempotency key was used before."""
     keyed = {
-        (t.app_id, t.pledge.key): t
+        (t.app_id, t.idempotency_key.key): t
         for t in group
-        if t.pledge and not any(c.message["id"] in known for c in t.consignments)
+        if t.idempotency_key and not any(c.message["id"] in known for c in t.new_messages)
     }
     if not keyed:
         return {}
@@ -373,7 +373,7 @@ def _replays(connection: Connection, group: list[Ticket], known: set[str]) -> di
     answers: dict[int, Answer | Problem] = {}
     for row in connection.execute(select(idempotency).where(condition)):
         ticket = keyed[row.app_id, row.key]
-        if ticket.pledge and row.fingerprint == ticket.pledge.fingerprint:
+        if ticket.idempotency_key and row.fingerprint == ticket.idempotency_key.fingerprint:
             answers[id(ticket)] = Answer(row.status, row.response.encode(), replayed=True)
         else:
             answers[id(ticket)] = Invalid(
@@ -390,12 +390,12 @@ def _pledge_rows(tickets: list[Ticket], answers: dict[int, Answer | Problem], no
     rows = []
     for ticket in tickets:
         answer = answers[id(ticket)]
-        if ticket.pledge and isinstance(answer, Answer):
+        if ticket.idempotency_key and isinstance(answer, Answer):
             rows.append(
                 {
                     "app_id": ticket.app_id,
-                    "key": ticket.pledge.key,
-                    "fingerprint": ticket.pledge.fingerprint,
+                    "key": ticket.idempotency_key.key,
+                    "fingerprint": ticket.idempotency_key.fingerprint,
                     "status": answer.status,
                     "response": answer.body.decode(),
                     "created_at": now,
@@ -404,10 +404,10 @@ def _pledge_rows(tickets: list[Ticket], answers: dict[int, Answer | Problem], no
     return rows
 
 
-def _suppress(connection: Connection, consignments: list[Consignment], now: int) -> None:
+def _suppress(connection: Connection, new_messages: list[NewMessage], now: int) -> None:
     """Apply the suppression list."""
     if listed := read_suppressions(
-        connection, ((c.app_id, row["recipient"]) for c in consignments for row in c.deliveries)
+        connection, ((c.app_id, row["recipient"]) for c in new_messages for row in c.deliveries)
     ):
-        for consignment in consignments:
-            consignment.suppress(listed, now)
+        for new_message in new_messages:
+            new_message.suppress(listed, now)

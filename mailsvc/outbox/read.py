@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func,
 
 from mailsvc import clock
 from mailsvc.domain.address import parse_mailbox
+from mailsvc.domain.jsontext import compact
 from mailsvc.domain.lifecycle import ATTENTION, FINAL, PARTIAL, Status, message_status
 from mailsvc.mime.extract import content_of
-from mailsvc.outbox.consign import PRIORITIES, compact
+from mailsvc.outbox.build import PRIORITIES
 from mailsvc.store.tables import attempt, body, delivery, event, message, recipient, relay
 
 __all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find", "message_objects", "page", "texts"]

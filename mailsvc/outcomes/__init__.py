@@ -1,1 +1,1 @@
-"""The one recorder: the only writer of what became of a delivery."""
+"""What becomes of deliveries: the one recorder of results, and what people do to deliveries that wait."""

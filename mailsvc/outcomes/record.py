@@ -1,6 +1,6 @@
 """The recorder: every change of a delivery's state is written here, with its attempt, its event and what follows.
 
-All in one transaction, many deliveries at a time. A finding that is late, repeated or out of turn changes nothing.
+All in one transaction, many deliveries at a time. A outcome that is late, repeated or out of turn changes nothing.
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
+from mailsvc.apps.suppressions import Suppression, add_suppressions
 from mailsvc.domain.attempt import Tls
 from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
-from mailsvc.outbox.announce import News, announce
-from mailsvc.outbox.suppress import Suppression, add_suppressions
+from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.store.bulk import Document, among, carry_out, insertion, listed, update_of
 from mailsvc.store.tables import attempt, delivery, message
 
-__all__ = ["Bounce", "Finding", "Try", "record", "smtp_json"]
+__all__ = ["Bounce", "Outcome", "Try", "record", "smtp_json"]
 
 
 class Try(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +56,7 @@ class Bounce(msgspec.Struct, frozen=True, gc=False):
         return {"type": self.type, "reason": self.reason, "source": self.source}
 
 
-class Finding(msgspec.Struct, frozen=True, gc=False):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What was learnt about one delivery."""
 
     delivery_id: str
@@ -121,14 +121,14 @@ _DUE_LATER = frozenset({Status.SCHEDULED, Status.QUEUED, Status.DEFERRED})
 _SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIVE_UP})
 
 
-def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> set[str]:
+def record(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> set[str]:
     """Write what was found. Returns the ids of the deliveries that it changed.
 
     The caller's transaction makes all of it durable at once.
     """
-    ids = sorted({f.delivery_id for f in findings})  # one order, so that two recorders never wait for each other
+    ids = sorted({f.delivery_id for f in outcomes})  # one order, so that two recorders never wait for each other
     rows = {row.id: row for row in _CURRENT.read(connection, ids=listed(ids))}
-    steps = _steps(findings, rows, now)
+    steps = _steps(outcomes, rows, now)
     if not steps:
         return set()
     dialect = connection.dialect.name
@@ -136,41 +136,41 @@ def record(connection: Connection, findings: Sequence[Finding], *, now: int) -> 
     carry_out(connection, settled + insertion(dialect, attempt, [step.attempt for step in steps if step.attempt]))
     announce(connection, [step.news for step in steps if step.news], now=now)
     add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
-    return {step.finding.delivery_id for step in steps}
+    return {step.outcome.delivery_id for step in steps}
 
 
 class _Step(msgspec.Struct, frozen=True, gc=False):
-    finding: Finding
+    outcome: Outcome
     row: _Row
     settlement: dict[str, Any]
     attempt: dict[str, Any] | None
-    news: News | None
+    news: NewEvent | None
 
 
-def _steps(findings: Sequence[Finding], rows: dict[str, _Row], now: int) -> list[_Step]:
+def _steps(outcomes: Sequence[Outcome], rows: dict[str, _Row], now: int) -> list[_Step]:
     steps: list[_Step] = []
     taken: set[str] = set()
-    for finding in findings:
-        row = rows.get(finding.delivery_id)
-        if row is None or finding.delivery_id in taken:
+    for outcome in outcomes:
+        row = rows.get(outcome.delivery_id)
+        if row is None or outcome.delivery_id in taken:
             continue
-        if finding.lease_token is not None and finding.lease_token != row.lease_token:
+        if outcome.lease_token is not None and outcome.lease_token != row.lease_token:
             continue  # its lease had run out, and somebody else holds it or has finished it
-        if finding.lease_token is None and row.status is Status.SENDING:
+        if outcome.lease_token is None and row.status is Status.SENDING:
             continue  # it may be on its way at this moment: only the holder of the claim knows what becomes of it
-        status = follow(row.status, finding.change)
+        status = follow(row.status, outcome.change)
         if status is None:
             continue
-        taken.add(finding.delivery_id)
-        steps.append(_step(finding, row, status, now))
+        taken.add(outcome.delivery_id)
+        steps.append(_step(outcome, row, status, now))
     return steps
 
 
-def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
-    tried = finding.tried
+def _step(outcome: Outcome, row: _Row, status: Status, now: int) -> _Step:
+    tried = outcome.tried
     attempts = row.attempts + 1 if tried else row.attempts
-    last_smtp = tried.smtp() if tried else finding.kept_by or row.last_smtp
-    due_at = (now if finding.due_at is None else finding.due_at) if status in _DUE_LATER else None
+    last_smtp = tried.smtp() if tried else outcome.kept_by or row.last_smtp
+    due_at = (now if outcome.due_at is None else outcome.due_at) if status in _DUE_LATER else None
     expires_at = None if status in FINAL else row.expires_at or row.message_expires_at
     if due_at is not None and expires_at is not None:
         due_at = min(due_at, expires_at)
@@ -180,27 +180,27 @@ def _step(finding: Finding, row: _Row, status: Status, now: int) -> _Step:
         "due_at": due_at,
         "expires_at": expires_at,
         "attempts": attempts,
-        "uncertain": row.uncertain and finding.change not in _SETTLES_DOUBT,
+        "uncertain": row.uncertain and outcome.change not in _SETTLES_DOUBT,
         "last_smtp": last_smtp,
         "lease_owner": None,
         "updated_at": now,
     }
     return _Step(
-        finding,
+        outcome,
         row,
         settlement,
-        _attempt_row(finding, attempts),
-        _news(finding, row, status, settlement),
+        _attempt_row(outcome, attempts),
+        _news(outcome, row, status, settlement),
     )
 
 
-def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
-    tried = finding.tried
+def _attempt_row(outcome: Outcome, number: int) -> dict[str, Any] | None:
+    tried = outcome.tried
     if tried is None:
         return None
     tls = tried.tls
     return {
-        "delivery_id": finding.delivery_id,
+        "delivery_id": outcome.delivery_id,
         "number": number,
         "started_at": tried.started_at,
         "duration_ms": tried.duration_ms,
@@ -215,9 +215,9 @@ def _attempt_row(finding: Finding, number: int) -> dict[str, Any] | None:
     }
 
 
-def _news(finding: Finding, row: _Row, status: Status, settlement: dict[str, Any]) -> News | None:
+def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any]) -> NewEvent | None:
     event_type = EVENT_OF_STATUS.get(status)
-    if event_type is None or (status is Status.DEFERRED and not _is_worth_telling(finding, row)):
+    if event_type is None or (status is Status.DEFERRED and not _is_worth_telling(outcome, row)):
         return None
     data: dict[str, Any] = {
         "message_id": row.message_id,
@@ -229,29 +229,29 @@ def _news(finding: Finding, row: _Row, status: Status, settlement: dict[str, Any
         "metadata": msgspec.Raw(row.metadata),
     }
     last_smtp = settlement["last_smtp"]
-    if finding.tried or (status is Status.EXPIRED and last_smtp):  # then it is what kept it from being sent
+    if outcome.tried or (status is Status.EXPIRED and last_smtp):  # then it is what kept it from being sent
         data["smtp"] = msgspec.Raw(last_smtp)
-    if finding.bounce:
-        data["bounce"] = finding.bounce.shown()
-    if finding.why:
-        data["reason"] = finding.why
-    return News(row.app_id, event_type, data, row.message_id, row.id)
+    if outcome.bounce:
+        data["bounce"] = outcome.bounce.shown()
+    if outcome.why:
+        data["reason"] = outcome.why
+    return NewEvent(row.app_id, event_type, data, row.message_id, row.id)
 
 
-def _is_worth_telling(finding: Finding, row: _Row) -> bool:
+def _is_worth_telling(outcome: Outcome, row: _Row) -> bool:
     """A deferral is told when it is the first, and when its reason is another one than before."""
-    if row.last_smtp is None or finding.tried is None or not row.attempts:
+    if row.last_smtp is None or outcome.tried is None or not row.attempts:
         return True  # what is shown of a claim that came to nothing was told by nobody
     before = _decode(row.last_smtp)
     return (before["stage"], before["code"], before["enhanced_code"]) != (
-        finding.tried.stage,
-        finding.tried.code,
-        finding.tried.enhanced_code,
+        outcome.tried.stage,
+        outcome.tried.code,
+        outcome.tried.enhanced_code,
     )
 
 
 def _suppression(step: _Step) -> Suppression | None:
-    bounce = step.finding.bounce
+    bounce = step.outcome.bounce
     if bounce is None or bounce.type != "hard":
         return None
     event_id = step.news.id if step.news else None

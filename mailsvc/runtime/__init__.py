@@ -1,1 +1,1 @@
-"""Loops, signals and wake-ups: how long-running parts live and stop."""
+"""What long-running processes share: group commits, heartbeats, wake-ups, lock files, connections."""

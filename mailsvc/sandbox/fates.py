@@ -3,7 +3,7 @@
 import hmac
 from collections import OrderedDict
 
-from mailsvc.sandbox.server import Envelope
+from mailsvc.smtp.server import Envelope
 
 __all__ = ["Fates"]
 

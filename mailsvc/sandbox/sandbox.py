@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mailsvc.sandbox.certificate import make_certificate
 from mailsvc.sandbox.fates import Fates
-from mailsvc.sandbox.server import SmtpServer
+from mailsvc.smtp.server import SmtpServer
 
 __all__ = ["Sandbox"]
 

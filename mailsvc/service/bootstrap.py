@@ -9,14 +9,14 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc.api.auth import digest_of
+from mailsvc.apps.relay_form import NewRelay, relay_values, validate_relay
+from mailsvc.apps.relays import IS_SANDBOX, is_sandbox
+from mailsvc.apps.webhook_form import managed_webhook_values
 from mailsvc.domain.errors import Invalid
 from mailsvc.domain.ids import new_id
+from mailsvc.domain.jsontext import compact
 from mailsvc.domain.relay import SANDBOX
 from mailsvc.domain.signing import new_secret
-from mailsvc.outbox.consign import compact
-from mailsvc.outbox.relayform import NewRelay, relay_values, validate_relay
-from mailsvc.outbox.relays import IS_SANDBOX, is_sandbox
-from mailsvc.outbox.webhookform import managed_webhook_values
 from mailsvc.service.secretfiles import keep_secret, kept_secret, name_weak_secrets
 from mailsvc.settings import BadSetting, Settings, parse_relay_url
 from mailsvc.store import migrate

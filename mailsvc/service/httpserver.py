@@ -12,7 +12,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailsvc.api.gateway import Gateway
-from mailsvc.service.offspring import STOPPING, allow_files
+from mailsvc.service.child import STOPPING, allow_files
 from mailsvc.service.strangers import Strangers
 
 __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]

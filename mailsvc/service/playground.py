@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from mailsvc.apps.relay_form import NewRelay
+from mailsvc.apps.relays import IS_SANDBOX
 from mailsvc.domain.relay import SANDBOX
-from mailsvc.outbox.relayform import NewRelay
-from mailsvc.outbox.relays import IS_SANDBOX
 from mailsvc.sandbox import Sandbox
 from mailsvc.service.bootstrap import write_sandbox
 from mailsvc.store.database import Database

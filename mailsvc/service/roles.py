@@ -12,20 +12,20 @@ from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
 from mailsvc.api.gateway import Gateway
+from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
-from mailsvc.api.services import Services
-from mailsvc.delivery.probe import probe
-from mailsvc.delivery.rescue import settle_the_dead
+from mailsvc.apps.relays import RelayBook
+from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.outbox.intake import Intake
-from mailsvc.outbox.relays import RelayBook
-from mailsvc.runtime.presence import BEAT_SECONDS, Presence
-from mailsvc.runtime.roster import Roster
+from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
+from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
-from mailsvc.service.offspring import STOPPING, allow_files
+from mailsvc.service.child import STOPPING, allow_files
 from mailsvc.service.playground import Playground
 from mailsvc.settings import Settings
+from mailsvc.smtp.probe import probe
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
@@ -81,8 +81,8 @@ class _Worker:
     vault: Vault
     relays: RelayBook
     bell: Bell
-    presence: Presence
-    roster: Roster
+    presence: Heartbeat
+    roster: LockFiles
 
 
 def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
@@ -96,8 +96,8 @@ def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
         vault,
         RelayBook(database, vault, targets=settings.relay_targets),
         Bell(settings.data_dir),
-        Presence(database, roles),
-        Roster(settings.data_dir),
+        Heartbeat(database, roles),
+        LockFiles(settings.data_dir),
     )
     asyncio.run(_work(parts))
 

@@ -16,7 +16,7 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc.service.offspring import DRAIN_SECONDS, Offspring, die_with_parent, join_all, lack_of_files, on_stop
+from mailsvc.service.child import DRAIN_SECONDS, Child, die_with_parent, join_all, lack_of_files, on_stop
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
@@ -40,14 +40,14 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     start = preparing.join()
     gc.collect()
     gc.freeze()  # collecting in a child would copy every page that it shares
-    children = [Offspring(name, partial(run_worker, settings, crew)) for name, crew in crews(roles).items()]
+    children = [Child(name, partial(run_worker, settings, crew)) for name, crew in crews(roles).items()]
     if listener is not None:
-        children.append(Offspring("api", partial(_answer, settings, listener), keep=listener.fileno()))
+        children.append(Child("api", partial(_answer, settings, listener), keep=listener.fileno()))
     _live(children, listener, partial(_announce, settings, roles, start))
     return 0
 
 
-def _live(children: list[Offspring], listener: socket.socket | None, announce: Callable[[], None]) -> None:
+def _live(children: list[Child], listener: socket.socket | None, announce: Callable[[], None]) -> None:
     stopping = threading.Event()
 
     def interrupted() -> None:

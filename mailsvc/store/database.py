@@ -17,9 +17,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.store.bulk import Statement, carry_out
+from mailsvc.store.nonblocking import refuse_to_wait
 from mailsvc.store.privacy import keep_private
-from mailsvc.store.turnstile import Turnstile
-from mailsvc.store.waiting import refuse_to_wait
+from mailsvc.store.writer_lock import WriterLock
 from mailsvc.telemetry import facts, log
 
 __all__ = ["Database", "is_away", "is_in_doubt"]
@@ -95,10 +95,10 @@ class Database:
         self._skew = 0
         self._measured_at = -_SKEW_SECONDS
         self._lock_seconds = lock_seconds
-        self._turnstile: Turnstile | None = None
+        self._turnstile: WriterLock | None = None
         self._pulse: Pulse | None = None
         if self.dialect == "sqlite":
-            self._turnstile = Turnstile(f"{self.url.database}.lock")
+            self._turnstile = WriterLock(f"{self.url.database}.lock")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:

@@ -22,7 +22,7 @@ __all__ = [
     "WEBHOOKS",
     "DueDelivery",
     "DuePost",
-    "Lane",
+    "Quota",
     "Worklist",
     "claim",
     "due_lanes",
@@ -93,7 +93,7 @@ WEBHOOKS = Worklist(
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Quota:
     """How many rows of one lane may be claimed now."""
 
     id: str
@@ -103,7 +103,7 @@ class Lane:
 def claim(
     connection: Connection,
     worklist: Worklist[Due],
-    lanes: Sequence[Lane],
+    lanes: Sequence[Quota],
     *,
     owner: str,
     now: int,

@@ -1,1 +1,1 @@
-"""What keeps the tables small and the queue honest: expiry, retention, rescue."""
+"""The periodic chores: expiry, adoption of deliveries without a relay, old idempotency keys."""

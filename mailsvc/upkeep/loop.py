@@ -9,14 +9,14 @@ from sqlalchemy import Connection, select, tuple_
 from sqlalchemy import delete as delete_from
 
 from mailsvc import clock
-from mailsvc.outcomes.steer import expire, expired
+from mailsvc.outcomes.actions import expire, expired
 from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import idempotency
 from mailsvc.upkeep.chore import Chore
-from mailsvc.upkeep.horizon import pull_in
-from mailsvc.upkeep.orphans import adopt_orphans
+from mailsvc.upkeep.clock_setback import pull_in
+from mailsvc.upkeep.rehome import adopt_orphans
 
 __all__ = ["Upkeep"]
 

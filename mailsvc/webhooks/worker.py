@@ -11,13 +11,13 @@ from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
+from mailsvc.apps.webhook_form import secrets_in_force
 from mailsvc.domain.signing import sign
 from mailsvc.domain.targets import TargetPolicy, check_url
-from mailsvc.outbox.announce import News, announce
-from mailsvc.outbox.webhookform import secrets_in_force
+from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.cpu_pressure import CpuPressure
 from mailsvc.runtime.groupwriter import GroupWriter
-from mailsvc.runtime.strain import Strain
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.bulk import Document, among, carry_out, listed, update_of
@@ -75,7 +75,7 @@ class WebhookWorker:
         self._database, self._vault, self._bell, self._owner = database, vault, bell, owner
         self._targets = targets
         self._poster = Poster(targets, ca_pem=ca_pem)
-        self._strain = Strain()
+        self._strain = CpuPressure()
         self._next_turn = 0.0
         self._endpoints: dict[str, Endpoint] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,7 +143,7 @@ class WebhookWorker:
         soonest = min((at for _, at in due if at > now), default=now + clock.DAY)
         return max(0.002, min(POLL_SECONDS, (soonest - now) / clock.SECOND))
 
-    async def _wanted(self, due: list[str]) -> list[leases.Lane]:
+    async def _wanted(self, due: list[str]) -> list[leases.Quota]:
         """How much each of these webhooks can take now."""
         wanted = []
         for webhook_id in due:
@@ -153,10 +153,10 @@ class WebhookWorker:
                 await self._failed(webhook_id, error)
                 continue
             if room > 0:
-                wanted.append(leases.Lane(webhook_id, room))
+                wanted.append(leases.Quota(webhook_id, room))
         return wanted
 
-    async def _claim_apart(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
+    async def _claim_apart(self, wanted: list[leases.Quota]) -> list[tuple[Any, Any, Any]]:
         """For all webhooks at once; each apart where that fails, so that one can't end the round of the others."""
         try:
             return await self._claim_for(wanted)
@@ -198,7 +198,7 @@ class WebhookWorker:
             endpoint = self._endpoints[webhook_id] = Endpoint()
         return endpoint
 
-    async def _claim_for(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
+    async def _claim_for(self, wanted: list[leases.Quota]) -> list[tuple[Any, Any, Any]]:
         try:
             return await asyncio.to_thread(self._claim, wanted)
         except BaseException:
@@ -216,7 +216,7 @@ class WebhookWorker:
         if self._missing_since == began:
             self._missing_since = None
 
-    def _claim(self, wanted: list[leases.Lane]) -> list[tuple[Any, Any, Any]]:
+    def _claim(self, wanted: list[leases.Quota]) -> list[tuple[Any, Any, Any]]:
         with self._database.write() as connection:
             now = self._database.now()
             rows = leases.claim(
@@ -397,7 +397,7 @@ def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
     _give_up_waiting(connection, hook, reason)
     log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
     data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
-    announce(connection, [News(hook.app_id, "webhook.disabled", data)], now=now)
+    announce(connection, [NewEvent(hook.app_id, "webhook.disabled", data)], now=now)
 
 
 def _give_up_waiting(connection: Connection, hook: Any, reason: str) -> None:

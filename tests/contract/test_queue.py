@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import func, select, update
 
 from mailsvc import clock
-from mailsvc.delivery.replies import ReplyParser
+from mailsvc.apps.suppressions import Suppression, add_suppressions
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, Intake, Pledge, Ticket
-from mailsvc.outbox.suppress import Suppression, add_suppressions
-from mailsvc.outcomes.record import Bounce, Finding, record
-from mailsvc.outcomes.steer import Amendment, amend, expire_due, steer
+from mailsvc.outbox.intake import Answer, IdempotencyKey, Intake, Ticket
+from mailsvc.outcomes.actions import Amendment, amend, expire_due, steer
+from mailsvc.outcomes.record import Bounce, Outcome, record
+from mailsvc.smtp.replies import ReplyParser
 from mailsvc.store import leases, migrate
 from mailsvc.store.database import Database
-from mailsvc.store.leases import DELIVERIES, Lane
+from mailsvc.store.leases import DELIVERIES, Quota
 from mailsvc.store.tables import attempt, delivery, event, message, suppression
 from tests.support.messages import a_message, sent_try
 from tests.support.postgres import Postgres
@@ -37,23 +37,23 @@ def put(
     *,
     relay: str = "rly_a",
     to: tuple[str, ...] = (ALICE,),
-    pledge: Pledge | None = None,
+    idempotency_key: IdempotencyKey | None = None,
     **draft: object,
 ) -> list[str]:
-    consignment = a_message(
+    new_message = a_message(
         relay=Relay(id=relay, name=relay, host="127.0.0.1"), to=to, now=intake._database.now(), **draft
     )
-    intake.accept(Ticket("app_1", [consignment], lambda _: Answer(202, b'{"first":true}'), pledge))
-    return [row["id"] for row in consignment.deliveries]
+    intake.accept(Ticket("app_1", [new_message], lambda _: Answer(202, b'{"first":true}'), idempotency_key))
+    return [row["id"] for row in new_message.deliveries]
 
 
 def claim(database: Database, owner: str = "wrk_a", limit: int = 10, *, relay: str = "rly_a", now: int | None = None):
     with database.write() as connection:
         at = database.now() if now is None else now
-        return leases.claim(connection, DELIVERIES, [Lane(relay, limit)], owner=owner, now=at, until=at + LEASE)
+        return leases.claim(connection, DELIVERIES, [Quota(relay, limit)], owner=owner, now=at, until=at + LEASE)
 
 
-def settle(database: Database, *findings: Finding) -> set[str]:
+def settle(database: Database, *findings: Outcome) -> set[str]:
     with database.write() as connection:
         return record(connection, findings, now=database.now())
 
@@ -85,7 +85,7 @@ def test_whatever_a_relay_says_can_be_recorded(database: Database, intake: Intak
     (reply,) = ReplyParser().feed(b"250 2.0.0 \0 \x1b \xff ok\r\n")
     tried = msgspec.structs.replace(sent_try(), text=reply.text)
 
-    assert settle(database, Finding(id_, Change.SENT, row.lease_token, tried)) == {id_}
+    assert settle(database, Outcome(id_, Change.SENT, row.lease_token, tried)) == {id_}
     with database.read() as connection:
         assert (
             connection.execute(select(attempt.c.text)).scalar_one()
@@ -174,7 +174,7 @@ def test_a_claim_given_back_leaves_open_what_was_uncertain(
     put(intake)
     row = in_doubt(database)
 
-    for finding in [Finding(row.id, Change.RETURN, row.lease_token), *(Finding(row.id, change) for change in since)]:
+    for finding in [Outcome(row.id, Change.RETURN, row.lease_token), *(Outcome(row.id, change) for change in since)]:
         assert settle(database, finding)
 
     (again,) = claim(database, "wrk_c")
@@ -185,11 +185,11 @@ def test_a_claim_given_back_is_not_uncertain_by_that(database: Database, intake:
     """Nor is one that was attempted since its worker vanished."""
     put(intake)
     row = in_doubt(database)
-    settle(database, Finding(row.id, Change.DEFER, row.lease_token, sent_try("deferred")))
+    settle(database, Outcome(row.id, Change.DEFER, row.lease_token, sent_try("deferred")))
     (row,) = claim(database)
     assert not row.uncertain
 
-    settle(database, Finding(row.id, Change.RETURN, row.lease_token))
+    settle(database, Outcome(row.id, Change.RETURN, row.lease_token))
 
     assert [again.uncertain for again in claim(database)] == [False]
 
@@ -198,9 +198,9 @@ def test_what_was_given_up_as_uncertain_is_sent_when_somebody_asks_for_it(databa
     """Who asks has been told, and is not told again instead."""
     put(intake)
     row = in_doubt(database)
-    settle(database, Finding(row.id, Change.GIVE_UP, row.lease_token))
+    settle(database, Outcome(row.id, Change.GIVE_UP, row.lease_token))
 
-    settle(database, Finding(row.id, Change.RETRY))
+    settle(database, Outcome(row.id, Change.RETRY))
 
     assert [again.uncertain for again in claim(database)] == [False]
 
@@ -219,7 +219,7 @@ def test_a_worker_that_was_too_slow_changes_nothing(database: Database, intake: 
     (held,) = claim(database)
     claim(database, "wrk_b", now=database.now() + 2 * LEASE)
 
-    changed = settle(database, Finding(id_, Change.BOUNCE, held.lease_token, sent_try("bounced")))
+    changed = settle(database, Outcome(id_, Change.BOUNCE, held.lease_token, sent_try("bounced")))
 
     assert changed == set()
     assert row_of(database, id_).status == "sending"
@@ -261,7 +261,7 @@ def test_a_claim_takes_from_each_relay_only_what_it_has_room_for(database: Datab
     with database.write() as connection:
         now = database.now()
         rows = leases.claim(
-            connection, DELIVERIES, [Lane("rly_slow", 2), Lane("rly_quick", 2)], owner="w", now=now, until=now + LEASE
+            connection, DELIVERIES, [Quota("rly_slow", 2), Quota("rly_quick", 2)], owner="w", now=now, until=now + LEASE
         )
 
     assert sorted(row.relay_id for row in rows) == ["rly_quick", "rly_slow", "rly_slow"]
@@ -285,7 +285,7 @@ def test_a_sent_delivery_has_its_attempt_and_event(database: Database, intake: I
     (id_,) = put(intake)
     (held,) = claim(database)
 
-    settle(database, Finding(id_, Change.SENT, held.lease_token, sent_try()))
+    settle(database, Outcome(id_, Change.SENT, held.lease_token, sent_try()))
 
     with database.read() as connection:
         tried = connection.execute(select(attempt)).one()
@@ -298,9 +298,9 @@ def test_a_repeated_finding_changes_nothing(database: Database, intake: Intake) 
     """Told twice, recorded once."""
     (id_,) = put(intake)
     (held,) = claim(database)
-    settle(database, Finding(id_, Change.SENT, held.lease_token, sent_try()))
+    settle(database, Outcome(id_, Change.SENT, held.lease_token, sent_try()))
 
-    assert settle(database, Finding(id_, Change.SENT, held.lease_token, sent_try())) == set()
+    assert settle(database, Outcome(id_, Change.SENT, held.lease_token, sent_try())) == set()
     assert events_of(database) == ["message.queued", "message.sent"]
 
 
@@ -308,7 +308,7 @@ def test_sequences_of_a_message_have_no_gaps(database: Database, intake: Intake)
     """A consumer can see that it missed something."""
     ids = put(intake, to=(ALICE, BOB))
     tokens = {row.id: row.lease_token for row in claim(database)}
-    settle(database, *(Finding(id_, Change.SENT, tokens[id_], sent_try()) for id_ in ids))
+    settle(database, *(Outcome(id_, Change.SENT, tokens[id_], sent_try()) for id_ in ids))
 
     with database.read() as connection:
         assert list(connection.execute(select(event.c.sequence).order_by(event.c.sequence)).scalars()) == [1, 2, 3]
@@ -320,7 +320,7 @@ def test_a_deferral_is_told_again_only_for_a_new_reason(database: Database, inta
     for code in (450, 450, 451):
         (held,) = claim(database, now=database.now())
         settle(
-            database, Finding(id_, Change.DEFER, held.lease_token, sent_try("deferred", code), due_at=database.now())
+            database, Outcome(id_, Change.DEFER, held.lease_token, sent_try("deferred", code), due_at=database.now())
         )
 
     assert events_of(database).count("message.deferred") == 2
@@ -333,7 +333,7 @@ def test_a_delivery_is_never_deferred_beyond_its_expiry(database: Database, inta
 
     settle(
         database,
-        Finding(id_, Change.DEFER, held.lease_token, sent_try("deferred", 450), due_at=database.now() + clock.HOUR),
+        Outcome(id_, Change.DEFER, held.lease_token, sent_try("deferred", 450), due_at=database.now() + clock.HOUR),
     )
 
     assert row_of(database, id_).due_at == row_of(database, id_).expires_at
@@ -344,7 +344,7 @@ def test_what_waits_too_long_expires(database: Database, intake: Intake, state: 
     """Expiry ends every kind of waiting, also being held."""
     (id_,) = put(intake, expires_in=60)
     if state == "held":
-        settle(database, Finding(id_, Change.HOLD))
+        settle(database, Outcome(id_, Change.HOLD))
 
     with database.write() as connection:
         expire_due(connection, now=database.now() + 61 * clock.SECOND, limit=10)
@@ -379,8 +379,8 @@ def test_a_used_idempotency_key_replays_the_first_answer(database: Database, int
     """A client that repeats a request after a lost answer does not send twice."""
     consign = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
     again = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
-    first = intake.accept(Ticket("app_1", [consign], lambda _: Answer(202, b'{"n":1}'), Pledge("k", "f")))
-    second = intake.accept(Ticket("app_1", [again], lambda _: Answer(202, b'{"n":2}'), Pledge("k", "f")))
+    first = intake.accept(Ticket("app_1", [consign], lambda _: Answer(202, b'{"n":1}'), IdempotencyKey("k", "f")))
+    second = intake.accept(Ticket("app_1", [again], lambda _: Answer(202, b'{"n":2}'), IdempotencyKey("k", "f")))
 
     assert (first.replayed, second.replayed, second.body) == (False, True, b'{"n":1}')
     with database.read() as connection:
@@ -413,7 +413,7 @@ def test_a_hard_bounce_at_the_recipient_is_suppressed(database: Database, intake
     (id_,) = put(intake)
     (held,) = claim(database)
     bounce = Bounce("hard", "mailbox_unknown", "smtp")
-    settle(database, Finding(id_, Change.BOUNCE, held.lease_token, sent_try("bounced", 550), bounce))
+    settle(database, Outcome(id_, Change.BOUNCE, held.lease_token, sent_try("bounced", 550), bounce))
 
     with database.read() as connection:
         listed = connection.execute(select(suppression.c.address, suppression.c.reason)).one()

@@ -8,8 +8,8 @@ from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message, relay
-from mailsvc.upkeep.horizon import pull_in
-from mailsvc.upkeep.orphans import adopt_orphans
+from mailsvc.upkeep.clock_setback import pull_in
+from mailsvc.upkeep.rehome import adopt_orphans
 from tests.support.messages import a_message
 
 GONE, NEW, OLD = "rly_c", "rly_b", "rly_a"

@@ -30,9 +30,9 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def put(house: House, *recipients: str) -> list[str]:
-    consignment = a_message(relay=RELAY, to=recipients, now=house.database.now())
-    house.services.intake.accept(Ticket("app_1", [consignment], lambda _: Answer(202, b"{}")))
-    return [row["id"] for row in consignment.deliveries]
+    new_message = a_message(relay=RELAY, to=recipients, now=house.database.now())
+    house.services.intake.accept(Ticket("app_1", [new_message], lambda _: Answer(202, b"{}")))
+    return [row["id"] for row in new_message.deliveries]
 
 
 def join(house: House, id_: str, meter: Meter) -> None:

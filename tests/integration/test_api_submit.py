@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from mailsvc.api.messages import Accepted
 from mailsvc.api.schemas import ProblemDocument
+from mailsvc.api.submit import Accepted
 from mailsvc.outbox import intake
 from mailsvc.store.tables import event, message
 from tests.support.api import Answer, Client, House, open_house

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from mailsvc import clock
 from mailsvc.api.webhooks import Trial, WebhookDelivery, WebhookObject
 from mailsvc.domain.signing import TrialPost
-from mailsvc.outbox.announce import News, announce
+from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.store.tables import webhook, webhook_delivery
 from tests.support.api import Client, House
 
@@ -45,7 +45,7 @@ def happen(house: House, app_id: str, *types: str, at: int | None = None) -> lis
     """Events of an app, committed one by one; their ids."""
     ids = []
     for kind in types:
-        news = News(app_id, kind, {})
+        news = NewEvent(app_id, kind, {})
         with house.database.write() as connection:
             announce(connection, [news], now=at or house.database.now())
         ids.append(news.id)
@@ -305,7 +305,7 @@ class TestReplay:
     def test_a_long_range_goes_in_several_transactions(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
         """No chunk is lost or taken twice, and other apps' events are not told."""
         bob, now = house.move_in("bob"), house.database.now()
-        news = [News(alice.app_id if n % 2 else bob.app_id, "relay.paused", {}) for n in range(4200)]
+        news = [NewEvent(alice.app_id if n % 2 else bob.app_id, "relay.paused", {}) for n in range(4200)]
         with house.database.write() as connection:
             announce(connection, news, now=now)
         span = {"since": clock.rfc3339(now), "until": clock.rfc3339(now + 1), "types": ["*"]}

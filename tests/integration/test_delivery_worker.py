@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from mailsvc.delivery import worker
-from mailsvc.delivery.haul import fill_apart
+from mailsvc.delivery.claim import fill_apart
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.worker import Context, DeliveryWorker
@@ -19,8 +19,8 @@ from mailsvc.domain.attempt import Reply
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
-from mailsvc.outcomes.record import Finding, record
-from mailsvc.runtime.presence import Presence
+from mailsvc.outcomes.record import Outcome, record
+from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
 from mailsvc.store import leases, migrate
 from mailsvc.store.database import Database
@@ -78,7 +78,7 @@ def context_of(database: Database, directory: Path, book: Any, *, lease: int = 6
         database=database,
         relays=book,
         bell=Bell(directory),
-        presence=Presence(database, ("deliver",)),
+        presence=Heartbeat(database, ("deliver",)),
         journal_directory=directory / "journal",
         lease_seconds=lease,
         verp_key=b"k" * 32,
@@ -86,7 +86,7 @@ def context_of(database: Database, directory: Path, book: Any, *, lease: int = 6
 
 
 @asynccontextmanager
-async def at_work(database: Database, directory: Path, book: Any, *, lease: int = 60) -> AsyncIterator[Presence]:
+async def at_work(database: Database, directory: Path, book: Any, *, lease: int = 60) -> AsyncIterator[Heartbeat]:
     """A worker, until the block ends."""
     context, stop = context_of(database, directory, book, lease=lease), asyncio.Event()
     presence = context.presence
@@ -111,7 +111,7 @@ def claim(database: Database, relay: Relay, owner: str) -> DueDelivery:
     """By a worker whose lease has run out already."""
     with database.write() as connection:
         at = database.now()
-        (row,) = leases.claim(connection, DELIVERIES, [leases.Lane(relay.id, 1)], owner=owner, now=at, until=at)
+        (row,) = leases.claim(connection, DELIVERIES, [leases.Quota(relay.id, 1)], owner=owner, now=at, until=at)
     return row
 
 
@@ -298,7 +298,7 @@ async def test_what_another_worker_has_a_reply_to_is_not_sent_again(
         for _ in range(given_back):
             row = claim(database, relay, "wrk_other")
             with database.write() as connection:
-                record(connection, [Finding(row.id, Change.RETURN, row.lease_token)], now=database.now())
+                record(connection, [Outcome(row.id, Change.RETURN, row.lease_token)], now=database.now())
         async with at_work(database, tmp_path, Book({relay.id: Known(relay)})):
             await until(lambda: statuses(database) == ["sent"])
         journal.close()

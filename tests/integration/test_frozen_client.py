@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from mailsvc.runtime.groupwriter import GroupWriter
-from mailsvc.runtime.presence import Presence
+from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.store import migrate
 from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.database import Database, commits_in_turn, is_away
@@ -59,7 +59,7 @@ def test_a_frozen_client_holds_nobody_up_for_long(database: Database, frozen: Da
 def test_a_heartbeat_frees_what_nobody_waits_for(database: Database, frozen: Database) -> None:
     """Claims pass over locked rows without a word: those of a frozen worker must come free all the same."""
     migrate.upgrade(database)
-    presence = Presence(database, ("deliver",))
+    presence = Heartbeat(database, ("deliver",))
     presence.join()
     deadline = time.monotonic() + 10
     while is_held(database):

@@ -231,7 +231,7 @@ def test_too_little_memory_is_told_without_a_traceback(
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("mailsvc.api.messages.check", exhausted)
+    monkeypatch.setattr("mailsvc.api.submit.check", exhausted)
     reply = door.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
 
     assert (503, "unavailable") == (reply.status, reply.json["code"])

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from mailsvc import clock
-from mailsvc.delivery import transmit
-from mailsvc.delivery.haul import MessageFacts
+from mailsvc.delivery.claim import MessageFacts
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.lane import Lane
 from mailsvc.delivery.parcel import Parcel, pack
-from mailsvc.delivery.session import RelayTrouble, Session, TransactionResult
 from mailsvc.domain.attempt import Fate
+from mailsvc.smtp import session as smtp_session
+from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
 from mailsvc.store.leases import DueDelivery
 from tests.support.faulty import DROP, FORGET, FaultyServer, Late
 
@@ -134,7 +134,7 @@ async def test_every_parcel_is_sent_once(journal: Journal, offers: tuple[str, ..
 async def test_a_relay_that_can_not_cope_gets_one_at_a_time(
     journal: Journal, script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transmit, "EARLY_SECONDS", 0.3)
+    monkeypatch.setattr(smtp_session, "EARLY_SECONDS", 0.3)
     async with FaultyServer(script) as server:
         lane, owner = await drain(server, parcels(server, journal, 6))
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mailsvc.delivery.session import RelayTrouble, Submission, TransactionResult, open_session
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Relay
+from mailsvc.smtp.opening import RelayTrouble, Submission, TransactionResult, open_session
 from tests.support.postfix import Door, Postfix
 
 MAIL = b"From: a@app.test\r\nSubject: Hi\r\nMessage-ID: <1@app.test>\r\nDate: Tue, 24 Nov 2026 01:00:00 +0000\r\n\r\n"

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from mailsvc.api.relays import RelayCheck
-from mailsvc.delivery.probe import probe
 from mailsvc.domain.relay import Relay, Timeouts
+from mailsvc.smtp.probe import probe
 
 GOOD = {
     "": "220 ready",

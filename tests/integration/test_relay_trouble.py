@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from mailsvc.delivery import transmit
 from mailsvc.outbox.read import find, message_objects
-from mailsvc.outcomes.steer import expire_due
+from mailsvc.outcomes.actions import expire_due
+from mailsvc.smtp import session as smtp_session
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery
@@ -231,7 +231,7 @@ async def test_a_relay_that_loses_what_comes_in_one_piece_is_found_out(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is charged, and a start later it is still known."""
-    monkeypatch.setattr(transmit, "GROUP_SECONDS", 0.5)
+    monkeypatch.setattr(smtp_session, "GROUP_SECONDS", 0.5)
     async with FaultyServer({"mail": (FORGET, "250 ok")}) as server:
         account = dispatch.add(server.relay(max_connections=1))
         await asyncio.to_thread(dispatch.put, account, 3)
@@ -250,7 +250,7 @@ async def test_a_relay_that_is_silent_in_any_case_is_not_blamed_on_groups(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked once in a group and once command by command; then its silence is the message's deferral."""
-    monkeypatch.setattr(transmit, "GROUP_SECONDS", 0.3)
+    monkeypatch.setattr(smtp_session, "GROUP_SECONDS", 0.3)
     async with FaultyServer({"rcpt": HANG}) as server:
         timeouts = {**dict.fromkeys(("connect", "greeting", "ehlo", "data", "body", "eom"), 20), "mail": 1, "rcpt": 1}
         account = dispatch.add(server.relay(), timeouts=timeouts)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from mailsvc.delivery import connect, transmit
-from mailsvc.delivery.session import RelayTrouble, Session, Submission, TransactionResult, open_session
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Timeouts
+from mailsvc.smtp import connect
+from mailsvc.smtp import session as smtp_session
+from mailsvc.smtp.opening import RelayTrouble, Session, Submission, TransactionResult, open_session
 from tests.support.faulty import DROP, FORGET, HANG, RESET, FaultyServer, Late, Mood
 from tests.support.sasl import PASSWORD, TOKEN, USER
 
@@ -518,7 +519,7 @@ async def test_a_relay_that_can_not_cope_costs_nobody_an_attempt(
     script: Any, too_early: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second was never begun, and somebody learns to send one at a time."""
-    monkeypatch.setattr(transmit, "EARLY_SECONDS", 0.3)
+    monkeypatch.setattr(smtp_session, "EARLY_SECONDS", 0.3)
     async with FaultyServer(script) as server:
         session = await open_session(server.relay())
         first, then = await both(session, ALICE, BOB)
@@ -697,7 +698,7 @@ async def test_a_relay_that_talks_on_and_on_is_left() -> None:
 @pytest.mark.parametrize("mood", [None, HANG, DROP, RESET, "500 no", "421 no"])
 async def test_leaving_takes_no_longer_than_it_must(mood: Mood, monkeypatch: pytest.MonkeyPatch) -> None:
     """QUIT is a courtesy."""
-    monkeypatch.setattr("mailsvc.delivery.transmit.QUIT_SECONDS", 0.1)
+    monkeypatch.setattr("mailsvc.smtp.session.QUIT_SECONDS", 0.1)
     async with FaultyServer({"quit": mood}) as server:
         session = await open_session(server.relay())
         await session.quit()

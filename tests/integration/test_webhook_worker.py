@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from mailsvc import clock
 from mailsvc.domain.signing import TrialPost
-from mailsvc.outbox.announce import News, announce
+from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.store.tables import event, webhook, webhook_delivery
 from mailsvc.webhooks.trial import post_now
 from mailsvc.webhooks.worker import WebhookWorker
@@ -69,7 +69,7 @@ def subscribe(alice: Client, sink: Sink, path: str, *events: str) -> dict[str, A
 
 def happen(house: House, alice: Client, count: int = 1) -> list[str]:
     """So many messages are sent; the ids of the events."""
-    news = [News(alice.app_id, "message.sent", {"recipient": "böb@example.test"}) for _ in range(count)]
+    news = [NewEvent(alice.app_id, "message.sent", {"recipient": "böb@example.test"}) for _ in range(count)]
     with house.database.write() as connection:
         announce(connection, news, now=house.database.now())
     return [item.id for item in news]

@@ -14,11 +14,11 @@ from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring, digest_of
 from mailsvc.api.feed import Feed
+from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
-from mailsvc.api.services import Services
+from mailsvc.apps.relays import RelayBook
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.intake import Intake
-from mailsvc.outbox.relays import RelayBook
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database

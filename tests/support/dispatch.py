@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import insert, select, text, update
 
+from mailsvc.apps.relay_form import NewRelay, relay_values
+from mailsvc.apps.relays import RelayBook
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Answer, Intake, Ticket
-from mailsvc.outbox.relayform import NewRelay, relay_values
-from mailsvc.outbox.relays import RelayBook
-from mailsvc.runtime.presence import Presence
+from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
 from mailsvc.store.database import Database
 from mailsvc.store.tables import attempt, delivery, event, relay
@@ -70,7 +70,7 @@ class Dispatch:
                 database=self.database,
                 relays=RelayBook(self.database, self.vault),
                 bell=Bell(self.directory),
-                presence=Presence(self.database, ("deliver",)),
+                presence=Heartbeat(self.database, ("deliver",)),
                 journal_directory=self.directory / "journal",
                 lease_seconds=60,
                 verp_key=b"k" * 32,

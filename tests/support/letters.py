@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import select, update
 
 from mailsvc import clock
-from mailsvc.delivery.haul import Haul, fill_apart, take
+from mailsvc.delivery.claim import ClaimedBatch, fill_apart, take
 from mailsvc.domain.lifecycle import Change
-from mailsvc.outcomes.record import Bounce, Finding, record
-from mailsvc.store.leases import DELIVERIES, Lane, claim
+from mailsvc.outcomes.record import Bounce, Outcome, record
+from mailsvc.store.leases import DELIVERIES, Quota, claim
 from mailsvc.store.tables import delivery
 from tests.support.api import Client, House
 from tests.support.messages import sent_try
@@ -41,16 +41,16 @@ def claim_all(house: House) -> list[Any]:
     """Claim what is due, as a worker does."""
     with house.database.write() as connection:
         relays = connection.execute(select(delivery.c.relay_id).distinct()).scalars().all()
-        lanes = [Lane(relay_id, 100) for relay_id in relays]
+        lanes = [Quota(relay_id, 100) for relay_id in relays]
         now = house.database.now()
         return claim(connection, DELIVERIES, lanes, owner="wrk_test", now=now, until=now + clock.MINUTE)
 
 
-def take_all(house: House) -> Haul:
+def take_all(house: House) -> ClaimedBatch:
     """Claim what is due and read what sending it needs, as a worker does."""
     with house.database.read() as connection:
         relays = connection.execute(select(delivery.c.relay_id).distinct()).scalars().all()
-    claimed = take(house.database, [Lane(relay_id, 100) for relay_id in relays], owner="wrk_test", lease_seconds=60)
+    claimed = take(house.database, [Quota(relay_id, 100) for relay_id in relays], owner="wrk_test", lease_seconds=60)
     fill_apart(claimed, house.database, room=1_000_000)
     return claimed
 
@@ -62,7 +62,7 @@ def settle(
     now = house.database.now()
     due_at = None if due_in is None else now + due_in
     bounce = Bounce("hard", "mailbox_unknown", "smtp") if hard else None
-    finding = Finding(held.id, change, held.lease_token, sent_try(change.value, code), bounce, due_at=due_at)
+    finding = Outcome(held.id, change, held.lease_token, sent_try(change.value, code), bounce, due_at=due_at)
     with house.database.write() as connection:
         return record(connection, [finding], now=now)
 

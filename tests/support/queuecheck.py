@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select, update
 
-from mailsvc.delivery.journal import testaments as read_testaments
+from mailsvc.delivery.journal import orphaned_journals as read_testaments
 from mailsvc.domain.lifecycle import FINAL
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, event, message
@@ -160,7 +160,9 @@ def judge(database: Database, ledger: Ledger, received: Counter[str]) -> Verdict
 def dots_in_flight(service: Service) -> int:
     """Deliveries whose dot went out without a reply before the kill."""
     left = read_testaments(service.data_dir / "journal")
-    return sum(len(entry.claims) for testament in left for entry in testament.entries if entry.reply is None)
+    return sum(
+        len(entry.claims) for orphaned_journal in left for entry in orphaned_journal.entries if entry.reply is None
+    )
 
 
 def verdict_on(service: Service, ledger: Ledger, receiver: Receiver, url: str = "") -> Verdict:

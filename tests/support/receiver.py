@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 from mailsvc.sandbox.certificate import make_certificate
-from mailsvc.sandbox.server import Envelope, SmtpServer
+from mailsvc.smtp.server import Envelope, SmtpServer
 
 USER, PASSWORD = "app", "s3cret-pass"
 _MESSAGE_ID = re.compile(rb"^Message-ID: *(<[^>]*>)", re.MULTILINE | re.IGNORECASE)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mailsvc.delivery import auth
 from mailsvc.domain.relay import Relay
+from mailsvc.smtp import auth
 from tests.support.sasl import PASSWORD, TOKEN, USER, Judge
 
 ALL = frozenset({"PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER", "NTLM"})

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from mailsvc.cli import _mailsvc, bench
 from mailsvc.cli.client import explain_problem
 from mailsvc.cli.figures import read_figures
-from mailsvc.cli.letter import letter_of, members
+from mailsvc.cli.find_service import find_service
+from mailsvc.cli.message_input import letter_of, members
 from mailsvc.cli.show import age, one_line
-from mailsvc.cli.whereabouts import find_service
 from tests.support.shell import clean_environment, mailsvc
 
 

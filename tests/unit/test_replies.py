@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mailsvc.delivery.replies import ReplyParser
-from mailsvc.delivery.trouble import fate_of
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.mime.smtp_status import is_about_count, is_our_rate, meaning_of
+from mailsvc.smtp.replies import ReplyParser
+from mailsvc.smtp.trouble import fate_of
 
 CORPUS = tomllib.loads((Path(__file__).parent.parent / "corpus" / "replies.toml").read_text())
 ROWS = [(provider, *row) for provider, table in CORPUS.items() for row in table["rows"]]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from mailsvc.apps.relay_form import NewRelay, validate_relay
 from mailsvc.domain.errors import Invalid
-from mailsvc.outbox.relayform import NewRelay, validate_relay
 from mailsvc.settings import BadSetting, Settings, load, parse_relay_url
 
 RELAY = "smtp://user:password@smtp.example.test"

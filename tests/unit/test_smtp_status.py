@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsvc.delivery.replies import ReplyParser
 from mailsvc.domain.attempt import Reply, Stage
 from mailsvc.mime.smtp_status import meaning_of, own_words
+from mailsvc.smtp.replies import ReplyParser
 
 REASONS = {
     "mailbox_unknown",

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from mailsvc import clock
+from mailsvc.apps.relay_form import shown_relay
+from mailsvc.apps.relays import is_sandbox
 from mailsvc.cli.checkup.finding import Finding, problem, warning, well
 from mailsvc.cli.show import age, plural
-from mailsvc.outbox.relayform import shown_relay
-from mailsvc.outbox.relays import is_sandbox
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, relay, webhook
 

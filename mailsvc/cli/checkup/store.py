@@ -8,12 +8,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.api.queuefigures import look_at_queue
 from mailsvc.cli.checkup.finding import Finding, problem, warning, well
 from mailsvc.cli.show import age, plural
 from mailsvc.settings import Settings
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
+from mailsvc.store.queue_depth import look_at_queue
 from mailsvc.store.tables import event, relay, webhook, worker
 from mailsvc.store.vault import Vault, VaultError
 

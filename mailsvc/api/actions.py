@@ -1,0 +1,150 @@
+"""What people do to messages that wait: cancel, retry, hold, release, reschedule."""
+
+import msgspec
+from flask import Blueprint, Response, jsonify
+
+from mailsvc import clock
+from mailsvc.api.auth import needs
+from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.messages import MessageObject, found_message
+from mailsvc.api.operation import Operation
+from mailsvc.api.parts import services
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.lifecycle import Change
+from mailsvc.outbox import read
+from mailsvc.outcomes.actions import Amendment, amend, steer
+from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
+
+__all__ = ["OPERATIONS", "MessageChange", "SteeredMessage", "blueprint"]
+
+blueprint = Blueprint("actions", __name__)
+
+LEAST_EXPIRY, MOST_EXPIRY = 60, 366 * 86400
+FURTHEST = 366 * clock.DAY
+
+
+class SteeredDelivery(msgspec.Struct):
+    """What an action did to one delivery; ``detail`` says why it did nothing."""
+
+    id: str
+    recipient: str
+    status: str
+    changed: bool
+    detail: str | None
+
+
+class SteeredMessage(msgspec.Struct):
+    """What an action did."""
+
+    id: str
+    status: str
+    deliveries: list[SteeredDelivery]
+
+
+class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """With ``force``, recipients on the suppression list are tried, too."""
+
+    force: bool = False
+
+
+class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be changed while nothing of the message was sent."""
+
+    scheduled_at: str | None | msgspec.UnsetType = msgspec.UNSET
+    expires_in: int | msgspec.UnsetType = msgspec.UNSET
+    priority: str | msgspec.UnsetType = msgspec.UNSET
+
+
+@blueprint.post("/v1/messages/<message:id_>/cancel")
+@needs("send")
+def cancel_message(id_: str) -> Response:
+    """Recall what was not sent yet."""
+    return _steer(id_, Change.CANCEL)
+
+
+@blueprint.post("/v1/messages/<message:id_>/retry")
+@needs("send")
+def retry_message(id_: str) -> Response:
+    """Try now what waits or has failed."""
+    refuse_unknown_arguments()
+    return _steered(id_, Change.RETRY, force=read_json_if_any(RetryRequest).force)
+
+
+@blueprint.post("/v1/messages/<message:id_>/hold")
+@needs("send")
+def hold_message(id_: str) -> Response:
+    """Keep it from being sent until it is released."""
+    return _steer(id_, Change.HOLD)
+
+
+@blueprint.post("/v1/messages/<message:id_>/release")
+@needs("send")
+def release_message(id_: str) -> Response:
+    """Let go what is held."""
+    return _steer(id_, Change.RELEASE)
+
+
+@blueprint.patch("/v1/messages/<message:id_>")
+@needs("send")
+def update_message(id_: str) -> Response:
+    """Reschedule a message, or change its expiry or priority."""
+    refuse_unknown_arguments()
+    wanted = _amendment(read_json(MessageChange))
+    parts = services()
+    with parts.database.write() as connection:
+        found_message(connection, id_)
+        amend(connection, id_, wanted, now=parts.database.now())
+        shown = read.message_objects(connection, [found_message(connection, id_)])[0]
+    parts.bell.ring(DELIVER)
+    return jsonify(shown)
+
+
+def _steer(id_: str, change: Change) -> Response:
+    refuse_unknown_arguments()
+    refuse_fields()
+    return _steered(id_, change)
+
+
+def _steered(id_: str, change: Change, *, force: bool = False) -> Response:
+    parts = services()
+    with parts.database.write() as connection:
+        found_message(connection, id_)
+        deliveries = steer(connection, id_, change, now=parts.database.now(), force=force)
+        status = read.message_objects(connection, [found_message(connection, id_)])[0]["status"]
+    parts.bell.ring(DELIVER, NOTIFY, EVENTS)
+    return jsonify(id=id_, status=status, deliveries=deliveries)
+
+
+def _amendment(given: MessageChange) -> Amendment:
+    now = services().database.now()
+    scheduled_at = None
+    if isinstance(given.scheduled_at, str):
+        try:
+            scheduled_at = clock.parse_rfc3339(given.scheduled_at)
+        except ValueError as error:
+            raise Invalid(FieldError("scheduled_at", str(error))) from None
+        if scheduled_at > now + FURTHEST:
+            raise Invalid(FieldError("scheduled_at", "must be within a year"))
+    unschedule = given.scheduled_at is None or (scheduled_at is not None and scheduled_at <= now)
+    expires_in = None if given.expires_in is msgspec.UNSET else given.expires_in
+    if expires_in is not None and not LEAST_EXPIRY <= expires_in <= MOST_EXPIRY:
+        raise Invalid(FieldError("expires_in", f"must be from {LEAST_EXPIRY} to {MOST_EXPIRY} seconds"))
+    priority = None if given.priority is msgspec.UNSET else given.priority
+    if priority not in (None, "high", "normal", "low"):
+        raise Invalid(FieldError("priority", "must be high, normal or low"))
+    return Amendment(scheduled_at, unschedule, expires_in, priority)
+
+
+OPERATIONS = {
+    "cancel_message": Operation(summary="Recall what was not sent yet.", answer=SteeredMessage),
+    "retry_message": Operation(
+        summary="Try now what waits or has failed; a suppressed recipient only with force.",
+        request=RetryRequest,
+        answer=SteeredMessage,
+    ),
+    "hold_message": Operation(summary="Keep it from being sent until it is released.", answer=SteeredMessage),
+    "release_message": Operation(summary="Let go what is held.", answer=SteeredMessage),
+    "update_message": Operation(
+        summary="Reschedule a message, or change its expiry or priority.", request=MessageChange, answer=MessageObject
+    ),
+}

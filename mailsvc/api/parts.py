@@ -1,0 +1,61 @@
+"""What the API's views are given: made once by the composition root, held by the Flask application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+
+from mailsvc.api.admission import Admission
+from mailsvc.api.auth import Keyring
+from mailsvc.api.feed import Feed
+from mailsvc.api.readiness import Readiness
+from mailsvc.apps.relays import RelayBook
+from mailsvc.domain.errors import Unavailable
+from mailsvc.domain.relay import Relay
+from mailsvc.domain.signing import TrialPost
+from mailsvc.outbox.intake import Intake
+from mailsvc.runtime.wake import Bell
+from mailsvc.settings import Settings
+from mailsvc.store.database import Database
+from mailsvc.store.vault import Vault
+
+__all__ = ["CheckRelay", "Services", "TryWebhook", "services"]
+
+EXTENSION = "mailsvc"
+
+CheckRelay = Callable[[Relay], dict[str, Any]]
+TryWebhook = Callable[[TrialPost], dict[str, Any]]
+
+
+def _no_relays(_relay: Relay) -> dict[str, Any]:
+    raise Unavailable("this process was made without the part that talks to relays")
+
+
+def _no_webhooks(_post: TrialPost) -> dict[str, Any]:
+    raise Unavailable("this process was made without the part that talks to webhooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that answer requests together."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    relays: RelayBook
+    bell: Bell
+    intake: Intake
+    keyring: Keyring
+    admission: Admission
+    feed: Feed
+    readiness: Readiness
+    # What talks to the network belongs to layers beside this one; the composition root hands it in.
+    check_relay: CheckRelay = _no_relays
+    try_webhook: TryWebhook = _no_webhooks
+
+
+def services() -> Services:
+    """The parts of the application that handles the current request."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found

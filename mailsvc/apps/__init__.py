@@ -1,0 +1,1 @@
+"""What belongs to an app: its relays, webhooks and suppressions."""

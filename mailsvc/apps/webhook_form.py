@@ -1,0 +1,155 @@
+"""The webhook object as applications write and see it, and its row."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from mailsvc import clock
+from mailsvc.apps.relay_form import MASK, check_ca
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.events import is_pattern
+from mailsvc.domain.jsontext import compact
+from mailsvc.domain.signing import check_secret
+from mailsvc.domain.targets import TargetPolicy, check_url
+from mailsvc.settings import BadSetting
+from mailsvc.store.vault import Vault
+
+__all__ = [
+    "FRESH",
+    "NewWebhook",
+    "check_webhook",
+    "managed_webhook_values",
+    "secrets_in_force",
+    "shown_webhook",
+    "webhook_form",
+    "webhook_values",
+]
+
+MOST_PATTERNS = 50
+DESCRIPTION_LENGTH = 500
+# A webhook that was switched on, or points elsewhere, starts with a clean record.
+FRESH: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
+
+
+class NewWebhook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An endpoint of the application that is told of events."""
+
+    url: str
+    events: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    description: str | None = None
+    ca_pem: str | None = None
+    enabled: bool = True
+
+
+def check_webhook(webhook: NewWebhook, *, targets: TargetPolicy) -> None:
+    """Raises Invalid, with every field at fault."""
+    wrong = [
+        _check_url(webhook.url, targets),
+        *_check_events(webhook.events),
+        _check_description(webhook.description),
+        check_ca(webhook.ca_pem),
+    ]
+    errors = [error for error in wrong if error]
+    if errors:
+        raise Invalid(*errors)
+
+
+def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
+    """The columns of the row that keeps this webhook, less its secret."""
+    return {
+        "url": webhook.url,
+        "events": compact(webhook.events),
+        "description": webhook.description,
+        "ca_pem": webhook.ca_pem,
+        "enabled": webhook.enabled,
+    }
+
+
+def webhook_form(row: Any) -> NewWebhook:
+    """The form that would make this row: what a PATCH starts from."""
+    return NewWebhook(
+        url=row.url,
+        events=json.loads(row.events),
+        description=row.description,
+        ca_pem=row.ca_pem,
+        enabled=bool(row.enabled),
+    )
+
+
+def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
+    """The webhook object as the API shows it; ``secret`` is given only where it was made just now."""
+    rotating = row.old_secret is not None and (row.old_secret_until or 0) > now
+    return {
+        "id": row.id,
+        "url": row.url,
+        "events": json.loads(row.events),
+        "description": row.description,
+        "ca_pem": row.ca_pem,
+        "enabled": bool(row.enabled),
+        "secret": secret,
+        "old_secret_until": clock.rfc3339(row.old_secret_until) if rotating else None,
+        "managed": bool(row.managed),
+        "failing_since": clock.rfc3339(row.failing_since) if row.failing_since is not None else None,
+        "disabled_reason": row.disabled_reason,
+        "created_at": clock.rfc3339(row.created_at),
+        "updated_at": clock.rfc3339(row.updated_at),
+    }
+
+
+def secrets_in_force(row: Any, vault: Vault, *, now: int) -> list[str]:
+    """The secrets that sign for this webhook now: its own, and during a rotation the one before."""
+    held = [vault.decrypt(row.secret)]
+    if row.old_secret is not None and (row.old_secret_until or 0) > now:
+        held.append(vault.decrypt(row.old_secret))
+    return held
+
+
+def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, vault: Vault) -> dict[str, Any]:
+    """The columns of the webhook that the settings ask for.
+
+    Args:
+        url: MAILSVC_WEBHOOK_URL.
+        secret: MAILSVC_WEBHOOK_SECRET, or the one that was made; None leaves that of the row.
+        targets: which addresses the URL may name.
+        vault: encrypts the secret.
+
+    Raises:
+        BadSetting: the URL or the secret can't be used.
+    """
+    if (error := _check_url(url, targets)) is not None:
+        raise BadSetting(f"MAILSVC_WEBHOOK_URL can't be used: {error.detail}.")
+    if secret is not None:
+        try:
+            check_secret(secret)
+        except ValueError as error:
+            raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
+    values: dict[str, Any] = {"url": url, "enabled": True, **FRESH}
+    if secret is not None:
+        values["secret"] = vault.encrypt(secret)
+    return values
+
+
+def _check_url(url: str, targets: TargetPolicy) -> FieldError | None:
+    try:
+        check_url(url, targets)
+    except ValueError as error:
+        return FieldError("url", str(error))
+    return None
+
+
+def _check_events(patterns: list[str]) -> list[FieldError | None]:
+    if not 1 <= len(patterns) <= MOST_PATTERNS:
+        return [FieldError("events", f'must name 1 to {MOST_PATTERNS} types; ["*"] means all')]
+    return [
+        None
+        if is_pattern(pattern)
+        else FieldError(f"events.{n}", "is not an event type, a family such as message.*, or *")
+        for n, pattern in enumerate(patterns)
+    ]
+
+
+def _check_description(text: str | None) -> FieldError | None:
+    if text is None or (len(text) <= DESCRIPTION_LENGTH and "\0" not in text):
+        return None
+    return FieldError("description", f"must have at most {DESCRIPTION_LENGTH} characters, none of them NUL")

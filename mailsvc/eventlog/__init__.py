@@ -1,0 +1,1 @@
+"""The event log: appending events, and posting old ones again."""

@@ -1,0 +1,135 @@
+"""Telling: append events and, in the same transaction, the rows by which webhooks will hear of them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from mailsvc import clock
+from mailsvc.domain import events
+from mailsvc.domain.ids import new_id
+from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion, listed
+from mailsvc.store.database import commits_in_turn
+from mailsvc.store.tables import event, webhook, webhook_delivery
+
+__all__ = ["NewEvent", "announce", "enqueue_for_webhooks", "prepare_news"]
+
+
+class NewEvent(msgspec.Struct, gc=False):
+    """Something to be told to an application."""
+
+    app_id: str
+    type: str
+    data: dict[str, Any]
+    message_id: str | None = None
+    delivery_id: str | None = None
+    sequence: int | None = None  # given where it is known to be the first, else counted up
+    id: str = msgspec.field(default_factory=lambda: new_id("evt"))
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def announce(connection: Connection, news: Sequence[NewEvent], *, now: int) -> None:
+    """Append the events in the order given, and queue them for every webhook that subscribed to them."""
+    if not news:
+        return
+    carry_out(connection, commits_in_turn(connection.dialect.name))
+    _number(connection, news)
+    carry_out(connection, prepare_news(connection, news, now=now))
+
+
+def prepare_news(connection: Connection, news: Sequence[NewEvent], *, now: int) -> list[Statement]:
+    """What appends these news, of which each has its sequence already. ``commits_in_turn`` must come before it."""
+    timestamp, dialect = clock.rfc3339(now), connection.dialect.name
+    events_ = insertion(dialect, event, [_event_row(item, now, timestamp) for item in news])
+    return events_ + insertion(dialect, webhook_delivery, _fan_out(connection, news, now))
+
+
+def _number(connection: Connection, news: Sequence[NewEvent]) -> None:
+    # In the order of the news, which is mostly that of the index.
+    wanted = dict.fromkeys(item.message_id for item in news if item.message_id and item.sequence is None)
+    if not wanted:
+        return
+    last = {row.message_id: row.sequence for row in _LAST_SEQUENCES.read(connection, ids=listed(wanted))}
+    for item in news:
+        if item.message_id and item.sequence is None:
+            item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
+
+
+class _Last(msgspec.Struct, array_like=True, gc=False):
+    message_id: str
+    sequence: int
+
+
+_LAST_SEQUENCES = Document(
+    select(event.c.message_id, func.max(event.c.sequence).label("sequence"))
+    .where(among(event.c.message_id, "ids"))
+    .group_by(event.c.message_id),
+    _Last,
+    prepare=False,
+)
+
+
+def _event_row(item: NewEvent, now: int, timestamp: str) -> dict[str, Any]:
+    told = {
+        "id": item.id,
+        "type": item.type,
+        "timestamp": timestamp,
+        "sequence": item.sequence,
+        "data": item.data,
+    }
+    return {
+        "id": item.id,
+        "app_id": item.app_id,
+        "type": item.type,
+        "message_id": item.message_id,
+        "delivery_id": item.delivery_id,
+        "sequence": item.sequence,
+        "created_at": now,
+        "body": _encode(told).decode(),
+    }
+
+
+class _Subscription(msgspec.Struct, array_like=True, gc=False):
+    webhook_id: str
+    app_id: str
+    events: str
+
+
+_SUBSCRIPTIONS = Document(
+    select(webhook.c.id, webhook.c.app_id, webhook.c.events).where(among(webhook.c.app_id, "apps"), webhook.c.enabled),
+    _Subscription,
+)
+
+
+def _fan_out(connection: Connection, news: Sequence[NewEvent], now: int) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    types = {item.type for item in news}
+    for hook in _SUBSCRIPTIONS.read(connection, apps=listed({item.app_id for item in news})):
+        patterns = tuple(json.loads(hook.events))
+        subscribed = {type_ for type_ in types if events.matches(patterns, type_)}
+        wanted = [n.id for n in news if n.app_id == hook.app_id and n.type in subscribed]
+        rows += _rows_for(hook.webhook_id, wanted, now)
+    return rows
+
+
+def enqueue_for_webhooks(connection: Connection, webhook_id: str, event_ids: Iterable[str], *, now: int) -> None:
+    """Queue events for one webhook, due at once."""
+    rows = _rows_for(webhook_id, event_ids, now)
+    carry_out(connection, insertion(connection.dialect.name, webhook_delivery, rows))
+
+
+def _rows_for(webhook_id: str, event_ids: Iterable[str], now: int) -> list[dict[str, Any]]:
+    common = {
+        "webhook_id": webhook_id,
+        "status": "queued",
+        "due_at": now,
+        "attempts": 0,
+        "lease_token": 0,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return [{"event_id": id_, **common} for id_ in event_ids]

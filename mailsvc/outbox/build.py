@@ -1,0 +1,263 @@
+"""From a checked draft to the rows that make it durable. Nothing is stored here: see ``intake``."""
+
+from typing import Any
+
+import msgspec
+
+from mailsvc import clock
+from mailsvc.apps.suppressions import SuppressionList
+from mailsvc.domain.draft import Attachment, Handling, Prepared, Recipient
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.jsontext import compact
+from mailsvc.domain.lifecycle import Status
+from mailsvc.domain.relay import Relay
+from mailsvc.eventlog.append import NewEvent
+from mailsvc.mime.compose import compose
+from mailsvc.mime.raw import RawSubmission
+
+__all__ = ["NewMessage", "Terms", "build_draft", "build_raw"]
+
+# A priority is a head start in the queue's order of due times: a normal message passes low ones that are less than ten
+# minutes older, and nothing can be passed for longer than twenty.
+HEAD_START = {"high": 20 * clock.MINUTE, "normal": 10 * clock.MINUTE, "low": 0}
+PRIORITIES = {"high": 0, "normal": 1, "low": 2}
+
+# Looked up once: an enum's value is a call, and these are needed several times for every delivery.
+_QUEUED, _SCHEDULED, _SUPPRESSED = Status.QUEUED.value, Status.SCHEDULED.value, Status.SUPPRESSED.value
+
+
+class NewMessage(msgspec.Struct, gc=False):
+    """One accepted message: the rows that will be committed together."""
+
+    message: dict[str, Any]
+    content: bytes
+    deliveries: list[dict[str, Any]]
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+
+    @property
+    def app_id(self) -> str:
+        return str(self.message["app_id"])
+
+    def suppress(self, listed: SuppressionList, now: int) -> None:
+        """Mark the deliveries to suppressed addresses as not to be sent."""
+        for row in self.deliveries:
+            if listed.covers(self.app_id, row["recipient"], self.tags):
+                row.update(
+                    status=_SUPPRESSED,
+                    due_at=None,
+                    expires_at=None,
+                    updated_at=now,
+                )
+
+    def news(self) -> list[NewEvent]:
+        """What the application is told about it at once."""
+        message = self.message
+        base = {
+            "message_id": message["id"],
+            "tags": self.tags,
+            "metadata": self.metadata,
+        }
+        told = [
+            NewEvent(
+                self.app_id,
+                "message.queued",
+                {**base, "status": self.status},
+                message["id"],
+                sequence=1,
+            )
+        ]
+        for row in self.deliveries:
+            if row["status"] == _SUPPRESSED:
+                facts = {
+                    **base,
+                    "delivery_id": row["id"],
+                    "recipient": row["recipient"],
+                    "status": row["status"],
+                    "attempt": 0,
+                }
+                told.append(
+                    NewEvent(
+                        self.app_id,
+                        "message.suppressed",
+                        facts,
+                        message["id"],
+                        row["id"],
+                        sequence=len(told) + 1,
+                    )
+                )
+        return told
+
+    @property
+    def status(self) -> str:
+        for row in self.deliveries:
+            if row["status"] != _SUPPRESSED:
+                return _SCHEDULED if self.message["scheduled_at"] else _QUEUED
+        return _SUPPRESSED
+
+    def answer(self) -> dict[str, Any]:
+        """The body of the 202 (contract)."""
+        return {
+            "id": self.message["id"],
+            "message_id": self.message["message_id"],
+            "status": self.status,
+            "created_at": clock.rfc3339(self.message["created_at"]),
+            "deliveries": [
+                {"id": d["id"], "recipient": d["recipient"], "status": d["status"]} for d in self.deliveries
+            ],
+        }
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """On whose behalf, by which relay and when a message is taken."""
+
+    app_id: str
+    relay: Relay
+    now: int  # by the queue's clock
+    references: tuple[str, ...] = ()
+
+
+def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
+    """Build and freeze a message: every retry will send these very bytes."""
+    id_, now = new_id("msg"), clock.now()
+    message_id = f"<{id_[4:]}@{prepared.sender.domain}>"
+    content = compose(
+        prepared,
+        message_id=message_id,
+        date=now,
+        references=terms.references,
+        boundary_seed=id_[4:],
+    )
+    message = {
+        "id": id_,
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "submitted": compact(_submitted(prepared)),
+        "created_at": now,
+        "message_id": message_id,
+        "sender": str(prepared.sender),
+        "envelope_sender": prepared.sender.addr,
+        "return_path": prepared.return_path,
+        "subject": prepared.subject,
+        "size": len(content),
+        "smtputf8": prepared.utf8_headers,
+        "eight_bit": prepared.utf8_headers,
+        "priority": PRIORITIES[prepared.priority],
+        "on_uncertain": prepared.on_uncertain,
+        "delivery_receipt": prepared.delivery_receipt,
+        "scheduled_at": prepared.scheduled_at,
+        "expires_at": (prepared.scheduled_at or terms.now) + prepared.expires_in * clock.SECOND,
+        "tags": compact(prepared.tags),
+        "metadata": compact(prepared.metadata),
+    }
+    return NewMessage(
+        message,
+        content,
+        _delivery_rows(message, prepared.recipients, prepared.priority, terms),
+        prepared.tags,
+        prepared.metadata,
+    )
+
+
+def _submitted(prepared: Prepared) -> dict[str, Any]:
+    """What was asked for, as it is shown later; the bodies are in the content."""
+    return {
+        "from": str(prepared.sender),
+        "to": [*map(str, prepared.to)],
+        "cc": [*map(str, prepared.cc)],
+        "bcc": [*map(str, prepared.bcc)],
+        "reply_to": [*map(str, prepared.reply_to)],
+        "headers": prepared.headers,
+        "attachments": [*map(_describe, prepared.attachments)],
+        "in_reply_to": prepared.in_reply_to,
+        "expires_in": prepared.expires_in,
+        "relay": prepared.relay,
+        "sender": str(prepared.agent) if prepared.agent else None,
+        "return_path": prepared.return_path,
+        "list_unsubscribe_post": prepared.list_unsubscribe_post,
+        "unended": _unended(prepared),
+    }
+
+
+def _describe(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": len(attachment.content),
+        "content_id": attachment.content_id,
+        "disposition": attachment.disposition,
+    }
+
+
+def build_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str) -> NewMessage:
+    """Take a finished RFC 5322 message as it is."""
+    submitted: dict[str, Any] = {
+        "from": raw.header_from,
+        "to": list(raw.to),
+        "cc": list(raw.cc),
+        "bcc": [r.address for r in raw.recipients if r.kind == "bcc"],
+        "reply_to": list(raw.reply_to),
+        "headers": {},
+        "attachments": [],
+        "in_reply_to": None,
+        "expires_in": handling.expires_in,
+        "relay": handling.relay,
+    }
+    message = {
+        "id": id_,
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "submitted": compact(submitted),
+        "created_at": clock.now(),
+        "message_id": raw.message_id,
+        "sender": raw.header_from,
+        "envelope_sender": raw.sender.addr,
+        "return_path": None,
+        "subject": raw.subject,
+        "size": len(raw.content),
+        "smtputf8": raw.sender.needs_smtputf8 or any(r.needs_smtputf8 for r in raw.recipients),
+        "eight_bit": raw.eight_bit,
+        "priority": PRIORITIES[handling.priority],
+        "on_uncertain": handling.on_uncertain,
+        "delivery_receipt": handling.delivery_receipt,
+        "scheduled_at": handling.scheduled_at,
+        "expires_at": (handling.scheduled_at or terms.now) + handling.expires_in * clock.SECOND,
+        "tags": compact(handling.tags),
+        "metadata": compact(handling.metadata),
+    }
+    return NewMessage(
+        message,
+        raw.content,
+        _delivery_rows(message, raw.recipients, handling.priority, terms),
+        handling.tags,
+        handling.metadata,
+    )
+
+
+def _unended(prepared: Prepared) -> list[str]:
+    """The texts whose last line has no break: what is alone in a message is sent with one, and shown as it came."""
+    texts = (("text", prepared.text), ("html", prepared.html))
+    return [name for name, text in texts if text is not None and not text.endswith("\r\n")]
+
+
+def _delivery_rows(
+    message: dict[str, Any],
+    recipients: tuple[Recipient, ...],
+    priority: str,
+    terms: Terms,
+) -> list[dict[str, Any]]:
+    scheduled = message["scheduled_at"]
+    common = {
+        "message_id": message["id"],
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        "status": _SCHEDULED if scheduled else _QUEUED,
+        "attempts": 0,
+        "lease_token": 0,
+        "uncertain": False,
+        "due_at": scheduled or terms.now - HEAD_START[priority],
+        "expires_at": message["expires_at"],
+        "created_at": message["created_at"],
+        "updated_at": message["created_at"],
+    }
+    return [{"id": new_id("dlv"), "recipient": r.address, "kind": r.kind, **common} for r in recipients]

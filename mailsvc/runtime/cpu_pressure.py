@@ -1,0 +1,37 @@
+"""Whether the processors are in demand: then what can wait should."""
+
+from pathlib import Path
+
+from mailsvc import clock
+
+__all__ = ["CpuPressure"]
+
+WINDOW = 0.25  # seconds
+CROWDED = 0.3  # of the time that a process wants a processor, it waits for one
+_SCHEDULING = Path("/proc/self/schedstat")  # of the first thread: nanoseconds on a processor, and waiting for one
+
+
+class CpuPressure:
+    """Seen by how long this process itself waits until it may run."""
+
+    def __init__(self) -> None:
+        self._measured_at = clock.monotonic()
+        self._ran, self._waited = _scheduling()
+        self._is_high = False
+
+    def is_high(self) -> bool:
+        """Cheap enough to be asked before every small piece of work."""
+        now = clock.monotonic()
+        if now - self._measured_at >= WINDOW:
+            ran, waited = _scheduling()
+            self._is_high = waited - self._waited > CROWDED * (ran - self._ran + waited - self._waited)
+            self._measured_at, self._ran, self._waited = now, ran, waited
+        return self._is_high
+
+
+def _scheduling() -> tuple[int, int]:
+    try:
+        ran, waited, _ = map(int, _SCHEDULING.read_text("ascii").split())
+    except (OSError, ValueError):
+        return 0, 0  # a kernel without these figures
+    return ran, waited

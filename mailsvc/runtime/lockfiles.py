@@ -1,0 +1,40 @@
+"""Which workers of this host have died: a file each, locked for as long as its process lives."""
+
+import fcntl
+import os
+from pathlib import Path
+
+__all__ = ["LockFiles"]
+
+
+class LockFiles:
+    """The workers' files in ``<data dir>/workers``; the kernel gives up a dead process's lock, whatever killed it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._directory = data_dir / "workers"
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._mine: int | None = None
+
+    def enrol(self, owner: str) -> None:
+        """Show that this process lives, until it ends."""
+        unseen = self._directory / f".{owner}"  # locked before it can be seen, so that nobody takes it for a dead one's
+        self._mine = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._mine, fcntl.LOCK_EX)
+        unseen.rename(self._directory / owner)
+
+    def dead(self) -> list[str]:
+        """The workers whose process has ended without taking its leave."""
+        return sorted(path.name for path in self._directory.glob("[!.]*") if _is_free(path))
+
+    def strike(self, owner: str) -> None:
+        """Nothing is left of it."""
+        (self._directory / owner).unlink(missing_ok=True)
+
+
+def _is_free(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return True
+    except (BlockingIOError, FileNotFoundError):
+        return False

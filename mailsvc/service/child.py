@@ -1,0 +1,254 @@
+"""Child processes: forked from the first one, ended with it, started again when they die."""
+
+import contextlib
+import ctypes
+import gc
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+from mailsvc import clock
+from mailsvc.telemetry import facts, log
+
+__all__ = [
+    "DRAIN_SECONDS",
+    "STOPPING",
+    "Child",
+    "RestartBackoff",
+    "allow_files",
+    "collect_seldom",
+    "die_with_parent",
+    "join_all",
+    "lack_of_files",
+    "name_process",
+    "on_stop",
+    "return_large_memory",
+]
+
+DRAIN_SECONDS = 10  # for what is under way
+SETTLE_SECONDS = 3  # after them, for writing down what became of it; then whoever is still there is ended
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
+LONG_LIFE = 60.0
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+# Whoever starts us by nohup wants no end when the terminal closes.
+_IS_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+STOPPING = (signal.SIGTERM, signal.SIGINT, *(() if _IS_NOHUP else (signal.SIGHUP,)))
+_LAST_DESCRIPTOR = 65536
+LEAST_FILES = 512  # half of them for connections of clients
+
+
+def on_stop(react: Callable[[], None]) -> None:
+    """Call it, in a thread of its own, at every SIGTERM, SIGINT and SIGHUP from now on; to be asked before other threads start.
+
+    Python runs handlers in the main thread, which misses a signal that comes just before it begins to wait for a lock.
+    And a child would inherit handlers: what was sent to it before it has its own would be handled by ours, in vain.
+    So children end by these signals until they say otherwise.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    os.register_at_fork(after_in_child=_hear)
+
+    def listen() -> None:
+        while True:
+            signal.sigwait(STOPPING)
+            react()
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+
+
+def _hear() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when the one that started it ends, however that ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)  # it ended before we could ask
+
+
+def name_process(name: str) -> None:
+    """The name in ``ps`` and ``top``; at most 15 characters."""
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def let_others_finish() -> None:
+    """Run no less, but take no processor away from who has it (Linux; nothing elsewhere).
+
+    The processes of a service wake each other many times for each message, and a relay's reply or a request wakes one, too.
+    Each would otherwise stop another in the middle of its work: on two processors, an eighth of the time went into changing
+    places. Idle processors make no difference.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def collect_seldom() -> None:
+    """Let a process that lives on many short-lived small objects look for garbage less often.
+
+    Every message is a few dozen objects that reference counting frees at once. By its default, Python looks for cycles
+    among them every 700: a fifth of what accepting or recording a message costs.
+    """
+    gc.set_threshold(50_000, 20, 50)
+
+
+def return_large_memory() -> None:
+    """Have what large requests took go back to the system at once (glibc; nothing elsewhere).
+
+    Left alone, glibc learns to keep blocks of up to 32 MiB in the arena of each thread: a few large messages at the
+    same time made the API's process keep 430 MiB for good, with this 70. A little is kept, since new pages are dear.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+        mallopt(_M_TRIM_THRESHOLD, 4 * 1024 * 1024)
+
+
+def allow_files(wanted: int) -> None:
+    """As many open files as that, or as many as may be: Linux gives 1,024 until it is asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def lack_of_files() -> str | None:
+    """What is wrong with the limit of open files, in a sentence; None where it is high enough to work."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= LEAST_FILES:
+        return None
+    return (
+        f"The limit of open files is {hard}, and mailsvc needs at least {LEAST_FILES}: raise it "
+        "(ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of Docker)."
+    )
+
+
+class RestartBackoff:
+    """The pauses before a process that died, or couldn't start, is started again.
+
+    They are longer each time, until one has lived for a minute.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._pause = 0.0
+        self._born_at = clock.monotonic()
+
+    def begin(self) -> None:
+        """A process starts."""
+        self._born_at = clock.monotonic()
+
+    def after(self, exit_code: int) -> float:
+        """It has ended; the answer is how many seconds to wait."""
+        return self._lengthen("ended", exit_code=exit_code)
+
+    def without(self, error: OSError) -> float:
+        """It could not be started; the answer is how many seconds to wait."""
+        return self._lengthen("could not be started", error=str(error))
+
+    def _lengthen(self, what: str, **said: object) -> float:
+        lived_long = clock.monotonic() - self._born_at > LONG_LIFE
+        self._pause = FIRST_PAUSE if lived_long else min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
+        log.error(f"the {self._name} {what}; starting it again", extra=facts(**said, seconds=self._pause))
+        return self._pause
+
+
+class Child:
+    """A child process that is started again when it dies.
+
+    Args:
+        name: what it is called in ``ps`` and in the log.
+        work: what it does; it ends by SIGTERM.
+        keep: the file descriptor that it needs of this process's.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None], *, keep: int | None = None) -> None:
+        self._name, self._work, self._keep = name, work, keep
+        self._pid: int | None = None
+        self._until = 0.0  # when it is ended, once it is asked to drain
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to drain, once; asked again, end it."""
+        if self._stopping.is_set():
+            self._send(signal.SIGKILL)
+        else:
+            self.ask_to_drain()
+
+    def ask_to_drain(self) -> None:
+        """Asking again makes no difference."""
+        if not self._stopping.is_set():
+            self._until = clock.monotonic() + DRAIN_SECONDS + SETTLE_SECONDS
+            self._stopping.set()
+            self._send(signal.SIGTERM)
+
+    def _send(self, number: int) -> None:
+        if self._pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
+
+    def join(self) -> None:
+        """Wait until it has drained; some seconds after the time that it has for that, it is ended."""
+        if not self._thread.ident:
+            return
+        self.ask_to_drain()
+        self._thread.join(max(0.0, self._until - clock.monotonic()))
+        if self._thread.is_alive():
+            self._send(signal.SIGKILL)
+            self._thread.join()
+
+    def _watch(self) -> None:
+        # The thread that starts a child must outlive it: its end would trigger the child's parent-death signal.
+        respite = RestartBackoff(self._name)
+        while not self._stopping.is_set():
+            parent = os.getpid()
+            respite.begin()
+            try:
+                pid = os.fork()
+            except OSError as error:  # too many processes or too little memory, which may pass
+                self._stopping.wait(respite.without(error))
+                continue
+            if pid == 0:
+                self._be_child(parent)
+            self._pid = pid
+            if self._stopping.is_set():  # since we looked; nobody could tell it
+                os.kill(pid, signal.SIGTERM)
+            _, status = os.waitpid(pid, 0)
+            self._pid = None
+            if not self._stopping.is_set():
+                self._stopping.wait(respite.after(os.waitstatus_to_exitcode(status)))
+
+    def _be_child(self, parent: int) -> None:
+        """Never returns: the parent's own way out is not this process's."""
+        code = 1
+        try:
+            die_with_parent(parent)
+            kept = _LAST_DESCRIPTOR if self._keep is None else self._keep
+            os.closerange(3, kept)
+            os.closerange(kept + 1, _LAST_DESCRIPTOR)
+            name_process(f"mailsvc-{self._name}")
+            return_large_memory()
+            collect_seldom()
+            let_others_finish()
+            self._work()
+            code = 0
+        except Exception as error:  # noqa: BLE001 - somebody must hear of it
+            log.error(f"the {self._name} failed", exc_info=error)
+        finally:
+            os._exit(code)
+
+
+def join_all(children: Sequence[Child]) -> None:
+    """Wait until all have drained, or were ended."""
+    for child in children:
+        child.ask_to_drain()
+    for child in children:
+        child.join()

@@ -1,0 +1,1 @@
+"""SMTP as a library: a client and a server. It knows no database."""

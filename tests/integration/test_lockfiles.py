@@ -1,0 +1,42 @@
+"""Which workers of a host are dead: told by locks, so that no kill can hide it."""
+
+import os
+import signal
+from pathlib import Path
+
+from mailsvc.runtime.lockfiles import LockFiles
+
+
+def enrolled_child(data_dir: Path, owner: str) -> int:
+    """A process on the roster, which lives until it is ended."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        LockFiles(data_dir).enrol(owner)
+        os.write(writer, b"!")
+        signal.pause()
+        os._exit(0)
+    os.read(reader, 1)
+    return pid
+
+
+def test_a_killed_worker_is_dead_and_a_living_one_is_not(tmp_path: Path) -> None:
+    killed, living = enrolled_child(tmp_path, "wrk_1"), enrolled_child(tmp_path, "wrk_2")
+    roster = LockFiles(tmp_path)
+    before = roster.dead()
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    after = roster.dead()
+    os.kill(living, signal.SIGKILL)
+    os.waitpid(living, 0)
+
+    assert (before, after, roster.dead()) == ([], ["wrk_1"], ["wrk_1", "wrk_2"])
+
+
+def test_one_that_was_struck_is_forgotten(tmp_path: Path) -> None:
+    roster = LockFiles(tmp_path)
+    roster.enrol("wrk_1")
+    roster.strike("wrk_1")
+    roster.strike("wrk_never")
+
+    assert LockFiles(tmp_path).dead() == []
