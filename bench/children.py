@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +49,13 @@ def stop(process: subprocess.Popen[bytes], *, patience: float = 15) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def is_readable(file: IO[bytes], *, seconds: float) -> bool:
+    """Whether something can be read from it within this time; not by select(2), which ends at descriptor 1,023."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(file, selectors.EVENT_READ)
+        return bool(selector.select(max(0.0, seconds)))
 
 
 def free_port() -> int:

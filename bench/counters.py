@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import select
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from bench.children import ROOT
+from bench.children import ROOT, is_readable
 from bench.figure import Invalid
 from bench.tlsfiles import TlsFiles
 
@@ -84,7 +83,7 @@ class Counter:
 
     def _read(self, seconds: float) -> dict[str, float]:
         deadline = time.monotonic() + seconds
-        while select.select([self._out], [], [], max(0, deadline - time.monotonic()))[0]:
+        while is_readable(self._out, seconds=deadline - time.monotonic()):
             values: dict[str, float] = json.loads(self._out.readline())
             if values.pop("to") == self._asked:
                 return values

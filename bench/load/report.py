@@ -8,14 +8,12 @@ import contextlib
 import itertools
 import json
 import os
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench.children import ROOT, stop
+from bench.children import ROOT, is_readable, stop
 
 T = TypeVar("T")
 
@@ -52,9 +50,7 @@ class Load:
         """Its next line of output."""
         if self._process.stdout is None:
             raise RuntimeError("the program has no standard output")
-        deadline = time.monotonic() + seconds
-        readable, _, _ = select.select([self._process.stdout], [], [], max(0, deadline - time.monotonic()))
-        line = self._process.stdout.readline() if readable else b""
+        line = self._process.stdout.readline() if is_readable(self._process.stdout, seconds=seconds) else b""
         if not line:
             raise RuntimeError(f"no answer from {self._process.args!r:.200}")
         return line

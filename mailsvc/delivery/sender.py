@@ -91,8 +91,10 @@ class Sender:
             await session.quit()
         if self._in_vain:
             await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._in_vain, 20)))
-        self._session = await self._siding.open()
-        return self._session
+        opened = self._session = await self._siding.open()
+        if opened is None or self._siding.may_keep(opened):
+            return opened
+        return await self._for_new_work()  # its relay was paused or changed while it was dialled
 
     def _take_back(self) -> None:
         if self._next is not None:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class _Directory:
         self.path = data_dir / "wake"
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
 
     def address(self, name: str) -> str:
         return f"/proc/self/fd/{self._descriptor}/{name}"

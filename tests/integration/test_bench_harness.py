@@ -1,5 +1,7 @@
 """The benchmarks' own sinks and meters, since every figure rests on them."""
 
+import fcntl
+import os
 import smtplib
 import socket
 import ssl
@@ -11,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from bench import mail, tlsfiles
+from bench.children import is_readable
 from bench.counters import PASSWORD, USERNAME, Counter, hook_sink, smtp_sink
 from bench.figure import Invalid
 from bench.processes import cpu_seconds, memory
+from mailsvc.service.child import allow_files
 
 
 @pytest.fixture(name="tls")
@@ -139,3 +143,15 @@ def test_cpu_of_children_that_are_gone_still_counts() -> None:
 
     assert used > 0.05
     assert 1 < occupied.pss <= occupied.rss
+
+
+def test_a_program_is_heard_whatever_its_descriptor() -> None:
+    """select(2) ends at descriptor 1,023."""
+    allow_files(4096)
+    reading, writing = os.pipe()
+    high = fcntl.fcntl(reading, fcntl.F_DUPFD_CLOEXEC, 2048)
+    with open(reading, "rb"), open(high, "rb", buffering=0) as output, open(writing, "wb", buffering=0) as program:
+        silent = is_readable(output, seconds=0)
+        program.write(b"ready")
+
+        assert (silent, is_readable(output, seconds=30)) == (False, True)

@@ -92,6 +92,7 @@ async def test_after_a_pause_one_session_comes_first(dispatch: Dispatch) -> None
             await dispatch.until(lambda: dispatch.relay(account).retry_at)
             await dispatch.until(lambda: "sending" not in dispatch.statuses(account))
             for times in (2, 3, 4):
+                await dispatch.until(lambda: not worker._lanes[account.id].connections)
                 dialled = server.connections
                 await asyncio.to_thread(dispatch.skip_pause, account, worker)
                 await dispatch.until(lambda n=times: dispatch.relay(account).failures == n)  # type: ignore[misc]
@@ -102,6 +103,26 @@ async def test_after_a_pause_one_session_comes_first(dispatch: Dispatch) -> None
 
     assert len(dispatch.events("relay.paused")) == len(dispatch.events("relay.resumed")) == 1
     assert (dispatch.attempts, dispatch.relay(account).retry_at) == (20, None)
+
+
+async def test_sessions_that_were_dialled_before_a_pause_do_not_follow_it_together(dispatch: Dispatch) -> None:
+    """Where a relay greets slowly, several can be left over; after the pause there is still only one."""
+    greets = asyncio.Event()
+    async with FaultyServer({"greeting": [greets] * 5, "mail": LEAVING}) as server:
+        account = dispatch.add(server.relay(max_connections=10))
+        await asyncio.to_thread(dispatch.put, account, 20)
+        async with dispatch.at_work() as worker:
+            await dispatch.until(lambda: dispatch.relay(account).retry_at)
+            lane = worker._lanes[account.id]
+            await dispatch.until(lambda: lane.connections == 5)
+            await asyncio.to_thread(dispatch.skip_pause, account, worker)
+            await dispatch.until(lambda: len(lane.parcels) == 2)
+            tried = len(server.commands)
+            greets.set()
+            await dispatch.until(lambda: dispatch.relay(account).failures == 2)
+            await dispatch.until(lambda: not lane.connections)
+
+    assert sum(command.startswith("MAIL") for command in server.commands[tried:]) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Bells: whoever rings one is not harmed by it, whatever the system is short of."""
 
 import errno
+import gc
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +47,14 @@ def test_who_has_ended_is_forgotten(tmp_path: Path, ear: Ear) -> None:
     Bell(tmp_path).ring(DELIVER)
 
     assert list((tmp_path / "wake").iterdir()) == []
+
+
+def test_a_bell_that_is_dropped_keeps_no_file_open(tmp_path: Path) -> None:
+    def opened() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = opened()
+    Bell(tmp_path).ring(DELIVER)
+
+    assert opened() == before

@@ -19,7 +19,7 @@ A script maps a stage to a mood; stages without one go well.
 ``rcpt alice@example.test`` is that recipient. A list holds one mood for each time over the server's life, then all is well.
 
 A mood is a reply (``str``; ``bytes`` go out as they are), DROP, RESET, HANG, FORGET, ``Late(seconds, mood)``, None for "as usual",
-or a tuple of moods, one after another. A 2xx or 3xx reply does what the command asks for as well; after 421 the connection
+an ``asyncio.Event`` for "as usual, once it is set", or a tuple of moods, one after another. A 2xx or 3xx reply does what the command asks for as well; after 421 the connection
 is closed.
 """
 
@@ -73,7 +73,7 @@ class Late:
     mood: "Mood"
 
 
-Mood: TypeAlias = "str | bytes | _Fault | Late | tuple[Mood, ...] | None"
+Mood: TypeAlias = "str | bytes | _Fault | Late | asyncio.Event | tuple[Mood, ...] | None"
 Script: TypeAlias = Mapping[str, "Mood | list[Mood]"]
 
 
@@ -219,6 +219,9 @@ class _Connection:
                 self.say(mood)
                 if mood[:3] in ("421", b"421"):
                     await self.leave()
+            case asyncio.Event():
+                await mood.wait()
+                return False
             case Late(seconds, then):
                 await asyncio.sleep(seconds)
                 await self.play(then)
