@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from mailsvc.domain.errors import Unavailable
-from mailsvc.outbox.intake import Answer
+from mailsvc.outbox.request import Answer
 
 __all__ = ["Promised"]
 

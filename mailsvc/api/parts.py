@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import current_app
 
-from mailsvc.api.admission import Admission
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
 from mailsvc.api.readiness import Readiness
@@ -14,7 +13,7 @@ from mailsvc.apps.relays import RelayBook
 from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.signing import TrialPost
-from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
@@ -45,9 +44,8 @@ class Services:
     vault: Vault
     relays: RelayBook
     bell: Bell
-    intake: Intake
+    outbox: Outbox
     keyring: Keyring
-    admission: Admission
     feed: Feed
     readiness: Readiness
     # What talks to the network belongs to layers beside this one; the composition root hands it in.

@@ -3,7 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from mailsvc.api.admission import lack_of_room
+from mailsvc.outbox.admission import lack_of_room
 from mailsvc.settings import Settings
 from mailsvc.store import migrate
 from mailsvc.store.database import Database

@@ -1,38 +1,25 @@
 """POST /v1/messages: single, batch and raw. Each is checked, built, and answered only when it is durable."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
-from sqlalchemy import LargeBinary, func, select
 
-from mailsvc.api.auth import Caller, caller, needs
+from mailsvc.api.auth import caller, needs
 from mailsvc.api.deferred import Promised
-from mailsvc.api.input import (
-    convert,
-    media_type,
-    parse_json,
-    read_body,
-    refuse_unknown_arguments,
-)
+from mailsvc.api.input import convert, media_type, parse_json, read_body, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
-from mailsvc.api.parts import Services, services
+from mailsvc.api.parts import services
 from mailsvc.api.problems import field_below, problem_document
 from mailsvc.api.raw_arguments import RAW_ARGUMENTS, handling_in
-from mailsvc.domain.draft import Draft, check, check_handling, require_size
+from mailsvc.domain.draft import Draft
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
 from mailsvc.domain.files import standard_base64
-from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
-from mailsvc.domain.relay import Relay
-from mailsvc.domain.returnpath import return_path_flaw
-from mailsvc.mime.raw import prepare_raw
-from mailsvc.mime.threads import references_of_answer
-from mailsvc.outbox.build import NewMessage, Terms, build_draft, build_raw
-from mailsvc.outbox.intake import Answer, IdempotencyKey, Ticket
-from mailsvc.store.tables import body, message
+from mailsvc.outbox.build import NewMessage
+from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
 
 __all__ = [
     "KEY_LENGTH",
@@ -47,8 +34,8 @@ blueprint = Blueprint("submit", __name__)
 
 BATCH_SIZE = 1000
 KEY_LENGTH = 255
-MOST_HEADER = 65_536  # bytes that are looked at of the message that is answered
-ERRORS_AN_ENTRY = 10  # named of each message of a batch that can't be taken
+LONG_BODY = 65_536  # bytes; of a longer one the fingerprint takes the digest
+ERRORS_PER_ENTRY = 10  # named of each message of a batch that can't be taken
 
 
 class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,17 +95,13 @@ OPERATIONS = {
 @needs("send")
 def submit_message() -> Promised:
     """Take one message: JSON, or a finished one as message/rfc822."""
-    parts, sender = services(), caller()
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
         raise UnsupportedMedia("send JSON as application/json, or a finished message as message/rfc822")
-    parts.admission.check(sender.key_id)
+    services().outbox.admission.check(caller().key_id)
     data = read_body()
-    take = _from_json if kind == "application/json" else _from_raw
-    new_message = take(parts, sender.app_id, data)
-    idempotency_key = _idempotency_key(data)
-    del data
-    return _accept(parts, sender, Ticket(sender.app_id, [new_message], _render_one, idempotency_key))
+    new_message = _from_json(data) if kind == "application/json" else _from_raw(data)
+    return _submit([new_message], _render_one, _idempotency_key(data))
 
 
 @blueprint.post("/v1/messages/batch")
@@ -127,27 +110,20 @@ def submit_batch() -> Promised:
     """Take up to 1000 messages in one commit."""
     refuse_unknown_arguments("atomic")
     atomic = _flag("atomic")
-    parts, sender = services(), caller()
     if media_type() != "application/json":
         raise UnsupportedMedia("send the batch as application/json")
     data = read_body()
     batch = convert(parse_json(data), BatchOfMessages)
     if not 1 <= len(batch.messages) <= BATCH_SIZE:
-        raise Invalid(
-            FieldError(
-                "messages",
-                f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}",
-            )
-        )
-    parts.admission.check(sender.key_id)
-    entries = [_try_entry(parts, sender.app_id, n, raw) for n, raw in enumerate(batch.messages)]
-    failed = [entry for entry in entries if isinstance(entry, _Refused)]
-    if len(failed) == len(entries) or (atomic and failed):
-        raise Invalid(*(e for entry in failed for e in entry.errors))
+        detail = f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}"
+        raise Invalid(FieldError("messages", detail))
+    services().outbox.admission.check(caller().key_id)
+    entries = [_entry(n, value) for n, value in enumerate(batch.messages)]
+    refused = [entry for entry in entries if isinstance(entry, _Refused)]
+    if len(refused) == len(entries) or (atomic and refused):
+        raise Invalid(*(error for entry in refused for error in entry.errors))
     taken = [entry for entry in entries if isinstance(entry, NewMessage)]
-    idempotency_key = _idempotency_key(data)
-    del data, batch
-    return _accept(parts, sender, Ticket(sender.app_id, taken, lambda _: _render_batch(entries), idempotency_key))
+    return _submit(taken, lambda _: _render_batch(entries), _idempotency_key(data))
 
 
 class _Refused:
@@ -155,21 +131,21 @@ class _Refused:
 
     def __init__(self, number: int, problem: Problem) -> None:
         prefix = f"messages.{number}."
-        self.document = problem_document(problem, prefix=prefix, most=ERRORS_AN_ENTRY)
-        named = [FieldError(field_below(prefix, e.field), e.detail) for e in problem.errors[:ERRORS_AN_ENTRY]]
+        self.document = problem_document(problem, prefix=prefix, most=ERRORS_PER_ENTRY)
+        named = [FieldError(field_below(prefix, e.field), e.detail) for e in problem.errors[:ERRORS_PER_ENTRY]]
         self.errors = named or [FieldError(prefix.strip("."), problem.detail)]
 
 
-def _try_entry(parts: Services, app_id: str, number: int, raw: Any) -> "NewMessage | _Refused":
+def _entry(number: int, value: Any) -> "NewMessage | _Refused":
     try:
-        return _consign(parts, app_id, _draft(raw))
+        return services().outbox.build(caller().app_id, _draft(value))
     except Problem as problem:
         return _Refused(number, problem)
 
 
-def _from_json(parts: Services, app_id: str, data: bytes) -> NewMessage:
+def _from_json(data: bytes) -> NewMessage:
     refuse_unknown_arguments()
-    return _consign(parts, app_id, _draft(parse_json(data)))
+    return services().outbox.build(caller().app_id, _draft(parse_json(data)))
 
 
 def _draft(value: Any) -> Draft:
@@ -181,77 +157,15 @@ def _draft(value: Any) -> Draft:
     return convert(value, Draft)
 
 
-def _consign(parts: Services, app_id: str, draft: Draft) -> NewMessage:
-    now = parts.database.now()
-    prepared = check(draft, limits=parts.admission.limits, now=now)
-    references: tuple[str, ...] = ()
-    if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
-        references = _conversation(parts, app_id, prepared.in_reply_to)
-    relay = _relay(parts, app_id, prepared.relay)
-    if prepared.return_path is not None and (flaw := return_path_flaw(prepared.return_path, verp=relay.verp)):
-        raise Invalid(FieldError("return_path", flaw))
-    new_message = build_draft(prepared, Terms(app_id, relay, now, references))
-    require_size(len(new_message.content), parts.admission.limits)
-    return new_message
-
-
-def _from_raw(parts: Services, app_id: str, data: bytes) -> NewMessage:
+def _from_raw(data: bytes) -> NewMessage:
     refuse_unknown_arguments(*RAW_ARGUMENTS)
-    now = parts.database.now()
-    handling = check_handling(handling_in(request.args), now=now)
-    id_ = new_id("msg")
-    raw = prepare_raw(
+    return services().outbox.build_raw(
+        caller().app_id,
         data,
         sender=request.args.get("from"),
         recipients=request.args.getlist("to"),
-        limits=parts.admission.limits,
-        now=now,
-        token=id_[4:],
+        handling=handling_in(request.args),
     )
-    return build_raw(raw, handling, Terms(app_id, _relay(parts, app_id, handling.relay), now), id_=id_)
-
-
-def _relay(parts: Services, app_id: str, wanted: str | None) -> Relay:
-    known = parts.relays.choose(app_id, wanted)
-    if known is not None and known.enabled:
-        return known.relay
-    if known is not None:
-        which = f"{known.relay.name!r}" if wanted is not None else f"the default one, {known.relay.name!r},"
-        detail = f"{which} is disabled: enable it (PATCH /v1/relays/{known.relay.id}) or name another"
-        if known.flaw is not None:
-            detail = f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password anew"
-        raise Invalid(FieldError("relay", detail))
-    if wanted is not None:
-        raise Invalid(
-            FieldError(
-                "relay",
-                f"there is no relay {wanted[:100]!r}; GET /v1/relays lists them",
-            )
-        )
-    raise Invalid(
-        FieldError(
-            "relay",
-            "no relay is there or enabled: add one with POST /v1/relays or MAILSVC_RELAY_URL, or enable one",
-        )
-    )
-
-
-def _conversation(parts: Services, app_id: str, id_: str) -> tuple[str, ...]:
-    beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
-    with parts.database.read() as connection:
-        found = connection.execute(
-            select(message.c.message_id, beginning.label("content"))
-            .outerjoin(body, body.c.message_id == message.c.id)
-            .where(message.c.id == id_, message.c.app_id == app_id)
-        ).first()
-    if found is None:
-        raise Invalid(
-            FieldError(
-                "in_reply_to",
-                "there is no such message; give a message's id or its Message-ID in angle brackets",
-            )
-        )
-    return references_of_answer(found.content or b"", found.message_id)
 
 
 def _idempotency_key(data: bytes) -> IdempotencyKey | None:
@@ -261,16 +175,16 @@ def _idempotency_key(data: bytes) -> IdempotencyKey | None:
     if not (1 <= len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
         raise Invalid(FieldError("Idempotency-Key", f"must have 1 to {KEY_LENGTH} printable ASCII characters"))
     route = f"{request.method} {request.full_path}\n".encode()
-    return IdempotencyKey(
-        key,
-        hashlib.sha256(route + data if len(data) < 65536 else route + hashlib.sha256(data).digest()).hexdigest(),
-    )
+    content = data if len(data) < LONG_BODY else hashlib.sha256(data).digest()
+    return IdempotencyKey(key, hashlib.sha256(route + content).hexdigest())
 
 
-def _accept(parts: Services, sender: Caller, ticket: Ticket) -> Promised:
-    parts.admission.spend(sender.key_id, len(ticket.new_messages))
-    parts.intake.hand_in(ticket)
-    return Promised(ticket.done, _respond)
+def _submit(
+    new_messages: list[NewMessage], render: Callable[[Sequence[NewMessage]], Answer], key: IdempotencyKey | None
+) -> Promised:
+    sender = caller()
+    wanted = IntakeRequest(sender.app_id, new_messages, render, key)
+    return Promised(services().outbox.submit(wanted, key_id=sender.key_id), _respond)
 
 
 def _respond(answer: Answer) -> Response:
@@ -288,10 +202,8 @@ def _render_one(new_messages: Sequence[NewMessage]) -> Answer:
 
 
 def _render_batch(entries: "Sequence[NewMessage | _Refused]") -> Answer:
-    return Answer(
-        202,
-        _encode({"data": [e.answer() if isinstance(e, NewMessage) else e.document for e in entries]}),
-    )
+    shown = [entry.answer() if isinstance(entry, NewMessage) else entry.document for entry in entries]
+    return Answer(202, _encode({"data": shown}))
 
 
 def _flag(name: str) -> bool:

@@ -30,8 +30,8 @@ from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outcomes.record import Outcome, record, smtp_json
 from mailsvc.runtime.complaint import complain
-from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.heartbeat import Heartbeat
+from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
 from mailsvc.smtp.trouble import unexpected
@@ -97,7 +97,7 @@ class DeliveryWorker:
         self._looked_at = 0.0
         self._shown_at = 0.0
         self._journal: Journal
-        self._recorder: GroupWriter[Report]
+        self._recorder: ResultWriter[Report]
         self._loop: asyncio.AbstractEventLoop
 
     def wake(self) -> None:
@@ -108,7 +108,7 @@ class DeliveryWorker:
         """Work until ``stop`` is set, then drain."""
         self._loop = asyncio.get_running_loop()
         self._journal = Journal(self._context.journal_directory, self.owner)
-        self._recorder = GroupWriter(
+        self._recorder = ResultWriter(
             self._database, write=self._record, settled=self._settled, linger=LINGER, plainly=_without_words
         )
         keeper = asyncio.create_task(self._keep_leases())

@@ -1,24 +1,16 @@
 """MAILSVC_MAX_QUEUE, exactly: which of the requests of one commit still fit into the queue."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, func, select
 
 from mailsvc.domain.errors import Unavailable
-from mailsvc.outbox.build import NewMessage
+from mailsvc.outbox.request import IntakeRequest
 from mailsvc.store.tables import delivery
 
 __all__ = ["queue_full", "waiting", "within_room"]
 
 _FULL = "the queue is full (MAILSVC_MAX_QUEUE); nothing was stored"
-
-
-class _Ticket(Protocol):
-    new_messages: list[NewMessage]
-
-
-T = TypeVar("T", bound=_Ticket)
 
 
 def queue_full() -> Unavailable:
@@ -32,13 +24,15 @@ def waiting(connection: Connection) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def within_room(connection: Connection, tickets: Sequence[T], most: int, known: set[str]) -> list[T]:
-    """Those of the tickets that fit, in their order; what is stored already takes no room."""
+def within_room(
+    connection: Connection, group: Sequence[IntakeRequest], most: int, stored: set[str]
+) -> list[IntakeRequest]:
+    """Those of the requests that fit, in their order; what is stored already takes no room."""
     room = most - waiting(connection)
     fitting = []
-    for ticket in tickets:
-        size = sum(len(c.deliveries) for c in ticket.new_messages if c.message["id"] not in known)
+    for request in group:
+        size = sum(len(m.deliveries) for m in request.new_messages if m.message["id"] not in stored)
         if size <= room:
             room -= size
-            fitting.append(ticket)
+            fitting.append(request)
     return fitting

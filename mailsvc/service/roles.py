@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
@@ -17,7 +16,9 @@ from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relays import RelayBook
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
@@ -48,15 +49,16 @@ def make_app(settings: Settings) -> Gateway:
         open_vault(settings),
     )
     bell, feed = Bell(settings.data_dir), Feed(database)
+    relays = RelayBook(database, vault, targets=settings.relay_targets)
+    intake = Intake(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS), max_queue=settings.max_queue)
     services = Services(
         settings=settings,
         database=database,
         vault=vault,
-        relays=RelayBook(database, vault, targets=settings.relay_targets),
+        relays=relays,
         bell=bell,
-        intake=Intake(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS), max_queue=settings.max_queue),
+        outbox=Outbox(database, relays, Admission(settings, database), intake),
         keyring=Keyring(database),
-        admission=Admission(settings, database),
         feed=feed,
         readiness=Readiness(settings, Database(settings.database, pool_size=1)),
         check_relay=probe,

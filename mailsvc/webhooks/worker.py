@@ -17,7 +17,7 @@ from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.cpu_pressure import CpuPressure
-from mailsvc.runtime.groupwriter import GroupWriter
+from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.bulk import Document, among, carry_out, listed, update_of
@@ -85,7 +85,7 @@ class WebhookWorker:
         self._has_backlog = False  # the last claim took as much as it had asked for
         self._in_hand: set[tuple[str, str]] = set()
         self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
-        self._writer: GroupWriter[_Result]
+        self._writer: ResultWriter[_Result]
         self._loop: asyncio.AbstractEventLoop
 
     def wake(self) -> None:
@@ -95,7 +95,7 @@ class WebhookWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then let what is under way finish."""
         self._loop = asyncio.get_running_loop()
-        self._writer = GroupWriter(self._database, write=self._record, settled=self._settled, linger=LINGER)
+        self._writer = ResultWriter(self._database, write=self._record, settled=self._settled, linger=LINGER)
         stopper = asyncio.create_task(stop.wait())
         stopper.add_done_callback(lambda _: self.wake())
         while not stop.is_set():

@@ -10,7 +10,8 @@ from mailsvc import clock
 from mailsvc.apps.suppressions import Suppression, add_suppressions
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, IdempotencyKey, Intake, Ticket
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
 from mailsvc.outcomes.actions import Amendment, amend, expire_due, steer
 from mailsvc.outcomes.record import Bounce, Outcome, record
 from mailsvc.smtp.replies import ReplyParser
@@ -43,7 +44,7 @@ def put(
     new_message = a_message(
         relay=Relay(id=relay, name=relay, host="127.0.0.1"), to=to, now=intake._database.now(), **draft
     )
-    intake.accept(Ticket("app_1", [new_message], lambda _: Answer(202, b'{"first":true}'), idempotency_key))
+    intake.accept(IntakeRequest("app_1", [new_message], lambda _: Answer(202, b'{"first":true}'), idempotency_key))
     return [row["id"] for row in new_message.deliveries]
 
 
@@ -379,8 +380,10 @@ def test_a_used_idempotency_key_replays_the_first_answer(database: Database, int
     """A client that repeats a request after a lost answer does not send twice."""
     consign = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
     again = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
-    first = intake.accept(Ticket("app_1", [consign], lambda _: Answer(202, b'{"n":1}'), IdempotencyKey("k", "f")))
-    second = intake.accept(Ticket("app_1", [again], lambda _: Answer(202, b'{"n":2}'), IdempotencyKey("k", "f")))
+    first = intake.accept(
+        IntakeRequest("app_1", [consign], lambda _: Answer(202, b'{"n":1}'), IdempotencyKey("k", "f"))
+    )
+    second = intake.accept(IntakeRequest("app_1", [again], lambda _: Answer(202, b'{"n":2}'), IdempotencyKey("k", "f")))
 
     assert (first.replayed, second.replayed, second.body) == (False, True, b'{"n":1}')
     with database.read() as connection:
@@ -397,15 +400,15 @@ def test_a_suppressed_recipient_is_told_at_accept(database: Database, intake: In
     assert events_of(database) == ["suppression.added", "message.queued", "message.suppressed"]
 
 
-def test_one_bad_ticket_does_not_fail_its_neighbours(database: Database, intake: Intake) -> None:
+def test_one_bad_request_does_not_fail_its_neighbours(database: Database, intake: Intake) -> None:
     """Requests that share a commit stand or fall by themselves."""
     good = [a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now()) for _ in range(3)]
     bad = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
     bad.message["subject"] = object()
-    tickets = [Ticket("app_1", [c], lambda _: Answer(202, b"{}")) for c in (*good, bad)]
-    intake._store(tickets)
+    requests = [IntakeRequest("app_1", [c], lambda _: Answer(202, b"{}")) for c in (*good, bad)]
+    intake._store(requests)
 
-    assert [t.done.exception() is None for t in tickets] == [True, True, True, False]
+    assert [r.done.exception() is None for r in requests] == [True, True, True, False]
 
 
 def test_a_hard_bounce_at_the_recipient_is_suppressed(database: Database, intake: Intake) -> None:

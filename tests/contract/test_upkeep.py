@@ -5,7 +5,8 @@ from sqlalchemy import insert, select, update
 
 from mailsvc import clock
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message, relay
 from mailsvc.upkeep.clock_setback import pull_in
@@ -19,7 +20,7 @@ def put(database: Database, relay_id: str, count: int = 1, **fields: object) -> 
     taking = Intake(database, ring=lambda: None)
     for _ in range(count):
         letter = a_message(relay=Relay(id=relay_id, name=relay_id, host="127.0.0.1"), now=database.now(), **fields)
-        taking.accept(Ticket("app_1", [letter], lambda _: Answer(202, b"{}")))
+        taking.accept(IntakeRequest("app_1", [letter], lambda _: Answer(202, b"{}")))
     taking.stop()
 
 

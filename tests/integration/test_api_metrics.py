@@ -13,7 +13,7 @@ from mailsvc import clock
 from mailsvc.api import metrics
 from mailsvc.api.metrics import exposition
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, Ticket
+from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.tables import delivery, worker
 from mailsvc.telemetry import Meter
 from tests.support.api import House, open_house
@@ -31,7 +31,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def put(house: House, *recipients: str) -> list[str]:
     new_message = a_message(relay=RELAY, to=recipients, now=house.database.now())
-    house.services.intake.accept(Ticket("app_1", [new_message], lambda _: Answer(202, b"{}")))
+    house.services.outbox.intake.accept(IntakeRequest("app_1", [new_message], lambda _: Answer(202, b"{}")))
     return [row["id"] for row in new_message.deliveries]
 
 

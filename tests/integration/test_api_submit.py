@@ -163,14 +163,14 @@ class TestIdempotency:
     ) -> None:
         """409 with Retry-After; afterwards the answer is there."""
         monkeypatch.setattr(intake, "TURN_SECONDS", 0.05)
-        store, begun, go_on = house.services.intake._store, threading.Event(), threading.Event()
+        store, begun, go_on = house.services.outbox.intake._store, threading.Event(), threading.Event()
 
         def slowly(group: Any) -> None:
             begun.set()
             go_on.wait(10)
             store(group)
 
-        monkeypatch.setattr(house.services.intake, "_store", slowly)
+        monkeypatch.setattr(house.services.outbox.intake._commits, "_commit", slowly)
         first = threading.Thread(target=post, args=(shop, LETTER, "k1"))
         first.start()
         begun.wait(10)
@@ -205,7 +205,7 @@ class TestRoom:
         house = open_house(tmp_path, max_queue=2)
         shop = writer(house, "shop")
         submit(shop, "a@example.test", "b@example.test")
-        house.services.admission._looked_at = -1e9
+        house.services.outbox.admission._looked_at = -1e9
         answers = [post(shop, LETTER), post(shop, RAW), post(shop, {"messages": [LETTER]}, path="/messages/batch")]
         kept = stored(house)
         house.close()

@@ -18,7 +18,8 @@ from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.outcomes.record import Outcome, record
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
@@ -102,7 +103,7 @@ def put(database: Database, relay: Relay, count: int, **draft: Any) -> None:
     intake = Intake(database, ring=lambda: None)
     for _ in range(count):
         intake.accept(
-            Ticket("app_1", [a_message(relay=relay, now=database.now(), **draft)], lambda _: Answer(202, b"{}"))
+            IntakeRequest("app_1", [a_message(relay=relay, now=database.now(), **draft)], lambda _: Answer(202, b"{}"))
         )
     intake.stop()
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from mailsvc.runtime.groupwriter import GroupWriter
 from mailsvc.runtime.heartbeat import Heartbeat
+from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.store import migrate
 from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.database import Database, commits_in_turn, is_away
@@ -47,7 +47,7 @@ def frozen(database: Database) -> Iterator[Database]:
 def test_a_frozen_client_holds_nobody_up_for_long(database: Database, frozen: Database) -> None:
     """What waits for its lock is written as soon as patience is over."""
     written = threading.Event()
-    writer: GroupWriter[str] = GroupWriter(
+    writer: ResultWriter[str] = ResultWriter(
         database, write=lambda connection, _: carry_out(connection, TURN), settled=lambda _: written.set(), linger=0
     )
     writer.put("a result")

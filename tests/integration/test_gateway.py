@@ -175,7 +175,7 @@ class TestWaiting:
         post(BODY).result(10)
         with commits_held_up(house):
             impatient, patient = post(BODY), post(BODY)
-            until(lambda: len(house.services.intake._storing + house.services.intake._pending) == 2)
+            until(lambda: house.services.outbox.intake._commits.unfinished == 2)
             impatient.cancel()
 
         assert 202 == patient.result(10).status
@@ -231,7 +231,7 @@ def test_too_little_memory_is_told_without_a_traceback(
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("mailsvc.api.submit.check", exhausted)
+    monkeypatch.setattr("mailsvc.outbox.submit.check", exhausted)
     reply = door.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
 
     assert (503, "unavailable") == (reply.status, reply.json["code"])

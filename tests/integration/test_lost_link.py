@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 
 from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.database import Database
 from mailsvc.store.tables import message
 from tests.support.messages import a_message
@@ -67,13 +68,13 @@ def test_a_commit_that_outlives_its_link_is_answered(
     """The repeat looks while the commit is under way, and finds the message only when it can't write it a second time."""
     intake = Intake(database, ring=lambda: None)
     relay = Relay(id="rly_a", name="a", host="127.0.0.1")
-    ticket = Ticket("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
-    intake.hand_in(ticket)
+    request = IntakeRequest("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
+    intake.hand_in(request)
     break_link(port_of_who_waits(server, "advisory"))
     port_of_who_waits(server, "transactionid")
     server.execute("SELECT pg_advisory_unlock(1)")
 
-    assert ticket.done.result(10).status == 202
+    assert request.done.result(10).status == 202
     with database.read() as connection:
         assert connection.execute(select(func.count()).select_from(message)).scalar_one() == 1
     intake.stop()
@@ -86,11 +87,11 @@ def test_who_is_told_to_come_back_hears_that_the_message_may_be_kept(
     monkeypatch.setattr("mailsvc.outbox.intake.PATIENCE", 0)
     intake = Intake(database, ring=lambda: None)
     relay = Relay(id="rly_a", name="a", host="127.0.0.1")
-    ticket = Ticket("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
-    intake.hand_in(ticket)
+    request = IntakeRequest("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
+    intake.hand_in(request)
     break_link(port_of_who_waits(server, "advisory"))
 
     with pytest.raises(Unavailable, match="may have kept it"):
-        ticket.done.result(10)
+        request.done.result(10)
     server.execute("SELECT pg_advisory_unlock(1)")
     intake.stop()

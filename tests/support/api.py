@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import insert
 from werkzeug.datastructures import Headers
 
-from mailsvc.api.admission import Admission
 from mailsvc.api.app import create_app
 from mailsvc.api.auth import Keyring, digest_of
 from mailsvc.api.feed import Feed
@@ -18,7 +17,9 @@ from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relays import RelayBook
 from mailsvc.domain.ids import new_id
+from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
@@ -98,7 +99,7 @@ class House:
 
     def close(self) -> None:
         self.services.feed.stop()
-        self.services.intake.stop()
+        self.services.outbox.intake.stop()
         self.database.close()
 
 
@@ -112,15 +113,16 @@ def open_house(data_dir: Path, database: Database | None = None, **given: Any) -
     if database is None:
         copy_empty_sqlite(data_dir / "mailsvc.db")
         database = Database(settings.database, pool_size=4)
+    relays = RelayBook(database, vault, targets=settings.relay_targets)
+    intake = Intake(database, ring=lambda: None, max_queue=settings.max_queue)
     services = Services(
         settings=settings,
         database=database,
         vault=vault,
-        relays=RelayBook(database, vault, targets=settings.relay_targets),
+        relays=relays,
         bell=Bell(data_dir),
-        intake=Intake(database, ring=lambda: None, max_queue=settings.max_queue),
+        outbox=Outbox(database, relays, Admission(settings, database), intake),
         keyring=Keyring(database),
-        admission=Admission(settings, database),
         feed=Feed(database),
         readiness=Readiness(settings, database),
         **parts,

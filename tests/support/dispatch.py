@@ -15,7 +15,8 @@ from mailsvc.apps.relay_form import NewRelay, relay_values
 from mailsvc.apps.relays import RelayBook
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Answer, Intake, Ticket
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
 from mailsvc.store.database import Database
@@ -58,7 +59,7 @@ class Dispatch:
         intake = Intake(self.database, ring=lambda: None)
         for _ in range(count):
             made = a_message(relay=account, now=self.database.now(), **draft)
-            intake.accept(Ticket("app_1", [made], lambda _: Answer(202, b"{}")))
+            intake.accept(IntakeRequest("app_1", [made], lambda _: Answer(202, b"{}")))
         intake.stop()
 
     @asynccontextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from mailsvc.runtime.groupwriter import GroupWriter
+from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.store.database import Database
 
 
@@ -36,7 +36,7 @@ class Written:
 def test_one_that_can_not_be_written_is_written_plainly(tmp_path: Path) -> None:
     """Its neighbours of the group are written as they are, and nothing twice."""
     written = Written(tmp_path)
-    writer = GroupWriter(
+    writer = ResultWriter(
         written.database,
         write=written.write,
         settled=written.note,
@@ -53,7 +53,7 @@ def test_one_that_can_not_be_written_is_written_plainly(tmp_path: Path) -> None:
 
 def test_without_another_way_it_is_given_up_alone(tmp_path: Path) -> None:
     written = Written(tmp_path)
-    writer = GroupWriter(written.database, write=written.write, settled=written.note, linger=0.0)
+    writer = ResultWriter(written.database, write=written.write, settled=written.note, linger=0.0)
     for word in ("one", "\ud800", "three"):
         writer.put(word)
 

@@ -21,7 +21,7 @@ LEAST_DISK = 256 * 1024  # bytes: below, a database can hardly commit anything
 
 
 class Admission:
-    """The doorkeeper of POST /v1/messages."""
+    """Says whether messages can be taken in."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Admission:
             return f"{lack}; nothing was stored"
         if settings.max_queue is not None:
             with self._database.read() as connection:
-                if waiting(connection) >= settings.max_queue:  # the intake counts exactly
+                if waiting(connection) >= settings.max_queue:  # ``within_room`` counts exactly
                     return queue_full().detail
         return None
 

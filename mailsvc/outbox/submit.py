@@ -1,0 +1,129 @@
+"""The accept pipeline, the same behind every door: check a message, build its rows, have them stored durably."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from sqlalchemy import LargeBinary, func, select
+
+from mailsvc.apps.relays import KnownRelay, RelayBook
+from mailsvc.domain.draft import Draft, check, check_handling, require_size
+from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.relay import Relay
+from mailsvc.domain.returnpath import return_path_flaw
+from mailsvc.mime.raw import prepare_raw
+from mailsvc.mime.threads import references_of_answer
+from mailsvc.outbox.admission import Admission
+from mailsvc.outbox.build import NewMessage, Terms, build_draft, build_raw
+from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.request import Answer, IntakeRequest
+from mailsvc.store.database import Database
+from mailsvc.store.tables import body, message
+
+__all__ = ["Outbox"]
+
+MOST_HEADER = 65_536  # bytes that are looked at of the message that is answered
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Takes messages of applications."""
+
+    database: Database
+    relays: RelayBook
+    admission: Admission
+    intake: Intake
+
+    def build(self, app_id: str, draft: Draft) -> NewMessage:
+        """Check a draft and build its rows.
+
+        Raises:
+            Invalid: a field is wrong, or there is no relay to send it by.
+            TooLarge: its sent form is over the limit.
+        """
+        now = self.database.now()
+        prepared = check(draft, limits=self.admission.limits, now=now)
+        references: tuple[str, ...] = ()
+        if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
+            references = self._references(app_id, prepared.in_reply_to)
+        relay = self._relay(app_id, prepared.relay)
+        if prepared.return_path is not None and (flaw := return_path_flaw(prepared.return_path, verp=relay.verp)):
+            raise Invalid(FieldError("return_path", flaw))
+        new_message = build_draft(prepared, Terms(app_id, relay, now, references))
+        require_size(len(new_message.content), self.admission.limits)
+        return new_message
+
+    def build_raw(
+        self, app_id: str, content: bytes, *, sender: str | None, recipients: Sequence[str], handling: Draft
+    ) -> NewMessage:
+        """Check a finished message (RFC 5322) and build its rows.
+
+        Args:
+            sender: of the envelope; None takes it from the header.
+            recipients: of the envelope; none takes them from the header.
+            handling: a draft of which only what concerns the handling counts.
+
+        Raises:
+            Invalid: something in it is wrong, or there is no relay to send it by.
+            TooLarge: it is over the limit.
+        """
+        now = self.database.now()
+        checked = check_handling(handling, now=now)
+        id_ = new_id("msg")
+        raw = prepare_raw(
+            content,
+            sender=sender,
+            recipients=list(recipients),
+            limits=self.admission.limits,
+            now=now,
+            token=id_[4:],
+        )
+        return build_raw(raw, checked, Terms(app_id, self._relay(app_id, checked.relay), now), id_=id_)
+
+    def submit(self, request: IntakeRequest, *, key_id: str) -> "Future[Answer] | asyncio.Future[Answer]":
+        """Have a request's messages stored. Its answer comes to the future that is returned.
+
+        Args:
+            key_id: whose rate the messages count for.
+
+        Raises:
+            RateLimited: the key has sent too many already.
+            Unavailable: the service is shutting down.
+        """
+        self.admission.spend(key_id, len(request.new_messages))
+        self.intake.hand_in(request)
+        return request.done
+
+    def _relay(self, app_id: str, wanted: str | None) -> Relay:
+        known = self.relays.choose(app_id, wanted)
+        if known is not None and known.enabled:
+            return known.relay
+        raise Invalid(FieldError("relay", _why_not(known, wanted)))
+
+    def _references(self, app_id: str, id_: str) -> tuple[str, ...]:
+        """The References of a reply to this message of ours (RFC 5322 section 3.6.4)."""
+        beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
+        with self.database.read() as connection:
+            found = connection.execute(
+                select(message.c.message_id, beginning.label("content"))
+                .outerjoin(body, body.c.message_id == message.c.id)
+                .where(message.c.id == id_, message.c.app_id == app_id)
+            ).first()
+        if found is None:
+            detail = "there is no such message; give a message's id or its Message-ID in angle brackets"
+            raise Invalid(FieldError("in_reply_to", detail))
+        return references_of_answer(found.content or b"", found.message_id)
+
+
+def _why_not(known: KnownRelay | None, wanted: str | None) -> str:
+    """Why a message can't go by the relay that was wanted, or by the default one."""
+    if known is None and wanted is None:
+        return "no usable relay: create one (POST /v1/relays, MAILSVC_RELAY_URL) or enable one"
+    if known is None:
+        return f"there is no relay {(wanted or '')[:100]!r}; GET /v1/relays lists them"
+    which = f"{known.relay.name!r}" if wanted is not None else f"the default one, {known.relay.name!r},"
+    if known.flaw is not None:
+        return f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password anew"
+    return f"{which} is disabled: enable it (PATCH /v1/relays/{known.relay.id}) or name another"
