@@ -6,13 +6,15 @@ from flask import Blueprint, Response, jsonify
 from mailsvc import clock
 from mailsvc.api.auth import needs
 from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
-from mailsvc.api.messages import MessageObject, found_message
+from mailsvc.api.message_objects import MessageObject
+from mailsvc.api.messages import found_message
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outbox import read
-from mailsvc.outcomes.actions import Amendment, amend, steer
+from mailsvc.outcomes.actions import apply_change
+from mailsvc.outcomes.reschedule import Amendment, amend
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
 
 __all__ = ["OPERATIONS", "MessageChange", "SteeredMessage", "blueprint"]
@@ -59,7 +61,7 @@ class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
 @needs("send")
 def cancel_message(id_: str) -> Response:
     """Recall what was not sent yet."""
-    return _steer(id_, Change.CANCEL)
+    return _change(id_, Change.CANCEL)
 
 
 @blueprint.post("/v1/messages/<message:id_>/retry")
@@ -74,14 +76,14 @@ def retry_message(id_: str) -> Response:
 @needs("send")
 def hold_message(id_: str) -> Response:
     """Keep it from being sent until it is released."""
-    return _steer(id_, Change.HOLD)
+    return _change(id_, Change.HOLD)
 
 
 @blueprint.post("/v1/messages/<message:id_>/release")
 @needs("send")
 def release_message(id_: str) -> Response:
     """Let go what is held."""
-    return _steer(id_, Change.RELEASE)
+    return _change(id_, Change.RELEASE)
 
 
 @blueprint.patch("/v1/messages/<message:id_>")
@@ -99,7 +101,7 @@ def update_message(id_: str) -> Response:
     return jsonify(shown)
 
 
-def _steer(id_: str, change: Change) -> Response:
+def _change(id_: str, change: Change) -> Response:
     refuse_unknown_arguments()
     refuse_fields()
     return _steered(id_, change)
@@ -109,7 +111,7 @@ def _steered(id_: str, change: Change, *, force: bool = False) -> Response:
     parts = services()
     with parts.database.write() as connection:
         found_message(connection, id_)
-        deliveries = steer(connection, id_, change, now=parts.database.now(), force=force)
+        deliveries = apply_change(connection, id_, change, now=parts.database.now(), force=force)
         status = read.message_objects(connection, [found_message(connection, id_)])[0]["status"]
     parts.bell.ring(DELIVER, NOTIFY, EVENTS)
     return jsonify(id=id_, status=status, deliveries=deliveries)

@@ -3,21 +3,22 @@
 import re
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import refuse_unknown_arguments
+from mailsvc.api.message_objects import AttemptPage, MessageEventPage, MessageObject, MessagePage
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, requested_limit, requested_page
 from mailsvc.api.parts import services
 from mailsvc.domain.errors import FieldError, Invalid, NotFound
 from mailsvc.domain.lifecycle import Status
 from mailsvc.outbox import read
+from mailsvc.outbox.search import Filter
 
-__all__ = ["OPERATIONS", "AttemptObject", "DeliveryObject", "MessageObject", "blueprint", "found_message"]
+__all__ = ["OPERATIONS", "blueprint", "found_message"]
 
 blueprint = Blueprint("messages", __name__)
 
@@ -25,132 +26,6 @@ _FILTERS = ("status", "recipient", "tag", "from", "since", "until", "q")
 _STATUSES = frozenset({*(s.value for s in Status), "partial"})
 _WITHOUT_PLUS = re.compile(r" (?=\d\d:\d\d$)")
 MOST_VALUES, LONGEST_VALUE = 100, 1000
-
-
-class SmtpReply(msgspec.Struct):
-    """What a relay said, and when in the session."""
-
-    stage: str
-    code: int | None
-    enhanced_code: str | None
-    text: str
-    host: str
-
-
-class DeliveryObject(msgspec.Struct):
-    """One recipient of one message."""
-
-    id: str
-    recipient: str
-    kind: str
-    status: str
-    attempts: int
-    next_attempt_at: str | None
-    last_smtp: SmtpReply | None
-    updated_at: str
-
-
-class AttachmentObject(msgspec.Struct):
-    """An attachment without its content."""
-
-    filename: str
-    content_type: str
-    size: int
-    content_id: str | None
-    disposition: str | None
-
-
-class MessageObject(msgspec.Struct, kw_only=True):
-    """A message: what was submitted, and where each of its deliveries stands."""
-
-    id: str
-    message_id: str
-    status: str
-    created_at: str
-    updated_at: str
-    from_: str = msgspec.field(name="from")
-    to: list[str]
-    cc: list[str]
-    bcc: list[str]
-    reply_to: list[str]
-    subject: str | None
-    headers: dict[str, str | list[str]]
-    attachments: list[AttachmentObject]
-    tags: list[str]
-    metadata: dict[str, str]
-    scheduled_at: str | None
-    expires_in: int
-    priority: str
-    relay: str
-    on_uncertain: str
-    delivery_receipt: bool
-    in_reply_to: str | None
-    sender: str | None
-    return_path: str | None
-    list_unsubscribe_post: bool
-    template: str | None
-    variables: dict[str, Any]
-    size: int
-    deliveries: list[DeliveryObject]
-    text: str | None = None
-    html: str | None = None
-
-
-class MessagePage(msgspec.Struct):
-    """Messages, newest first."""
-
-    data: list[MessageObject]
-    next_cursor: str | None
-
-
-class TlsObject(msgspec.Struct):
-    """How the session was protected."""
-
-    version: str
-    cipher: str
-    verified: bool
-
-
-class AttemptObject(msgspec.Struct):
-    """One SMTP transaction's result for one delivery."""
-
-    id: str
-    delivery_id: str
-    number: int
-    started_at: str
-    duration_ms: float
-    stage: str
-    code: int | None
-    enhanced_code: str | None
-    text: str
-    relay: str
-    host: str
-    tls: TlsObject | None
-    outcome: str
-
-
-class AttemptPage(msgspec.Struct):
-    """Attempts, oldest first."""
-
-    data: list[AttemptObject]
-    next_cursor: str | None
-
-
-class MessageEvent(msgspec.Struct):
-    """An event about a message."""
-
-    id: str
-    type: str
-    timestamp: str
-    sequence: int | None
-    data: dict[str, Any]
-
-
-class MessageEventPage(msgspec.Struct):
-    """A message's events, oldest first."""
-
-    data: list[MessageEvent]
-    next_cursor: str | None
 
 
 @blueprint.get("/v1/messages")
@@ -239,7 +114,7 @@ def _no_cursor() -> Invalid:
     return Invalid(FieldError("cursor", "is not a next_cursor of this list"))
 
 
-def _filter() -> read.Filter:
+def _filter() -> Filter:
     arguments = request.args
     _bound(arguments)
     for status in arguments.getlist("status"):
@@ -252,7 +127,7 @@ def _filter() -> read.Filter:
         for name in arguments
         if name.startswith("metadata.")
     }
-    return read.Filter(
+    return Filter(
         status=tuple(arguments.getlist("status")),
         recipient=tuple(arguments.getlist("recipient")),
         tag=tuple(arguments.getlist("tag")),

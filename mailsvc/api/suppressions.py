@@ -17,7 +17,7 @@ from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.fieldtext import field_flaw
 from mailsvc.domain.ids import is_id
 from mailsvc.eventlog.append import NewEvent, announce
-from mailsvc.outbox.read import canonical
+from mailsvc.outbox.search import canonical
 from mailsvc.runtime.wake import EVENTS, NOTIFY
 from mailsvc.store.tables import suppression
 

@@ -1,5 +1,6 @@
 """The lanes of one process: opened when their relay has something due; what one of them raises is its own trouble."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -7,16 +8,18 @@ from typing import Protocol
 from mailsvc import clock
 from mailsvc.apps.relays import KnownRelay
 from mailsvc.delivery.breaker import Breaker
-from mailsvc.delivery.lane import Lane, LaneOwner
+from mailsvc.delivery.lane import Lane, LaneParts
 from mailsvc.delivery.learnt import learnt_of
 from mailsvc.delivery.relay_health import RelayHealth, leave_alone
 from mailsvc.domain.attempt import Stage
 from mailsvc.runtime.complaint import complain
 from mailsvc.smtp.trouble import RelayTrouble, unexpected
 from mailsvc.store.database import Database
+from mailsvc.telemetry import meter
 
 __all__ = ["Lanes"]
 
+SHOW_SECONDS = 1.0
 _BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
 
 
@@ -34,34 +37,21 @@ class Lanes:
     """
 
     def __init__(
-        self, database: Database, relays: Book, standing: RelayHealth, owner: LaneOwner, share: Callable[[int], int]
+        self, database: Database, relays: Book, health: RelayHealth, parts: LaneParts, share: Callable[[int], int]
     ) -> None:
-        self._database, self._relays, self._standing = database, relays, standing
-        self._owner, self._share = owner, share
+        self._database, self._relays, self._health = database, relays, health
+        self._parts, self._share = parts, share
+        self._shown_at = 0.0
         self.by_id: dict[str, Lane] = {}
-
-    async def with_backlog(self) -> list[Lane]:
-        """Those that surely have more to send, and room."""
-        behind = [lane for lane in self.by_id.values() if lane.has_backlog]
-        return [lane for lane in behind if await self.room_of(lane) > 0]
-
-    async def room_of(self, lane: Lane) -> int:
-        """How many deliveries it can take now."""
-        try:
-            return lane.room()
-        except Exception as error:  # noqa: BLE001 - it must not keep the other lanes from their turn
-            await self.failed(lane, error)
-            return 0
 
     async def failed(self, lane: Lane, error: Exception) -> None:
         """Nothing can be done for this relay, and not because of the relay: the others go on."""
         complain(error, relay=lane.relay.name)
-        lane.has_backlog = False
         await lane.trouble(unexpected(Stage.CONNECT, error))
 
-    async def open(self, due: list[tuple[str, int]]) -> list[Lane]:
+    async def usable(self, due: list[tuple[str, int]]) -> list[str]:
         """Those of the relays with something due that may be used now, as the relay book shows them."""
-        ready = []
+        usable = []
         for relay_id, due_at in due:
             known = self._relays.get(relay_id)
             if known is None or not known.enabled or known.paused:
@@ -69,21 +59,19 @@ class Lanes:
                 await self._tell_flaw(known)
                 continue
             try:
-                lane = self._ready_lane(known, due_at)
+                is_usable = self._is_usable(known, due_at)
             except Exception as error:  # noqa: BLE001 - it must not keep the other lanes from their turn
                 await self._unopened(known, error)
             else:
-                ready += [lane] if lane is not None else []
-        return ready
+                usable += [relay_id] if is_usable else []
+        return usable
 
-    def _ready_lane(self, known: KnownRelay, due_at: int) -> Lane | None:
+    def _is_usable(self, known: KnownRelay, due_at: int) -> bool:
         now = self._database.now()
-        if due_at > now:
-            if known.relay.id in self.by_id:
-                self.lane_of(known).has_backlog = False
-            return None
-        lane = self.lane_of(known)
-        return lane if known.retry_at is None or known.retry_at <= now else None
+        is_due = due_at <= now
+        if is_due or known.relay.id in self.by_id:
+            self.lane_of(known)  # with the settings that it has now
+        return is_due and (known.retry_at is None or known.retry_at <= now)
 
     async def _unopened(self, known: KnownRelay, error: Exception) -> None:
         lane = self.by_id.get(known.relay.id)
@@ -92,19 +80,18 @@ class Lanes:
         elif known.retry_at is None or known.retry_at <= self._database.now():
             complain(error, relay=known.relay.name)
             trouble = unexpected(Stage.CONNECT, error)
-            await self._standing.write(partial(leave_alone, self._database, known.relay, trouble))
+            await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
 
     async def _tell_flaw(self, known: KnownRelay | None) -> None:
         """A relay whose row can't be used says so itself."""
         if known is not None and known.flaw is not None and not known.paused and known.retry_at is None:
             trouble = RelayTrouble(Stage.CONNECT, f"can't be used: {known.flaw}")
-            await self._standing.write(partial(leave_alone, self._database, known.relay, trouble))
+            await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
 
     def _leave_alone(self, relay_id: str) -> None:
         """What was claimed for a relay that is gone, disabled or paused waits like the rest of its mail."""
         lane = self.by_id.get(relay_id)
         if lane is not None:
-            lane.has_backlog = False
             lane.adopt(lane.relay, 0)
 
     def lane_of(self, known: KnownRelay) -> Lane:
@@ -113,11 +100,11 @@ class Lanes:
         lane = self.by_id.get(relay.id)
         if lane is None:
             learnt = learnt_of(known.learnt, now=clock.now())
-            lane = self.by_id[relay.id] = Lane(relay, self._owner, learnt)
+            lane = self.by_id[relay.id] = Lane(relay, self._parts, learnt)
         self._agree(lane.breaker, known)
         share = self._share(relay.max_connections)
         lane.adopt(relay, share)
-        lane.pace.set_rate(relay.rate * share / relay.max_connections if relay.rate else None)
+        lane.queue.pace.set_rate(relay.rate * share / relay.max_connections if relay.rate else None)
         return lane
 
     def _agree(self, breaker: Breaker, known: KnownRelay) -> None:
@@ -130,3 +117,20 @@ class Lanes:
                 breaker.close(now)
         elif breaker.is_closed:
             breaker.adopt(known.failures, now)
+
+    def show_connections(self) -> None:
+        """Put the numbers of connections into the metrics, once in a while."""
+        now = clock.monotonic()
+        if now - self._shown_at >= SHOW_SECONDS:
+            self._shown_at = now
+            meter.gauge("connections", sum(lane.connections for lane in self.by_id.values()))
+            meter.gauge("connections_busy", sum(map(_busy, self.by_id.values())))
+
+    async def stop(self, grace: float) -> None:
+        """Let what is under way finish, see ``Lane.stop``."""
+        await asyncio.gather(*(lane.stop(grace) for lane in self.by_id.values()))
+
+
+def _busy(lane: Lane) -> int:
+    """How many of its connections are sending; a sender may have its next parcel in hand already."""
+    return min(len(lane.queue.in_flight), lane.connections)

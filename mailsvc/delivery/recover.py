@@ -1,23 +1,29 @@
-"""After a crash: settle what dead workers of this host left behind, by their journals, without waiting for their leases."""
+"""After a crash: settle what dead workers of this host left behind, by their journals, without waiting for their leases.
+
+What a journal says is judged as the reply of a live transaction is.
+"""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from mailsvc import clock
-from mailsvc.delivery.journal import Entry, OrphanedJournal, orphaned_journals
-from mailsvc.domain.attempt import Fate, Reply, Stage
-from mailsvc.domain.backoff import next_attempt
-from mailsvc.domain.lifecycle import Change, Status
-from mailsvc.mime.smtp_status import is_about_count, meaning_of
-from mailsvc.outcomes.record import Bounce, Outcome, Try, record
+from mailsvc.delivery.journal import Entry, OrphanedJournal, heard_by_others, orphaned_journals
+from mailsvc.delivery.verdicts import Circumstances, Claim, given_back, outcome_of
+from mailsvc.domain.attempt import Fate, Stage, Verdict
+from mailsvc.domain.lifecycle import Status
+from mailsvc.mime.smtp_status import is_about_count
+from mailsvc.outcomes.record import Outcome, record
 from mailsvc.smtp.trouble import fate_of
 from mailsvc.store.database import Database
+from mailsvc.store.leases import DueDelivery
 from mailsvc.store.tables import delivery, message
 from mailsvc.telemetry import facts, log
 
-__all__ = ["settle_the_dead", "told_by", "was_accepted"]
+__all__ = ["settle_the_dead", "split_off_settled", "verdict_of"]
 
 _LOST = "the connection and its worker were lost after the final dot, before the reply"
 
@@ -25,98 +31,99 @@ _LOST = "the connection and its worker were lost after the final dot, before the
 def settle_the_dead(database: Database, directory: Path) -> list[str]:
     """Replay the journals of dead workers. Returns the ids of those workers."""
     owners = []
-    for orphaned_journal in orphaned_journals(directory):
+    for journal in orphaned_journals(directory):
         with database.write() as connection:
-            outcomes = _outcomes(connection, orphaned_journal, database.now())
+            outcomes = _outcomes(connection, journal, database.now())
             record(connection, outcomes, now=database.now())
-        orphaned_journal.discard()
-        owners.append(orphaned_journal.owner)
-        log.info(
-            "settled what a dead worker left",
-            extra=facts(worker=orphaned_journal.owner, deliveries=len(outcomes)),
-        )
+        journal.discard()
+        owners.append(journal.owner)
+        log.info("settled what a dead worker left", extra=facts(worker=journal.owner, deliveries=len(outcomes)))
     return owners
 
 
-def _outcomes(connection: Connection, orphaned_journal: OrphanedJournal, now: int) -> list[Outcome]:
-    columns = (
+def split_off_settled(
+    rows: list[DueDelivery], directory: Path, owner: str, now: int
+) -> tuple[list[DueDelivery], list[Outcome]]:
+    """Set apart the rows whose last worker had its reply but stood still before it could record it.
+
+    Returns:
+        The rows that are to be sent, and the outcomes of the others.
+    """
+    if not any(row.uncertain for row in rows):
+        return rows, []
+    heard = heard_by_others(directory, owner)
+    accepted = {claim[0]: entry for claim, entry in heard.items() if verdict_of(entry).fate is Fate.SENT}
+    unsettled, outcomes = [], []
+    for row in rows:
+        entry = heard.get((row.id, row.lease_token - 1)) if row.uncertain else None
+        if entry is None and row.uncertain and not row.attempts:
+            # Claims that came to nothing may lie in between. With no attempt recorded, this is none of an earlier
+            # round, which bounced and was begun anew. A refusal would say nothing of the claims after it.
+            entry = accepted.get(row.id)
+        if entry is None:
+            unsettled.append(row)
+        else:
+            outcomes.append(_outcome(entry, row, row.relay_id, now))
+    return unsettled, outcomes
+
+
+def verdict_of(entry: Entry) -> Verdict:
+    """What a journal's entry means for each of its recipients (RFC 1047 where no reply is known)."""
+    if entry.reply is None:
+        return Verdict(Fate.UNCERTAIN, Stage.EOM, None, _LOST)
+    fate = fate_of(Stage.EOM, entry.reply)
+    if len(entry.claims) > 1 and is_about_count(entry.reply):
+        fate = Fate.UNTRIED  # they were too many at once, and nobody got it
+    return Verdict(fate, Stage.EOM, entry.reply, entry.reply.text)
+
+
+def _outcomes(connection: Connection, journal: OrphanedJournal, now: int) -> list[Outcome]:
+    held = {row.id: row for row in connection.execute(_HELD, {"owner": journal.owner})}
+    outcomes = []
+    for entry in journal.entries:
+        for delivery_id, token in entry.claims:
+            row = held.get(delivery_id)
+            if row is not None and row.lease_token == token:
+                outcomes.append(_outcome(entry, row, row.relay_id, now, on_uncertain=row.on_uncertain))
+                del held[delivery_id]
+    return outcomes + _never_at_the_dot(journal, list(held.values()), now)
+
+
+def _never_at_the_dot(journal: OrphanedJournal, rows: Sequence[Any], now: int) -> list[Outcome]:
+    """Certainly not delivered by this claim, unless the machine lost the journal's last lines with its power."""
+    if not journal.power_was_lost:
+        return [given_back(row, now) for row in rows]
+    blank = Entry([], "", "")
+    return [_outcome(blank, row, row.relay_id, now, on_uncertain=row.on_uncertain) for row in rows]
+
+
+def _outcome(entry: Entry, claim: Claim, relay_id: str, now: int, *, on_uncertain: str = "resend") -> Outcome:
+    seen = Circumstances(
+        started_at=clock.now(),
+        duration_ms=0.0,
+        relay_id=relay_id,
+        host=entry.host,
+        tls=None,
+        recipients=len(entry.claims),
+        on_uncertain=on_uncertain,
+        now=lambda: now,
+        chance=random.random(),  # noqa: S311 - jitter
+    )
+    return outcome_of(claim, verdict_of(entry), seen)
+
+
+_HELD = (
+    select(
         delivery.c.id,
         delivery.c.lease_token,
         delivery.c.attempts,
         message.c.on_uncertain,
         message.c.relay_id,
     )
-    held = {
-        row.id: row
-        for row in connection.execute(
-            select(*columns)
-            .join(message, message.c.id == delivery.c.message_id)
-            .where(
-                delivery.c.due_at.is_not(None),
-                delivery.c.status == Status.SENDING.value,
-                delivery.c.lease_owner == orphaned_journal.owner,
-            )
-        )
-    }
-    outcomes = []
-    for entry in orphaned_journal.entries:
-        for delivery_id, token in entry.claims:
-            row = held.get(delivery_id)
-            if row is not None and row.lease_token == token:
-                outcomes.append(told_by(entry, held.pop(delivery_id), now))
-    # Never at the dot: certainly not delivered by this claim, unless the machine lost the journal's last lines with its power.
-    blank = Entry([], "", "")
-    outcomes += [
-        told_by(blank, row, now) if orphaned_journal.power_was_lost else _back(row, now) for row in held.values()
-    ]
-    return outcomes
-
-
-def _back(row: object, now: int) -> Outcome:
-    return Outcome(row.id, Change.RETURN, row.lease_token, due_at=now)  # type: ignore[attr-defined]
-
-
-def told_by(entry: Entry, row: object, now: int) -> Outcome:
-    """What a journal's entry means for the delivery of this row: its ``id``, ``lease_token``, ``attempts``, ``relay_id``."""
-    id_, token = row.id, row.lease_token  # type: ignore[attr-defined]
-    fate = _fate(entry.reply)
-    if entry.reply is not None and len(entry.claims) > 1 and is_about_count(entry.reply):
-        return _back(row, now)  # they were too many at once, and nobody got it
-    tried = Try(
-        started_at=clock.now(),
-        duration_ms=0.0,
-        stage=Stage.EOM.value,
-        code=entry.reply.code if entry.reply else None,
-        enhanced_code=entry.reply.enhanced_code if entry.reply else None,
-        text=entry.reply.text if entry.reply else _LOST,
-        relay_id=row.relay_id,  # type: ignore[attr-defined]
-        host=entry.host,
-        tls=None,
-        outcome=fate.value,
+    .join(message, message.c.id == delivery.c.message_id)
+    .where(
+        delivery.c.due_at.is_not(None),
+        delivery.c.status == Status.SENDING.value,
+        delivery.c.lease_owner == bindparam("owner"),
     )
-    if fate is Fate.SENT:
-        return Outcome(id_, Change.SENT, token, tried)
-    if fate is Fate.BOUNCED:
-        meaning = meaning_of(Stage.EOM, entry.reply, tried.text, recipients=len(entry.claims))
-        return Outcome(id_, Change.BOUNCE, token, tried, Bounce(meaning.type, meaning.reason, "smtp"))
-    if fate is Fate.UNCERTAIN and row.on_uncertain == "hold":  # type: ignore[attr-defined]
-        return Outcome(id_, Change.GIVE_UP, token, tried)
-    attempts: int = row.attempts + 1  # type: ignore[attr-defined]
-    return Outcome(
-        id_,
-        Change.DEFER,
-        token,
-        tried,
-        due_at=next_attempt(attempts, now=now, chance=random.random()),  # noqa: S311 - jitter
-    )
-
-
-def was_accepted(entry: Entry) -> bool:
-    """Whether the relay took what this entry is about."""
-    return _fate(entry.reply) is Fate.SENT
-
-
-def _fate(reply: Reply | None) -> Fate:
-    if reply is None:
-        return Fate.UNCERTAIN
-    return fate_of(Stage.EOM, reply)
+)

@@ -4,39 +4,44 @@ import asyncio
 from typing import Protocol
 
 from mailsvc import clock
+from mailsvc.delivery.manners import Manners
 from mailsvc.delivery.parcel import Parcel
+from mailsvc.delivery.parcelqueue import ParcelQueue
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.relay import Relay
 from mailsvc.smtp.opening import RelayTrouble, Session, Submission, TransactionResult
 from mailsvc.telemetry import facts, log
 
-__all__ = ["Owner", "Sender", "Siding"]
+__all__ = ["Contents", "Reports", "Sender", "Source"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before the next session where the last one came to nothing
 
 
-class Owner(Protocol):
-    """The worker, to whom parcels return."""
+class Contents(Protocol):
+    """Where the content of parcels comes from."""
 
     async def load(self, parcel: Parcel) -> bool: ...
+
+
+class Reports(Protocol):
+    """Where it is told what became of parcels: the reporter."""
+
     def finished(self, parcel: Parcel, session: Session, result: TransactionResult, started_at: int) -> None: ...
     def give_back(self, parcels: list[Parcel], trouble: RelayTrouble | None = None, *, after: float = 0.0) -> None: ...
     def set_aside(self, parcel: Parcel, error: str) -> None: ...
 
 
-class Siding(Protocol):
+class Source(Protocol):
     """Where parcels and sessions come from: the lane."""
 
     relay: Relay
 
-    @property
-    def begins_early(self) -> bool: ...
+    manners: Manners
+    queue: ParcelQueue
+
     async def has_work(self, session: Session | None) -> bool: ...
     async def open(self) -> Session | None: ...
     def may_keep(self, session: Session) -> bool: ...
-    def take(self) -> Parcel | None: ...
-    def put_back(self, parcel: Parcel) -> None: ...
-    def returned(self, parcel: Parcel) -> None: ...
     def learn(self, result: TransactionResult) -> bool: ...
     async def heard(self, result: TransactionResult) -> None: ...
 
@@ -44,8 +49,8 @@ class Siding(Protocol):
 class Sender:
     """Sends until there is nothing to do, or no session to be had."""
 
-    def __init__(self, siding: Siding, owner: Owner) -> None:
-        self._siding, self._owner = siding, owner
+    def __init__(self, source: Source, reports: Reports, contents: Contents) -> None:
+        self._source, self._reports, self._contents = source, reports, contents
         self._session: Session | None = None
         self._next: Parcel | None = None  # promised to the session: its envelope may have gone out already
         self._submission: Submission | None = None  # of the next
@@ -61,7 +66,7 @@ class Sender:
         """Send until there is nothing left to send, or no session to be had."""
         try:
             while session := self._promised() or await self._for_new_work():
-                parcel = self._next or self._siding.take()
+                parcel = self._next or self._source.queue.take()
                 if parcel is not None:
                     await self._send(session, parcel)
         finally:
@@ -74,7 +79,7 @@ class Sender:
         session = self._session
         if self._next is None or session is None:
             return None
-        if self._siding.may_keep(session):
+        if self._source.may_keep(session):
             return session
         session.abort()  # its envelope may be there already: without content it is nothing
         self._take_back()
@@ -83,29 +88,29 @@ class Sender:
     async def _for_new_work(self) -> Session | None:
         """A session for the next parcel, as soon as there is one; None where there is no parcel, or no session."""
         session = self._session
-        if not await self._siding.has_work(session):
+        if not await self._source.has_work(session):
             return None
         if session is not None:
-            if session.usable and self._siding.may_keep(session):
+            if session.usable and self._source.may_keep(session):
                 return session
             await session.quit()
         if self._in_vain:
             await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._in_vain, 20)))
-        opened = self._session = await self._siding.open()
-        if opened is None or self._siding.may_keep(opened):
+        opened = self._session = await self._source.open()
+        if opened is None or self._source.may_keep(opened):
             return opened
         return await self._for_new_work()  # its relay was paused or changed while it was dialled
 
     def _take_back(self) -> None:
         if self._next is not None:
-            self._siding.put_back(self._next)
+            self._source.queue.put_back(self._next)
             self._next = self._submission = None
 
     async def _send(self, session: Session, parcel: Parcel) -> None:
         submission, self._next, self._submission = self._submission, None, None
         try:
-            if parcel.content is None and not await self._owner.load(parcel):
-                self._owner.set_aside(parcel, "its content could not be read")
+            if parcel.content is None and not await self._contents.load(parcel):
+                self._reports.set_aside(parcel, "its content could not be read")
                 return
             parcel.host, self._parcel = session.host, parcel
             started_at = clock.now()
@@ -114,30 +119,30 @@ class Sender:
             )
         except asyncio.CancelledError:
             if parcel.number is None:
-                self._owner.give_back([parcel])
+                self._reports.give_back([parcel])
             raise
         except Exception as error:  # noqa: BLE001 - nobody else would ever end this parcel
             self._failed(parcel, session, error)
             return
         finally:
             self._parcel = None
-            self._siding.returned(parcel)
+            self._source.queue.returned(parcel)
             if not session.usable:
                 self._take_back()
         self._in_vain = 0 if result.judged or result.proven or result.stale else self._in_vain + 1
-        goes_again = self._siding.learn(result) or result.stale
+        goes_again = self._source.learn(result) or result.stale
         if goes_again:
-            self._siding.put_back(parcel)
+            self._source.queue.put_back(parcel)
         else:
-            self._owner.finished(parcel, session, result, started_at)
-        await self._siding.heard(result)
+            self._reports.finished(parcel, session, result, started_at)
+        await self._source.heard(result)
 
     def _promise_next(self) -> Submission | None:
         """What goes out next over this session, if that is certain now."""
         session = self._session
-        if session is None or not self._siding.begins_early or not self._siding.may_keep(session):
+        if session is None or not self._source.manners.begins_early or not self._source.may_keep(session):
             return None
-        parcel = self._next = self._siding.take()
+        parcel = self._next = self._source.queue.take()
         if parcel is None:
             return None
         if parcel.content is None:
@@ -148,10 +153,10 @@ class Sender:
 
     def _failed(self, parcel: Parcel, session: Session, error: Exception) -> None:
         """Something that should not happen, such as a journal on a full disk: the session is closed by now."""
-        log.error("a transaction failed", exc_info=error, extra=facts(relay=self._siding.relay.name))
+        log.error("a transaction failed", exc_info=error, extra=facts(relay=self._source.relay.name))
         if parcel.number is None:
-            self._owner.set_aside(parcel, f"internal error: {type(error).__name__}; see the log")
+            self._reports.set_aside(parcel, f"internal error: {type(error).__name__}; see the log")
             return
         lost = Verdict(Fate.UNCERTAIN, Stage.EOM, None, f"unexpected after the final dot: {type(error).__name__}")
         result = TransactionResult((lost,) * len(parcel.claims), None, stale=False, duration=0.0)
-        self._owner.finished(parcel, session, result, clock.now())
+        self._reports.finished(parcel, session, result, clock.now())

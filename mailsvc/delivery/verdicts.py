@@ -1,51 +1,64 @@
 """From a transaction's verdicts to outcomes for the recorder. Pure: time and chance come in as arguments."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
 from mailsvc import clock
-from mailsvc.delivery.parcel import Parcel
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
 from mailsvc.mime.smtp_status import meaning_of, own_words
 from mailsvc.outcomes.record import Bounce, Outcome, Try, smtp_json
 from mailsvc.smtp.trouble import RelayTrouble
-from mailsvc.store.leases import DueDelivery
 
-__all__ = ["Circumstances", "given_back", "given_up", "outcome_of", "smtp_of_trouble"]
+__all__ = ["Circumstances", "Claim", "given_back", "given_up", "outcome_of", "smtp_of_trouble"]
 
 
-class Circumstances(msgspec.Struct, frozen=True, gc=False):
+class Claim(Protocol):
+    """A claimed delivery: a row that is leased."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def lease_token(self) -> int: ...
+    @property
+    def attempts(self) -> int: ...
+
+
+class Circumstances(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """When, where and how a transaction took place."""
 
     started_at: int
     duration_ms: float
+    relay_id: str
     host: str
     tls: Tls | None
+    recipients: int  # of the transaction
+    on_uncertain: str  # of the message: resend or hold
     now: Callable[[], int]  # the queue's clock, looked at only where something is due again
     chance: float
     wait: float = 0.0  # seconds before what was not tried is due again
 
 
-def outcome_of(parcel: Parcel, claim: DueDelivery, verdict: Verdict, seen: Circumstances) -> Outcome:
+def outcome_of(claim: Claim, verdict: Verdict, seen: Circumstances) -> Outcome:
     """What the verdict on one recipient means for its delivery."""
     if verdict.fate is Fate.UNTRIED:
         kept_by = smtp_of(verdict.stage, verdict.reply, verdict.text, seen.host)
         return given_back(claim, seen.now() + int(seen.wait * clock.SECOND), kept_by=kept_by)
-    tried = _try(parcel, verdict, seen)
+    tried = _try(verdict, seen)
     if verdict.fate is Fate.SENT:
         return Outcome(claim.id, Change.SENT, claim.lease_token, tried)
     if verdict.fate is Fate.BOUNCED:
-        return Outcome(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(parcel, verdict))
-    if verdict.fate is Fate.UNCERTAIN and parcel.message.on_uncertain == "hold":
+        return Outcome(claim.id, Change.BOUNCE, claim.lease_token, tried, _bounce(verdict, seen))
+    if verdict.fate is Fate.UNCERTAIN and seen.on_uncertain == "hold":
         return Outcome(claim.id, Change.GIVE_UP, claim.lease_token, tried)
     due_at = next_attempt(claim.attempts + 1, now=seen.now(), chance=seen.chance)
     return Outcome(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
 
 
-def given_back(claim: DueDelivery, due_at: int, *, kept_by: str | None = None) -> Outcome:
+def given_back(claim: Claim, due_at: int, *, kept_by: str | None = None) -> Outcome:
     """A claim that came to nothing, through no fault of the message: due again, no attempt charged."""
     return Outcome(claim.id, Change.RETURN, claim.lease_token, due_at=due_at, kept_by=kept_by)
 
@@ -62,7 +75,7 @@ def smtp_of_trouble(trouble: RelayTrouble, host: str) -> str:
     return smtp_of(trouble.stage, trouble.reply, trouble.text, host)
 
 
-def given_up(claim: DueDelivery) -> Outcome:
+def given_up(claim: Claim) -> Outcome:
     """A claim whose worker vanished, of a message that must not be sent twice."""
     return Outcome(
         claim.id,
@@ -72,7 +85,7 @@ def given_up(claim: DueDelivery) -> Outcome:
     )
 
 
-def _try(parcel: Parcel, verdict: Verdict, seen: Circumstances) -> Try:
+def _try(verdict: Verdict, seen: Circumstances) -> Try:
     reply = verdict.reply
     enhanced_code, text = (reply.enhanced_code, verdict.text) if reply else own_words(verdict.text)
     return Try(
@@ -82,13 +95,13 @@ def _try(parcel: Parcel, verdict: Verdict, seen: Circumstances) -> Try:
         code=reply.code if reply else None,
         enhanced_code=enhanced_code,
         text=text,
-        relay_id=parcel.relay_id,
+        relay_id=seen.relay_id,
         host=seen.host,
         tls=seen.tls,
         outcome=verdict.fate,
     )
 
 
-def _bounce(parcel: Parcel, verdict: Verdict) -> Bounce:
-    meaning = meaning_of(verdict.stage, verdict.reply, verdict.text, recipients=len(parcel.claims))
+def _bounce(verdict: Verdict, seen: Circumstances) -> Bounce:
+    meaning = meaning_of(verdict.stage, verdict.reply, verdict.text, recipients=seen.recipients)
     return Bounce(meaning.type, meaning.reason, "smtp")

@@ -4,21 +4,19 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import Connection, Row, case, select, tuple_
 
 from mailsvc import clock
-from mailsvc.domain.address import parse_mailbox
-from mailsvc.domain.jsontext import compact
-from mailsvc.domain.lifecycle import ATTENTION, FINAL, PARTIAL, Status, message_status
+from mailsvc.domain.lifecycle import Status, message_status
 from mailsvc.mime.extract import content_of
 from mailsvc.outbox.build import PRIORITIES
-from mailsvc.store.tables import attempt, body, delivery, event, message, recipient, relay
+from mailsvc.outbox.search import Filter, fits
+from mailsvc.outbox.search import conditions as search_conditions
+from mailsvc.store.tables import attempt, body, delivery, event, message, relay
 
-__all__ = ["Filter", "attempts_of", "canonical", "content", "events_of", "find", "message_objects", "page", "texts"]
+__all__ = ["attempts_of", "content", "events_of", "find", "message_objects", "page", "texts"]
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _ATTEMPT_ID = re.compile(r"att_([0-9a-z]{26})_([0-9]{1,9})")
@@ -31,20 +29,6 @@ _TROUBLE = case((relay.c.retry_at.is_not(None), relay.c.last_smtp)).label("troub
 _DELIVERIES = select(delivery, _TROUBLE).outerjoin(relay, relay.c.id == delivery.c.relay_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What a list of messages is narrowed to; several values of one kind mean any of them."""
-
-    status: tuple[str, ...] = ()
-    recipient: tuple[str, ...] = ()
-    tag: tuple[str, ...] = ()
-    sender: tuple[str, ...] = ()
-    since: int | None = None
-    until: int | None = None
-    metadata: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    text: tuple[str, ...] = ()
-
-
 def find(connection: Connection, app_id: str, id_: str) -> Row[Any] | None:
     """One message's row, if it is this app's."""
     return connection.execute(_messages().where(message.c.app_id == app_id, message.c.id == id_)).first()
@@ -55,13 +39,13 @@ def page(
 ) -> list[dict[str, Any]]:
     """At most ``limit`` messages, newest first, beginning below the id ``before``."""
     found: list[dict[str, Any]] = []
-    conditions = [message.c.app_id == app_id, *_conditions(app_id, wanted)]
+    conditions = [message.c.app_id == app_id, *search_conditions(app_id, wanted)]
     while len(found) < limit:
         below = [message.c.id < before] if before is not None else []
         rows = connection.execute(
             _messages().where(*conditions, *below).order_by(message.c.id.desc()).limit(limit)
         ).all()
-        shown = message_objects(connection, [row for row in rows if _fits(row, wanted)])
+        shown = message_objects(connection, [row for row in rows if fits(row, wanted)])
         found += [m for m in shown if not wanted.status or m["status"] in wanted.status]
         if len(rows) < limit:
             break
@@ -149,101 +133,6 @@ def events_of(
 
 def _messages() -> Any:
     return select(message, relay.c.name.label("relay_name")).outerjoin(relay, relay.c.id == message.c.relay_id)
-
-
-def canonical(address: str) -> str:
-    """The spelling in which addresses are kept, whichever way this one is written."""
-    try:
-        return parse_mailbox(address).addr
-    except ValueError:
-        return address
-
-
-def _conditions(app_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
-    """What the database can tell. Where LIKE ignores case or finds a part of something else, ``_fits`` decides."""
-    conditions = [
-        _any(wanted.tag, lambda tag: _contains(message.c.tags, compact(tag))),
-        _any(wanted.sender, lambda text: _says(message.c.sender, text)),
-        _any(wanted.text, _mentions),
-        _any(wanted.status, _has_status),
-        *(
-            _any(values, lambda value, k=key: _contains(message.c.metadata, f"{compact(k)}:{compact(value)}"))
-            for key, values in wanted.metadata.items()
-        ),
-    ]
-    if wanted.recipient:
-        chosen = recipient.c.address.in_({canonical(r).lower() for r in wanted.recipient})
-        conditions.append(message.c.id.in_(select(recipient.c.message_id).where(recipient.c.app_id == app_id, chosen)))
-    if wanted.since is not None:
-        conditions.append(message.c.created_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(message.c.created_at < wanted.until)
-    return [c for c in conditions if c is not None]
-
-
-def _any(values: tuple[str, ...], condition: Any) -> Any:
-    return or_(*(condition(value) for value in values)) if values else None
-
-
-def _contains(column: Any, fragment: str) -> ColumnElement[bool]:
-    """The column holds compact JSON, so that a name or a pair has one spelling only."""
-    found: ColumnElement[bool] = column.contains(fragment, autoescape=True)
-    return found
-
-
-def _says(column: Any, text: str) -> ColumnElement[bool]:
-    # SQLite's lower() knows ASCII only: what is spelt exactly so must be found there, too.
-    return or_(_contains(func.lower(column), text.lower()), _contains(column, text))
-
-
-def _mentions(text: str) -> ColumnElement[bool]:
-    return or_(
-        _says(message.c.subject, text),
-        _says(message.c.submitted, compact(text)[1:-1]),
-        message.c.message_id == text,
-        message.c.id == text,
-    )
-
-
-def _has_status(status: str) -> ColumnElement[bool]:
-    """The same as ``lifecycle.message_status`` says of the deliveries."""
-    if status == PARTIAL:
-        return and_(~_has_delivery(delivery.c.status.not_in(FINAL)), ~_all_alike())
-    if status in FINAL:
-        return and_(_has_delivery(delivery.c.status == status), ~_has_delivery(delivery.c.status != status))
-    earlier = ATTENTION[: ATTENTION.index(Status(status))]
-    return and_(_has_delivery(delivery.c.status == status), ~_has_delivery(delivery.c.status.in_(earlier)))
-
-
-def _all_alike() -> ColumnElement[bool]:
-    span = select(func.min(delivery.c.status) == func.max(delivery.c.status)).where(
-        delivery.c.message_id == message.c.id
-    )
-    return span.scalar_subquery()
-
-
-def _has_delivery(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(and_(delivery.c.message_id == message.c.id, condition))
-
-
-def _fits(row: Any, wanted: Filter) -> bool:
-    return (
-        (not wanted.tag or not set(wanted.tag).isdisjoint(json.loads(row.tags)))
-        and (not wanted.metadata or _has_metadata(json.loads(row.metadata), wanted))
-        and (not wanted.text or any(_is_mentioned(text.casefold(), row) for text in wanted.text))
-    )
-
-
-def _has_metadata(metadata: dict[str, str], wanted: Filter) -> bool:
-    return all(metadata.get(key) in values for key, values in wanted.metadata.items())
-
-
-def _is_mentioned(text: str, row: Any) -> bool:
-    """In the subject, an address or a name, an id; not in the names of members or elsewhere in what was submitted."""
-    submitted = json.loads(row.submitted)
-    addresses = chain(*(submitted[member] for member in ("to", "cc", "bcc", "reply_to")))
-    said = (row.subject or "", row.sender, row.id, row.message_id, *addresses)
-    return any(text in words.casefold() for words in said)
 
 
 def _message_object(row: Any, deliveries: list[Any]) -> dict[str, Any]:

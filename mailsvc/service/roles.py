@@ -21,6 +21,7 @@ from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
+from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
 from mailsvc.service.child import STOPPING, allow_files
@@ -31,8 +32,9 @@ from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
 from mailsvc.upkeep.loop import Upkeep
+from mailsvc.webhooks.claim import release_claims
 from mailsvc.webhooks.trial import post_now
-from mailsvc.webhooks.worker import WebhookWorker, release_claims
+from mailsvc.webhooks.worker import WebhookWorker
 
 __all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
@@ -83,8 +85,8 @@ class _Worker:
     vault: Vault
     relays: RelayBook
     bell: Bell
-    presence: Heartbeat
-    roster: LockFiles
+    heartbeat: Heartbeat
+    lockfiles: LockFiles
 
 
 def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
@@ -113,7 +115,7 @@ async def _work(parts: _Worker) -> None:
         await playground.open()
     await _patiently(stop, lambda: _join(parts))
     loops, listeners = _loops(parts, playground, stop)
-    ear = Ear(parts.settings.data_dir, parts.presence.id)
+    ear = Ear(parts.settings.data_dir, parts.heartbeat.id)
     ear.listen_in_loop(lambda topics: _wake(listeners, topics))
     try:
         await asyncio.gather(*loops)
@@ -121,8 +123,8 @@ async def _work(parts: _Worker) -> None:
         ear.close()
         await playground.close()
         with contextlib.suppress(Exception):
-            await asyncio.to_thread(parts.presence.leave)
-            parts.roster.strike(parts.presence.id)
+            await asyncio.to_thread(parts.heartbeat.leave)
+            parts.lockfiles.strike(parts.heartbeat.id)
         parts.database.close()
 
 
@@ -132,7 +134,7 @@ Listeners = list[tuple[bytes, Callable[[], None]]]
 def _loops(parts: _Worker, playground: Playground, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
     """The loops of this process's roles, and whom each topic of the bell wakes."""
     listeners: Listeners = []
-    loops: list[Awaitable[None]] = [_beat(parts, stop)]
+    loops: list[Awaitable[None]] = [Loop(partial(_beat, parts.heartbeat)).run(stop)]
     if "deliver" in parts.roles:
         delivering = DeliveryWorker(_delivery_context(parts))
         listeners.append((RELAYS, parts.relays.forget))
@@ -140,7 +142,7 @@ def _loops(parts: _Worker, playground: Playground, stop: asyncio.Event) -> tuple
         loops.append(delivering.run(stop))
         loops.append(playground.keep_open(stop))
     if "notify" in parts.roles:
-        owner, targets = parts.presence.id, parts.settings.targets
+        owner, targets = parts.heartbeat.id, parts.settings.targets
         notifying = WebhookWorker(
             parts.database, parts.vault, parts.bell, owner=owner, targets=targets, ca_pem=parts.settings.webhook_ca
         )
@@ -162,7 +164,7 @@ def _delivery_context(parts: _Worker) -> Context:
         database=parts.database,
         relays=parts.relays,
         bell=parts.bell,
-        presence=parts.presence,
+        heartbeat=parts.heartbeat,
         journal_directory=parts.settings.data_dir / "journal",
         lease_seconds=parts.settings.lease_seconds,
         verp_key=parts.vault.signing_keys[0],
@@ -172,12 +174,12 @@ def _delivery_context(parts: _Worker) -> Context:
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
         settle_the_dead(parts.database, parts.settings.data_dir / "journal")
-    for owner in parts.roster.dead():
+    for owner in parts.lockfiles.dead():
         release_claims(parts.database, owner)
-        parts.presence.forget(owner)
-        parts.roster.strike(owner)
-    parts.roster.enrol(parts.presence.id)
-    parts.presence.join()
+        parts.heartbeat.forget(owner)
+        parts.lockfiles.strike(owner)
+    parts.lockfiles.enrol(parts.heartbeat.id)
+    parts.heartbeat.join()
 
 
 async def _patiently(stop: asyncio.Event, step: Callable[[], None]) -> None:
@@ -194,12 +196,6 @@ async def _patiently(stop: asyncio.Event, step: Callable[[], None]) -> None:
             return
 
 
-async def _beat(parts: _Worker, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BEAT_SECONDS):
-                await stop.wait()
-        try:
-            await asyncio.to_thread(parts.presence.beat)
-        except Exception as error:  # noqa: BLE001 - the next beat tries again
-            log.warning("no heartbeat", extra={"facts": {"error": str(error).splitlines()[0]}})
+async def _beat(heartbeat: Heartbeat) -> float:
+    await asyncio.to_thread(heartbeat.beat)
+    return BEAT_SECONDS

@@ -1,7 +1,6 @@
 """Upkeep: ends what has expired, and drops in small steps what was kept long enough."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from functools import partial
 
@@ -9,8 +8,9 @@ from sqlalchemy import Connection, select, tuple_
 from sqlalchemy import delete as delete_from
 
 from mailsvc import clock
-from mailsvc.outcomes.actions import expire, expired
+from mailsvc.outcomes.expire import expire, expired
 from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import idempotency
@@ -22,6 +22,7 @@ __all__ = ["Upkeep"]
 
 EVERY_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
+LEAST_REST = 0.05
 AT_ONCE = 500
 IDEMPOTENCY_KEPT = 24 * clock.HOUR
 
@@ -43,11 +44,10 @@ class Upkeep:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set."""
-        while not stop.is_set():
-            rest = min([await asyncio.to_thread(chore.turn) for chore in self._chores])
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.05, rest)):
-                    await stop.wait()
+        await Loop(self._turn).run(stop)
+
+    async def _turn(self) -> float:
+        return max(LEAST_REST, min([await asyncio.to_thread(chore.turn) for chore in self._chores]))
 
     def _pull_in(self) -> bool:
         if not self._has_pulled_in:

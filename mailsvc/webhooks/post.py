@@ -11,11 +11,12 @@ import h11
 
 from mailsvc import clock
 from mailsvc.domain.fieldtext import printable
+from mailsvc.domain.signing import sign
 from mailsvc.domain.targets import Forbidden, TargetPolicy
 from mailsvc.webhooks.dial import Dialler
 from mailsvc.webhooks.exchange import Exchange, Headers, NoAnswer, Response
 
-__all__ = ["Answer", "Poster"]
+__all__ = ["Answer", "Poster", "no_answer", "signed_headers"]
 
 TIMEOUT_SECONDS = 15.0
 KEPT_CONNECTIONS = 64
@@ -34,6 +35,28 @@ class Answer:
     error: str | None  # in words, where there was no answer or the status needs an explanation
     duration: float  # seconds
     retry_after: float | None  # seconds that the endpoint asked us to wait
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the endpoint took the event: any 2xx, and nothing else."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def no_answer(error: str) -> Answer:
+    """Nothing could be posted, for this reason."""
+    return Answer(status=None, body=b"", error=error, duration=0.0, retry_after=None)
+
+
+def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> dict[str, str]:
+    """The headers of Standard Webhooks, and what the body is."""
+    timestamp = now // clock.SECOND
+    return {
+        "content-type": "application/json",
+        "user-agent": "mailsvc",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secrets, event_id, timestamp, body),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from typing import Any
 from mailsvc import clock
 from mailsvc.domain.signing import TrialPost
 from mailsvc.domain.targets import TargetPolicy, check_url
-from mailsvc.webhooks.post import Poster
-from mailsvc.webhooks.worker import is_success, signed_headers
+from mailsvc.webhooks.post import Poster, signed_headers
 
 __all__ = ["post_now"]
 
@@ -35,7 +34,7 @@ async def _post(targets: TargetPolicy, ca_pem: str | None, trial: TrialPost) -> 
     finally:
         await poster.aclose()
     return {
-        "delivered": is_success(answer),
+        "delivered": answer.is_success,
         "status_code": answer.status,
         "duration_ms": round(answer.duration * 1000, 3),
         "error": answer.error,

@@ -9,7 +9,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import insert
 
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.read import Filter, page
+from mailsvc.outbox.read import page
+from mailsvc.outbox.search import Filter
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message, metadata

@@ -12,8 +12,10 @@ from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
-from mailsvc.outcomes.actions import Amendment, amend, expire_due, steer
+from mailsvc.outcomes.actions import apply_change
+from mailsvc.outcomes.expire import expire_due
 from mailsvc.outcomes.record import Bounce, Outcome, record
+from mailsvc.outcomes.reschedule import Amendment, amend
 from mailsvc.smtp.replies import ReplyParser
 from mailsvc.store import leases, migrate
 from mailsvc.store.database import Database
@@ -358,7 +360,7 @@ def test_a_canceled_delivery_is_not_claimed(database: Database, intake: Intake) 
     """Recalled before it was sent, it stays unsent."""
     (id_,) = put(intake)
     with database.write() as connection:
-        steer(connection, row_of(database, id_).message_id, Change.CANCEL, now=database.now())
+        apply_change(connection, row_of(database, id_).message_id, Change.CANCEL, now=database.now())
 
     assert claim(database) == []
     assert events_of(database)[-1] == "message.canceled"

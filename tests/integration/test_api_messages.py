@@ -14,9 +14,9 @@ from sqlalchemy import event as hooks
 
 from mailsvc import clock
 from mailsvc.api.actions import SteeredMessage
-from mailsvc.api.messages import AttemptPage, MessageEventPage, MessageObject
+from mailsvc.api.message_objects import AttemptPage, MessageEventPage, MessageObject
 from mailsvc.domain.lifecycle import Change, Status, message_status
-from mailsvc.outcomes.actions import expire_due
+from mailsvc.outcomes.expire import expire_due
 from mailsvc.store.tables import body, delivery, message
 from tests.support.api import Client, House
 from tests.support.letters import claim_all, set_statuses, settle, submit, take_all, writer

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from mailsvc.delivery import worker
+from mailsvc.delivery import claimer, inhand, recover, worker
 from mailsvc.delivery.claim import fill_apart
 from mailsvc.delivery.journal import Journal
-from mailsvc.delivery.lane import Lane
+from mailsvc.delivery.parcelqueue import ParcelQueue
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.lifecycle import Change
@@ -21,6 +21,7 @@ from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.outcomes.record import Outcome, record
+from mailsvc.runtime import claimloop
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
 from mailsvc.store import leases, migrate
@@ -71,7 +72,7 @@ def database(tmp_path: Path) -> Any:
 @pytest.fixture
 def _ten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lane claims ten deliveries ahead."""
-    monkeypatch.setattr(Lane, "_window", lambda *_: 10)
+    monkeypatch.setattr(ParcelQueue, "_window", lambda *_, **__: 10)
 
 
 def context_of(database: Database, directory: Path, book: Any, *, lease: int = 60) -> Context:
@@ -79,7 +80,7 @@ def context_of(database: Database, directory: Path, book: Any, *, lease: int = 6
         database=database,
         relays=book,
         bell=Bell(directory),
-        presence=Heartbeat(database, ("deliver",)),
+        heartbeat=Heartbeat(database, ("deliver",)),
         journal_directory=directory / "journal",
         lease_seconds=lease,
         verp_key=b"k" * 32,
@@ -90,10 +91,10 @@ def context_of(database: Database, directory: Path, book: Any, *, lease: int = 6
 async def at_work(database: Database, directory: Path, book: Any, *, lease: int = 60) -> AsyncIterator[Heartbeat]:
     """A worker, until the block ends."""
     context, stop = context_of(database, directory, book, lease=lease), asyncio.Event()
-    presence = context.presence
+    heartbeat = context.heartbeat
     running = asyncio.create_task(DeliveryWorker(context).run(stop))
     try:
-        yield presence
+        yield heartbeat
     finally:
         stop.set()
         await running
@@ -152,9 +153,9 @@ async def test_a_worker_that_loses_its_share_gives_back_what_it_has_in_hand(data
     async with FaultyServer({"stored": Late(0.5, "250 ok")}) as server:
         relay = server.relay(max_connections=1)
         await asyncio.to_thread(put, database, relay, 10)
-        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})) as presence:
+        async with at_work(database, tmp_path, Book({relay.id: Known(relay)})) as heartbeat:
             await until(lambda: server.messages)
-            presence._order = ["wrk_0", presence.id]
+            heartbeat._order = ["wrk_0", heartbeat.id]
             await until(lambda: "sending" not in statuses(database))
 
     assert len(server.messages) <= 4
@@ -176,7 +177,7 @@ async def test_a_stop_before_a_look_is_heard(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not taken for news, to be followed by a rest."""
-    monkeypatch.setattr(worker, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(claimloop, "POLL_SECONDS", 3600.0)
     monkeypatch.setattr(worker, "CLAIM_DISTANCE", 0.3)
     async with FaultyServer() as server:
         relay = server.relay()
@@ -192,7 +193,7 @@ async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their bodies, read ahead, fill the memory: on a relay's only connection they would wait for each other."""
-    monkeypatch.setattr(worker, "BODY_BYTES", 1024 * 1024)
+    monkeypatch.setattr(inhand, "BODY_BYTES", 1024 * 1024)
     async with FaultyServer() as server:
         relay = server.relay(max_connections=1)
         await asyncio.to_thread(put, database, relay, 1, text="large" * 140_000)
@@ -204,17 +205,17 @@ async def test_a_large_message_does_not_wait_for_small_ones_behind_it(
 
 
 @pytest.mark.parametrize(("workers", "rates"), [(1, [20.0]), (2, [10.0, 10.0]), (4, [10.0, 10.0, 0.0, 0.0])])
-def test_a_rate_is_shared_as_the_connections_are(
+async def test_a_rate_is_shared_as_the_connections_are(
     database: Database, tmp_path: Path, workers: int, rates: list[float]
 ) -> None:
     """What a worker without a connection kept of it would be nobody's."""
     relay, found = Relay(id="rly_1", name="main", host="127.0.0.1", max_connections=2, rate=20.0), []
     for number in range(workers):
         context = context_of(database, tmp_path, Book())
-        context.presence._joined_alone = True
-        context.presence._order = [context.presence.id if n == number else f"wrk_{n}" for n in range(workers)]
-        lane = DeliveryWorker(context)._opened.lane_of(Known(relay))
-        found.append(lane.pace._set)
+        context.heartbeat._joined_alone = True
+        context.heartbeat._order = [context.heartbeat.id if n == number else f"wrk_{n}" for n in range(workers)]
+        lane = DeliveryWorker(context)._lanes.lane_of(Known(relay))
+        found.append(lane.queue.pace._set)
 
     assert found == rates
 
@@ -244,7 +245,7 @@ async def test_a_claim_that_can_not_be_looked_up_is_made_again(
             raise failures.pop()
         return {}
 
-    monkeypatch.setattr(worker, "heard_by_others", heard)
+    monkeypatch.setattr(recover, "heard_by_others", heard)
     async with FaultyServer() as server:
         relay = server.relay()
         await asyncio.to_thread(put, database, relay, 1)
@@ -265,7 +266,7 @@ def _unreadable_once(monkeypatch: pytest.MonkeyPatch) -> None:
             raise failures.pop()
         fill_apart(*arguments, **options)
 
-    monkeypatch.setattr(worker, "fill_apart", filled)
+    monkeypatch.setattr(claimer, "fill_apart", filled)
 
 
 @pytest.mark.usefixtures("_unreadable_once")

@@ -59,13 +59,13 @@ def test_a_frozen_client_holds_nobody_up_for_long(database: Database, frozen: Da
 def test_a_heartbeat_frees_what_nobody_waits_for(database: Database, frozen: Database) -> None:
     """Claims pass over locked rows without a word: those of a frozen worker must come free all the same."""
     migrate.upgrade(database)
-    presence = Heartbeat(database, ("deliver",))
-    presence.join()
+    heartbeat = Heartbeat(database, ("deliver",))
+    heartbeat.join()
     deadline = time.monotonic() + 10
     while is_held(database):
         assert time.monotonic() < deadline
         time.sleep(0.2)
-        presence.beat()
+        heartbeat.beat()
 
 
 def is_held(database: Database) -> bool:

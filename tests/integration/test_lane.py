@@ -10,7 +10,7 @@ import pytest
 from mailsvc import clock
 from mailsvc.delivery.claim import MessageFacts
 from mailsvc.delivery.journal import Journal
-from mailsvc.delivery.lane import Lane
+from mailsvc.delivery.lane import Lane, LaneParts
 from mailsvc.delivery.parcel import Parcel, pack
 from mailsvc.domain.attempt import Fate
 from mailsvc.smtp import session as smtp_session
@@ -48,19 +48,23 @@ class Owner:
     def wants_more(self) -> None:
         self.changed.set()
 
-    async def relay_failed(self, lane: Lane, trouble: RelayTrouble) -> None:
+    async def failed(self, lane: Lane, trouble: RelayTrouble) -> None:
         self.failures.append(trouble)
         lane.block(self.pause)
 
-    async def relay_recovered(self, lane: Lane) -> None:
+    async def recovered(self, lane: Lane) -> None:
         self.recoveries += 1
 
-    async def relay_troubled(self, lane: Lane, trouble: RelayTrouble) -> None: ...
+    async def troubled(self, lane: Lane, trouble: RelayTrouble) -> None: ...
 
-    async def relay_learnt(self, lane: Lane) -> None: ...
+    async def learnt(self, lane: Lane) -> None: ...
 
     def set_aside(self, parcel: Parcel, text: str) -> None:
         self.give_back([parcel])
+
+    @property
+    def parts(self) -> LaneParts:
+        return LaneParts(self, self, self, self.wants_more)
 
     async def until(self, settled: Any) -> None:
         async with asyncio.timeout(30):
@@ -92,7 +96,7 @@ def parcels(server: FaultyServer, journal: Journal, count: int, *, in_memory: bo
 def at_work(server: FaultyServer, waiting: list[Parcel], **given: Any) -> tuple[Lane, Owner]:
     """A lane that has begun to send this."""
     owner = Owner()
-    lane = Lane(server.relay(**given), owner)
+    lane = Lane(server.relay(**given), owner.parts)
     lane.put(waiting)
     return lane, owner
 
@@ -118,7 +122,7 @@ async def test_every_parcel_is_sent_once(journal: Journal, offers: tuple[str, ..
 
     assert owner.fates == {f"dlv_{n}": [Fate.SENT] for n in range(50)}
     assert arrived(server) == sorted(f"customer{n}@example.test" for n in range(50))
-    assert (owner.returned, lane.begins_early, lane.connections, lane.in_flight) == ([], True, 0, set())
+    assert (owner.returned, lane.manners.begins_early, lane.connections, lane.queue.in_flight) == ([], True, 0, set())
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ async def test_a_relay_that_can_not_cope_gets_one_at_a_time(
 
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
     assert arrived(server) == [f"customer{n}@example.test" for n in range(6)]
-    assert not lane.begins_early
+    assert not lane.manners.begins_early
 
 
 async def test_a_limit_that_is_met_later_is_no_reason_to_go_slow(journal: Journal) -> None:
@@ -148,7 +152,7 @@ async def test_a_limit_that_is_met_later_is_no_reason_to_go_slow(journal: Journa
         lane, owner = await drain(server, parcels(server, journal, 20))
 
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
-    assert lane.begins_early
+    assert lane.manners.begins_early
 
 
 async def test_what_was_promised_to_a_lost_connection_goes_over_another(journal: Journal) -> None:
@@ -162,11 +166,11 @@ async def test_what_is_claimed_while_the_breaker_opens_is_given_back(journal: Jo
     """Else it would be leased for ever: a lane that is full claims nothing that could set it going again."""
     async with FaultyServer() as server:
         owner = Owner()
-        lane = Lane(server.relay(max_connections=2), owner)
+        lane = Lane(server.relay(max_connections=2), owner.parts)
         lane.block(60)
         lane.put(parcels(server, journal, 6))
 
-    assert (len(owner.returned), len(lane.parcels), server.connections) == (6, 0, 0)
+    assert (len(owner.returned), len(lane.queue.waiting), server.connections) == (6, 0, 0)
 
 
 async def test_what_was_promised_to_a_session_that_outlived_the_relay_is_given_back(journal: Journal) -> None:
@@ -177,7 +181,7 @@ async def test_what_was_promised_to_a_session_that_outlived_the_relay_is_given_b
         lane, owner = at_work(server, parcels(server, journal, 6), max_connections=2)
         await owner.until(lambda: len(owner.fates) + len(owner.returned) == 6)
 
-    assert (len(owner.fates), len(owner.returned), len(lane.parcels)) == (2, 4, 0)
+    assert (len(owner.fates), len(owner.returned), len(lane.queue.waiting)) == (2, 4, 0)
 
 
 async def test_a_lane_without_a_share_keeps_nothing(journal: Journal) -> None:
@@ -188,7 +192,7 @@ async def test_a_lane_without_a_share_keeps_nothing(journal: Journal) -> None:
         lane.adopt(lane.relay, 0)
         await owner.until(lambda: len(owner.fates) + len(owner.returned) == 10)
 
-    assert not lane.parcels
+    assert not lane.queue.waiting
     assert not set(owner.fates) & set(owner.returned)
 
 
@@ -217,7 +221,7 @@ async def test_nobody_dials_a_relay_that_is_left_alone(journal: Journal) -> None
                 await asyncio.sleep(0.01)
 
     assert server.connections <= 4
-    assert not lane.parcels
+    assert not lane.queue.waiting
 
 
 async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
@@ -245,7 +249,7 @@ async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: 
     at_the_dot = {f"dlv_{n}" for n in range(10)} - set(owner.fates) - set(owner.returned)
     assert len(at_the_dot) <= 1  # the journal knows of it
     assert not set(owner.fates) & set(owner.returned)
-    assert not lane.parcels
+    assert not lane.queue.waiting
 
 
 @pytest.mark.parametrize("reply", ["550 too many emails per second", "450 4.7.1 rate limit exceeded"])
@@ -255,7 +259,7 @@ async def test_a_relay_that_says_too_much_is_slowed_down_for(journal: Journal, r
         lane, owner = await drain(server, parcels(server, journal, 2))
 
     assert sorted(fates[0] for fates in owner.fates.values()) == [Fate.DEFERRED, Fate.SENT]
-    assert lane.pace.wait(clock.monotonic()) > 0
+    assert lane.queue.pace.wait(clock.monotonic()) > 0
 
 
 async def test_a_recipient_who_gets_too_much_slows_nobody_down(journal: Journal) -> None:
@@ -265,4 +269,4 @@ async def test_a_recipient_who_gets_too_much_slows_nobody_down(journal: Journal)
         lane, owner = await drain(server, parcels(server, journal, 1))
 
     assert owner.fates == {"dlv_0": [Fate.DEFERRED]}
-    assert lane.pace.allowance(clock.monotonic()) is None
+    assert lane.queue.pace.allowance(clock.monotonic()) is None

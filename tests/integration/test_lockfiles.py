@@ -8,7 +8,7 @@ from mailsvc.runtime.lockfiles import LockFiles
 
 
 def enrolled_child(data_dir: Path, owner: str) -> int:
-    """A process on the roster, which lives until it is ended."""
+    """A process on the lockfiles, which lives until it is ended."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -22,21 +22,21 @@ def enrolled_child(data_dir: Path, owner: str) -> int:
 
 def test_a_killed_worker_is_dead_and_a_living_one_is_not(tmp_path: Path) -> None:
     killed, living = enrolled_child(tmp_path, "wrk_1"), enrolled_child(tmp_path, "wrk_2")
-    roster = LockFiles(tmp_path)
-    before = roster.dead()
+    lockfiles = LockFiles(tmp_path)
+    before = lockfiles.dead()
     os.kill(killed, signal.SIGKILL)
     os.waitpid(killed, 0)
-    after = roster.dead()
+    after = lockfiles.dead()
     os.kill(living, signal.SIGKILL)
     os.waitpid(living, 0)
 
-    assert (before, after, roster.dead()) == ([], ["wrk_1"], ["wrk_1", "wrk_2"])
+    assert (before, after, lockfiles.dead()) == ([], ["wrk_1"], ["wrk_1", "wrk_2"])
 
 
 def test_one_that_was_struck_is_forgotten(tmp_path: Path) -> None:
-    roster = LockFiles(tmp_path)
-    roster.enrol("wrk_1")
-    roster.strike("wrk_1")
-    roster.strike("wrk_never")
+    lockfiles = LockFiles(tmp_path)
+    lockfiles.enrol("wrk_1")
+    lockfiles.strike("wrk_1")
+    lockfiles.strike("wrk_never")
 
     assert LockFiles(tmp_path).dead() == []

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from mailsvc.outbox.read import find, message_objects
-from mailsvc.outcomes.actions import expire_due
+from mailsvc.outcomes.expire import expire_due
 from mailsvc.smtp import session as smtp_session
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
@@ -92,7 +92,7 @@ async def test_after_a_pause_one_session_comes_first(dispatch: Dispatch) -> None
             await dispatch.until(lambda: dispatch.relay(account).retry_at)
             await dispatch.until(lambda: "sending" not in dispatch.statuses(account))
             for times in (2, 3, 4):
-                await dispatch.until(lambda: not worker._lanes[account.id].connections)
+                await dispatch.until(lambda: not worker._lanes.by_id[account.id].connections)
                 dialled = server.connections
                 await asyncio.to_thread(dispatch.skip_pause, account, worker)
                 await dispatch.until(lambda n=times: dispatch.relay(account).failures == n)  # type: ignore[misc]
@@ -113,10 +113,10 @@ async def test_sessions_that_were_dialled_before_a_pause_do_not_follow_it_togeth
         await asyncio.to_thread(dispatch.put, account, 20)
         async with dispatch.at_work() as worker:
             await dispatch.until(lambda: dispatch.relay(account).retry_at)
-            lane = worker._lanes[account.id]
+            lane = worker._lanes.by_id[account.id]
             await dispatch.until(lambda: lane.connections == 5)
             await asyncio.to_thread(dispatch.skip_pause, account, worker)
-            await dispatch.until(lambda: len(lane.parcels) == 2)
+            await dispatch.until(lambda: len(lane.queue.waiting) == 2)
             tried = len(server.commands)
             greets.set()
             await dispatch.until(lambda: dispatch.relay(account).failures == 2)

@@ -15,7 +15,10 @@ from standardwebhooks import Webhook
 from mailsvc import clock
 from mailsvc.domain.signing import TrialPost
 from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.store.database import Database
 from mailsvc.store.tables import event, webhook, webhook_delivery
+from mailsvc.webhooks import worker
+from mailsvc.webhooks.claim import take
 from mailsvc.webhooks.trial import post_now
 from mailsvc.webhooks.worker import WebhookWorker
 from tests.support.api import Client, House
@@ -329,7 +332,7 @@ def test_a_stop_before_a_look_is_heard(
     house: House, alice: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not taken for news, to be followed by a rest."""
-    monkeypatch.setattr("mailsvc.webhooks.worker.POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("mailsvc.runtime.claimloop.POLL_SECONDS", 3600.0)
     hook = subscribe(alice, sink, "/a")
     (id_,) = happen(house, alice)
     with working(house):
@@ -421,14 +424,13 @@ def test_a_webhook_for_which_there_is_an_error_of_ours_is_alone_with_it(
 ) -> None:
     """It is left alone for a while, says since when it fails, and the others are told."""
     bad, good = subscribe(alice, sink, "/bad"), subscribe(alice, sink, "/good")
-    usual = WebhookWorker._claim
 
-    def claim(self: WebhookWorker, wanted: list[Any]) -> Any:
+    def taken(database: Database, wanted: list[Any], *, owner: str) -> Any:
         if any(lane.id == bad["id"] for lane in wanted):
             raise ZeroDivisionError("nobody foresaw it")
-        return usual(self, wanted)
+        return take(database, wanted, owner=owner)
 
-    monkeypatch.setattr(WebhookWorker, "_claim", claim)
+    monkeypatch.setattr(worker, "take", taken)
     ids = happen(house, alice, 3)
     with working(house):
         for id_ in ids:

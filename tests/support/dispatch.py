@@ -71,7 +71,7 @@ class Dispatch:
                 database=self.database,
                 relays=RelayBook(self.database, self.vault),
                 bell=Bell(self.directory),
-                presence=Heartbeat(self.database, ("deliver",)),
+                heartbeat=Heartbeat(self.database, ("deliver",)),
                 journal_directory=self.directory / "journal",
                 lease_seconds=60,
                 verp_key=b"k" * 32,
@@ -114,7 +114,7 @@ class Dispatch:
         """As if the wait for the relay were over."""
         with self.database.write() as connection:
             connection.execute(update(relay).where(relay.c.id == account.id).values(retry_at=self.database.now()))
-        lane = worker._lanes[account.id]
+        lane = worker._lanes.by_id[account.id]
         lane.block(0)
 
     async def until(self, settled: Callable[[], Any], seconds: float = 30) -> None:

@@ -1,5 +1,6 @@
 """A private PostgreSQL cluster for tests: its own directory, its own port, ended by pid."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -116,7 +117,8 @@ class Postgres:
         assert self._process is not None
         first = psutil.Process(self._process.pid)
         for process in (first, *first.children(recursive=True)):
-            process.send_signal(number)
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that served a connection may end at any moment
+                process.send_signal(number)
 
     def thaw(self) -> None:
         """Let it go on."""

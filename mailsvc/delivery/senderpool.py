@@ -1,0 +1,85 @@
+"""The senders of one lane: tasks that are begun when there is work, and rest while their session is worth keeping."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from mailsvc.delivery.sender import Sender
+
+__all__ = ["SenderPool"]
+
+IDLE_SECONDS = 10.0  # how long an unused session is kept
+
+
+class SenderPool:
+    """Sender tasks, one session each.
+
+    Args:
+        name: of the relay, for the tasks.
+        make: a new sender.
+        ended: called when a sender has ended, with what it raised if anything.
+    """
+
+    def __init__(self, name: str, make: Callable[[], Sender], ended: Callable[[BaseException | None], None]) -> None:
+        self._name, self._make, self._ended = name, make, ended
+        self._senders: dict[asyncio.Task[None], Sender] = {}
+        self._background: set[asyncio.Task[None]] = set()  # asyncio itself keeps no task
+        self._idle: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._senders)
+
+    def staff(self, parcels: int, most: int) -> None:
+        """See that so many waiting parcels are taken: by idle senders first, then by new ones while there are fewer than ``most``."""
+        while parcels and self._idle:
+            turn = self._idle.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                parcels -= 1
+        while parcels > 0 and len(self._senders) < most:
+            sender = self._make()
+            task = asyncio.create_task(sender.run(), name=f"sender {self._name}")
+            self._senders[task] = sender
+            task.add_done_callback(self._task_ended)
+            parcels -= 1
+
+    async def rest(self) -> bool:
+        """For an idle sender: wait until it is needed; False where its session is not worth keeping any longer."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._idle.append(turn)
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                await turn
+        except TimeoutError:
+            return False
+        return True
+
+    def rouse(self) -> None:
+        """Let idle senders see that something has changed."""
+        for turn in self._idle:
+            if not turn.done():
+                turn.set_result(None)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the senders."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def stop(self, grace: float) -> None:
+        """Let what is under way finish for ``grace`` seconds, then cut it off."""
+        self.rouse()
+        for task, sender in list(self._senders.items()):
+            if not sender.is_sending:
+                task.cancel()  # dialling, or about to: nobody is waiting for it
+        if self._senders:
+            await asyncio.wait(self._senders, timeout=grace)
+        for task in list(self._senders):
+            task.cancel()
+        if self._senders:
+            await asyncio.wait(self._senders, timeout=2)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._senders.pop(task, None)
+        self._ended(None if task.cancelled() else task.exception())

@@ -1,0 +1,101 @@
+"""Whether settings make sense, each and together."""
+
+import re
+from urllib.parse import urlsplit
+
+from mailsvc.domain.certificates import check_ca_pem
+from mailsvc.domain.settingurls import ENCODED, authority_flaw, percent_flaw
+from mailsvc.domain.signing import check_secret
+from mailsvc.settings.model import Settings
+from mailsvc.settings.values import BadSetting
+
+__all__ = ["LEAST_SECRET", "PREFIX", "checked"]
+
+PREFIX = "MAILSVC_"
+LEAST_SECRET = 32  # characters
+_DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
+_AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_recipients", "lease_seconds")
+_SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
+
+
+def checked(settings: Settings) -> Settings:
+    """The same settings, if they make sense together; raises BadSetting otherwise."""
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    host, colon, port = settings.bind.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise BadSetting(f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}.")
+    if settings.webhook_targets not in ("", "any", "public"):
+        raise BadSetting("MAILSVC_WEBHOOK_TARGETS must be any or public.")
+    if settings.relay_targets not in ("any", "public"):
+        raise BadSetting("MAILSVC_RELAY_TARGETS must be any or public.")
+    if settings.log_format not in ("", "console", "json"):
+        raise BadSetting("MAILSVC_LOG_FORMAT must be console or json.")
+    if settings.log_level.lower() not in ("debug", "info", "warning", "error"):
+        raise BadSetting("MAILSVC_LOG_LEVEL must be debug, info, warning or error.")
+    for name in _AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            raise BadSetting(f"{PREFIX}{name.upper()} must be at least 1.")
+    _check_secrets(settings)
+    _check_urls(settings)
+
+
+def _check_urls(settings: Settings) -> None:
+    for name in ("database_url", "relay_url", "webhook_url"):
+        if flaw := percent_flaw(getattr(settings, name) or ""):
+            raise BadSetting(f"{PREFIX}{name.upper()} {flaw}.")
+    if settings.database_url:
+        _check_database_url(settings.database_url)
+
+
+def _check_secrets(settings: Settings) -> None:
+    if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
+        raise BadSetting("MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -.")
+    if settings.secret_key is not None and not _are_long(settings.secret_key):
+        raise BadSetting(
+            f"MAILSVC_SECRET_KEY must hold a key of at least {LEAST_SECRET} characters, or several separated by commas; "
+            "`openssl rand -hex 32` makes one."
+        )
+    if settings.webhook_secret is not None:
+        _check_webhook_secret(settings.webhook_secret)
+    if settings.webhook_ca is not None:
+        _check_webhook_ca(settings.webhook_ca)
+
+
+def _are_long(keys: str) -> bool:
+    lengths = [len(key.strip()) for key in keys.split(",") if key.strip()]
+    return bool(lengths) and min(lengths) >= LEAST_SECRET
+
+
+def _check_webhook_secret(text: str) -> None:
+    try:
+        check_secret(text)
+    except ValueError as error:
+        raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
+
+
+def _check_webhook_ca(pem: str) -> None:
+    try:
+        check_ca_pem(pem)
+    except ValueError as error:
+        raise BadSetting(f"MAILSVC_WEBHOOK_CA names a file that {error}.") from None
+
+
+def _check_database_url(url: str) -> None:
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise BadSetting("MAILSVC_DATABASE_URL must begin with sqlite:/// or postgresql+psycopg://.")
+    if url.startswith("sqlite") and url.removeprefix("sqlite:///").partition("?")[0] in ("", ":memory:"):
+        raise BadSetting("MAILSVC_DATABASE_URL must name a file: what is only in memory does not survive the process.")
+    if not url.startswith("sqlite") and not _is_database_url(url):
+        raise BadSetting(
+            f"MAILSVC_DATABASE_URL is not a URL such as postgresql+psycopg://user:password@host:5432/name; {ENCODED}."
+        )
+
+
+def _is_database_url(url: str) -> bool:
+    port = _DATABASE_PORT.match(url)
+    query = urlsplit(url).query if authority_flaw(url) is None else "-"
+    return (not port or port[1].isdecimal()) and all("=" in option for option in query.split("&") if option)

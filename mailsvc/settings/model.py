@@ -1,0 +1,67 @@
+"""The settings: frozen, with their defaults."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mailsvc.domain.draft import Limits
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that may be set from outside; see the table in the README."""
+
+    data_dir: Path = Path("mailsvc-data")
+    database_url: str = ""
+    bind: str = "127.0.0.1:8025"
+    api_key: str | None = None
+    secret_key: str | None = None
+    relay_url: str | None = None
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    webhook_targets: Literal["any", "public", ""] = ""
+    webhook_ca: str | None = None  # PEM
+    relay_targets: Literal["any", "public"] = "any"
+    log_format: Literal["console", "json", ""] = ""
+    log_level: str = "info"
+    allow_plaintext: bool = False
+    max_request_bytes: int = 35 * 1024 * 1024
+    max_message_bytes: int = 25 * 1024 * 1024
+    max_recipients: int = 1000
+    max_attachments: int = 100
+    rate_per_key: float | None = None
+    max_queue: int | None = None
+    min_free_disk_bytes: int = 100 * 1024 * 1024
+    lease_seconds: int = 60
+    auto_migrate: bool = True
+
+    @property
+    def database(self) -> str:
+        """The database's URL, the embedded one by default."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'mailsvc.db'}"
+
+    @property
+    def host(self) -> str:
+        return self.bind.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        return int(self.bind.rpartition(":")[2])
+
+    @property
+    def targets(self) -> Literal["any", "public"]:
+        """Which addresses webhooks may reach: any while only this host can talk to us."""
+        if self.webhook_targets:
+            return self.webhook_targets
+        return "any" if self.host in ("127.0.0.1", "::1", "localhost") else "public"
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            max_request_bytes=self.max_request_bytes,
+            max_message_bytes=self.max_message_bytes,
+            max_recipients=self.max_recipients,
+            max_attachments=self.max_attachments,
+        )

@@ -1,0 +1,111 @@
+"""What the responses of endpoints mean: when an event is posted again, and when a webhook is disabled."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from mailsvc import clock
+from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.store.bulk import carry_out, update_of
+from mailsvc.store.database import Database
+from mailsvc.store.leases import DuePost
+from mailsvc.store.tables import webhook, webhook_delivery
+from mailsvc.telemetry import facts, log
+from mailsvc.webhooks.post import Answer
+from mailsvc.webhooks.schedule import next_attempt
+
+__all__ = ["PostResult", "note_failure", "record_results"]
+
+GIVE_UP_AFTER = 5 * clock.DAY
+GONE = 410
+_KEYS = ("webhook_id", "event_id", "lease_token")
+
+
+@dataclass(frozen=True, slots=True)
+class PostResult:
+    """How one POST went."""
+
+    row: DuePost
+    answer: Answer
+
+
+def record_results(connection: Connection, results: Sequence[PostResult], *, now: int) -> None:
+    """Write how the POSTs went, and what follows for their webhooks."""
+    settled = [_settlement(result, now) for result in results]
+    carry_out(connection, update_of(connection.dialect.name, webhook_delivery, _KEYS, settled))
+    by_hook: dict[str, list[Answer]] = {}
+    for result in results:
+        by_hook.setdefault(result.row.webhook_id, []).append(result.answer)
+    for hook_id, answers in by_hook.items():
+        _judge(connection, hook_id, answers, now)
+
+
+def note_failure(database: Database, webhook_id: str) -> None:
+    """Nothing can be posted to it, by no fault of its endpoint: it shows as failing."""
+    with database.write() as connection:
+        own = (webhook.c.id == webhook_id) & webhook.c.failing_since.is_(None)
+        connection.execute(update(webhook).where(own).values(failing_since=database.now()))
+
+
+def _judge(connection: Connection, hook_id: str, answers: Sequence[Answer], now: int) -> None:
+    """Keep the endpoint's record: a success clears it, 410 or five days of nothing but failure disable it."""
+    hook = connection.execute(select(webhook).where(webhook.c.id == hook_id)).first()
+    if hook is None:
+        return
+    if not hook.enabled:  # by a post beside this one, or by hand: what was under way is not tried again
+        _fail_waiting(connection, hook, hook.disabled_reason or "by hand")
+        return
+    gone = any(answer.status == GONE for answer in answers)
+    if any(answer.is_success for answer in answers) and not gone:
+        if hook.failing_since is not None:
+            connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=None))
+    elif gone or (hook.failing_since is not None and now - hook.failing_since >= GIVE_UP_AFTER):
+        _disable(connection, hook, "it answered 410 Gone" if gone else "it failed for five days", now)
+    elif hook.failing_since is None:
+        connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=now))
+
+
+def _settlement(result: PostResult, now: int) -> dict[str, Any]:
+    row, answer, attempts = result.row, result.answer, result.row.attempts + 1
+    due_at = None
+    if not answer.is_success and answer.status != GONE:
+        due_at = next_attempt(attempts, now=now, chance=random.random(), retry_after=answer.retry_after)  # noqa: S311 - jitter
+    status = "delivered" if answer.is_success else "queued" if due_at is not None else "failed"
+    return {
+        "webhook_id": row.webhook_id,
+        "event_id": row.event_id,
+        "lease_token": row.lease_token,
+        "status": status,
+        "due_at": due_at,
+        "attempts": attempts,
+        "status_code": answer.status,
+        "error": answer.error,
+        "response": _shown(answer) if status != "delivered" else None,
+        "duration_ms": answer.duration * 1000,
+        "lease_owner": None,
+        "updated_at": now,
+    }
+
+
+def _shown(answer: Answer) -> str | None:
+    return answer.body.decode("utf-8", "replace").replace("\0", "�") if answer.body else None
+
+
+def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
+    own = (webhook.c.id == hook.id) & webhook.c.enabled
+    changed = update(webhook).where(own).values(enabled=False, disabled_reason=reason, updated_at=now)
+    if connection.execute(changed).rowcount != 1:
+        return  # another worker got there first, and has told
+    _fail_waiting(connection, hook, reason)
+    log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
+    data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
+    announce(connection, [NewEvent(hook.app_id, "webhook.disabled", data)], now=now)
+
+
+def _fail_waiting(connection: Connection, hook: Any, reason: str) -> None:
+    waiting = (webhook_delivery.c.webhook_id == hook.id) & webhook_delivery.c.due_at.is_not(None)
+    values = {"due_at": None, "status": "failed", "error": f"webhook disabled: {reason}"}
+    connection.execute(update(webhook_delivery).where(waiting).values(**values))
