@@ -128,10 +128,7 @@ def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
         references=terms.references,
         boundary_seed=id_[4:],
     )
-    message = {
-        "id": id_,
-        "app_id": terms.app_id,
-        "relay_id": terms.relay.id,
+    own = {
         "submitted": compact(_submitted(prepared)),
         "created_at": now,
         "message_id": message_id,
@@ -139,24 +136,10 @@ def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
         "envelope_sender": prepared.sender.addr,
         "return_path": prepared.return_path,
         "subject": prepared.subject,
-        "size": len(content),
         "smtputf8": prepared.utf8_headers,
         "eight_bit": prepared.utf8_headers,
-        "priority": PRIORITIES[prepared.priority],
-        "on_uncertain": prepared.on_uncertain,
-        "delivery_receipt": prepared.delivery_receipt,
-        "scheduled_at": prepared.scheduled_at,
-        "expires_at": (prepared.scheduled_at or terms.now) + prepared.expires_in * clock.SECOND,
-        "tags": compact(prepared.tags),
-        "metadata": compact(prepared.metadata),
     }
-    return NewMessage(
-        message,
-        content,
-        _delivery_rows(message, prepared.recipients, prepared.priority, terms),
-        prepared.tags,
-        prepared.metadata,
-    )
+    return _new_message(id_, own, content, prepared.recipients, prepared, terms)
 
 
 def _submitted(prepared: Prepared) -> dict[str, Any]:
@@ -203,10 +186,7 @@ def build_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str)
         "expires_in": handling.expires_in,
         "relay": handling.relay,
     }
-    message = {
-        "id": id_,
-        "app_id": terms.app_id,
-        "relay_id": terms.relay.id,
+    own = {
         "submitted": compact(submitted),
         "created_at": clock.now(),
         "message_id": raw.message_id,
@@ -214,9 +194,27 @@ def build_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str)
         "envelope_sender": raw.sender.addr,
         "return_path": None,
         "subject": raw.subject,
-        "size": len(raw.content),
         "smtputf8": raw.sender.needs_smtputf8 or any(r.needs_smtputf8 for r in raw.recipients),
         "eight_bit": raw.eight_bit,
+    }
+    return _new_message(id_, own, raw.content, raw.recipients, handling, terms)
+
+
+def _new_message(
+    id_: str,
+    own: dict[str, Any],
+    content: bytes,
+    recipients: tuple[Recipient, ...],
+    handling: Handling | Prepared,
+    terms: Terms,
+) -> NewMessage:
+    """Complete the columns of a message by those that follow from how it is to be handled."""
+    message = {
+        "id": id_,
+        "app_id": terms.app_id,
+        "relay_id": terms.relay.id,
+        **own,
+        "size": len(content),
         "priority": PRIORITIES[handling.priority],
         "on_uncertain": handling.on_uncertain,
         "delivery_receipt": handling.delivery_receipt,
@@ -225,13 +223,8 @@ def build_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str)
         "tags": compact(handling.tags),
         "metadata": compact(handling.metadata),
     }
-    return NewMessage(
-        message,
-        raw.content,
-        _delivery_rows(message, raw.recipients, handling.priority, terms),
-        handling.tags,
-        handling.metadata,
-    )
+    deliveries = _delivery_rows(message, recipients, handling.priority, terms)
+    return NewMessage(message, content, deliveries, handling.tags, handling.metadata)
 
 
 def _unended(prepared: Prepared) -> list[str]:

@@ -5,6 +5,8 @@ text. What claims touch (``delivery``, ``webhook_delivery``) is narrow and apart
 claim reads is partial over unfinished rows, so that ten million finished ones cost it nothing.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -43,6 +45,12 @@ def _maybe(name: str) -> Column[str]:
 
 def _at(name: str) -> Column[int]:
     return Column(name, Instant, nullable=False)
+
+
+def _where_not_null(column: str) -> dict[str, Any]:
+    """Of a partial index."""
+    condition = text(f"{column} IS NOT NULL")
+    return {"sqlite_where": condition, "postgresql_where": condition}
 
 
 app = Table(
@@ -161,19 +169,8 @@ delivery = Table(
     _at("updated_at"),
     Index("mailsvc_delivery_message", "message_id"),
     # NULL in these columns means finished: a claim never reads past work that is done.
-    Index(
-        "mailsvc_delivery_due",
-        "relay_id",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index(
-        "mailsvc_delivery_expiry",
-        "expires_at",
-        sqlite_where=text("expires_at IS NOT NULL"),
-        postgresql_where=text("expires_at IS NOT NULL"),
-    ),
+    Index("mailsvc_delivery_due", "relay_id", "due_at", **_where_not_null("due_at")),
+    Index("mailsvc_delivery_expiry", "expires_at", **_where_not_null("expires_at")),
 )
 
 attempt = Table(
@@ -209,14 +206,7 @@ event = Table(
     _text("body"),
     UniqueConstraint("id"),
     Index("mailsvc_event_feed", "app_id", "position"),
-    Index(
-        "mailsvc_event_message",
-        "message_id",
-        "sequence",
-        unique=True,
-        sqlite_where=text("message_id IS NOT NULL"),
-        postgresql_where=text("message_id IS NOT NULL"),
-    ),
+    Index("mailsvc_event_message", "message_id", "sequence", unique=True, **_where_not_null("message_id")),
 )
 
 webhook = Table(
@@ -257,13 +247,7 @@ webhook_delivery = Table(
     _at("created_at"),
     _at("updated_at"),
     PrimaryKeyConstraint("webhook_id", "event_id"),
-    Index(
-        "mailsvc_webhook_delivery_due",
-        "webhook_id",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
+    Index("mailsvc_webhook_delivery_due", "webhook_id", "due_at", **_where_not_null("due_at")),
     sqlite_with_rowid=False,
 )
 

@@ -54,7 +54,7 @@ def poison_pack(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ValueError("nobody foresaw it")
         return usual(message_, claims, relay_, *arguments, **options)
 
-    monkeypatch.setattr(worker, "pack", pack)
+    monkeypatch.setattr(claimer, "pack", pack)
 
 
 def poison_session(monkeypatch: pytest.MonkeyPatch) -> None:
