@@ -236,7 +236,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         schema = _ARGUMENTS.get(name, {"type": "string"})
         if name in _REPEATED:
             schema = {"type": "array", "items": schema}
-        parameters.append({"name": name, "in": "query", "description": text, "schema": schema})
+        shown = f"{name}KEY" if name.endswith(".") else name
+        parameters.append({"name": shown, "in": "query", "description": text, "schema": schema})
     if route.operation.is_idempotent:
         text = "Kept for 24 hours: the same key with the same request gives the first answer again."
         schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}

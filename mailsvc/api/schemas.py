@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mailsvc.api.field_texts import describe_fields
 from mailsvc.domain.draft import Draft, Limits
 from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS
 from mailsvc.domain.labels import MAX_KEY, MAX_PAIRS, MAX_TAG, MAX_TAGS, MAX_VALUE
@@ -87,6 +88,7 @@ def components(
     for name, keywords in _refinements(limits).items():
         if name in named:
             _refine(named[name], keywords)
+    describe_fields(named)
     for schema in named.values():
         schema.pop("title", None)
         _name_instants(schema)
