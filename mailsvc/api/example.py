@@ -86,6 +86,8 @@ def sample(schema: Mapping[str, Any], named: Mapping[str, Any], *, name: str = "
     for keyword in ("const", "default"):
         if keyword in schema:
             return schema[keyword]
+    if {"type": "null"} in kinds and {"type": "string"} in kinds:
+        return None  # a text that is mostly not there, such as an error
     if kinds != [schema]:
         return sample(kinds[0], named, name=name, depth=depth)
     return _by_type(schema, named, depth)

@@ -232,7 +232,8 @@ def _request_body(route: Route, schema: dict[str, Any], named: dict[str, Any]) -
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+        {"name": name, "in": "path", "required": True, "description": "The object's id.", "schema": {"type": "string"}}
+        for name in route.parameters
     ]
     for name, text in route.operation.query.items():
         schema = _ARGUMENTS.get(name, {"type": "string"})
