@@ -1,4 +1,4 @@
-"""What the fields of the API mean, and an example of each request, for the OpenAPI document and the page made from it.
+"""What the fields of the API mean, and an example of each request and of an event, for the OpenAPI document and the page made from it.
 
 A field is described once by its name; where a name means something else in one schema, ``Schema.field`` says so.
 """
@@ -146,7 +146,32 @@ _RELAY = {
     "password": "correct horse battery staple",
     "rate": "14/s",
 }
+_EVENT = {
+    "id": "evt_01jd8z3k5w7q9v2m4n6p8r0t1x",
+    "type": "message.bounced",
+    "timestamp": "2030-01-01T12:00:00Z",
+    "sequence": 2,
+    "data": {
+        "message_id": "msg_01jd8z3k5w7q9v2m4n6p8r0t1x",
+        "delivery_id": "dlv_01jd8z3k5w7q9v2m4n6p8r0t1x",
+        "recipient": "alice@example.test",
+        "status": "bounced",
+        "attempt": 1,
+        "tags": ["receipt"],
+        "metadata": {"order": "17"},
+        "smtp": {
+            "stage": "rcpt",
+            "code": 550,
+            "enhanced_code": "5.1.1",
+            "text": "no such user here",
+            "host": "smtp.provider.example",
+        },
+        "bounce": {"type": "hard", "reason": "mailbox_unknown", "source": "smtp"},
+    },
+}
 EXAMPLES: dict[str, Any] = {
+    "EventObject": _EVENT,
+    "MessageEvent": _EVENT,
     "MessageChange": {"scheduled_at": "2030-01-01T12:00:00Z"},
     "RetryRequest": {"force": True},
     "NewWebhook": {"url": "https://app.example/mail-events", "events": ["message.*"]},
@@ -164,7 +189,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 def describe_fields(named: dict[str, Any]) -> None:
-    """Give each field a description and each request an example, where they have none of their own."""
+    """Give each field a description and each object above an example, where they have none of their own."""
     for name, schema in named.items():
         for field, property_ in schema.get("properties", {}).items():
             text = _TEXTS.get(f"{name}.{field}", _TEXTS.get(field))

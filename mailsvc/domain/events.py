@@ -28,6 +28,20 @@ VOCABULARY: dict[str, str] = {
     "webhook.test": "A test event, sent on request to one webhook.",
 }
 
+# They come with mailboxes: nothing emits them yet.
+NOT_YET = frozenset(
+    {
+        "message.delivered",
+        "message.complained",
+        "message.replied",
+        "message.auto_replied",
+        "inbound.received",
+        "inbound.unmatched_bounce",
+        "mailbox.failing",
+        "mailbox.recovered",
+    }
+)
+
 EVENT_OF_STATUS: dict[Status, str] = {
     Status.SENT: "message.sent",
     Status.DEFERRED: "message.deferred",
