@@ -16,7 +16,7 @@ CHECKS = "mailsvc.checks"  # in the environ: what the gateway found out already
 
 
 class Health(msgspec.Struct):
-    """The process lives."""
+    """The process is running."""
 
     status: Literal["ok"]
 
@@ -40,7 +40,7 @@ OPERATIONS = {
 
 @blueprint.get("/healthz")
 def get_health() -> Response:
-    """The process lives."""
+    """The process is running."""
     return jsonify(status="ok")
 
 
