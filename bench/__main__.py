@@ -44,7 +44,7 @@ class Ledger:
 
 
 def main() -> int:
-    """Exit code 1 where a scenario failed; a skipped one is told, not counted."""
+    """Exit code 1 where a scenario failed; a skipped one is reported, not counted."""
     options = _options()
     chosen = _choose(options.only)
     if not options.no_setup:
@@ -83,19 +83,23 @@ def _measure(scenario: Scenario, options: argparse.Namespace, ledger: Ledger) ->
 def _choose(only: Sequence[str]) -> list[Scenario]:
     known = {scenario.name: scenario for scenario in SCENARIOS}
     if unknown := set(only) - set(known):
-        raise SystemExit(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        raise SystemExit(f"no scenario {', '.join(sorted(unknown))}; known are {', '.join(known)}")
     return [known[name] for name in known if name in only or (not only and known[name].by_default)]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these scenarios")
-    parser.add_argument("--messages", type=int, help="of each throughput run (20,000; slow peers get a share)")
-    parser.add_argument("--rounds", type=int, help="how often everything is run, interleaved (3)")
-    parser.add_argument("--quick", action="store_true", help="500 messages, one round: to try the harness")
-    parser.add_argument("--json", type=Path, help="where to write the results (bench/results/)")
-    parser.add_argument("--scratch", type=Path, help="where queues and databases lie (the system's temporary files)")
-    parser.add_argument("--keep", action="store_true", help="leave the scratch directories with all logs")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run only these scenarios")
+    parser.add_argument(
+        "--messages", type=int, help="messages per throughput run (default: 20,000; slow peers send a share)"
+    )
+    parser.add_argument("--rounds", type=int, help="number of interleaved rounds (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="500 messages, one round: checks that the harness works")
+    parser.add_argument("--json", type=Path, help="where to write the results (default: bench/results/)")
+    parser.add_argument(
+        "--scratch", type=Path, help="where to put queues and databases (default: the system's temporary directory)"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the scratch directories with all logs")
     parser.add_argument("--no-setup", action="store_true", help="install nothing")
     options = parser.parse_args()
     options.messages = options.messages or (500 if options.quick else 20_000)

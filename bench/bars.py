@@ -1,4 +1,4 @@
-"""The bars that mailsvc has to reach, each worked out of the medians of one run."""
+"""The bars that mailsvc has to reach, each computed from the medians of one run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,7 +51,11 @@ BARS = (
     Bar("POST at half the maximum rate, p50", _plain("post-latency", "p50_ms"), 10, "ms"),
     Bar("POST at half the maximum rate, p99", _plain("post-latency", "p99_ms"), 60, "ms"),
     Bar(
-        "relay with 50 ms a reply, 50 connections", _plain("slow-relay", "percent"), 80, "% of the bound", at_least=True
+        "relay with 50 ms per reply, 50 connections",
+        _plain("slow-relay", "percent"),
+        80,
+        "% of the bound",
+        at_least=True,
     ),
     Bar("claim with 10 million finished against none", _claim("finished_ratio"), 1.2, "x"),
     Bar("claim, 10,000 relays x 10 against 1 x 100,000", _claim("relays_ratio"), 1.5, "x"),

@@ -87,7 +87,7 @@ class Counter:
             values: dict[str, float] = json.loads(self._out.readline())
             if values.pop("to") == self._asked:
                 return values
-        raise TimeoutError("the sink did not answer")
+        raise TimeoutError("the sink did not respond")
 
 
 @contextlib.contextmanager

@@ -53,7 +53,7 @@ def cluster(directory: Path) -> Iterator[Cluster]:
         try:
             shutil.chown(data, user, user)
         except LookupError:
-            raise Skipped("as root it needs the user postgres, who comes with Debian's package") from None
+            raise Skipped("running as root needs the user postgres of Debian's package") from None
     command = [str(programs / "initdb"), "-D", str(data), "-U", "mailsvc", "--auth=trust", "-E", "UTF8", "--locale=C"]
     subprocess.run(command, check=True, user=user, capture_output=True, cwd="/")  # noqa: S603
     server = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(data), "-h", "127.0.0.1"]

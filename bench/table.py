@@ -9,7 +9,7 @@ _HEADINGS = ("system", "msg/s", "x Postfix", "x tuned", "CPU-s/1,000", "peak MB"
 
 
 def render(medians: Medians, spreads: Mapping[str, str], troubles: Mapping[str, str]) -> str:
-    """Systems first, then every other value, then the bars; what could not be measured is told in capitals."""
+    """Systems first, then every other value, then the bars; what could not be measured is reported in capitals."""
     return "\n".join(
         [*_systems(medians, spreads), "", *_sides(medians), "", *_bars(medians, troubles), "", *_told(troubles)]
     )

@@ -50,7 +50,7 @@ class Connection:
         """
         data = self.socket.recv(_READ)
         if not data:
-            raise ConnectionResetError("closed before the answer")
+            raise ConnectionResetError("closed before the response")
         return data
 
     def join(self, epoll: select.epoll) -> None:

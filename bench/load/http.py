@@ -138,7 +138,7 @@ def _size(answer: bytes) -> int:
     head = answer[: end + 2].lower()
     start = head.find(b"\r\ncontent-length:")
     if start < 0:
-        raise RuntimeError(f"an answer without Content-Length, which this client can't read: {head!r}")
+        raise RuntimeError(f"a response without Content-Length, which this client can't read: {head!r}")
     return end + 4 + int(head[start + 17 : head.index(b"\r\n", start + 17)])
 
 

@@ -52,7 +52,7 @@ class Load:
             raise RuntimeError("the program has no standard output")
         line = self._process.stdout.readline() if is_readable(self._process.stdout, seconds=seconds) else b""
         if not line:
-            raise RuntimeError(f"no answer from {self._process.args!r:.200}")
+            raise RuntimeError(f"no response from {self._process.args!r:.200}")
         return line
 
 

@@ -108,7 +108,7 @@ def _turns(database: Database, relays: int) -> Iterator[float]:
             rows = claim(connection, DELIVERIES, lanes, owner="bench", now=now, until=now + _LEASE)
         seconds = time.monotonic() - begun
         if len(rows) != _TURN:
-            raise Invalid(f"{len(rows)} deliveries were claimed instead of {_TURN}")
+            raise Invalid(f"{len(rows)} deliveries were claimed, not {_TURN}")
         with database.write() as connection:
             connection.execute(_SETTLE, [{"id": row.id} for row in rows])
         after = due[-1][0] if relays > lanes_wanted else ""

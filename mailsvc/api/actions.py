@@ -26,7 +26,7 @@ FURTHEST = 366 * clock.DAY
 
 
 class SteeredDelivery(msgspec.Struct):
-    """What an action did to one delivery; ``detail`` says why it did nothing."""
+    """The effect of an action on one delivery; ``detail`` says why there was none."""
 
     id: str
     recipient: str
@@ -36,7 +36,7 @@ class SteeredDelivery(msgspec.Struct):
 
 
 class SteeredMessage(msgspec.Struct):
-    """What an action did."""
+    """The effect of an action on a message."""
 
     id: str
     status: str
@@ -44,13 +44,13 @@ class SteeredMessage(msgspec.Struct):
 
 
 class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """With ``force``, recipients on the suppression list are tried, too."""
+    """With ``force``, recipients on the suppression list are retried too."""
 
     force: bool = False
 
 
 class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What may be changed while nothing of the message was sent."""
+    """The fields that may change until the first delivery is sent."""
 
     scheduled_at: str | None | msgspec.UnsetType = msgspec.UNSET
     expires_in: int | msgspec.UnsetType = msgspec.UNSET
@@ -126,7 +126,7 @@ def _amendment(given: MessageChange) -> Amendment:
         except ValueError as error:
             raise Invalid(FieldError("scheduled_at", str(error))) from None
         if scheduled_at > now + FURTHEST:
-            raise Invalid(FieldError("scheduled_at", "must be within a year"))
+            raise Invalid(FieldError("scheduled_at", "must be at most a year ahead"))
     unschedule = given.scheduled_at is None or (scheduled_at is not None and scheduled_at <= now)
     expires_in = None if given.expires_in is msgspec.UNSET else given.expires_in
     if expires_in is not None and not LEAST_EXPIRY <= expires_in <= MOST_EXPIRY:
@@ -138,15 +138,17 @@ def _amendment(given: MessageChange) -> Amendment:
 
 
 OPERATIONS = {
-    "cancel_message": Operation(summary="Recall what was not sent yet.", answer=SteeredMessage),
+    "cancel_message": Operation(summary="Cancel the deliveries that are not sent yet.", answer=SteeredMessage),
     "retry_message": Operation(
-        summary="Try now what waits or has failed; a suppressed recipient only with force.",
+        summary="Send waiting and failed deliveries now. Recipients on the suppression list are skipped unless `force` is set.",
         request=RetryRequest,
         answer=SteeredMessage,
     ),
-    "hold_message": Operation(summary="Keep it from being sent until it is released.", answer=SteeredMessage),
-    "release_message": Operation(summary="Let go what is held.", answer=SteeredMessage),
+    "hold_message": Operation(summary="Hold the waiting deliveries until they are released.", answer=SteeredMessage),
+    "release_message": Operation(summary="Release the held deliveries.", answer=SteeredMessage),
     "update_message": Operation(
-        summary="Reschedule a message, or change its expiry or priority.", request=MessageChange, answer=MessageObject
+        summary="Reschedule a message, or change its expiry or priority. Only until the first delivery is sent.",
+        request=MessageChange,
+        answer=MessageObject,
     ),
 }

@@ -150,13 +150,13 @@ def presented_key(header: str) -> str:
 def _authenticate(scope: Scope) -> Caller:
     key = presented_key(request.headers.get("Authorization", ""))
     if not key:
-        raise Unauthorized("send an API key as Authorization: Bearer …")
+        raise Unauthorized("the API key is missing: send Authorization: Bearer <key>")
     address = request.remote_addr or ""
     keyring: Keyring = current_app.extensions["mailsvc"].keyring
     found = keyring.find(key, address)
     if found.networks and not _is_inside(address, found.networks):
         raise Forbidden(
-            "this key may not be used from your network address",
+            "this key is not allowed from your network address",
             code="network_not_allowed",
         )
     if not found.may(scope):

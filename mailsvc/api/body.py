@@ -47,8 +47,10 @@ class Uptake:
         if len(self._under_way) >= LONG_AT_ONCE:
             slowest = min(self._under_way, key=lambda other: other.bytes_per_second)
             if slowest.age < YOUNG:
-                raise Unavailable("too many large requests are on their way; nothing was stored", retry_after=5)
-            slowest.give_up(Unavailable("others needed the room of so slow a request", retry_after=5))
+                raise Unavailable("too many large requests are being received; nothing was stored", retry_after=5)
+            slowest.give_up(
+                Unavailable("the request was too slow while others were waiting; nothing was stored", retry_after=5)
+            )
             self._under_way.discard(slowest)
         self._under_way.add(body)
 
@@ -166,7 +168,7 @@ class Body:
                 self._file = tempfile.TemporaryFile(dir=self._uptake.directory)  # noqa: SIM115 - until it is read, or dropped
             self._file.write(data)
         except OSError as error:
-            said = f"there is no room on the disk for so large a request ({error.strerror}); nothing was stored"
+            said = f"no disk space for so large a request ({error.strerror}); nothing was stored"
             raise Unavailable(said, retry_after=10) from error
 
     async def _next(self) -> bytes | None:
@@ -175,7 +177,7 @@ class Body:
             return None
         message = await self._message()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnected("the body ended too early")
+            raise ClientDisconnected("the client closed the connection before the end of the body")
         part: bytes = message["body"]
         self.size += len(part)
         if self.size > self._uptake.limit:
@@ -194,6 +196,6 @@ class Body:
             if self._flaw is not None:
                 raise self._flaw from None
             if now + uptake.stall < due:
-                raise RequestTimeout(f"nothing came of the body for {uptake.stall:g} seconds") from None
-            least = f"{uptake.rate:g} bytes a second after the first {uptake.total:g} seconds"
-            raise RequestTimeout(f"the body came more slowly than {least}") from None
+                raise RequestTimeout(f"no data of the request body arrived for {uptake.stall:g} seconds") from None
+            least = f"{uptake.rate:g} bytes per second after the first {uptake.total:g} seconds"
+            raise RequestTimeout(f"the request body arrived more slowly than {least}") from None

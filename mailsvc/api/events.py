@@ -27,7 +27,7 @@ FURTHEST = 2**63 - 1  # positions are 64-bit numbers
 
 
 class EventObject(msgspec.Struct):
-    """A fact that is told to the application; ``data`` depends on the type."""
+    """A fact about a message, relay, webhook or address."""
 
     id: str
     type: str
@@ -37,7 +37,7 @@ class EventObject(msgspec.Struct):
 
 
 class EventPage(msgspec.Struct):
-    """Events in the order in which they were committed; ``next_cursor`` continues after them."""
+    """Events in the order in which they were committed."""
 
     data: list[EventObject]
     next_cursor: str
@@ -73,12 +73,13 @@ class _Wanted:
             if not is_pattern(pattern):
                 raise Invalid(
                     FieldError(
-                        "type", f"{pattern[:100]!r} is not an event type; known are {', '.join(sorted(VOCABULARY))}"
+                        "type",
+                        f"{pattern[:100]!r} is not an event type; known types are {', '.join(sorted(VOCABULARY))}",
                     )
                 )
         self.messages = request.args.getlist("message")
         if len(self.types) + len(self.messages) > MOST:
-            raise Invalid(FieldError("message", f"and type can be given {MOST} times at most"))
+            raise Invalid(FieldError("message", f"at most {MOST} `type` and `message` filters together"))
         self.position = again.position if again else self._begin()
 
     def _begin(self) -> int:
@@ -133,7 +134,7 @@ def _position(connection: Connection, after: str) -> int:
         found = connection.execute(select(event.c.position).where(condition)).scalar()
         if found is not None:
             return int(found)
-    raise Invalid(FieldError("after", "must be an event's id, a next_cursor of this feed, now or beginning"))
+    raise Invalid(FieldError("after", "must be an event id, a next_cursor of this feed, `now` or `beginning`"))
 
 
 def _page(rows: list[Any], wanted: _Wanted) -> Response:
@@ -152,14 +153,14 @@ def _number(name: str, default: int, least: int, most: int) -> int:
 
 OPERATIONS = {
     "list_events": Operation(
-        summary="The ordered feed of events.",
+        summary="Read the event feed, oldest first. With `wait`, the response is held back until there is a new event.",
         answer=EventPage,
         query={
-            "after": "An event's id or a next_cursor; now; beginning (the default).",
-            "wait": f"Seconds to wait for news, up to {LONGEST_WAIT}.",
-            "type": "A type or a pattern such as message.*; may be repeated.",
+            "after": "Start after this event id or `next_cursor`; `now`, or `beginning` (the default).",
+            "wait": f"Seconds to wait for a new event, up to {LONGEST_WAIT}.",
+            "type": "Only events of this type, or of a pattern such as `message.*`; may be repeated.",
             "message": "Only events of this message; may be repeated.",
-            "limit": f"How many to answer, from 1 to {MOST}; {DEFAULT} unless given.",
+            "limit": f"The largest number of objects to return, from 1 to {MOST}; {DEFAULT} by default.",
         },
     ),
 }

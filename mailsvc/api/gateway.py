@@ -107,7 +107,7 @@ class Gateway:
                 async with asyncio.timeout(KEY_PATIENCE):
                     await self._rooms.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
             except TimeoutError:
-                raise Unavailable("the database has not said in time whose key this is", retry_after=2) from None
+                raise Unavailable("the database did not confirm the API key in time", retry_after=2) from None
         if guest := scope.get("state", {}).get("guest"):
             guest.is_known = True
         return True

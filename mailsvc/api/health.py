@@ -16,22 +16,22 @@ CHECKS = "mailsvc.checks"  # in the environ: what the gateway found out already
 
 
 class Health(msgspec.Struct):
-    """The process lives."""
+    """The process is running."""
 
     status: Literal["ok"]
 
 
 class Readiness(msgspec.Struct):
-    """Whether messages can be taken; `checks` says `ok` or what is wrong."""
+    """Whether messages can be accepted; each of `checks` is `ok` or says what is wrong."""
 
     status: Literal["ready", "not_ready"]
     checks: dict[str, str]
 
 
 OPERATIONS = {
-    "get_health": Operation(summary="Whether the process lives.", answer=Health),
+    "get_health": Operation(summary="Check that the process is running.", answer=Health),
     "get_readiness": Operation(
-        summary="Whether messages can be taken; 503 names what keeps them out.",
+        summary="Check that messages can be accepted; 503 names the failed checks.",
         answer=Readiness,
         also_answers={503: Readiness},
     ),
@@ -40,7 +40,7 @@ OPERATIONS = {
 
 @blueprint.get("/healthz")
 def get_health() -> Response:
-    """The process lives."""
+    """The process is running."""
     return jsonify(status="ok")
 
 

@@ -8,7 +8,7 @@ __all__ = ["AttemptObject", "AttemptPage", "DeliveryObject", "MessageEventPage",
 
 
 class SmtpReply(msgspec.Struct):
-    """What a relay said, and when in the session."""
+    """A reply of the relay, and the stage of the session at which it came."""
 
     stage: str
     code: int | None
@@ -41,7 +41,7 @@ class AttachmentObject(msgspec.Struct):
 
 
 class MessageObject(msgspec.Struct, kw_only=True):
-    """A message: what was submitted, and where each of its deliveries stands."""
+    """A message: what was submitted, and the status of each of its deliveries."""
 
     id: str
     message_id: str
@@ -92,7 +92,7 @@ class TlsObject(msgspec.Struct):
 
 
 class AttemptObject(msgspec.Struct):
-    """One SMTP transaction's result for one delivery."""
+    """The result of one SMTP transaction for one delivery."""
 
     id: str
     delivery_id: str

@@ -49,7 +49,7 @@ def get_message(id_: str) -> Response:
     refuse_unknown_arguments("include")
     include = request.args.get("include")
     if include not in (None, "content"):
-        raise Invalid(FieldError("include", "can only be content"))
+        raise Invalid(FieldError("include", "must be content"))
     with services().database.read() as connection:
         row = found_message(connection, id_)
         shown = read.message_objects(connection, [row])[0]
@@ -98,7 +98,7 @@ def get_message_raw(id_: str) -> Response:
         found_message(connection, id_)
         content = read.content(connection, id_)
     if content is None:
-        raise NotFound("the content of this message is not kept any more")
+        raise NotFound("the content of this message is no longer stored")
     return Response(content, content_type="message/rfc822")
 
 
@@ -120,7 +120,9 @@ def _filter() -> Filter:
     for status in arguments.getlist("status"):
         if status not in _STATUSES:
             raise Invalid(
-                FieldError("status", f"{status[:100]!r} is not a status; known are {', '.join(sorted(_STATUSES))}")
+                FieldError(
+                    "status", f"{status[:100]!r} is not a status; known statuses are {', '.join(sorted(_STATUSES))}"
+                )
             )
     metadata = {
         name.removeprefix("metadata."): tuple(arguments.getlist(name))
@@ -146,7 +148,7 @@ def _bound(arguments: MultiDict[str, str]) -> None:
         if max(len(name), len(value)) > LONGEST_VALUE:
             raise Invalid(FieldError(name[:100], f"must have at most {LONGEST_VALUE} characters"))
     if len(values) > MOST_VALUES:
-        raise Invalid(FieldError(values[-1][0], f"is one filter too many; at most {MOST_VALUES} can be given"))
+        raise Invalid(FieldError(values[-1][0], f"is one filter too many; at most {MOST_VALUES} are allowed"))
 
 
 def _instants(name: str) -> list[int]:
@@ -159,30 +161,30 @@ def _instants(name: str) -> list[int]:
 
 OPERATIONS = {
     "list_messages": Operation(
-        summary="Messages, newest first.",
+        summary="List messages, newest first.",
         answer=MessagePage,
         query={
-            "status": "Only messages of this status; may be repeated.",
+            "status": "Only messages with this status; may be repeated.",
             "recipient": "Only messages to this address; may be repeated.",
             "tag": "Only messages with this tag; may be repeated.",
-            "metadata.KEY": "Only messages whose metadata has this value at KEY; may be repeated.",
-            "from": "Only messages whose sender contains this; may be repeated.",
+            "metadata.KEY": "Only messages whose metadata has this value under KEY; may be repeated.",
+            "from": "Only messages whose `from` contains this text; may be repeated.",
             "since": "Only messages accepted at or after this RFC 3339 time.",
             "until": "Only messages accepted before this RFC 3339 time.",
-            "q": "Only messages whose subject, addresses or id contain this.",
+            "q": "Only messages whose subject, addresses or id contain this text.",
             **PAGING,
         },
     ),
     "get_message": Operation(
-        summary="One message, with its deliveries.",
+        summary="Get one message with its deliveries.",
         answer=MessageObject,
-        query={"include": "content adds text and html."},
+        query={"include": "`content` adds `text` and `html`."},
     ),
     "list_message_events": Operation(
-        summary="A message's events, oldest first.", answer=MessageEventPage, query=PAGING
+        summary="List a message's events, oldest first.", answer=MessageEventPage, query=PAGING
     ),
     "list_message_attempts": Operation(
-        summary="Every attempt at a message's deliveries, oldest first.", answer=AttemptPage, query=PAGING
+        summary="List the SMTP attempts of a message's deliveries, oldest first.", answer=AttemptPage, query=PAGING
     ),
-    "get_message_raw": Operation(summary="The bytes that every attempt sends.", media="message/rfc822"),
+    "get_message_raw": Operation(summary="Get the message exactly as every attempt sends it.", media="message/rfc822"),
 }

@@ -36,46 +36,46 @@ blueprint = Blueprint("metrics", __name__)
 
 OPERATIONS = {
     "get_metrics": Operation(
-        summary="The service's figures in Prometheus' text format.", media="text/plain", problems=(503,)
+        summary="Get the service's metrics in the Prometheus text format.", media="text/plain", problems=(503,)
     )
 }
 
 FRESH = 1.5  # seconds that an answer is given again
 
 _COUNTERS = {
-    "accepted": ("mailsvc_messages_accepted", "Messages durably taken."),
-    "sessions": ("mailsvc_relay_sessions", "SMTP sessions that were opened or tried."),
+    "accepted": ("mailsvc_messages_accepted", "Messages accepted and stored durably."),
+    "sessions": ("mailsvc_relay_sessions", "SMTP sessions opened or attempted."),
     "session_failures": (
         "mailsvc_relay_session_failures",
         "SMTP sessions that failed or were closed by the relay.",
     ),
     "lane_failures": (
         "mailsvc_relay_internal_errors",
-        "Times that nothing could be done for a relay because of an error of mailsvc's own.",
+        "Internal errors of mailsvc that stopped work on a relay.",
     ),
     "webhook_failures": (
         "mailsvc_webhook_internal_errors",
-        "Times that nothing could be posted to a webhook because of an error of mailsvc's own.",
+        "Internal errors of mailsvc that stopped posts to a webhook.",
     ),
     "chore_failures": (
         "mailsvc_upkeep_internal_errors",
-        "Times that a chore of upkeep failed.",
+        "Failed upkeep tasks.",
     ),
 }
 _FAMILIES = {
     "attempts": (
         "mailsvc_attempts",
-        "Attempts to send, one a recipient, by their result.",
+        "Delivery attempts, one per recipient, by result.",
         "result",
     ),
     "webhooks": (
         "mailsvc_webhook_posts",
-        "Events posted to webhooks, by their result.",
+        "Events posted to webhooks, by result.",
         "result",
     ),
     "requests": (
         "mailsvc_http_requests",
-        "Requests answered by the API, by the class of the status.",
+        "API requests, by class of the response status.",
         "status",
     ),
 }
@@ -155,13 +155,13 @@ def _of_queue(queue: QueueFigures) -> Iterable[Metric]:
     yield depth
     yield GaugeMetricFamily(
         "mailsvc_queue_oldest_age_seconds",
-        "How long the first due delivery waits.",
+        "Seconds that the oldest due delivery has waited.",
         max(0.0, queue.oldest_age),
     )
-    yield GaugeMetricFamily("mailsvc_webhook_backlog", "Events that wait to be posted.", queue.webhooks)
+    yield GaugeMetricFamily("mailsvc_webhook_backlog", "Events waiting to be posted to webhooks.", queue.webhooks)
     yield CounterMetricFamily(
         "mailsvc_events",
-        "Events announced (the last position in the feed).",
+        "Events appended to the feed (its last position).",
         queue.events,
     )
 
@@ -169,12 +169,12 @@ def _of_queue(queue: QueueFigures) -> Iterable[Metric]:
 def _of_workers(rows: Iterable[Any]) -> Iterable[Metric]:
     info = GaugeMetricFamily(
         "mailsvc_worker_info",
-        "1 for each worker that lives.",
+        "1 for each live worker.",
         labels=["worker", "host", "roles"],
     )
     started = GaugeMetricFamily(
         "mailsvc_worker_start_time_seconds",
-        "Unix time of its start.",
+        "Unix time at which the worker started.",
         labels=["worker"],
     )
     for row in rows:
@@ -226,7 +226,7 @@ def _latency(snapshots: Mapping[str, Mapping[str, Any]]) -> Metric:
 def _of_pool(database: Database) -> Iterable[Metric]:
     family = GaugeMetricFamily(
         "mailsvc_database_connections",
-        "The API's database connections, by what they do now.",
+        "The API's database connections, by state.",
         labels=["state"],
     )
     busy, idle = database.pool_use()

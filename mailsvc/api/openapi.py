@@ -25,15 +25,16 @@ _VERBS = ("post", "get", "patch", "delete")
 _UNLISTED = frozenset({"HEAD", "OPTIONS"})
 
 _TAGS = {
-    "messages": "Hand messages over, find them again, and change what is not sent yet.",
-    "events": "What became of each recipient, as a feed.",
-    "webhooks": "The application's endpoints that are told of events.",
-    "relays": "The accounts that mail is submitted through.",
-    "suppressions": "The addresses that are not sent to.",
-    "keys": "The API keys of the application.",
-    "health": "Whether the service lives, and takes messages.",
-    "metrics": "The service's figures.",
-    "docs": "This description.",
+    "messages": "Submit messages, read their status, and change those that are not sent yet.",
+    "events": "The ordered feed of everything that happened. It contains the same events that webhooks receive.",
+    "webhooks": "Your endpoints for events. Each event is posted as JSON, signed according to "
+    "[Standard Webhooks](https://www.standardwebhooks.com/), and retried for about three days until the endpoint returns 2xx.",
+    "relays": "The mail accounts (SMTP submission) that messages are sent through.",
+    "suppressions": "The addresses that receive no mail. Hard bounces add addresses automatically.",
+    "keys": "API keys, with scopes, client networks and expiry.",
+    "health": "Checks for load balancers and supervisors. No key is needed.",
+    "metrics": "Metrics for Prometheus. No key is needed.",
+    "docs": "This reference, for people and for programs. No key is needed.",
 }
 
 _ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -61,37 +62,38 @@ _REPEATED = frozenset(
 _REQUEST_ID = {
     "name": "X-Request-Id",
     "in": "header",
-    "description": "Comes back in the answer; 1 to 128 printable ASCII characters, replaced by one of ours otherwise.",
+    "description": "An id for the request, returned in the response: 1 to 128 printable ASCII characters. mailsvc creates one otherwise.",
     "schema": {"type": "string"},
 }
 _GOOD = {
-    200: "Done.",
-    201: "Made.",
-    202: "Durably taken.",
-    204: "Removed.",
+    200: "Success.",
+    201: "Created.",
+    202: "Accepted and stored durably.",
+    204: "Deleted.",
     503: "Not ready.",
 }
 _PROBLEMS = {
-    400: "The request can't be read: not JSON, a name twice, broken syntax.",
-    401: "No key, or one that is unknown, revoked or expired.",
-    403: "The key lacks the scope (`insufficient_scope`), or may not be used from this address (`network_not_allowed`).",
-    404: "There is no such object of this app.",
-    408: "The body stopped coming.",
-    409: "The state of the object forbids it; or the first request with this Idempotency-Key still runs.",
-    413: "Larger than a limit, which the detail names with its setting.",
-    415: "A content type that is not taken here, or a Content-Encoding.",
-    422: "Readable, but values are not acceptable; `errors` names each field.",
-    429: "Too many wrong keys from this address, or more messages than MAILSVC_RATE_PER_KEY allows.",
-    500: "A fault of the service; its log names the request_id.",
-    503: "It can't be stored now (database away, disk nearly full, queue full); nothing was changed.",
+    400: "The request is malformed: invalid JSON, a duplicate name, or wrong syntax.",
+    401: "The API key is missing, unknown, revoked or expired.",
+    403: "The key lacks the scope (`insufficient_scope`), or is not allowed from this network (`network_not_allowed`).",
+    404: "The app has no such object.",
+    408: "The request body did not arrive in time.",
+    409: "The object's state does not allow it, or the first request with this `Idempotency-Key` is still running.",
+    413: "The request exceeds a size limit; `detail` names the limit and its setting.",
+    415: "The content type is not supported here, or the body has a Content-Encoding.",
+    422: "The values are invalid; `errors` names each field.",
+    429: "Too many wrong keys from this address, or more messages than `MAILSVC_RATE_PER_KEY` allows.",
+    500: "An internal error; the service's log contains the `request_id`.",
+    503: "The request can't be carried out now: database unreachable, disk nearly full, queue full, or too many requests. "
+    "Unless `detail` says otherwise, nothing was stored.",
 }
 _RETRY_AFTER = frozenset({409, 429, 503})
 
-_ABOUT = """Send mail through the account you already have, and learn what became of it.
+_ABOUT = """Send mail through the account that you already have, and learn the outcome for every recipient.
 
 Times are RFC 3339 in UTC. Errors are `application/problem+json` (RFC 9457) with a stable `code`. Lists take `limit` and
-`cursor` and answer `{"data": [...], "next_cursor": ...}`. Unknown fields and parameters are refused (422). Every answer
-carries `X-Request-Id`, the client's own where it sent one. An object of another app is 404."""
+`cursor`, and return `{"data": [...], "next_cursor": ...}`. Unknown fields and parameters are rejected (422). Every response
+has an `X-Request-Id`, the client's own if it sent one. An object of another app is a 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ def describe(app: Flask, limits: Limits) -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key.",
+                    "description": "An API key, as `Authorization: Bearer <key>`.",
                 }
             },
             "parameters": {"X-Request-Id": _REQUEST_ID},
@@ -208,7 +210,7 @@ def _operation(route: Route, schema_of: dict[int, Any], named: dict[str, Any]) -
         "summary": operation.summary,
     }
     if route.scope is not None:
-        described["description"] = f"Needs a key with the scope `{route.scope}`."
+        described["description"] = f"Requires an API key with the scope `{route.scope}`."
         described["security"] = [{"key": [route.scope]}]
     if parameters := _parameters(route):
         described["parameters"] = parameters
@@ -230,15 +232,17 @@ def _request_body(route: Route, schema: dict[str, Any], named: dict[str, Any]) -
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters
+        {"name": name, "in": "path", "required": True, "description": "The object's id.", "schema": {"type": "string"}}
+        for name in route.parameters
     ]
     for name, text in route.operation.query.items():
         schema = _ARGUMENTS.get(name, {"type": "string"})
         if name in _REPEATED:
             schema = {"type": "array", "items": schema}
-        parameters.append({"name": name, "in": "query", "description": text, "schema": schema})
+        shown = f"{name}KEY" if name.endswith(".") else name
+        parameters.append({"name": shown, "in": "query", "description": text, "schema": schema})
     if route.operation.is_idempotent:
-        text = "Kept for 24 hours: the same key with the same request gives the first answer again."
+        text = "Makes retries safe: the same request with the same key returns the first response again. Kept for 24 hours."
         schema = {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH}
         parameters.append(
             {
@@ -300,10 +304,10 @@ def _problem(status: int) -> dict[str, Any]:
 
 def _headers() -> dict[str, Any]:
     texts = {
-        "X-Request-Id": "Names the request in our log.",
-        "Retry-After": "Seconds after which it is worth another try.",
-        "WWW-Authenticate": "How to send a key.",
-        "Idempotent-Replayed": "`true` where this is the first answer again.",
+        "X-Request-Id": "The request's id, as in the service's log.",
+        "Retry-After": "Seconds to wait before the next try.",
+        "WWW-Authenticate": "The authentication scheme.",
+        "Idempotent-Replayed": "`true` if this is a repetition of the first response.",
     }
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
 

@@ -13,8 +13,8 @@ __all__ = ["PAGING", "Page", "listing", "requested_limit", "requested_page"]
 
 DEFAULT, MOST = 50, 200
 PAGING = {
-    "limit": f"How many to answer, from 1 to {MOST}; {DEFAULT} unless given.",
-    "cursor": "The next_cursor of the page before.",
+    "limit": f"The largest number of objects to return, from 1 to {MOST}; {DEFAULT} by default.",
+    "cursor": "The `next_cursor` of the previous page.",
 }
 
 

@@ -54,7 +54,7 @@ def field_below(prefix: str, field: str) -> str:
 
 def _detail(problem: Problem, most: int) -> str:
     if len(problem.errors) > most:
-        return f"{len(problem.errors)} fields are at fault, the first {most} are named"
+        return f"{len(problem.errors)} fields are invalid; the first {most} are listed"
     return problem.detail if len(problem.detail) <= LONGEST_DETAIL else problem.detail[:LONGEST_DETAIL] + "…"
 
 
@@ -91,11 +91,11 @@ def _of_http(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         detail = TooLarge.request(request.max_content_length or 0).detail
     elif status == 404:
-        detail = f"there is nothing at {request.path}"
+        detail = f"no such path: {request.path}"
     headers = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
-        detail = f"{request.method} is not possible here"
+        detail = f"this path does not support {request.method}"
     document = {
         "type": "about:blank",
         "title": title,
@@ -109,14 +109,14 @@ def _of_http(error: HTTPException) -> Response:
 
 def _of_anything(error: Exception) -> Response:
     if isinstance(error, SQLAlchemyError | OSError) and is_away(error):
-        log.warning("the database is away", extra=facts(error=explain(error), path=request.path))
+        log.warning("the database can't be reached", extra=facts(error=explain(error), path=request.path))
         said = "the database can't be reached now; nothing was changed"
         if is_in_doubt(error):
-            said = "the database went away while this was being stored, and may have kept it: look before you send it again"
+            said = "the database connection was lost during the commit, so the request may have been stored: check before you repeat it"
         return _of_problem(Unavailable(said, retry_after=2))
     if isinstance(error, MemoryError) or "can't start new thread" in str(error):
-        log.error("there is not enough memory", extra=facts(path=request.path))
-        return _of_problem(Unavailable("there is not enough memory for this request now", retry_after=5))
+        log.error("out of memory", extra=facts(path=request.path))
+        return _of_problem(Unavailable("not enough memory for this request now", retry_after=5))
     if isinstance(error, VaultError):
         log.error("a stored secret can't be read", extra=facts(error=str(error)))
         return _of_problem(Unavailable(str(error), retry_after=60))
@@ -125,4 +125,4 @@ def _of_anything(error: Exception) -> Response:
         exc_info=error,
         extra=facts(request_id=g.get("request_id"), path=request.path),
     )
-    return _of_problem(Problem("something went wrong on our side; the log names this request_id"))
+    return _of_problem(Problem("internal error; the service's log contains this request_id"))

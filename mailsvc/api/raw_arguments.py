@@ -10,18 +10,19 @@ from mailsvc.domain.errors import FieldError, Invalid
 
 __all__ = ["RAW_ARGUMENTS", "handling_in"]
 
-_OF_RAW = " Of a message/rfc822 body; JSON has a member for it."
+_OF_RAW = " Only for `message/rfc822`; JSON has a field for it."
+_ENVELOPE = " Only for `message/rfc822`."
 RAW_ARGUMENTS = {
-    "from": "The envelope's sender of a message/rfc822 body; else from its header.",
-    "to": "The envelope's recipients of a message/rfc822 body; else from its header.",
-    "relay": "The name or id of the relay." + _OF_RAW,
+    "from": "The envelope sender; by default, taken from the header." + _ENVELOPE,
+    "to": "An envelope recipient; may be repeated. By default, the recipients in the header." + _ENVELOPE,
+    "relay": "The relay's name or id." + _OF_RAW,
     "tag": "A tag; may be repeated." + _OF_RAW,
-    "metadata.": "A pair of the metadata." + _OF_RAW,
-    "scheduled_at": "When to send it (RFC 3339)." + _OF_RAW,
-    "expires_in": "Seconds after which it is given up." + _OF_RAW,
-    "priority": "high, normal or low." + _OF_RAW,
-    "on_uncertain": "resend or hold." + _OF_RAW,
-    "delivery_receipt": "true asks for a success report." + _OF_RAW,
+    "metadata.": "The metadata value under KEY." + _OF_RAW,
+    "scheduled_at": "Do not send before this time (RFC 3339)." + _OF_RAW,
+    "expires_in": "Seconds until mailsvc gives up." + _OF_RAW,
+    "priority": "`high`, `normal` or `low`." + _OF_RAW,
+    "on_uncertain": "`resend` or `hold`." + _OF_RAW,
+    "delivery_receipt": "`true` asks for a report of success (DSN)." + _OF_RAW,
 }
 _PLAIN = ("relay", "scheduled_at", "priority", "on_uncertain")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -35,7 +36,7 @@ def handling_in(arguments: MultiDict[str, str]) -> Draft:
     """
     for name in arguments:
         if name not in ("to", "tag") and len(arguments.getlist(name)) > 1:
-            raise Invalid(FieldError(name, "is given twice; give it once"))
+            raise Invalid(FieldError(name, "is given twice; it is allowed once"))
     given: dict[str, Any] = {name: arguments[name] for name in _PLAIN if name in arguments}
     if "expires_in" in arguments:
         given["expires_in"] = _number("expires_in", arguments["expires_in"])

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mailsvc.api.field_texts import describe_fields
 from mailsvc.domain.draft import Draft, Limits
 from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS
 from mailsvc.domain.labels import MAX_KEY, MAX_PAIRS, MAX_TAG, MAX_TAGS, MAX_VALUE
@@ -32,14 +33,14 @@ Code = Literal[
 
 
 class Fault(msgspec.Struct):
-    """What is wrong with one field of the request."""
+    """An error in one field of the request."""
 
     field: str
     detail: str
 
 
 class ProblemDocument(msgspec.Struct, omit_defaults=True):
-    """What went wrong (RFC 9457); `code` is stable and made for programs, `detail` for people."""
+    """An error (RFC 9457). `code` is stable and meant for programs, `detail` for people."""
 
     type: str
     title: str
@@ -87,6 +88,7 @@ def components(
     for name, keywords in _refinements(limits).items():
         if name in named:
             _refine(named[name], keywords)
+    describe_fields(named)
     for schema in named.values():
         schema.pop("title", None)
         _name_instants(schema)
@@ -135,11 +137,11 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
     recipients = {"maxItems": limits.max_recipients}
     return {
         "Draft": {
-            "description": "A message. It needs a recipient in `to`, `cc` or `bcc`, and `text`, `html` or both.",
+            "description": "A message. Requires at least one recipient in `to`, `cc` or `bcc`, and `text`, `html` or both.",
             "examples": [MESSAGE_EXAMPLE],
-            "from": {"description": "`address` or `Name <address>`.", "minLength": 3},
+            "from": {"description": "The author: `address` or `Name <address>`.", "minLength": 3},
             "to": {
-                "description": f"At most {limits.max_recipients} with cc and bcc together.",
+                "description": f"Addresses in the field To. At most {limits.max_recipients} recipients in `to`, `cc` and `bcc` together.",
                 **recipients,
             },
             "cc": recipients,
@@ -147,8 +149,8 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
             "reply_to": recipients,
             "subject": {"maxLength": MAX_FIELD_OCTETS},
             "headers": {
-                "description": f"Further header fields; a list of values for one that occurs several times. A value has at most {LONGEST_VALUE} octets, "
-                f"and white space where it may be folded at {MAX_FIELD_OCTETS}."
+                "description": "Additional header fields; a list of values for a field that occurs several times. A value has at most "
+                f"{LONGEST_VALUE} octets; longer than {MAX_FIELD_OCTETS}, it needs white space where it can be folded."
             },
             "attachments": {"maxItems": limits.max_attachments},
             "template": {"description": "Not available yet."},
@@ -161,32 +163,40 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
                 "propertyNames": {"minLength": 1, "maxLength": MAX_KEY},
                 "additionalProperties": {"type": "string", "maxLength": MAX_VALUE},
             },
-            "scheduled_at": {"description": "Not sent before; at most a year ahead, in the past means now."},
+            "scheduled_at": {
+                "description": "Do not send before this time, at most a year ahead. A time in the past means now."
+            },
             "expires_in": {
                 "minimum": 60,
                 "maximum": 31_622_400,
-                "description": "Seconds until it is given up.",
+                "description": "Seconds until mailsvc gives up, counted from `scheduled_at`, or else from acceptance.",
             },
             "relay": {
-                "description": "A relay's name or id; the app's default otherwise.",
+                "description": "The relay's name or id; by default, the app's default relay.",
                 "maxLength": 255,
             },
             "on_uncertain": {
-                "description": "What to do if nobody knows whether the relay took it; verify is not available yet."
+                "description": "If the connection is lost before the relay confirms: `resend` (may duplicate the message) or `hold` "
+                "(ends as `uncertain`). `verify` is not available yet."
             },
-            "in_reply_to": {"description": "The id of a message, or a Message-ID: `<id@host>`."},
-            "sender": {"description": "Who sent it for the author: the field Sender."},
-            "return_path": {"description": "MAIL FROM of this message, over the relay's."},
+            "in_reply_to": {
+                "description": "The message that this one replies to: an id (`msg_…`) or a Message-ID (`<id@host>`)."
+            },
+            "sender": {"description": "The field Sender, if it differs from `from`."},
+            "return_path": {"description": "The envelope sender (MAIL FROM); overrides the relay's."},
             "list_unsubscribe_post": {
-                "description": "Mark the https URI of the header List-Unsubscribe as one-click (RFC 8058); only the sender can vouch for it."
+                "description": "Mark the https URI of the header List-Unsubscribe as one-click (RFC 8058). Set it only if your endpoint supports that."
             },
         },
         "Attachment": {
             "filename": {"minLength": 1, "maxLength": 255},
-            "content": {"description": "Base64 (RFC 4648), also with line breaks or in the URL-safe alphabet."},
+            "content": {
+                "description": "The content in base64 (RFC 4648). Line breaks and the URL-safe alphabet are allowed."
+            },
             "content_type": {"maxLength": 255},
             "disposition": {
-                "description": "`alternative` is another form of the text, such as an invitation; by default inline where the HTML refers to the content id, else attachment."
+                "description": "`alternative` marks another form of the text, such as an invitation. The default is `inline` if the HTML "
+                "refers to the content id, else `attachment`."
             },
         },
         "BatchOfMessages": {
@@ -196,7 +206,7 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
         "AcceptedBatch": {
             "data": {
                 "items": _BATCH_ITEM,
-                "description": "In the order of the request.",
+                "description": "The results, in the order of the request.",
             }
         },
         "ProblemDocument": {"status": {"minimum": 400, "maximum": 599}},

@@ -39,13 +39,13 @@ ERRORS_PER_ENTRY = 10  # named of each message of a batch that can't be taken
 
 
 class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /v1/messages/batch; every entry is a message as POST /v1/messages takes it."""
+    """The body of POST /v1/messages/batch. Each entry has the form of POST /v1/messages."""
 
     messages: list[Any]
 
 
 class AcceptedDelivery(msgspec.Struct):
-    """One recipient of a message that was taken."""
+    """One recipient of an accepted message."""
 
     id: str
     recipient: str
@@ -53,7 +53,7 @@ class AcceptedDelivery(msgspec.Struct):
 
 
 class Accepted(msgspec.Struct):
-    """A message that is on stable storage."""
+    """An accepted message; it is on stable storage."""
 
     id: str
     message_id: str
@@ -63,29 +63,34 @@ class Accepted(msgspec.Struct):
 
 
 class AcceptedBatch(msgspec.Struct):
-    """What became of each entry of a batch: a message where it was taken, a problem where not."""
+    """The result for each entry of a batch: an accepted message or a problem."""
 
     data: list[Any]
 
 
 OPERATIONS = {
     "submit_message": Operation(
-        summary="Take one message: JSON, or a finished one as message/rfc822.",
+        summary="Submit one message, as JSON or as a finished message (`message/rfc822`). 202 means that it is on stable storage.",
         request=Draft,
         answer=Accepted,
         status=202,
         query=RAW_ARGUMENTS,
         also_takes={
-            "message/rfc822": {"schema": {"type": "string", "description": "A finished message (RFC 5322)."}},
+            "message/rfc822": {
+                "schema": {
+                    "type": "string",
+                    "description": "A finished message (RFC 5322). The query parameters give its envelope and its handling.",
+                }
+            },
         },
         is_idempotent=True,
     ),
     "submit_batch": Operation(
-        summary="Take up to 1000 messages in one commit.",
+        summary="Submit up to 1000 messages in one request. Each entry is accepted or rejected by itself; all are stored in one commit.",
         request=BatchOfMessages,
         answer=AcceptedBatch,
         status=202,
-        query={"atomic": "Take all of them or none."},
+        query={"atomic": "Accept all messages or none."},
         is_idempotent=True,
     ),
 }
@@ -97,7 +102,7 @@ def submit_message() -> Promised:
     """Take one message: JSON, or a finished one as message/rfc822."""
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
-        raise UnsupportedMedia("send JSON as application/json, or a finished message as message/rfc822")
+        raise UnsupportedMedia("send JSON (application/json) or a finished message (message/rfc822)")
     services().outbox.admission.check(caller().key_id)
     data = read_body()
     new_message = _from_json(data) if kind == "application/json" else _from_raw(data)
@@ -115,7 +120,7 @@ def submit_batch() -> Promised:
     data = read_body()
     batch = convert(parse_json(data), BatchOfMessages)
     if not 1 <= len(batch.messages) <= BATCH_SIZE:
-        detail = f"must hold 1 to {BATCH_SIZE} messages, not {len(batch.messages)}"
+        detail = f"must have 1 to {BATCH_SIZE} entries, not {len(batch.messages)}"
         raise Invalid(FieldError("messages", detail))
     services().outbox.admission.check(caller().key_id)
     entries = [_entry(n, value) for n, value in enumerate(batch.messages)]

@@ -41,7 +41,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mailsvc")
 def _mailsvc() -> None:
-    """Send mail for applications: durable queue, your own provider, every recipient's fate known.
+    """Send mail for applications: a durable queue, your own provider, an outcome for every recipient.
 
     \b
     Example: mailsvc serve

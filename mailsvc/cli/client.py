@@ -172,9 +172,9 @@ class Client:
         except httpcore.ConnectError as error:
             raise Unreachable(_no_connection(self.url, error)) from error
         except httpcore.TimeoutException as error:
-            raise Unreachable(f"{self.url} did not answer in {PATIENCE:.0f} seconds") from error
+            raise Unreachable(f"{self.url} did not respond within {PATIENCE:.0f} seconds") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise Unreachable(f"the connection to {self.url} broke: {error}") from error
+            raise Unreachable(f"the connection to {self.url} was lost: {error}") from error
         return _reply_of(answer)
 
 
@@ -192,8 +192,8 @@ def _problem_of(reply: Reply) -> Mapping[str, Any]:
     if isinstance(reply.json, Mapping) and ("detail" in reply.json or "title" in reply.json):
         return reply.json
     if isinstance(reply.json, Mapping) and "checks" in reply.json:  # of /readyz
-        return {"detail": "it is not ready", **reply.json}
-    return {"detail": f"the answer was status {reply.status}, not one of mailsvc's: is the URL right?"}
+        return {"detail": "the service is not ready", **reply.json}
+    return {"detail": f"the response has status {reply.status} and is not from mailsvc; check the URL"}
 
 
 def _reply_of(answer: httpcore.Response) -> Reply:
@@ -209,7 +209,7 @@ def _reply_of(answer: httpcore.Response) -> Reply:
 
 def _no_connection(url: str, error: httpcore.ConnectError) -> str:
     if isinstance(error.__context__, ssl.SSLError):
-        return f"{url} can't be reached safely: {error}"
+        return f"no secure connection to {url}: {error}"
     return f"mailsvc is not running at {url}: start it with mailsvc serve ({error})"
 
 

@@ -1,4 +1,4 @@
-"""``mailsvc doctor``: look at everything, and say what is wrong and what to do."""
+"""``mailsvc doctor``: check everything, and report each problem with its remedy."""
 
 import sys
 from collections.abc import Iterator
@@ -28,7 +28,8 @@ _MARKS = {"ok": ("ok     ", "green"), "warning": ("WARNING", "yellow"), "problem
 def command(service_url: str | None, service_key: str | None, as_json: bool) -> None:
     """Check settings, data directory, disk, database, migrations, service, relays, webhooks and clock.
 
-    Reads the database of this host's settings; changes nothing. A service elsewhere (--url) is looked at from outside. Exit code 1 if something is wrong; a warning is not.
+    Reads the database of this host's settings and changes nothing. A remote service (--url) is checked through its API only.
+    Exit code 1 if there is a problem; warnings do not count.
     """
     settings = settings_module.load()
     findings = []
@@ -41,7 +42,7 @@ def command(service_url: str | None, service_key: str | None, as_json: bool) -> 
     if as_json:
         as_json_line({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     else:
-        click.echo(f"\n{plural(wrong, 'problem')} found." if wrong else "\nNothing is wrong.")
+        click.echo(f"\n{plural(wrong, 'problem')} found." if wrong else "\nNo problems found.")
     if wrong:
         sys.exit(1)
 

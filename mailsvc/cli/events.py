@@ -11,16 +11,22 @@ from mailsvc.cli.show import as_json_line
 
 
 @click.command("events", epilog="Example: mailsvc events --follow --type message.bounced")
-@click.option("--follow", is_flag=True, help="Wait for what comes, until Ctrl-C; survives restarts of the service.")
+@click.option("--follow", is_flag=True, help="Wait for new events until Ctrl-C, also across restarts of the service.")
 @click.option(
-    "--after", metavar="ID|now|beginning", help="Where to begin (default: now with --follow, else beginning)."
+    "--after", metavar="ID|now|beginning", help="Start after this event (default: now with --follow, else beginning)."
 )
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="A type or message.*; may be repeated.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Only this type, or a pattern such as message.*; may be repeated.",
+)
 @click.option("--message", metavar="ID", help="Only events of this message.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after that many.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N events.")
 @with_service
 def command(service: Client, /, follow: bool, after: str | None, limit: int | None, as_json: bool, **only: Any) -> None:
-    """Print events, oldest first: one a line, or with --json one object a line as a webhook would get it."""
+    """Print events, oldest first, one per line. With --json, each line is the object that a webhook receives."""
     arguments = [
         *(("type", kind) for kind in only["types"]),
         *([("message", only["message"])] if only["message"] else []),

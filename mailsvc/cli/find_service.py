@@ -28,7 +28,7 @@ def find_service(url: str | None, key: str | None) -> Client:
         url = url or _own_address(settings)
         key = key or settings.api_key or (_kept_key(settings) if _is_here(url, settings) else None)
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
-        raise click.UsageError("--key (or MAILSVC_API_KEY) is not a key: it has letters, digits, - and _ only")
+        raise click.UsageError("--key (or MAILSVC_API_KEY) is not an API key: keys consist of letters, digits, - and _")
     return Client(_checked(url), key)
 
 
@@ -48,7 +48,7 @@ def require_key(client: Client) -> Client:
     if client.key is None:
         client.call("GET", "/healthz")
         raise click.UsageError(
-            f"no API key is known for {client.url}: give --key or MAILSVC_API_KEY, or run this where the data directory is"
+            f"no API key for {client.url}: give --key, set MAILSVC_API_KEY, or run this where the service's data directory is"
         )
     return client
 

@@ -44,9 +44,7 @@ class Watch:
         try:
             self._follow(after, [*one, ("type", "message.*")])
         except KeyboardInterrupt:
-            click.echo(
-                f"{plural(len(self._open), 'recipient')} not final yet; what waits is sent all the same", err=True
-            )
+            click.echo(f"{plural(len(self._open), 'recipient')} not final yet; their mail is still sent", err=True)
             return False
         return not self._is_missed and not self._open
 
@@ -60,10 +58,12 @@ class Watch:
             if not self._open:
                 return
             if self._deadline is not None and clock.monotonic() >= self._deadline:
-                click.echo(f"gave up watching: {plural(len(self._open), 'recipient')} not final yet", err=True)
+                click.echo(
+                    f"stopped watching after --timeout: {plural(len(self._open), 'recipient')} not final yet", err=True
+                )
                 return
             if not events and not is_told:
-                click.echo("nothing new for a while; mailsvc queue shows what it waits for", err=True)
+                click.echo("no change for a while; mailsvc queue shows the reason", err=True)
                 is_told = True
 
     def _patience(self) -> float | None:

@@ -45,7 +45,7 @@ def letter_of(content: bytes | None, given: dict[str, Any]) -> Letter:
         return Letter(messages=tuple({**message, **given} for message in _parse(content)))
     unfit = sorted(set(given) - {*_OF_MAIL, *_LISTS_OF_MAIL, "metadata"})
     if unfit:
-        raise click.UsageError(f"a finished mail has its own {', '.join(unfit)}; leave that out")
+        raise click.UsageError(f"a finished message has its own {', '.join(unfit)}; leave these options out")
     return Letter(raw=content, arguments=tuple(_arguments(given)))
 
 
@@ -86,7 +86,7 @@ def _parse(content: bytes) -> list[dict[str, Any]]:
         value = value["messages"]
     messages = value if isinstance(value, list) else [value]
     if not messages or not all(isinstance(message, dict) for message in messages):
-        raise click.UsageError("the JSON is neither a message object nor a list of them")
+        raise click.UsageError("the JSON must be a message object or a list of them")
     return messages
 
 

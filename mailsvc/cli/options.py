@@ -19,13 +19,13 @@ _url = click.option(
     "--url",
     "service_url",
     metavar="URL",
-    help="Where the service is (default: MAILSVC_URL, else MAILSVC_BIND on this host).",
+    help="The service's URL (default: MAILSVC_URL, else MAILSVC_BIND on this host).",
 )
 _key = click.option(
     "--key",
     "service_key",
     metavar="KEY",
-    help="The API key (default: MAILSVC_API_KEY, else the data directory's api-key).",
+    help="The API key (default: MAILSVC_API_KEY, else the file api-key in the data directory).",
 )
 
 

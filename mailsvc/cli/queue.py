@@ -50,17 +50,17 @@ class _Group:
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="How many of the next attempts to list.",
+    help="How many upcoming attempts to list.",
 )
 @click.option(
-    "--most", type=click.IntRange(min=1), default=5000, show_default=True, help="How many messages to look at."
+    "--most", type=click.IntRange(min=1), default=5000, show_default=True, help="Read at most this many messages."
 )
 @with_service
 def command(service: Client, upcoming: int, most: int, as_json: bool) -> None:
-    """Show what waits: how much in which state at which relay, the oldest, and the next attempts.
+    """Show the queue: deliveries per relay and status, the oldest one, and the next attempts.
 
-    Works for a remote service too: the first line is of /metrics and counts the whole service; the tables are made of
-    this key's own messages that are not finished, the newest --most of them.
+    The first line counts the whole service (from /metrics). The tables cover the unfinished messages of this key's app,
+    the newest --most of them.
     """
     figures = _figures(service)
     waiting, is_cut = _waiting(service, most)
@@ -75,7 +75,7 @@ def command(service: Client, upcoming: int, most: int, as_json: bool) -> None:
         return
     _show(figures, groups, attempts)
     if is_cut:
-        click.echo(f"\nThe tables show the newest {most:,} messages that wait; --most looks at more.")
+        click.echo(f"\nThe tables cover the newest {most:,} waiting messages; raise --most to see more.")
     _show_troubles(troubles)
 
 
@@ -115,15 +115,15 @@ def _upcoming(waiting: Iterable[tuple[dict[str, Any], dict[str, Any]]], most: in
 def _show(figures: dict[str, float], groups: list[dict[str, Any]], attempts: list[dict[str, Any]]) -> None:
     total = int(figures["due"] + figures["later"] + figures["held"])
     if not total:
-        click.echo("Nothing waits.")
+        click.echo("The queue is empty.")
     else:
-        oldest = f", the first of them for {age(figures['oldest_due_seconds'])}" if figures["due"] else ""
+        oldest = f" (the oldest for {age(figures['oldest_due_seconds'])})" if figures["due"] else ""
         click.echo(
-            f"{plural(total, 'delivery waits', 'deliveries wait')}: {figures['due']:,} due now{oldest}, "
+            f"{plural(total, 'delivery', 'deliveries')} waiting: {figures['due']:,} due now{oldest}, "
             f"{figures['later']:,} later, {figures['held']:,} held."
         )
     if figures["webhooks"]:
-        click.echo(f"{plural(int(figures['webhooks']), 'event waits', 'events wait')} to be posted to webhooks.")
+        click.echo(f"{plural(int(figures['webhooks']), 'event')} waiting to be posted to webhooks.")
     if groups:
         click.echo()
         columns = ("RELAY", "STATE", "DELIVERIES", "OLDEST", "NEXT ATTEMPT")
@@ -132,7 +132,7 @@ def _show(figures: dict[str, float], groups: list[dict[str, Any]], attempts: lis
         )
     if attempts:
         click.echo("\nNext attempts:")
-        columns = ("WHEN", "RECIPIENT", "MESSAGE", "TRIED", "LAST ANSWER")
+        columns = ("WHEN", "RECIPIENT", "MESSAGE", "ATTEMPTS", "LAST REPLY")
         table(columns, [(_due(a), a["recipient"], a["message_id"], a["attempts"], _answer(a)) for a in attempts])
 
 
@@ -142,7 +142,7 @@ def _show_troubles(relays: list[dict[str, Any]]) -> None:
             click.echo(f"\nRelay {relay['name']} is disabled")
             continue
         state = relay["status"].replace("_", " ")
-        until = f", tried again at {moment(relay['retry_at'])}" if relay["status"] == "backing_off" else ""
+        until = f", next session at {moment(relay['retry_at'])}" if relay["status"] == "backing_off" else ""
         reason = f": {one_line(relay['status_reason'])}" if relay["status_reason"] else ""
         click.echo(f"\nRelay {relay['name']} is {state}{until}{reason}")
 

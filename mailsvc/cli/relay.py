@@ -18,18 +18,18 @@ def command() -> None:
 
 @command.command("add", epilog="Example: mailsvc relay add 'smtp://user:p%40ss@smtp.example.test:587?rate=14/s'")
 @click.argument("url", metavar="URL")
-@click.option("--name", default="default", show_default=True, help="What it is called.")
+@click.option("--name", default="default", show_default=True, help="The relay's name.")
 @click.option(
-    "--default/--no-default", "is_default", default=True, help="Whether messages go there unless they say otherwise."
+    "--default/--no-default", "is_default", default=True, help="Whether messages that name no relay go by it."
 )
 @with_service
 def add(service: Client, url: str, name: str, is_default: bool, as_json: bool) -> None:
-    """Add the relay of URL: smtp:// (STARTTLS) or smtps://, user and password percent-encoded.
+    """Add the relay at URL: smtp:// (STARTTLS) or smtps:// (implicit TLS), with user and password percent-encoded.
 
     \b
-    Options after a ?: ca=FILE rate=14/s max_connections= return_path=
+    Options follow a ?: ca=FILE rate=14/s max_connections= return_path=
     max_messages_per_connection= max_recipients= pipelining= verp= dsn= verify= tls= auth=
-    URL - reads it from stdin, so that no password is seen in the list of processes.
+    If URL is -, it is read from stdin, so that the password is not in the process list.
     """
     text = sys.stdin.readline().strip() if url == "-" else url
     made = service.post("/v1/relays", {"name": name, "default": is_default, **parse_relay_url(text, shown="URL")})
@@ -42,7 +42,7 @@ def add(service: Client, url: str, name: str, is_default: bool, as_json: bool) -
 @command.command("list", epilog="Example: mailsvc relay list")
 @with_service
 def list_(service: Client, as_json: bool) -> None:
-    """List the relays, and why one is not used now."""
+    """List the relays, each with its status and the reason."""
     found = list(service.pages("/v1/relays"))
     if as_json:
         as_json_line({"data": found})
@@ -59,10 +59,10 @@ def list_(service: Client, as_json: bool) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME|ID]...")
 @with_service
 def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
-    """Connect and log in now, and report each step; all enabled relays if none is named. Exit code 1 if one fails."""
+    """Connect and log in now, and report each step. Checks all enabled relays if none is named. Exit code 1 if one fails."""
     relays = [_find(service, name) for name in names] or [r for r in service.pages("/v1/relays") if r["enabled"]]
     if not relays:
-        raise click.ClickException("there is no relay yet, or none is enabled: add one with mailsvc relay add")
+        raise click.ClickException("no usable relay: add one with mailsvc relay add, or enable one")
     reports = [{"name": r["name"], **service.post(f"/v1/relays/{r['id']}/check")} for r in relays]
     if as_json:
         as_json_line({"data": reports})
@@ -75,10 +75,10 @@ def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
 
 @command.command("pause", epilog="Example: mailsvc relay pause default --reason 'the provider is moving'")
 @click.argument("name", metavar="NAME|ID")
-@click.option("--reason", help="Shown wherever the relay is.")
+@click.option("--reason", help="A note, shown with the relay.")
 @with_service
 def pause(service: Client, name: str, reason: str | None, as_json: bool) -> None:
-    """Leave a relay alone until it is resumed; its messages wait."""
+    """Stop using a relay until it is resumed; its messages wait."""
     found = _find(service, name)
     paused = service.post(f"/v1/relays/{found['id']}/pause", {"reason": reason} if reason else None)
     _show_status(paused, as_json=as_json)
@@ -88,7 +88,7 @@ def pause(service: Client, name: str, reason: str | None, as_json: bool) -> None
 @click.argument("name", metavar="NAME|ID")
 @with_service
 def resume(service: Client, name: str, as_json: bool) -> None:
-    """Use a relay again now, whether it was paused by hand or backs off."""
+    """Use a relay again now, whether it is paused or backing off."""
     _show_status(service.post(f"/v1/relays/{_find(service, name)['id']}/resume"), as_json=as_json)
 
 

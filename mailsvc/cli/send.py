@@ -1,4 +1,4 @@
-"""``mailsvc send``: hand in messages, and see what becomes of them."""
+"""``mailsvc send``: submit messages, and follow their deliveries."""
 
 import json
 import sys
@@ -25,13 +25,13 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path), required=False)
 @click.option("--from", "sender", metavar="ADDRESS", help="The author, e.g. 'Shop <orders@app.test>'.")
-@click.option("--to", multiple=True, metavar="ADDRESS", help="A recipient; may be repeated, as --cc and --bcc.")
+@click.option("--to", multiple=True, metavar="ADDRESS", help="A recipient; may be repeated, like --cc and --bcc.")
 @click.option("--cc", multiple=True, metavar="ADDRESS")
 @click.option("--bcc", multiple=True, metavar="ADDRESS")
 @click.option("--reply-to", multiple=True, metavar="ADDRESS")
 @click.option("--subject")
-@click.option("--text", help="The text; - reads it from stdin.")
-@click.option("--html", help="The text as HTML.")
+@click.option("--text", help="The plain text; - reads it from stdin.")
+@click.option("--html", help="The HTML text.")
 @click.option("--attach", "files", multiple=True, type=_file, help="A file to attach; may be repeated.")
 @click.option(
     "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A further header field; may be repeated."
@@ -41,13 +41,15 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--relay", metavar="NAME|ID", help="The relay (default: the app's default).")
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]))
 @click.option(
-    "--on-uncertain", type=click.Choice(["resend", "hold"]), help="Should the connection break after the dot."
+    "--on-uncertain",
+    type=click.Choice(["resend", "hold"]),
+    help="If the connection is lost before the server confirms: send again, or hold.",
 )
-@click.option("--at", "scheduled_at", metavar="TIME", help="Not before, e.g. 2030-01-31T12:00:00Z.")
-@click.option("--expires-in", type=int, metavar="SECONDS", help="Give up after.")
-@click.option("--idempotency-key", metavar="TEXT", help="The same key again does not send again.")
-@click.option("--follow", is_flag=True, help="Show each recipient's fate until all are final.")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Follow for that long at most.")
+@click.option("--at", "scheduled_at", metavar="TIME", help="Send no earlier than this, e.g. 2030-01-31T12:00:00Z.")
+@click.option("--expires-in", type=int, metavar="SECONDS", help="Give up after this time.")
+@click.option("--idempotency-key", metavar="TEXT", help="Repeating the command with the same key does not send twice.")
+@click.option("--follow", is_flag=True, help="Print each recipient's status changes until all are final.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop following after this time.")
 @with_service
 def command(
     service: Client,
@@ -59,19 +61,19 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Send a message of options, of FILE, or of stdin.
+    """Send a message from options, FILE or stdin.
 
-    FILE (or stdin, if FILE is - or nothing else is given) holds JSON as POST /v1/messages takes it: one message, a list,
-    or one a line; or a finished mail (RFC 5322). Options win over it; a mail takes those of
-    its envelope (--from, --to) and of its handling (--relay, --tag, --metadata, --at, --expires-in, --priority, --on-uncertain). If --to is given and neither FILE nor --text nor
-    --html, stdin is the text.
+    FILE holds JSON as POST /v1/messages takes it (one message, a list, or one message per line), or a finished message
+    (RFC 5322). If FILE is -, or nothing is given, stdin is read instead. Options override the JSON. A finished message
+    takes only --from and --to (its envelope), --relay, --tag, --metadata, --at, --expires-in, --priority and
+    --on-uncertain. With --to but without FILE, --text and --html, the text is read from stdin.
 
-    Prints the id of each message. With --follow, prints a line for each recipient and change. Exit code 1 if a message
-    was refused, or a followed recipient was not reached.
+    Prints the id of each message. With --follow, prints a line per recipient and status change. Exit code 1 if a message
+    was rejected, or if a followed recipient was not reached.
     """
     letter = _read(file, options)
     if letter.raw is None and len(letter.messages) > BATCH and idempotency_key is not None:
-        raise click.UsageError(f"--idempotency-key goes with at most {BATCH} messages")
+        raise click.UsageError(f"--idempotency-key works with at most {BATCH} messages")
     watch = Watch(service, as_json=as_json, timeout=timeout) if follow else None
     replies = _hand_in(service, letter, idempotency_key)
     entries = [entry for reply in replies for entry in _entries(reply)]
@@ -95,7 +97,7 @@ def _read(file: Path | None, options: dict[str, Any]) -> Letter:
         return letter_of(None, {**given, "text": _stdin().decode("utf-8", "replace")})
     if not given:
         if sys.stdin.isatty():
-            raise click.UsageError("say what to send: --from, --to, --subject and --text, or a FILE")
+            raise click.UsageError("nothing to send: give --from, --to, --subject and --text, or a FILE")
         return letter_of(_stdin(), given)
     return letter_of(None, given)
 

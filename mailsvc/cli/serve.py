@@ -20,7 +20,7 @@ _LATER = ("ingest", "submission")  # roles of the contract that have nothing to 
 )
 @click.option(
     "--roles",
-    help=f"What this process does, separated by commas (default: all of {','.join(ROLES)}).",
+    help=f"The roles of this process, separated by commas (default: all of {','.join(ROLES)}).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Log JSON for machines (MAILSVC_LOG_FORMAT=json).")
 def command(bind: str | None, roles: str | None, as_json: bool) -> None:

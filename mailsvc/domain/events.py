@@ -1,32 +1,46 @@
-"""The vocabulary of events: every word that an application can hear, with its promise and its limit."""
+"""The event types, each with its promise and its limit."""
 
 from mailsvc.domain.lifecycle import Status
 
 VOCABULARY: dict[str, str] = {
-    "message.queued": "Durably taken; it will be sent later or you will be told why not. Once a message.",
-    "message.sent": "The relay took it. It is not yet delivered to the recipient's mailbox.",
-    "message.deferred": "An attempt failed and will be repeated. Told at the first deferral and when the reason changes.",
-    "message.delivered": "A positive delivery status notification came back.",
-    "message.bounced": "It will not arrive: refused by the relay, or reported later by mail.",
-    "message.complained": "The recipient called it spam.",
+    "message.queued": "Stored durably; it will be sent, or you will be told why not. Emitted once per message, without a recipient.",
+    "message.sent": "The relay accepted the message. It is not yet delivered to the recipient's mailbox.",
+    "message.deferred": "An attempt failed and will be repeated. Emitted at the first deferral and whenever the reason changes.",
+    "message.delivered": "A delivery status notification confirmed the delivery.",
+    "message.bounced": "The message will not arrive: the relay rejected it, or a later server reported a failure by mail.",
+    "message.complained": "The recipient reported the message as spam.",
     "message.suppressed": "Not sent, because the address is on the suppression list.",
-    "message.expired": "Not sent in the time that the message allowed; `smtp` is the last refusal, if there was one.",
-    "message.canceled": "Recalled by the application before it was sent.",
-    "message.uncertain": "The connection was lost after the last byte; the message asked not to be sent twice.",
-    "message.held": "Waits until somebody releases it.",
-    "message.replied": "A person answered.",
-    "message.auto_replied": "A machine answered (vacation notice, ticket number).",
-    "inbound.received": "A mail about no message of ours.",
-    "inbound.unmatched_bounce": "A bounce of no message of ours; nobody is suppressed by it.",
-    "suppression.added": "An address must not be mailed any more.",
-    "suppression.removed": "An address may be mailed again.",
+    "message.expired": "Not sent within `expires_in`. `smtp` is the last rejection, if there was one.",
+    "message.canceled": "Canceled by the application before it was sent.",
+    "message.uncertain": "The connection was lost before the relay confirmed the message, and the message has `on_uncertain: hold`.",
+    "message.held": "Waits until it is released.",
+    "message.replied": "A person replied.",
+    "message.auto_replied": "A machine replied (vacation notice, ticket number).",
+    "inbound.received": "An incoming mail that belongs to no message.",
+    "inbound.unmatched_bounce": "A bounce that belongs to no known message; no address is suppressed.",
+    "suppression.added": "An address was added to the suppression list.",
+    "suppression.removed": "An address was removed from the suppression list.",
     "relay.paused": "The relay is not used for now; its messages wait.",
     "relay.resumed": "The relay is used again.",
     "mailbox.failing": "A watched mailbox can't be read.",
     "mailbox.recovered": "A watched mailbox can be read again.",
-    "webhook.disabled": "A webhook gets no more events until it is enabled again.",
-    "webhook.test": "A trial, sent on request to one webhook.",
+    "webhook.disabled": "The webhook receives no more events until it is enabled again.",
+    "webhook.test": "A test event, sent on request to one webhook.",
 }
+
+# They come with mailboxes: nothing emits them yet.
+NOT_YET = frozenset(
+    {
+        "message.delivered",
+        "message.complained",
+        "message.replied",
+        "message.auto_replied",
+        "inbound.received",
+        "inbound.unmatched_bounce",
+        "mailbox.failing",
+        "mailbox.recovered",
+    }
+)
 
 EVENT_OF_STATUS: dict[Status, str] = {
     Status.SENT: "message.sent",

@@ -56,7 +56,7 @@ class Admission:
             free_at = max(self._rates.get(key_id, 0.0), now - 1)  # a second's worth may come at once
             if free_at > now:
                 raise RateLimited(
-                    "more messages than MAILSVC_RATE_PER_KEY allows",
+                    "this key exceeds the rate limit (MAILSVC_RATE_PER_KEY)",
                     retry_after=max(1, round(free_at - now)),
                 )
             self._rates[key_id] = free_at + messages / rate

@@ -112,7 +112,7 @@ class Outbox:
                 .where(message.c.id == id_, message.c.app_id == app_id)
             ).first()
         if found is None:
-            detail = "there is no such message; give a message's id or its Message-ID in angle brackets"
+            detail = "no such message; use a message id or a Message-ID in angle brackets"
             raise Invalid(FieldError("in_reply_to", detail))
         return references_of_answer(found.content or b"", found.message_id)
 
@@ -125,5 +125,5 @@ def _why_not(known: KnownRelay | None, wanted: str | None) -> str:
         return f"there is no relay {(wanted or '')[:100]!r}; GET /v1/relays lists them"
     which = f"{known.relay.name!r}" if wanted is not None else f"the default one, {known.relay.name!r},"
     if known.flaw is not None:
-        return f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password anew"
+        return f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password again"
     return f"{which} is disabled: enable it (PATCH /v1/relays/{known.relay.id}) or name another"

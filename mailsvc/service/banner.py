@@ -26,7 +26,7 @@ Send a first message:
   curl -sS {url}/v1/messages -H {bearer} \\
     -H 'Content-Type: application/json' -d '{body}'
 
-See what became of it:
+Read its events:
 
   curl -sS '{url}/v1/events?after=beginning' -H {bearer}
 

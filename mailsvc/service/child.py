@@ -153,7 +153,7 @@ class RestartBackoff:
     def _lengthen(self, what: str, **said: object) -> float:
         lived_long = clock.monotonic() - self._born_at > LONG_LIFE
         self._pause = FIRST_PAUSE if lived_long else min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
-        log.error(f"the {self._name} {what}; starting it again", extra=facts(**said, seconds=self._pause))
+        log.error(f"the {self._name} {what}; restarting it", extra=facts(**said, seconds=self._pause))
         return self._pause
 
 

@@ -188,7 +188,7 @@ async def _patiently(stop: asyncio.Event, step: Callable[[], None]) -> None:
         try:
             await asyncio.to_thread(step)
         except Exception:  # noqa: BLE001 - a worker has nothing else to do than to wait for its database
-            log.warning("the worker waits for the database", exc_info=True)
+            log.warning("waiting for the database", exc_info=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):
                     await stop.wait()

@@ -56,7 +56,7 @@ def name_weak_secrets(paths: Iterable[Path]) -> None:
                 )
             if len(_read(path)) < LEAST_SECRET:
                 said = f"a secret is shorter than {LEAST_SECRET} characters and can be guessed"
-                log.warning(said, extra=facts(file=str(path), todo="remove it to have a new one made"))
+                log.warning(said, extra=facts(file=str(path), todo="delete it; the next start creates a new one"))
 
 
 def _read(path: Path) -> str:
@@ -67,7 +67,7 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError:
         raise BadSetting(f"{path} does not hold what mailsvc wrote there: restore it.") from None
     if not secret:
-        raise BadSetting(f"{path} is empty: restore it, or remove it to have a new one made.")
+        raise BadSetting(f"{path} is empty: restore it, or delete it to have a new one created.")
     return secret
 
 

@@ -73,6 +73,15 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
             found = found[step]
 
 
+def test_every_field_and_parameter_is_described(document: dict[str, Any]) -> None:
+    """Nobody has to guess what a name means; field_texts holds what the types can't say."""
+    schemas = document["components"]["schemas"]
+    fields = {f"{name}.{f}": p for name, schema in schemas.items() for f, p in schema.get("properties", {}).items()}
+    parameters = {p["name"]: p for o in operations(document).values() for p in o.get("parameters", ()) if "name" in p}
+
+    assert not [name for name, p in (fields | parameters).items() if "description" not in p and "$ref" not in p]
+
+
 def test_operations_have_unique_names(document: dict[str, Any]) -> None:
     """Client generators make a method of each operationId."""
     names = [operation["operationId"] for operation in operations(document).values()]

@@ -1,5 +1,7 @@
 """The documentation that the service serves about itself."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mailsvc.api.markdown import Markdown
+from mailsvc.domain.lifecycle import Status
 from tests.support.api import House, open_house
 
 
@@ -21,9 +25,13 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.tags[-1][0] if self.tags else "", data))
 
 
 def test_the_document_is_served_without_a_key(house: House) -> None:
@@ -67,4 +75,53 @@ def test_every_link_of_the_page_leads_somewhere(house: House) -> None:
 
     links = {a["href"] for tag, a in page.tags if tag == "a"}
 
-    assert links - targets == {"/openapi.yaml"}
+    assert links - targets == {"/openapi.yaml", "https://www.standardwebhooks.com/"}
+
+
+def test_every_id_of_the_page_is_its_own(house: House) -> None:
+    """A link leads to one place."""
+    page = _Page()
+    page.feed(house.flask.test_client().get("/docs").text)
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_shows_no_raw_markdown(house: House) -> None:
+    """Code and links in texts are rendered."""
+    page = _Page()
+    page.feed(house.flask.test_client().get("/docs").text)
+
+    assert not [
+        text for tag, text in page.texts if tag not in ("style", "pre", "code") and re.search(r"`|\]\(|\*\*", text)
+    ]
+
+
+def test_html_in_a_text_is_shown_and_not_obeyed() -> None:
+    """Whatever a description says, it brings no element of its own onto the page."""
+    assert "&lt;b&gt;a <code>&lt;i&gt;</code>" == Markdown().line("<b>a `<i>`")
+
+
+def test_the_guide_says_what_each_status_means(house: House) -> None:
+    """A status that is added later is explained there, too."""
+    page = house.flask.test_client().get("/docs").text
+    statuses = page[page.index('<h2 id="statuses">') : page.index('<h2 id="conventions">')]
+
+    assert {status.value for status in Status} <= set(re.findall(r"<td><code>(\w+)</code>", statuses))
+
+
+def test_each_operation_has_a_request_to_copy(house: House) -> None:
+    """Its words are those of a shell; they name the method and the path, and a key where one is needed."""
+    client = house.flask.test_client()
+    page = _Page()
+    page.feed(client.get("/docs").text)
+    requests = {
+        tuple(shlex.split(text.replace("\\\n", " "))[1:4])
+        for tag, text in page.texts
+        if tag == "pre" and text.startswith("curl")
+    }
+    paths = yaml.safe_load(client.get("/openapi.yaml").data)["paths"]
+
+    assert sum(len(methods) for methods in paths.values()) == len(requests)
+    assert ("-X", "POST", "$MAILSVC_URL/v1/messages") in requests
+    assert ("$MAILSVC_URL/v1/keys", "-H", "Authorization: Bearer $MAILSVC_API_KEY") in requests

@@ -202,7 +202,7 @@ def test_the_doctor_tells_a_failing_relay_and_its_reason(shell: Shell, service: 
         client.delete(f"/v1/relays/{made['id']}").raise_for_status()
 
     assert said.code == 1
-    assert "PROBLEM  relay gone: can't be used since it failed: connect" in said.out
+    assert "PROBLEM  relay gone: is backing off after failures: connect" in said.out
 
 
 def test_the_doctor_warns_of_a_database_that_may_forget(postgres: Postgres, tmp_path: Path) -> None:
@@ -214,4 +214,4 @@ def test_the_doctor_warns_of_a_database_that_may_forget(postgres: Postgres, tmp_
 
     assert (migrated.code, migrated.json["before"]) == (0, None)
     assert "fsync off" in said["durability"]
-    assert "nobody delivers" in said["workers"]
+    assert "no process delivers mail" in said["workers"]

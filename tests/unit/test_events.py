@@ -1,8 +1,10 @@
 """Event types and the patterns that webhooks subscribe by."""
 
+from pathlib import Path
+
 import pytest
 
-from mailsvc.domain.events import EVENT_OF_STATUS, VOCABULARY, is_pattern, matches
+from mailsvc.domain.events import EVENT_OF_STATUS, NOT_YET, VOCABULARY, is_pattern, matches
 from mailsvc.domain.lifecycle import Status
 
 
@@ -34,3 +36,11 @@ def test_every_state_that_is_told_has_a_word() -> None:
     """All but those that are on their way."""
     assert set(EVENT_OF_STATUS.values()) <= VOCABULARY.keys()
     assert set(Status) - EVENT_OF_STATUS.keys() == {Status.SCHEDULED, Status.QUEUED, Status.SENDING}
+
+
+def test_the_page_of_events_says_what_the_vocabulary_says() -> None:
+    """Each type stands in docs/events.md with the same words, and is marked where nothing emits it yet."""
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text("utf-8")
+    rows = [f"| `{name}` | {'**Not yet:** ' if name in NOT_YET else ''}{text} |" for name, text in VOCABULARY.items()]
+
+    assert rows == [line for line in page.splitlines() if line.startswith("| `")]

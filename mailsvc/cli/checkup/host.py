@@ -74,10 +74,10 @@ def _disk(settings: Settings) -> Finding:
     free, least = shutil.disk_usage(settings.data_dir).free, settings.min_free_disk_bytes
     said = f"{free / _MEGABYTE:,.0f} MB free"
     if free < least:
-        todo = "make room; until then messages are answered with 503 (MAILSVC_MIN_FREE_DISK_BYTES)"
+        todo = "free some space; until then messages are rejected with 503 (MAILSVC_MIN_FREE_DISK_BYTES)"
         return problem("disk", f"{said}, less than the {least / _MEGABYTE:,.0f} MB that must stay free", todo)
     if free < 5 * least:
-        return warning("disk", said, f"make room; below {least / _MEGABYTE:,.0f} MB no message is taken")
+        return warning("disk", said, f"free some space; below {least / _MEGABYTE:,.0f} MB no message is accepted")
     return well("disk", said)
 
 
@@ -90,7 +90,7 @@ def _filesystem(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "disk",
             f"{settings.data_dir} is in memory ({kind})",
-            "move MAILSVC_DATA_DIR to a disk, or mail is lost with the power",
+            "move MAILSVC_DATA_DIR to a disk; a power loss loses mail",
         )
 
 

@@ -32,7 +32,9 @@ def _clock(reply: Reply) -> Iterator[Finding]:
         return
     skew = there - clock.now() / clock.SECOND
     if abs(skew) > MOST_SKEW:
-        yield problem("clock", f"the service's is {skew:+.0f} s away from this host's", "synchronise the clocks (NTP)")
+        yield problem(
+            "clock", f"the service's clock differs by {skew:+.0f} s from this host's", "synchronise the clocks (NTP)"
+        )
 
 
 def _readiness(service: Client) -> Finding:
@@ -42,22 +44,20 @@ def _readiness(service: Client) -> Finding:
         checks = trouble.problem.get("checks", {}) if isinstance(trouble, Refused) else {}
         wrong = "; ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
         return problem("ready", wrong or trouble.message, "see the service's log")
-    return well("ready", "messages can be taken")
+    return well("ready", "messages can be accepted")
 
 
 def _key(service: Client) -> Finding:
     if service.key is None:
-        return warning(
-            "key", "no API key is known here", "set MAILSVC_API_KEY, or run doctor where the data directory is"
-        )
+        return warning("key", "no API key is set", "set MAILSVC_API_KEY, or run doctor where the data directory is")
     try:
         service.call("GET", "/v1/events", arguments={"after": "now", "limit": 1})
     except Refused as refusal:
         if refusal.status == 403:
-            return well("key", f"is taken ({refusal.message})")
+            return well("key", f"is valid ({refusal.message})")
         return problem(
-            "key", f"is not taken: {refusal.message}", "mailsvc key create makes one; set it as MAILSVC_API_KEY"
+            "key", f"is rejected: {refusal.message}", "create one with mailsvc key create and set it as MAILSVC_API_KEY"
         )
     except Unreachable as trouble:
         return problem("key", trouble.message, "see the service's log")
-    return well("key", "is taken")
+    return well("key", "is valid")

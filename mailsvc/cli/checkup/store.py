@@ -29,7 +29,7 @@ def open_if_there(settings: Settings) -> Database | Finding:
     """The database with tables of this version, else what is wrong with it. An absent file is not made."""
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        return problem("database", f"there is none at {url.database}", "start mailsvc serve here, or mailsvc migrate")
+        return problem("database", f"there is no file {url.database}", "run mailsvc serve or mailsvc migrate")
     database = Database(settings.database, pool_size=1)
     try:
         version = migrate.current(database)
@@ -49,7 +49,7 @@ def open_if_there(settings: Settings) -> Database | Finding:
 def look_at_database(database: Database, settings: Settings) -> Iterator[Finding]:
     """Findings about a database that can be reached and has this version's tables."""
     yield well("database", f"{database.dialect} can be reached")
-    yield well("migrations", f"the tables are at {migrate.HEAD}")
+    yield well("migrations", f"the tables are at version {migrate.HEAD}")
     database.measure_skew()
     with database.read() as connection:
         yield from _durability(connection) if database.dialect == "postgresql" else _sqlite(connection)
@@ -68,7 +68,7 @@ def _durability(connection: Connection) -> Iterator[Finding]:
         )
     if settings.get("synchronous_commit") == "off":
         todo = "set synchronous_commit = on (ALTER ROLE … SET also works): a crash loses accepted mail"
-        yield problem("durability", "PostgreSQL answers before a commit is stored (synchronous_commit = off)", todo)
+        yield problem("durability", "PostgreSQL confirms a commit before it is stored (synchronous_commit = off)", todo)
     if not settings.get("synchronous_standby_names"):
         replicas = connection.execute(text("SELECT count(*) FROM pg_stat_replication")).scalar_one()
         if replicas:
@@ -85,7 +85,9 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
     mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
     if mode != "wal":
         yield problem(
-            "durability", f"SQLite's journal mode is {mode}", "stop what else uses the file; mailsvc sets WAL"
+            "durability",
+            f"SQLite's journal mode is {mode}",
+            "stop the other programs that use the file; mailsvc sets WAL mode",
         )
     else:
         yield well("durability", "write-ahead log, synchronous=FULL")
@@ -97,11 +99,13 @@ def _clock(connection: Connection, database: Database) -> Finding:
     at = connection.execute(select(event.c.created_at).where(event.c.position == newest)).scalar() or 0
     todo = "synchronise the clocks of all hosts (NTP)"
     if abs(skew) > MOST_SKEW:
-        return problem("clock", f"this host is {abs(skew) / clock.SECOND:.1f} s away from the database's clock", todo)
+        return problem(
+            "clock", f"this host's clock differs by {abs(skew) / clock.SECOND:.1f} s from the database's", todo
+        )
     ahead = (at - database.now()) / clock.SECOND
     if ahead > MOST_SKEW / clock.SECOND:
         return problem("clock", f"the newest event is {age(ahead)} in the future: a clock was set back", todo)
-    return well("clock", "agrees with the database's" if database.dialect == "postgresql" else "runs forward")
+    return well("clock", "agrees with the database's clock" if database.dialect == "postgresql" else "runs forward")
 
 
 def _workers(connection: Connection, now: int) -> Iterator[Finding]:
@@ -109,7 +113,7 @@ def _workers(connection: Connection, now: int) -> Iterator[Finding]:
     roles = {role for row in rows for role in row.roles.split(",")}
     missing = [role for role in ("deliver", "notify") if role not in roles]
     if missing:
-        what = {"deliver": "nobody delivers", "notify": "nobody posts to webhooks"}
+        what = {"deliver": "no process delivers mail", "notify": "no process posts webhooks"}
         said = " and ".join(what[role] for role in missing)
         yield problem(
             "workers",
@@ -119,7 +123,7 @@ def _workers(connection: Connection, now: int) -> Iterator[Finding]:
     else:
         yield well(
             "workers",
-            f"{plural(len(rows), 'process works', 'processes work')} on {plural(len({r.host for r in rows}), 'host')}",
+            f"{plural(len(rows), 'process runs', 'processes run')} on {plural(len({r.host for r in rows}), 'host')}",
         )
 
 
@@ -127,8 +131,8 @@ def _queue(connection: Connection, now: int) -> Finding:
     figures = look_at_queue(connection, now)
     said = f"{figures.due:,} due, {figures.later:,} later, {figures.held:,} held"
     if figures.oldest_age > LONG_WAIT:
-        todo = "see mailsvc queue and the relays below: is one paused, failing or too slow for what comes?"
-        return warning("queue", f"{said}; the first due one waits for {age(figures.oldest_age)}", todo)
+        todo = "run mailsvc queue and look at the relays below: one may be paused, failing or too slow"
+        return warning("queue", f"{said}; the oldest due delivery has waited {age(figures.oldest_age)}", todo)
     return well("queue", said)
 
 
@@ -140,13 +144,13 @@ def _secrets(connection: Connection, settings: Settings) -> Iterator[Finding]:
         if stored:
             yield problem(
                 "secrets",
-                "there is no key for the stored passwords",
-                "set MAILSVC_SECRET_KEY as where they were stored",
+                "the key of the stored passwords is missing",
+                "set MAILSVC_SECRET_KEY to the value that encrypted them",
             )
         return
     unreadable = sum(not _can_read(Vault(keys), token) for token in stored)
     if unreadable:
-        todo = "add the former key to MAILSVC_SECRET_KEY behind a comma, or enter the passwords again"
+        todo = "append the previous key to MAILSVC_SECRET_KEY after a comma, or set the passwords again"
         yield problem("secrets", f"{unreadable} of {len(stored)} stored secrets can't be decrypted", todo)
     else:
         yield well("secrets", f"{plural(len(stored), 'stored secret')} can be decrypted")
