@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text, update
 
 from mailsvc.cli.checkup.routes import look_at_routes
-from mailsvc.delivery import dialling, sender, worker
+from mailsvc.delivery import claimer, dialling, sender
 from mailsvc.delivery.lane import Lane
 from mailsvc.domain.relay import Relay
 from mailsvc.runtime import complaint
@@ -47,7 +47,7 @@ def only(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
 
 
 def poison_pack(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = worker.pack
+    usual = claimer.pack
 
     def pack(message_: Any, claims: Any, relay_: Relay, *arguments: Any, **options: Any) -> Any:
         if relay_.id == "rly_bad":
