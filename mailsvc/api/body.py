@@ -18,7 +18,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 SHORT_BODY = 64 * 1024
 LARGE_BODY = 1024 * 1024
-HELD_IN_MEMORY = 128 * 1024  # of a longer one, until it is written to its file
+HELD_IN_MEMORY = LARGE_BODY  # of one body, until it is written to its file
+HELD_IN_ALL = 64 * 1024 * 1024  # of all bodies together; beyond it, they go to their files at once
+LEAST_WRITE = 128 * 1024  # bytes that make a write worth its thread
 LONG_AT_ONCE = 512
 YOUNG = 5.0  # seconds: no body is given up sooner to make room
 
@@ -40,6 +42,7 @@ class Uptake:
     stall: float = 30.0
     total: float = 30.0
     rate: float = 100_000.0
+    held: int = 0  # bytes in memory
     _under_way: "set[Body]" = field(default_factory=set, init=False)
 
     def enter(self, body: "Body") -> None:
@@ -70,6 +73,7 @@ class Body:
         self._file: IO[bytes] | None = None
         self._flaw: Exception | None = None
         self._patience: asyncio.Timeout | None = None
+        self._held = 0  # bytes in memory that count
         self.size = 0
 
     def is_short(self) -> bool:
@@ -132,6 +136,7 @@ class Body:
 
     def drop(self) -> None:
         """Nobody wants it any more."""
+        self._count(0)
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -153,14 +158,26 @@ class Body:
             held = bytearray()
             while (part := await self._next()) is not None:
                 held += part
-                if len(held) > HELD_IN_MEMORY:
+                self._count(len(held))
+                if self._must_write():
                     await asyncio.to_thread(self._write, bytes(held))
                     held.clear()
+                    self._count(0)
             if self._file is None:
                 self._data = bytes(held)
             else:
                 await asyncio.to_thread(self._write, bytes(held))
+                self._count(0)
             at_failure.pop_all()
+
+    def _count(self, held: int) -> None:
+        """So much of it is in memory."""
+        self._uptake.held += held - self._held
+        self._held = held
+
+    def _must_write(self) -> bool:
+        is_crowded = self._uptake.held > HELD_IN_ALL and self._held >= LEAST_WRITE
+        return is_crowded or self._held > HELD_IN_MEMORY
 
     def _write(self, data: bytes) -> None:
         try:
