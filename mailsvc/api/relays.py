@@ -29,7 +29,7 @@ from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.targets import Forbidden as TargetForbidden
 from mailsvc.domain.targets import literal_address, vet
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS
 from mailsvc.store.tables import app, delivery, relay
 
@@ -331,7 +331,7 @@ def _reason() -> str | None:
 def _announce(connection: Connection, row: Any, event_type: str, reason: str, now: int) -> None:
     retry_at = clock.rfc3339(row.retry_at) if row.retry_at is not None and not row.paused else None
     data = {"relay_id": row.id, "name": row.name, "reason": reason, "retry_at": retry_at}
-    announce(connection, [NewEvent(row.app_id, event_type, data)], now=now)
+    append_events(connection, [NewEvent(row.app_id, event_type, data)], now=now)
 
 
 def _tell_workers() -> None:

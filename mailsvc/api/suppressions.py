@@ -16,7 +16,7 @@ from mailsvc.domain.address import parse_mailbox
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.fieldtext import field_flaw
 from mailsvc.domain.ids import is_id
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.outbox.search import canonical
 from mailsvc.runtime.wake import EVENTS, NOTIFY
 from mailsvc.store.tables import suppression
@@ -138,7 +138,7 @@ def delete_suppression(id_: str) -> tuple[str, int]:
         row = _found(connection, id_)
         connection.execute(delete(suppression).where(suppression.c.id == id_))
         news = NewEvent(caller().app_id, "suppression.removed", _shown(row))
-        announce(connection, [news], now=services().database.now())
+        append_events(connection, [news], now=services().database.now())
     services().bell.ring(NOTIFY, EVENTS)
     return "", 204
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailsvc import clock
 from mailsvc.domain.ids import new_id
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.bulk import Document, among, listed
 from mailsvc.store.tables import suppression
 
@@ -92,7 +92,7 @@ def add_suppressions(connection: Connection, wanted: Sequence[Suppression], *, n
         statement = insert(suppression).values(**row).on_conflict_do_nothing().returning(suppression.c.id)
         if connection.execute(statement).first():
             added.append(row)
-    announce(
+    append_events(
         connection,
         [NewEvent(str(row["app_id"]), "suppression.added", as_shown(row)) for row in added],
         now=now,

@@ -13,7 +13,7 @@ from mailsvc.delivery.manners import Manners
 from mailsvc.delivery.verdicts import smtp_of_trouble
 from mailsvc.domain.backoff import relay_retry
 from mailsvc.domain.relay import Relay
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.smtp.trouble import RelayTrouble
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
@@ -110,4 +110,4 @@ def write_standing(database: Database, relay_id: str, values: dict[str, Any], ev
             "reason": values.get("last_error"),
             "retry_at": clock.rfc3339(row.retry_at) if row.retry_at else None,
         }
-        announce(connection, [NewEvent(row.app_id, event_type, data)], now=database.now())
+        append_events(connection, [NewEvent(row.app_id, event_type, data)], now=database.now())

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from mailsvc import clock
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.bulk import carry_out, update_of
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DuePost
@@ -102,7 +102,7 @@ def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
     _fail_waiting(connection, hook, reason)
     log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
     data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
-    announce(connection, [NewEvent(hook.app_id, "webhook.disabled", data)], now=now)
+    append_events(connection, [NewEvent(hook.app_id, "webhook.disabled", data)], now=now)
 
 
 def _fail_waiting(connection: Connection, hook: Any, reason: str) -> None:
