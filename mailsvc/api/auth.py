@@ -1,26 +1,24 @@
 """Who asks, and whether they may: API keys with scopes, client networks and expiry."""
 
-import hashlib
 import ipaddress
 import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from flask import current_app, g, request
-from sqlalchemy import select
 
 from mailsvc import clock
 from mailsvc.api.wrong_keys import WrongKeys
+from mailsvc.apps.key_form import Scope
+from mailsvc.apps.keys import digest_of, find_key
 from mailsvc.domain.errors import Forbidden, RateLimited, Unauthorized
 from mailsvc.store.database import Database
-from mailsvc.store.tables import api_key
 
-__all__ = ["Caller", "Keyring", "Scope", "caller", "digest_of", "needs", "presented_key"]
+__all__ = ["Caller", "Keyring", "caller", "needs", "presented_key"]
 
-Scope = Literal["send", "read", "admin"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -41,11 +39,6 @@ class Caller:
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
-
-
-def digest_of(key: str) -> str:
-    """What is stored of a key. Keys are 256 bits of chance, so one round of SHA-256 is enough."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Keyring:
@@ -84,11 +77,7 @@ class Keyring:
         return caller if clock.monotonic() - read_at < MEMORY else None
 
     def _look_up(self, digest: str) -> Caller | None:
-        # The lookup is by the digest of what was sent: comparing it takes no longer for a nearly right key.
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(api_key).where(api_key.c.digest == digest, api_key.c.revoked_at.is_(None))
-            ).first()
+        row = find_key(self._database, digest)
         if row is None:
             return None
         caller = _caller_of(row)

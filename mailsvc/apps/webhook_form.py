@@ -16,7 +16,7 @@ from mailsvc.settings import BadSetting
 from mailsvc.store.vault import Vault
 
 __all__ = [
-    "FRESH",
+    "NO_FAILURES",
     "NewWebhook",
     "check_webhook",
     "managed_webhook_values",
@@ -28,12 +28,12 @@ __all__ = [
 
 MOST_PATTERNS = 50
 DESCRIPTION_LENGTH = 500
-# A webhook that was switched on, or points elsewhere, starts with a clean record.
-FRESH: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
+# Failures before it was enabled, or at another URL, say nothing about it now.
+NO_FAILURES: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An endpoint of the application that is told of events."""
+    """An endpoint of the application that events are posted to."""
 
     url: str
     events: list[str] = msgspec.field(default_factory=lambda: ["*"])
@@ -56,7 +56,7 @@ def check_webhook(webhook: NewWebhook, *, targets: TargetPolicy) -> None:
 
 
 def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
-    """The columns of the row that keeps this webhook, less its secret."""
+    """The columns that keep this webhook, without its secret."""
     return {
         "url": webhook.url,
         "events": compact(webhook.events),
@@ -67,7 +67,7 @@ def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
 
 
 def webhook_form(row: Any) -> NewWebhook:
-    """The form that would make this row: what a PATCH starts from."""
+    """The form that would make this row. A PATCH starts from it."""
     return NewWebhook(
         url=row.url,
         events=json.loads(row.events),
@@ -78,7 +78,7 @@ def webhook_form(row: Any) -> NewWebhook:
 
 
 def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
-    """The webhook object as the API shows it; ``secret`` is given only where it was made just now."""
+    """The webhook object as the API shows it; ``secret`` is given only when it was just created."""
     rotating = row.old_secret is not None and (row.old_secret_until or 0) > now
     return {
         "id": row.id,
@@ -98,11 +98,11 @@ def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
 
 
 def secrets_in_force(row: Any, vault: Vault, *, now: int) -> list[str]:
-    """The secrets that sign for this webhook now: its own, and during a rotation the one before."""
-    held = [vault.decrypt(row.secret)]
+    """The secrets that sign for this webhook now: its own and, during a rotation, the previous one."""
+    secrets = [vault.decrypt(row.secret)]
     if row.old_secret is not None and (row.old_secret_until or 0) > now:
-        held.append(vault.decrypt(row.old_secret))
-    return held
+        secrets.append(vault.decrypt(row.old_secret))
+    return secrets
 
 
 def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, vault: Vault) -> dict[str, Any]:
@@ -110,8 +110,8 @@ def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, 
 
     Args:
         url: MAILSVC_WEBHOOK_URL.
-        secret: MAILSVC_WEBHOOK_SECRET, or the one that was made; None leaves that of the row.
-        targets: which addresses the URL may name.
+        secret: MAILSVC_WEBHOOK_SECRET, or a new one; None keeps the secret of the row.
+        targets: which addresses the URL may have.
         vault: encrypts the secret.
 
     Raises:
@@ -124,7 +124,7 @@ def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, 
             check_secret(secret)
         except ValueError as error:
             raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
-    values: dict[str, Any] = {"url": url, "enabled": True, **FRESH}
+    values: dict[str, Any] = {"url": url, "events": compact(["*"]), "enabled": True, **NO_FAILURES}
     if secret is not None:
         values["secret"] = vault.encrypt(secret)
     return values

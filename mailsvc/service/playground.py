@@ -6,15 +6,11 @@ import fcntl
 import os
 from pathlib import Path
 
-from sqlalchemy import select
-
 from mailsvc.apps.relay_form import NewRelay
-from mailsvc.apps.relays import IS_SANDBOX
+from mailsvc.apps.sandbox_relay import is_sandbox_used, set_sandbox_address
 from mailsvc.domain.relay import SANDBOX
 from mailsvc.sandbox import Sandbox
-from mailsvc.service.bootstrap import write_sandbox
 from mailsvc.store.database import Database
-from mailsvc.store.tables import relay
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
 
@@ -38,13 +34,13 @@ class Playground:
 
     async def open(self) -> None:
         """Start the server, where it is needed and nobody else runs it."""
-        is_wanted = await asyncio.to_thread(self._is_wanted)
+        is_wanted = await asyncio.to_thread(is_sandbox_used, self._database)
         self._is_others = is_wanted and not self._take_turn()
         if not is_wanted or self._is_others:
             return
         self._sandbox = Sandbox(directory=self._data_dir)
         await self._sandbox.start()
-        await asyncio.to_thread(self._tell, self._sandbox)
+        await asyncio.to_thread(self._set_address, self._sandbox)
 
     async def keep_open(self, stop: asyncio.Event) -> None:
         """Take over from whoever ran it and has ended."""
@@ -67,11 +63,6 @@ class Playground:
             os.close(self._lock)
             self._lock = None
 
-    def _is_wanted(self) -> bool:
-        with self._database.read() as connection:
-            found = connection.execute(select(relay.c.id).where(IS_SANDBOX, relay.c.enabled)).first()
-        return found is not None
-
     def _take_turn(self) -> bool:
         if self._lock is None:
             self._lock = os.open(self._data_dir / "sandbox.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -81,8 +72,8 @@ class Playground:
             return False
         return True
 
-    def _tell(self, sandbox: Sandbox) -> None:
-        made = NewRelay(
+    def _set_address(self, sandbox: Sandbox) -> None:
+        wanted = NewRelay(
             name=SANDBOX,
             host=sandbox.host,
             port=sandbox.port,
@@ -91,5 +82,4 @@ class Playground:
             ca_pem=sandbox.ca_pem,
             default=False,
         )
-        with self._database.write() as connection:
-            write_sandbox(connection, made, self._vault, self._database.now())
+        set_sandbox_address(self._database, wanted, self._vault)

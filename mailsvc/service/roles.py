@@ -13,7 +13,7 @@ from mailsvc.api.feed import Feed
 from mailsvc.api.gateway import Gateway
 from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.outbox.admission import Admission

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from mailsvc import clock
-from mailsvc.api.webhooks import Trial, WebhookDelivery, WebhookObject
+from mailsvc.api.webhook_objects import Trial, WebhookDelivery, WebhookObject
 from mailsvc.domain.signing import TrialPost
 from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.tables import webhook, webhook_delivery
