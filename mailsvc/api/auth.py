@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: API keys with scopes, client networks and expiry."""
+"""Authenticates and authorizes requests by API keys with scopes, client networks and expiry."""
 
 import ipaddress
 import json
@@ -22,8 +22,8 @@ __all__ = ["Caller", "Keyring", "caller", "needs", "presented_key"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MEMORY = 1.0  # seconds that a key is remembered: a revoked one is refused everywhere after that
-WRONG_KEYS = 20  # from one address, before it has to slow down to one a second
+CACHE_SECONDS = 1.0  # a revoked key is refused by every process after that
+WRONG_KEYS = 20  # from one address, before it is limited to one per second
 MOST_ADDRESSES = 10_000
 
 
@@ -42,14 +42,14 @@ class Caller:
 
 
 class Keyring:
-    """Finds the caller of a key, and slows down who guesses."""
+    """Finds the caller of a key, and limits the rate of wrong keys from one address."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._cache: dict[str, tuple[float, Caller]] = {}
         self._wrong: dict[str, float] = {}
-        self._told = WrongKeys()
+        self._log = WrongKeys()
 
     def find(self, key: str, address: str) -> Caller:
         """The caller that the key belongs to.
@@ -59,22 +59,22 @@ class Keyring:
             RateLimited: too many wrong keys from this address.
         """
         digest = digest_of(key)
-        caller = self._recall(digest) or self._look_up(digest)
+        caller = self._cached(digest) or self._look_up(digest)
         if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
-            self._told.tell(address)
+            self._log.tell(address)
             self._count_wrong(address)
             raise Unauthorized("the API key is unknown, revoked or expired")
         return caller
 
     def forget(self) -> None:
-        """Read every key again at its next use."""
+        """Drop the cache, because a key was changed."""
         with self._lock:
-            self._known.clear()
+            self._cache.clear()
 
-    def _recall(self, digest: str) -> Caller | None:
+    def _cached(self, digest: str) -> Caller | None:
         with self._lock:
-            read_at, caller = self._known.get(digest, (-MEMORY, None))
-        return caller if clock.monotonic() - read_at < MEMORY else None
+            read_at, caller = self._cache.get(digest, (-CACHE_SECONDS, None))
+        return caller if clock.monotonic() - read_at < CACHE_SECONDS else None
 
     def _look_up(self, digest: str) -> Caller | None:
         row = find_key(self._database, digest)
@@ -82,7 +82,7 @@ class Keyring:
             return None
         caller = _caller_of(row)
         with self._lock:
-            self._known[digest] = (clock.monotonic(), caller)
+            self._cache[digest] = (clock.monotonic(), caller)
         return caller
 
     def _count_wrong(self, address: str) -> None:
@@ -110,7 +110,7 @@ def _caller_of(row: Any) -> Caller:
 
 
 def needs(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A view that only callers with this scope may use; sets ``caller()``."""
+    """Decorates a view that only callers with this scope may use; sets ``caller()``."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)

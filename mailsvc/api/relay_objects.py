@@ -54,11 +54,11 @@ class RelayList(msgspec.Struct):
 RelayChanges = msgspec.defstruct(
     "RelayChanges",
     [
-        (field.name, field.type | None | msgspec.UnsetType, msgspec.UNSET)  # null puts it back to its default
+        (field.name, field.type | None | msgspec.UnsetType, msgspec.UNSET)  # null resets it to its default
         for field in msgspec.structs.fields(NewRelay)
     ],
     kw_only=True,
-    namespace={"__doc__": "A JSON merge patch: what is given changes, null puts back to the default."},
+    namespace={"__doc__": "A JSON merge patch: members that are given change, null resets to the default."},
 )
 
 
@@ -69,7 +69,7 @@ class PauseRelay(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CheckStep(msgspec.Struct):
-    """One step of a session that was tried."""
+    """One step of the session."""
 
     stage: str
     ok: bool
@@ -77,7 +77,7 @@ class CheckStep(msgspec.Struct):
 
 
 class TlsFacts(msgspec.Struct):
-    """The protection that was negotiated."""
+    """The TLS session that was negotiated."""
 
     version: str
     cipher: str
@@ -85,7 +85,7 @@ class TlsFacts(msgspec.Struct):
 
 
 class RelayCheck(msgspec.Struct):
-    """How connecting to a relay and logging in went."""
+    """The result of connecting to a relay and logging in."""
 
     ok: bool
     steps: list[CheckStep]

@@ -26,7 +26,7 @@ DEFAULT_GRACE = 86_400  # seconds
 
 
 class WebhookObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A webhook as it is shown; its secret only where it was made just now."""
+    """A webhook as it is shown; its secret only in the response that created it."""
 
     id: str
     url: str
@@ -51,7 +51,7 @@ class WebhookList(msgspec.Struct):
 
 
 class WebhookChanges(msgspec.Struct, kw_only=True):
-    """A JSON merge patch: what is given changes, null puts back to the default."""
+    """A JSON merge patch: members that are given change, null resets to the default."""
 
     url: str | msgspec.UnsetType = msgspec.UNSET
     events: list[str] | msgspec.UnsetType | None = msgspec.UNSET
@@ -61,13 +61,13 @@ class WebhookChanges(msgspec.Struct, kw_only=True):
 
 
 class Rotation(msgspec.Struct, forbid_unknown_fields=True):
-    """How long the secret before signs along."""
+    """How long the previous secret also signs."""
 
     grace_seconds: int = DEFAULT_GRACE
 
 
 class Trial(msgspec.Struct):
-    """How posting a ``webhook.test`` event went."""
+    """The result of posting a ``webhook.test`` event."""
 
     delivered: bool
     status_code: int | None
@@ -76,7 +76,7 @@ class Trial(msgspec.Struct):
 
 
 class Replay(msgspec.Struct, forbid_unknown_fields=True):
-    """One event by its id, or those of a time range; ``types`` takes what ``events`` of a webhook takes."""
+    """One event by its id, or the events of a time range. ``types`` takes the same values as ``events`` of a webhook."""
 
     event_id: str | None = None
     since: str | None = None
@@ -85,13 +85,13 @@ class Replay(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Replayed(msgspec.Struct):
-    """How many events are queued again."""
+    """How many events were queued again."""
 
     queued: int
 
 
 class WebhookDelivery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """One event on its way to one webhook; ``response`` is what the endpoint last said where it failed."""
+    """One event for one webhook. ``response`` is the body of the last response that was not 2xx."""
 
     event_id: str
     type: str | None
@@ -114,7 +114,7 @@ class WebhookDeliveryList(msgspec.Struct):
 
 
 def shown_webhook_delivery(row: Any) -> dict[str, Any]:
-    # While it is being posted, due_at is the end of the worker's lease, not a time of another attempt.
+    # While it is being posted, due_at is the end of the worker's lease, not the time of another attempt.
     waits = row.status == "queued" and row.due_at is not None
     return {
         "event_id": row.event_id,

@@ -26,8 +26,8 @@ __all__ = [
     "webhook_values",
 ]
 
-MOST_PATTERNS = 50
-DESCRIPTION_LENGTH = 500
+MAX_PATTERNS = 50
+MAX_DESCRIPTION = 500
 # Failures before it was enabled, or at another URL, say nothing about it now.
 NO_FAILURES: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
 
@@ -139,8 +139,8 @@ def _check_url(url: str, targets: TargetPolicy) -> FieldError | None:
 
 
 def _check_events(patterns: list[str]) -> list[FieldError | None]:
-    if not 1 <= len(patterns) <= MOST_PATTERNS:
-        return [FieldError("events", f'must name 1 to {MOST_PATTERNS} types; ["*"] means all')]
+    if not 1 <= len(patterns) <= MAX_PATTERNS:
+        return [FieldError("events", f'must name 1 to {MAX_PATTERNS} types; ["*"] means all')]
     return [
         None
         if is_pattern(pattern)
@@ -150,6 +150,6 @@ def _check_events(patterns: list[str]) -> list[FieldError | None]:
 
 
 def _check_description(text: str | None) -> FieldError | None:
-    if text is None or (len(text) <= DESCRIPTION_LENGTH and "\0" not in text):
+    if text is None or (len(text) <= MAX_DESCRIPTION and "\0" not in text):
         return None
-    return FieldError("description", f"must have at most {DESCRIPTION_LENGTH} characters, none of them NUL")
+    return FieldError("description", f"must have at most {MAX_DESCRIPTION} characters, none of them NUL")

@@ -1,4 +1,4 @@
-"""The sandbox's server in a running service: one for a data directory, however many processes deliver from it."""
+"""Runs the sandbox's server in the service: one per data directory, however many processes deliver from it."""
 
 import asyncio
 import contextlib
@@ -14,56 +14,56 @@ from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
 
-__all__ = ["Playground"]
+__all__ = ["SandboxHost"]
 
-LOOK_EVERY = 2.0  # seconds
+RETRY_SECONDS = 2.0
 
 
-class Playground:
-    """Runs the sandbox where its relay is in use and nobody else of this data directory does.
+class SandboxHost:
+    """Runs the sandbox's server while its relay is enabled and no other process with this data directory runs it.
 
-    Whoever runs it holds a lock, which the kernel gives up with the process. The row of the relay names one port: a second
-    server would take the first one's mail, and leave it nowhere when it ends.
+    The process that runs it holds a file lock, which the kernel releases when the process ends. The relay's row names one
+    port: a second server would take mail from the first, and leave the row pointing nowhere when it ends.
     """
 
     def __init__(self, data_dir: Path, database: Database, vault: Vault) -> None:
         self._data_dir, self._database, self._vault = data_dir, database, vault
         self._sandbox: Sandbox | None = None
         self._lock: int | None = None
-        self._is_others = False  # another process runs it
+        self._runs_elsewhere = False  # in another process
 
     async def open(self) -> None:
-        """Start the server, where it is needed and nobody else runs it."""
+        """Start the server, if it is needed and no other process runs it."""
         is_wanted = await asyncio.to_thread(is_sandbox_used, self._database)
-        self._is_others = is_wanted and not self._take_turn()
-        if not is_wanted or self._is_others:
+        self._runs_elsewhere = is_wanted and not self._take_lock()
+        if not is_wanted or self._runs_elsewhere:
             return
         self._sandbox = Sandbox(directory=self._data_dir)
         await self._sandbox.start()
         await asyncio.to_thread(self._set_address, self._sandbox)
 
     async def keep_open(self, stop: asyncio.Event) -> None:
-        """Take over from whoever ran it and has ended."""
-        while self._is_others and not stop.is_set():
+        """Start the server as soon as the process that runs it has ended."""
+        while self._runs_elsewhere and not stop.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY):
+                async with asyncio.timeout(RETRY_SECONDS):
                     await stop.wait()
                     return
             try:
-                if self._take_turn():
+                if self._take_lock():
                     await self.open()
-            except Exception:  # noqa: BLE001 - the next look tries again
+            except Exception:  # noqa: BLE001 - the next round tries again
                 log.warning("the sandbox can't be started", exc_info=True)
 
     async def close(self) -> None:
-        """Stop the server, and let another process run it."""
+        """Stop the server, so that another process can run it."""
         if self._sandbox is not None:
             await self._sandbox.stop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
-    def _take_turn(self) -> bool:
+    def _take_lock(self) -> bool:
         if self._lock is None:
             self._lock = os.open(self._data_dir / "sandbox.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
