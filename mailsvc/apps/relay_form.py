@@ -32,6 +32,12 @@ MASK = "********"  # shown in place of a stored secret
 SECRETS = ("password", "oauth")
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # names of containers may have underscores
 _HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
+_RANGES = {
+    "port": (1, 65535),
+    "max_connections": (1, 1000),
+    "max_messages_per_connection": (1, 1_000_000),
+    "max_recipients": (1, 1000),
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -99,35 +105,12 @@ def check_relay(relay: NewRelay, rules: RelayRules) -> None:
 def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
     """Raises Invalid, with every field at fault."""
     wrong = [
-        _unless(
-            _NAME.fullmatch(relay.name),
-            "name",
-            "must be 1 to 64 letters, digits, dots, dashes or underscores",
-        ),
+        _unless(_NAME.fullmatch(relay.name), "name", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         _unless(_is_host(relay.host), "host", "must be a host name such as smtp.example.com, or an IP address"),
-        _unless(1 <= relay.port <= 65535, "port", "must be from 1 to 65535"),
-        _unless(
-            1 <= relay.max_connections <= 1000,
-            "max_connections",
-            "must be from 1 to 1000",
-        ),
-        _unless(
-            1 <= relay.max_messages_per_connection <= 1_000_000,
-            "max_messages_per_connection",
-            "must be from 1 to 1000000",
-        ),
-        _unless(1 <= relay.max_recipients <= 1000, "max_recipients", "must be from 1 to 1000"),
-        _unless(
-            relay.tls != "none" or allow_plaintext or _is_loopback(relay.host),
-            "tls",
-            "none is allowed only for a loopback host, or with MAILSVC_ALLOW_PLAINTEXT=1",
-        ),
-        _unless(
-            relay.username or (relay.username is None and not secrets_of(relay)),
-            "username",
-            "is required with a password or token, and must not be empty",
-        ),
-        *(_no_control(name, getattr(relay, name)) for name in ("username", "password")),
+        *(_check_range(relay, field) for field in _RANGES),
+        _check_tls(relay, allow_plaintext=allow_plaintext),
+        _check_username(relay),
+        *(_no_control(field, getattr(relay, field)) for field in ("username", "password")),
         _check_rate(relay.rate),
         _check_return_path(relay),
         _check_ehlo(relay.ehlo),
@@ -189,6 +172,27 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_range(relay: NewRelay, field: str) -> FieldError | None:
+    least, most = _RANGES[field]
+    return _unless(least <= getattr(relay, field) <= most, field, f"must be from {least} to {most}")
+
+
+def _check_tls(relay: NewRelay, *, allow_plaintext: bool) -> FieldError | None:
+    return _unless(
+        relay.tls != "none" or allow_plaintext or _is_loopback(relay.host),
+        "tls",
+        "none is allowed only for a loopback host, or with MAILSVC_ALLOW_PLAINTEXT=1",
+    )
+
+
+def _check_username(relay: NewRelay) -> FieldError | None:
+    return _unless(
+        relay.username or (relay.username is None and not secrets_of(relay)),
+        "username",
+        "is required with a password or token, and must not be empty",
+    )
 
 
 def _check_rate(rate: str | None) -> FieldError | None:

@@ -39,7 +39,7 @@ def checked_address(wanted: NewSuppression) -> str:
 
 
 def check_note(note: str | None) -> None:
-    """Raises Invalid."""
+    """Raises Invalid for a note that can't be kept."""
     _check_text("note", note, MAX_NOTE)
 
 

@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address to be added, and why."""
+    """An entry to be added: an address, and why it must not be mailed."""
 
     app_id: str
     address: str
@@ -54,7 +54,10 @@ class SuppressionList:
         return bool(self._tags)
 
     def covers(self, app_id: str, recipient: str, tags: Iterable[str]) -> bool:
-        """Whether this app must not send a message with these tags to the recipient: an entry with a tag covers only those."""
+        """Whether this app must not send a message with these tags to the recipient.
+
+        An entry with a tag covers only messages with that tag.
+        """
         scopes = self._tags.get((app_id, recipient.lower()))
         return scopes is not None and not scopes.isdisjoint(("", *tags))
 

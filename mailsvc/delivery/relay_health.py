@@ -22,7 +22,7 @@ NOTE_SECONDS = 5.0  # at least, between writes of errors that open no breaker
 UNREADABLE_SECONDS = 300.0  # before a relay whose row can't be used is looked at again
 
 
-class Troubled(Protocol):
+class FailingLane(Protocol):
     """A relay's lane."""
 
     relay: Relay
@@ -43,7 +43,7 @@ class RelayHealth:
         self._database, self.write = database, write
         self._noted: dict[str, tuple[str, float]] = {}
 
-    async def failed(self, lane: Troubled, trouble: RelayTrouble) -> None:
+    async def failed(self, lane: FailingLane, trouble: RelayTrouble) -> None:
         """Stop using the relay for a while, longer after each failure in a row."""
         breaker = lane.breaker
         breaker.times_opened += 1
@@ -64,12 +64,12 @@ class RelayHealth:
             )
         )
 
-    async def recovered(self, lane: Troubled) -> None:
+    async def recovered(self, lane: FailingLane) -> None:
         """A session got a reply about a message again."""
         log.info("relay works again", extra=facts(relay=lane.relay.name))
         await self.write(partial(relay_state.mark_working, self._database, lane.relay.id))
 
-    async def troubled(self, lane: Troubled, trouble: RelayTrouble) -> None:
+    async def troubled(self, lane: FailingLane, trouble: RelayTrouble) -> None:
         """A session failed and the breaker stays closed: keep the error, unless it was kept just now."""
         columns, now = _error_columns(lane.relay, trouble), clock.monotonic()
         before, at = self._noted.get(lane.relay.id, ("", 0.0))
@@ -78,7 +78,7 @@ class RelayHealth:
         self._noted[lane.relay.id] = (columns["last_error"], now)
         await self.write(partial(relay_state.note_error, self._database, lane.relay.id, **columns))
 
-    async def learnt(self, lane: Troubled) -> None:
+    async def learnt(self, lane: FailingLane) -> None:
         """Keep what the relay can't do, for all processes and for later starts."""
         await self.write(partial(relay_state.note_limits, self._database, lane.relay.id, lane.manners.learnt.to_json()))
 
