@@ -1,31 +1,29 @@
-"""Who asks, and whether they may: API keys with scopes, client networks and expiry."""
+"""Authenticates and authorizes requests by API keys with scopes, client networks and expiry."""
 
-import hashlib
 import ipaddress
 import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from flask import current_app, g, request
-from sqlalchemy import select
 
 from mailsvc import clock
 from mailsvc.api.wrong_keys import WrongKeys
+from mailsvc.apps.key_form import Scope
+from mailsvc.apps.keys import digest_of, find_key
 from mailsvc.domain.errors import Forbidden, RateLimited, Unauthorized
 from mailsvc.store.database import Database
-from mailsvc.store.tables import api_key
 
-__all__ = ["Caller", "Keyring", "Scope", "caller", "digest_of", "needs", "presented_key"]
+__all__ = ["Caller", "Keyring", "caller", "needs", "presented_key"]
 
-Scope = Literal["send", "read", "admin"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MEMORY = 1.0  # seconds that a key is remembered: a revoked one is refused everywhere after that
-WRONG_KEYS = 20  # from one address, before it has to slow down to one a second
+CACHE_SECONDS = 1.0  # a revoked key is refused by every process after that
+WRONG_KEYS = 20  # from one address, before it is limited to one per second
 MOST_ADDRESSES = 10_000
 
 
@@ -43,20 +41,15 @@ class Caller:
         return scope in self.scopes or "admin" in self.scopes
 
 
-def digest_of(key: str) -> str:
-    """What is stored of a key. Keys are 256 bits of chance, so one round of SHA-256 is enough."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 class Keyring:
-    """Finds the caller of a key, and slows down who guesses."""
+    """Finds the caller of a key, and limits the rate of wrong keys from one address."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._cache: dict[str, tuple[float, Caller]] = {}
         self._wrong: dict[str, float] = {}
-        self._told = WrongKeys()
+        self._log = WrongKeys()
 
     def find(self, key: str, address: str) -> Caller:
         """The caller that the key belongs to.
@@ -66,34 +59,30 @@ class Keyring:
             RateLimited: too many wrong keys from this address.
         """
         digest = digest_of(key)
-        caller = self._recall(digest) or self._look_up(digest)
+        caller = self._cached(digest) or self._look_up(digest)
         if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
-            self._told.tell(address)
+            self._log.tell(address)
             self._count_wrong(address)
             raise Unauthorized("the API key is unknown, revoked or expired")
         return caller
 
     def forget(self) -> None:
-        """Read every key again at its next use."""
+        """Drop the cache, because a key was changed."""
         with self._lock:
-            self._known.clear()
+            self._cache.clear()
 
-    def _recall(self, digest: str) -> Caller | None:
+    def _cached(self, digest: str) -> Caller | None:
         with self._lock:
-            read_at, caller = self._known.get(digest, (-MEMORY, None))
-        return caller if clock.monotonic() - read_at < MEMORY else None
+            read_at, caller = self._cache.get(digest, (-CACHE_SECONDS, None))
+        return caller if clock.monotonic() - read_at < CACHE_SECONDS else None
 
     def _look_up(self, digest: str) -> Caller | None:
-        # The lookup is by the digest of what was sent: comparing it takes no longer for a nearly right key.
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(api_key).where(api_key.c.digest == digest, api_key.c.revoked_at.is_(None))
-            ).first()
+        row = find_key(self._database, digest)
         if row is None:
             return None
         caller = _caller_of(row)
         with self._lock:
-            self._known[digest] = (clock.monotonic(), caller)
+            self._cache[digest] = (clock.monotonic(), caller)
         return caller
 
     def _count_wrong(self, address: str) -> None:
@@ -121,7 +110,7 @@ def _caller_of(row: Any) -> Caller:
 
 
 def needs(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A view that only callers with this scope may use; sets ``caller()``."""
+    """Decorates a view that only callers with this scope may use; sets ``caller()``."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)

@@ -9,7 +9,7 @@ from flask import current_app
 from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
 from mailsvc.api.readiness import Readiness
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.signing import TrialPost

@@ -1,41 +1,24 @@
-"""/v1/suppressions: addresses that this application must not mail."""
+"""/v1/suppressions: addresses that the app must not mail."""
 
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
-from sqlalchemy import Connection, delete, select, update
 
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import read_json, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.parts import services
-from mailsvc.apps.suppressions import Reason, Suppression, add_suppressions, as_shown
-from mailsvc.domain.address import parse_mailbox
-from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
-from mailsvc.domain.fieldtext import field_flaw
-from mailsvc.domain.ids import is_id
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.apps import suppressions
+from mailsvc.apps.suppression_form import NewSuppression, Reason, shown_suppression
+from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.outbox.search import canonical
 from mailsvc.runtime.wake import EVENTS, NOTIFY
-from mailsvc.store.tables import suppression
 
-__all__ = ["OPERATIONS", "NewSuppression", "SuppressionObject", "blueprint"]
+__all__ = ["OPERATIONS", "SuppressionObject", "blueprint"]
 
 blueprint = Blueprint("suppressions", __name__)
-
-MOST_TAG, MOST_NOTE = 100, 1000
-
-
-class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
-    """An address, and why it must not be mailed; with a tag, only messages with that tag are held back."""
-
-    address: str
-    reason: Reason = "manual"
-    tag: str | None = None
-    note: str | None = None
-    event_id: str | None = None
 
 
 class SuppressionChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,21 +53,16 @@ class SuppressionPage(msgspec.Struct):
 def list_suppressions() -> Response:
     """Suppressions, newest first."""
     refuse_unknown_arguments("address", "reason", "tag", "limit", "cursor")
-    page = requested_page("sup")
-    conditions = [suppression.c.app_id == caller().app_id]
-    if page.before is not None:
-        conditions.append(suppression.c.id < page.before)
-    if addresses := request.args.getlist("address"):
-        conditions.append(suppression.c.address.in_([canonical(a).lower() for a in addresses]))
-    if reasons := request.args.getlist("reason"):
-        conditions.append(suppression.c.reason.in_(_known(reasons)))
-    if tags := request.args.getlist("tag"):
-        conditions.append(suppression.c.tag.in_(tags))
-    with services().database.read() as connection:
-        rows = connection.execute(
-            select(suppression).where(*conditions).order_by(suppression.c.id.desc()).limit(page.fetch)
-        ).all()
-    return jsonify(listing(rows, page, _shown))
+    page, given = requested_page("sup"), request.args.getlist
+    wanted = suppressions.Filter(
+        addresses=tuple(canonical(address).lower() for address in given("address")),
+        reasons=_known(given("reason")),
+        tags=tuple(given("tag")),
+    )
+    rows = suppressions.list_suppressions(
+        services().database, caller().app_id, wanted, before=page.before, limit=page.fetch
+    )
+    return jsonify(listing(rows, page, shown_suppression))
 
 
 @blueprint.post("/v1/suppressions")
@@ -92,15 +70,10 @@ def list_suppressions() -> Response:
 def create_suppression() -> tuple[Response, int]:
     """Stop mailing an address."""
     refuse_unknown_arguments()
-    given = read_json(NewSuppression)
-    address = _checked_address(given)
-    wanted = Suppression(caller().app_id, address, given.reason, given.tag or "", given.note, given.event_id)
-    with services().database.write() as connection:
-        added = add_suppressions(connection, [wanted], now=services().database.now())
-        if not added:
-            raise Conflict(f"{wanted.address} is suppressed already")
+    wanted = read_json(NewSuppression)
+    row = suppressions.create_suppression(services().database, caller().app_id, wanted)
     services().bell.ring(NOTIFY, EVENTS)
-    return jsonify(as_shown(added[0])), 201
+    return jsonify(shown_suppression(row)), 201
 
 
 @blueprint.get("/v1/suppressions/<id_>")
@@ -108,8 +81,7 @@ def create_suppression() -> tuple[Response, int]:
 def get_suppression(id_: str) -> Response:
     """One suppression."""
     refuse_unknown_arguments()
-    with services().database.read() as connection:
-        return jsonify(_shown(_found(connection, id_)))
+    return jsonify(shown_suppression(suppressions.get_suppression(services().database, caller().app_id, id_)))
 
 
 @blueprint.patch("/v1/suppressions/<id_>")
@@ -117,16 +89,10 @@ def get_suppression(id_: str) -> Response:
 def update_suppression(id_: str) -> Response:
     """Change its note or reason."""
     refuse_unknown_arguments()
-    given = read_json(SuppressionChange)
-    _check_text("note", None if given.note is msgspec.UNSET else given.note, MOST_NOTE)
-    changed = {
-        name: value for name, value in (("note", given.note), ("reason", given.reason)) if value is not msgspec.UNSET
-    }
-    with services().database.write() as connection:
-        _found(connection, id_)
-        now = services().database.now()
-        connection.execute(update(suppression).where(suppression.c.id == id_).values(updated_at=now, **changed))
-        return jsonify(_shown(_found(connection, id_)))
+    given = msgspec.structs.asdict(read_json(SuppressionChange))
+    changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    row = suppressions.update_suppression(services().database, caller().app_id, id_, changes)
+    return jsonify(shown_suppression(row))
 
 
 @blueprint.delete("/v1/suppressions/<id_>")
@@ -134,59 +100,23 @@ def update_suppression(id_: str) -> Response:
 def delete_suppression(id_: str) -> tuple[str, int]:
     """Mail the address again."""
     refuse_unknown_arguments()
-    with services().database.write() as connection:
-        row = _found(connection, id_)
-        connection.execute(delete(suppression).where(suppression.c.id == id_))
-        news = NewEvent(caller().app_id, "suppression.removed", _shown(row))
-        announce(connection, [news], now=services().database.now())
+    suppressions.delete_suppression(services().database, caller().app_id, id_)
     services().bell.ring(NOTIFY, EVENTS)
     return "", 204
 
 
-def _found(connection: Connection, id_: str) -> Any:
-    condition = (suppression.c.id == id_) & (suppression.c.app_id == caller().app_id)
-    row = connection.execute(select(suppression).where(condition)).first()
-    if row is None:
-        raise NotFound("there is no such suppression")
-    return row
-
-
-def _shown(row: Any) -> dict[str, Any]:
-    return as_shown(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-
-
-def _checked_address(given: NewSuppression) -> str:
-    _check_text("tag", given.tag, MOST_TAG)
-    _check_text("note", given.note, MOST_NOTE)
-    if given.event_id is not None and not is_id(given.event_id, "evt"):
-        raise Invalid(FieldError("event_id", "is not an event's id"))
-    try:
-        return parse_mailbox(given.address).addr
-    except ValueError as error:
-        raise Invalid(FieldError("address", str(error))) from None
-
-
-def _known(reasons: list[str]) -> list[str]:
+def _known(reasons: list[str]) -> tuple[str, ...]:
     for reason in reasons:
         if reason not in get_args(Reason):
             raise Invalid(
                 FieldError("reason", f"{reason[:100]!r} is not a reason; known are {', '.join(get_args(Reason))}")
             )
-    return reasons
-
-
-def _check_text(field: str, text: str | None, most: int) -> None:
-    if text is None:
-        return
-    if len(text) > most:
-        raise Invalid(FieldError(field, f"must have at most {most} characters"))
-    if flaw := field_flaw(text):
-        raise Invalid(FieldError(field, flaw))
+    return tuple(reasons)
 
 
 OPERATIONS = {
     "list_suppressions": Operation(
-        summary="Suppressions, newest first.",
+        summary="List the suppressions, newest first.",
         answer=SuppressionPage,
         query={
             "address": "Only this address; may be repeated.",
@@ -198,9 +128,9 @@ OPERATIONS = {
     "create_suppression": Operation(
         summary="Stop mailing an address.", request=NewSuppression, answer=SuppressionObject, status=201
     ),
-    "get_suppression": Operation(summary="One suppression.", answer=SuppressionObject),
+    "get_suppression": Operation(summary="Get one suppression.", answer=SuppressionObject),
     "update_suppression": Operation(
-        summary="Change its note or reason.", request=SuppressionChange, answer=SuppressionObject
+        summary="Change a suppression's note or reason.", request=SuppressionChange, answer=SuppressionObject
     ),
     "delete_suppression": Operation(summary="Mail the address again.", status=204),
 }

@@ -1,43 +1,43 @@
-"""The relay object as applications write and see it, and its row."""
+"""The relay object as applications write it, and its checks."""
 
 import ipaddress
-import json
 import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-from mailsvc import clock
 from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.ehlo import is_ehlo_name
 from mailsvc.domain.errors import FieldError, Invalid
-from mailsvc.domain.jsontext import compact
 from mailsvc.domain.relay import Timeouts
 from mailsvc.domain.returnpath import return_path_flaw
+from mailsvc.domain.targets import Forbidden, TargetPolicy, literal_address, vet
 from mailsvc.settings import BadSetting, parse_rate
-from mailsvc.store.vault import Vault
 
 __all__ = [
     "MASK",
+    "SECRETS",
     "NewRelay",
     "OAuth",
+    "RelayRules",
     "RelayTimeouts",
     "check_ca",
-    "relay_form",
-    "relay_values",
-    "shown_relay",
+    "check_relay",
+    "secrets_of",
     "validate_relay",
 ]
 
-MASK = "********"
-_SECRETS = ("password", "oauth")
-_LATER_FIELDS = {
-    "max_recipients": 100,
-    "pipelining": "auto",
-    "ehlo": None,
-}  # which relays made by an older version don't have
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # with underscores, as containers are named
+MASK = "********"  # shown in place of a stored secret
+SECRETS = ("password", "oauth")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # names of containers may have underscores
 _HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
+_RANGES = {
+    "port": (1, 65535),
+    "max_connections": (1, 1000),
+    "max_messages_per_connection": (1, 1_000_000),
+    "max_recipients": (1, 1000),
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
@@ -87,38 +87,30 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     timeouts: RelayTimeouts | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RelayRules:
+    """What the settings allow the relays of an app."""
+
+    allow_plaintext: bool
+    targets: TargetPolicy
+
+
+def check_relay(relay: NewRelay, rules: RelayRules) -> None:
+    """Raises Invalid for a relay that an app may not have."""
+    _refuse_mask(relay)
+    validate_relay(relay, allow_plaintext=rules.allow_plaintext)
+    _check_target(relay.host, rules.targets)
+
+
 def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
     """Raises Invalid, with every field at fault."""
     wrong = [
-        _unless(
-            _NAME.fullmatch(relay.name),
-            "name",
-            "must be 1 to 64 letters, digits, dots, dashes or underscores",
-        ),
+        _unless(_NAME.fullmatch(relay.name), "name", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         _unless(_is_host(relay.host), "host", "must be a host name such as smtp.example.com, or an IP address"),
-        _unless(1 <= relay.port <= 65535, "port", "must be from 1 to 65535"),
-        _unless(
-            1 <= relay.max_connections <= 1000,
-            "max_connections",
-            "must be from 1 to 1000",
-        ),
-        _unless(
-            1 <= relay.max_messages_per_connection <= 1_000_000,
-            "max_messages_per_connection",
-            "must be from 1 to 1000000",
-        ),
-        _unless(1 <= relay.max_recipients <= 1000, "max_recipients", "must be from 1 to 1000"),
-        _unless(
-            relay.tls != "none" or allow_plaintext or _is_loopback(relay.host),
-            "tls",
-            "none is refused but for loopback (or with MAILSVC_ALLOW_PLAINTEXT=1)",
-        ),
-        _unless(
-            relay.username or (relay.username is None and not _secrets_of(relay)),
-            "username",
-            "is needed with a password or token, and can't be empty",
-        ),
-        *(_no_control(name, getattr(relay, name)) for name in ("username", "password")),
+        *(_check_range(relay, field) for field in _RANGES),
+        _check_tls(relay, allow_plaintext=allow_plaintext),
+        _check_username(relay),
+        *(_no_control(field, getattr(relay, field)) for field in ("username", "password")),
         _check_rate(relay.rate),
         _check_return_path(relay),
         _check_ehlo(relay.ehlo),
@@ -130,64 +122,24 @@ def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
         raise Invalid(*errors)
 
 
-def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
-    """The columns of the row that keeps this relay."""
-    config = msgspec.to_builtins(relay) | {"host": relay.host.removesuffix(".")}
-    for apart in ("name", "default", "enabled", *_SECRETS):
-        config.pop(apart)
-    secret = _secrets_of(relay)
-    return {
-        "name": relay.name,
-        "config": compact(config | {"secrets": list(secret)}),  # their names alone: who shows a relay can't decrypt
-        "secret": vault.encrypt(json.dumps(secret)) if secret else None,
-        "enabled": relay.enabled,
-        "is_default": relay.default,
-    }
+def _refuse_mask(relay: NewRelay) -> None:
+    token = relay.oauth and relay.oauth.access_token
+    for field, value in (("password", relay.password), ("oauth.access_token", token)):
+        if value == MASK:
+            raise Invalid(FieldError(field, "is the placeholder for a stored secret; send the real value"))
 
 
-def relay_form(row: Any, vault: Vault) -> NewRelay:
-    """The form that would make this row, secrets included: what a PATCH starts from."""
-    whole = json.loads(row.config) | {
-        "name": row.name,
-        "default": bool(row.is_default),
-        "enabled": bool(row.enabled),
-        **(json.loads(vault.decrypt(row.secret)) if row.secret else {}),
-    }
-    whole.pop("secrets", None)
-    return msgspec.convert(whole, NewRelay)
+def _check_target(host: str, targets: TargetPolicy) -> None:
+    if (literal := literal_address(host)) is None:
+        return  # names are resolved, and checked, whenever they are dialled
+    try:
+        vet([literal], targets, setting="MAILSVC_RELAY_TARGETS")
+    except Forbidden as error:
+        raise Invalid(FieldError("host", str(error))) from None
 
 
-def shown_relay(row: Any) -> dict[str, Any]:
-    """The relay object as the API shows it; secrets are masked."""
-    config = json.loads(row.config)
-    backing_off = row.retry_at is not None
-    status = "paused" if row.paused else "backing_off" if backing_off else "active"
-    known = config.pop("secrets", ())
-    return {
-        "id": row.id,
-        "name": row.name,
-        **_LATER_FIELDS,
-        **config,
-        "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
-        **{name: MASK if name in known else None for name in _SECRETS},
-        "default": bool(row.is_default),
-        "enabled": bool(row.enabled),
-        "managed": bool(row.managed),
-        "status": status,
-        "status_reason": (row.pause_reason or "paused by hand")
-        if row.paused
-        else row.last_error
-        if backing_off
-        else None,
-        "retry_at": clock.rfc3339(row.retry_at) if backing_off else None,
-        "last_error": row.last_error,
-        "created_at": clock.rfc3339(row.created_at),
-        "updated_at": clock.rfc3339(row.updated_at),
-    }
-
-
-def _secrets_of(relay: NewRelay) -> dict[str, Any]:
-    """What of a relay must be encrypted, as far as it is set."""
+def secrets_of(relay: NewRelay) -> dict[str, Any]:
+    """The fields that are stored encrypted, as far as they are set."""
     found = {"password": relay.password, "oauth": msgspec.to_builtins(relay.oauth) if relay.oauth else None}
     if relay.oauth and relay.oauth.access_token is None:
         found["oauth"] = None
@@ -210,7 +162,7 @@ def _is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        is_number = host.rstrip(".").rpartition(".")[2].isdigit()  # no name ends so, and no address is written so
+        is_number = host.rstrip(".").rpartition(".")[2].isdigit()  # neither a name nor an address ends in a bare number
         return bool(_HOST.fullmatch(host)) and not is_number
     return True
 
@@ -220,6 +172,27 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_range(relay: NewRelay, field: str) -> FieldError | None:
+    least, most = _RANGES[field]
+    return _unless(least <= getattr(relay, field) <= most, field, f"must be from {least} to {most}")
+
+
+def _check_tls(relay: NewRelay, *, allow_plaintext: bool) -> FieldError | None:
+    return _unless(
+        relay.tls != "none" or allow_plaintext or _is_loopback(relay.host),
+        "tls",
+        "none is allowed only for a loopback host, or with MAILSVC_ALLOW_PLAINTEXT=1",
+    )
+
+
+def _check_username(relay: NewRelay) -> FieldError | None:
+    return _unless(
+        relay.username or (relay.username is None and not secrets_of(relay)),
+        "username",
+        "is required with a password or token, and must not be empty",
+    )
 
 
 def _check_rate(rate: str | None) -> FieldError | None:
@@ -245,7 +218,7 @@ def _check_ehlo(name: str | None) -> FieldError | None:
 
 
 def check_ca(pem: str | None) -> FieldError | None:
-    """What is wrong with the field ``ca_pem`` of a relay or webhook, if anything."""
+    """The error of the field ``ca_pem`` of a relay or webhook, if there is one."""
     try:
         if pem is not None:
             check_ca_pem(pem)

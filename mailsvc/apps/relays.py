@@ -1,197 +1,196 @@
-"""Relays as rows: what the API shows, what delivery needs, and a short-lived memory of both."""
+"""The relays of an app: listed, created, changed, deleted, paused and resumed.
 
-import json
-import threading
-from collections.abc import Mapping
-from dataclasses import replace
+Changes of one app's relays wait for each other, because names and the default concern all of them. Only this package
+writes the table: see also ``relay_state`` for what deliveries find out, and ``sandbox_relay``.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
-from mailsvc import clock
-from mailsvc.domain.relay import SANDBOX, Relay, Timeouts
-from mailsvc.domain.targets import TargetPolicy
-from mailsvc.settings import stored_rate
+from mailsvc.apps.apps import lock_app
+from mailsvc.apps.relay_form import NewRelay, RelayRules, check_relay
+from mailsvc.apps.relay_row import relay_values
+from mailsvc.apps.relay_state import append_relay_event
+from mailsvc.domain.errors import Conflict, NotFound
+from mailsvc.domain.ids import new_id
+from mailsvc.domain.lifecycle import Status
 from mailsvc.store.database import Database
-from mailsvc.store.tables import app, relay
-from mailsvc.store.vault import Vault, VaultError
-from mailsvc.telemetry import facts, log
+from mailsvc.store.tables import delivery, relay
+from mailsvc.store.vault import Vault
 
-__all__ = ["IS_SANDBOX", "KnownRelay", "RelayBook", "is_sandbox", "relay_of"]
+__all__ = [
+    "create_relay",
+    "delete_relay",
+    "get_relay",
+    "list_relays",
+    "pause_relay",
+    "put_managed_relay",
+    "resume_relay",
+    "update_relay",
+]
 
-IS_SANDBOX = relay.c.managed & (relay.c.name == SANDBOX)
-
-
-def is_sandbox(row: Any) -> bool:
-    """Whether a row of ``mailsvc_relay`` is the sandbox's; ``IS_SANDBOX`` asks the database the same."""
-    return bool(row.managed) and row.name == SANDBOX
-
-
-class KnownRelay:
-    """A relay with whether it may be used now."""
-
-    __slots__ = (
-        "app_id",
-        "enabled",
-        "failures",
-        "flaw",
-        "is_default",
-        "is_sandbox",
-        "learnt",
-        "paused",
-        "relay",
-        "retry_at",
-        "version",
-    )
-
-    def __init__(self, row: Any, vault: Vault) -> None:
-        try:
-            self.relay, self.flaw = relay_of(row, vault), None
-        except VaultError as error:
-            # Put aside, so that one relay that can't be used does not keep the others from it.
-            self.relay, self.flaw = _relay(row, {}), str(error)
-        except Exception as error:  # noqa: BLE001 - as above, whatever is wrong with its row
-            log.error("a relay's row can't be read", exc_info=error, extra=facts(relay=row.name))
-            flaw = f"its stored settings can't be read ({type(error).__name__})"
-            self.relay, self.flaw = Relay(id=row.id, name=row.name, host=""), flaw
-        self.app_id: str = row.app_id
-        self.enabled: bool = bool(row.enabled) and self.flaw is None
-        self.paused: bool = bool(row.paused)
-        self.is_default: bool = bool(row.is_default)
-        self.is_sandbox = is_sandbox(row)
-        self.failures: int = row.failures
-        self.retry_at: int | None = row.retry_at
-        self.learnt: str | None = row.learnt
-        self.version: int = row.updated_at
+# Failures with the old settings say nothing about the new ones.
+_NO_FAILURES = {"failures": 0, "retry_at": None, "last_smtp": None, "learnt": None}
 
 
-def relay_of(row: Any, vault: Vault) -> Relay:
-    """The relay that a row of ``mailsvc_relay`` describes, its secrets decrypted."""
-    return _relay(row, json.loads(vault.decrypt(row.secret)) if row.secret else {})
+def list_relays(
+    database: Database, app_id: str, *, names: Sequence[str] = (), before: str | None = None, limit: int
+) -> Sequence[Any]:
+    """Relays of the app, newest first: those with an id below ``before`` and, if ``names`` are given, such a name."""
+    wanted = select(relay).where(relay.c.app_id == app_id)
+    if before is not None:
+        wanted = wanted.where(relay.c.id < before)
+    if names:
+        wanted = wanted.where(relay.c.name.in_(names))
+    with database.read() as connection:
+        return connection.execute(wanted.order_by(relay.c.id.desc()).limit(limit)).all()
 
 
-def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
-    config: Mapping[str, Any] = json.loads(row.config)
-    rate = config.get("rate")
-    return Relay(
-        id=row.id,
-        name=row.name,
-        host=config["host"].removesuffix("."),
-        port=config["port"],
-        tls=config["tls"],
-        verify=config["verify"],
-        ca_pem=config.get("ca_pem"),
-        username=config.get("username"),
-        password=secret.get("password"),
-        auth=config["auth"],
-        access_token=(secret.get("oauth") or {}).get("access_token"),
-        max_connections=config["max_connections"],
-        max_messages_per_connection=config["max_messages_per_connection"],
-        max_recipients=config.get("max_recipients", 100),
-        pipelining=config.get("pipelining", "auto"),
-        rate=stored_rate(rate) if rate else None,
-        return_path=config.get("return_path"),
-        verp=config["verp"],
-        dsn=config["dsn"],
-        ehlo=config.get("ehlo"),
-        timeouts=Timeouts(**(config.get("timeouts") or {})),
-    )
+def get_relay(database: Database, app_id: str, id_: str) -> Any:
+    """One relay. Raises NotFound."""
+    with database.read() as connection:
+        return _find(connection, app_id, id_)
 
 
-class RelayBook:
-    """Looks relays up; what it knows is at most ``memory`` seconds old.
+def create_relay(database: Database, app_id: str, wanted: NewRelay, *, vault: Vault, rules: RelayRules) -> Any:
+    """Create a relay, which becomes the app's default if it says so.
 
-    ``targets`` says which addresses the relays of all apps but the first may have: those are strangers' in our network.
+    Raises:
+        Invalid: the app may not have such a relay.
+        Conflict: its name is taken.
     """
+    check_relay(wanted, rules)
+    with database.write() as connection:
+        now = database.now()
+        lock_app(connection, app_id)
+        _make_room(connection, app_id, wanted, now)
+        values = {"app_id": app_id, "managed": False, **relay_values(wanted, vault)}
+        return _insert(connection, values, now)
 
-    def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0, targets: TargetPolicy = "any") -> None:
-        self._targets = targets
-        self._first_app: str | None = None
-        self._database = database
-        self._vault = vault
-        self._memory = memory
-        self._lock = threading.Lock()
-        self._by_id: dict[str, tuple[float, KnownRelay | None]] = {}
-        self._by_app: dict[str, tuple[float, list[KnownRelay]]] = {}
-        self._generation = 0  # what was read before the last ``forget`` is not remembered after it
 
-    def get(self, relay_id: str) -> KnownRelay | None:
-        """The relay with this id, if it exists."""
-        with self._lock:
-            read_at, known = self._by_id.get(relay_id, (0.0, None))
-        if read_at and clock.monotonic() - read_at < self._memory:
-            return known
-        return self.get_many([relay_id]).get(relay_id)
+def update_relay(
+    database: Database,
+    app_id: str,
+    id_: str,
+    edit: Callable[[Any], NewRelay | None],
+    *,
+    vault: Vault,
+    rules: RelayRules,
+) -> Any:
+    """Change a relay to what ``edit`` makes of its row, and forget its failures.
 
-    def get_many(self, relay_ids: list[str]) -> dict[str, KnownRelay]:
-        """Those of the relays that exist."""
-        now = clock.monotonic()
-        with self._lock:
-            generation, known = self._generation, {i: self._by_id[i] for i in relay_ids if i in self._by_id}
-        stale = [i for i in relay_ids if i not in known or now - known[i][0] >= self._memory]
-        if stale:
-            with self._database.read() as connection:
-                rows = connection.execute(select(relay).where(relay.c.id.in_(stale))).all()
-            read: dict[str, tuple[float, KnownRelay | None]] = dict.fromkeys(stale, (now, None))
-            read |= {row.id: (now, self._known(row)) for row in rows}
-            known |= read
-            with self._lock:
-                if generation == self._generation:
-                    self._by_id.update(read)
-        return {id_: found for id_, (_, found) in known.items() if found is not None}
+    Args:
+        edit: returns the whole relay as it shall be, or None to leave it as it is.
 
-    def _known(self, row: Any) -> KnownRelay:
-        before = self._by_id.get(row.id, (0.0, None))[1]
-        if (
-            before is not None
-            and before.version == row.updated_at
-            and (before.retry_at, before.failures) == (row.retry_at, row.failures)
-        ):
-            return before  # spares decrypting again
-        return self._fresh(row)
+    Raises:
+        NotFound, Invalid, Conflict: as for ``get_relay`` and ``create_relay``.
+    """
+    with database.write() as connection:
+        now = database.now()
+        lock_app(connection, app_id)
+        before = _find(connection, app_id, id_)
+        wanted = edit(before)
+        if wanted is None:
+            return before
+        check_relay(wanted, rules)
+        _make_room(connection, app_id, wanted, now, except_for=id_)
+        row = _change(connection, id_, relay_values(wanted, vault) | _NO_FAILURES, now)
+        if before.retry_at is not None and not before.paused:
+            append_relay_event(connection, row, "relay.resumed", "its settings were changed", now=now)
+    return row
 
-    def _fresh(self, row: Any) -> KnownRelay:
-        known = KnownRelay(row, self._vault)
-        known.relay = replace(known.relay, targets=self.targets_of(row.app_id))
-        return known
 
-    def targets_of(self, app_id: str) -> TargetPolicy:
-        """Which addresses the relays of this app may have."""
-        if self._targets == "any":
-            return "any"
-        if self._first_app is None:
-            with self._database.read() as connection:
-                self._first_app = connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar()
-        return "any" if app_id == self._first_app else self._targets
+def delete_relay(database: Database, app_id: str, id_: str) -> None:
+    """Delete a relay.
 
-    def choose(self, app_id: str, name_or_id: str | None) -> KnownRelay | None:
-        """The relay that an app names, whether it is enabled or not; or its default.
+    Raises:
+        NotFound: the app has no such relay.
+        Conflict: deliveries wait for it.
+    """
+    with database.write() as connection:
+        lock_app(connection, app_id)
+        row = _find(connection, app_id, id_)
+        if waiting := _count_waiting(connection, id_):
+            what = "1 delivery waits" if waiting == 1 else f"{waiting} deliveries wait"
+            raise Conflict(f"{what} for the relay {row.name!r}: let them finish or cancel them first")
+        connection.execute(delete(relay).where(relay.c.id == id_))
 
-        That is the one marked so, else the oldest that is enabled. The sandbox delivers to nobody: by itself it is chosen
-        only where there is no other relay at all.
-        """
-        relays = self._of_app(app_id)
-        if name_or_id is not None:
-            return next((r for r in relays if name_or_id in (r.relay.name, r.relay.id)), None)
-        real = [r for r in relays if not r.is_sandbox] or relays
-        return next((r for r in real if r.is_default), next((r for r in real if r.enabled), None))
 
-    def forget(self) -> None:
-        """Read everything again at the next question."""
-        with self._lock:
-            self._generation += 1
-            self._by_id.clear()
-            self._by_app.clear()
+def pause_relay(database: Database, app_id: str, id_: str, *, reason: str | None) -> Any:
+    """Stop using the relay until it is resumed, also after restarts; its messages wait. Raises NotFound."""
+    with database.write() as connection:
+        now = database.now()
+        lock_app(connection, app_id)
+        before = _find(connection, app_id, id_)
+        values = {"paused": True, "pause_reason": reason or before.pause_reason}
+        row = _change(connection, id_, values, now)
+        if not before.paused:
+            append_relay_event(connection, row, "relay.paused", row.pause_reason or "paused by hand", now=now)
+    return row
 
-    def _of_app(self, app_id: str) -> list[KnownRelay]:
-        with self._lock:
-            generation, (read_at, relays) = self._generation, self._by_app.get(app_id, (0.0, []))
-        if read_at and clock.monotonic() - read_at < self._memory:
-            return relays
-        with self._database.read() as connection:
-            rows = connection.execute(select(relay).where(relay.c.app_id == app_id).order_by(relay.c.id)).all()
-        relays = [self._fresh(row) for row in rows]
-        with self._lock:
-            if generation == self._generation:
-                self._by_app[app_id] = (clock.monotonic(), relays)
-        return relays
+
+def resume_relay(database: Database, app_id: str, id_: str) -> Any:
+    """Use the relay again now, whether it was paused by hand or is backing off. Raises NotFound."""
+    with database.write() as connection:
+        now = database.now()
+        lock_app(connection, app_id)
+        before = _find(connection, app_id, id_)
+        row = _change(connection, id_, {"paused": False, "pause_reason": None, **_NO_FAILURES}, now)
+        if before.paused or before.retry_at is not None:
+            append_relay_event(connection, row, "relay.resumed", "resumed by hand", now=now)
+    return row
+
+
+def put_managed_relay(connection: Connection, app_id: str, wanted: NewRelay, vault: Vault, *, now: int) -> None:
+    """Create the relay that the settings ask for, or change the app's relay of that name to it. A manual pause stays."""
+    values = relay_values(wanted, vault) | {"managed": True}
+    own = relay.c.app_id == app_id
+    if wanted.default:
+        connection.execute(update(relay).where(own).values(is_default=False))
+    found = connection.execute(select(relay.c.id).where(own, relay.c.name == wanted.name)).scalar()
+    if found is None:
+        _insert(connection, {"app_id": app_id, **values}, now)
+    else:
+        _change(connection, found, {"failures": 0, "retry_at": None, **values}, now)
+
+
+def _find(connection: Connection, app_id: str, id_: str) -> Any:
+    row = connection.execute(select(relay).where(relay.c.id == id_, relay.c.app_id == app_id)).first()
+    if row is None:
+        raise NotFound(f"there is no relay {id_[:100]!r}")
+    return row
+
+
+def _make_room(
+    connection: Connection, app_id: str, wanted: NewRelay, now: int, *, except_for: str | None = None
+) -> None:
+    """See that no other relay has this name, and take the default flag from the others if this one is the default."""
+    others = relay.c.app_id == app_id
+    if except_for is not None:
+        others &= relay.c.id != except_for
+    if connection.execute(select(relay.c.id).where(others, relay.c.name == wanted.name)).first():
+        raise Conflict(f"there is already a relay named {wanted.name!r}")
+    if wanted.default:
+        connection.execute(update(relay).where(others, relay.c.is_default).values(is_default=False, updated_at=now))
+
+
+def _insert(connection: Connection, values: dict[str, Any], now: int) -> Any:
+    row = {"id": new_id("rly"), "paused": False, "created_at": now, "updated_at": now, **values}
+    return connection.execute(insert(relay).values(**row).returning(relay)).one()
+
+
+def _change(connection: Connection, id_: str, values: dict[str, Any], now: int) -> Any:
+    statement = update(relay).where(relay.c.id == id_).values(**values, updated_at=now).returning(relay)
+    return connection.execute(statement).one()
+
+
+def _count_waiting(connection: Connection, id_: str) -> int:
+    own = delivery.c.relay_id == id_
+    # Two counts, since each has an index over unfinished rows and a condition with OR would use neither.
+    queued = select(func.count()).where(own, delivery.c.due_at.is_not(None))
+    held = select(func.count()).where(
+        own, delivery.c.status == Status.HELD.value, delivery.c.due_at.is_(None), delivery.c.expires_at.is_not(None)
+    )
+    return sum(connection.execute(count).scalar_one() for count in (queued, held))

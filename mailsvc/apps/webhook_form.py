@@ -16,7 +16,7 @@ from mailsvc.settings import BadSetting
 from mailsvc.store.vault import Vault
 
 __all__ = [
-    "FRESH",
+    "NO_FAILURES",
     "NewWebhook",
     "check_webhook",
     "managed_webhook_values",
@@ -26,14 +26,14 @@ __all__ = [
     "webhook_values",
 ]
 
-MOST_PATTERNS = 50
-DESCRIPTION_LENGTH = 500
-# A webhook that was switched on, or points elsewhere, starts with a clean record.
-FRESH: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
+MAX_PATTERNS = 50
+MAX_DESCRIPTION = 500
+# Failures before it was enabled, or at another URL, say nothing about it now.
+NO_FAILURES: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An endpoint of the application that is told of events."""
+    """An endpoint of the application that events are posted to."""
 
     url: str
     events: list[str] = msgspec.field(default_factory=lambda: ["*"])
@@ -56,7 +56,7 @@ def check_webhook(webhook: NewWebhook, *, targets: TargetPolicy) -> None:
 
 
 def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
-    """The columns of the row that keeps this webhook, less its secret."""
+    """The columns that keep this webhook, without its secret."""
     return {
         "url": webhook.url,
         "events": compact(webhook.events),
@@ -67,7 +67,7 @@ def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
 
 
 def webhook_form(row: Any) -> NewWebhook:
-    """The form that would make this row: what a PATCH starts from."""
+    """The form that would make this row. A PATCH starts from it."""
     return NewWebhook(
         url=row.url,
         events=json.loads(row.events),
@@ -78,7 +78,7 @@ def webhook_form(row: Any) -> NewWebhook:
 
 
 def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
-    """The webhook object as the API shows it; ``secret`` is given only where it was made just now."""
+    """The webhook object as the API shows it; ``secret`` is given only when it was just created."""
     rotating = row.old_secret is not None and (row.old_secret_until or 0) > now
     return {
         "id": row.id,
@@ -98,11 +98,11 @@ def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
 
 
 def secrets_in_force(row: Any, vault: Vault, *, now: int) -> list[str]:
-    """The secrets that sign for this webhook now: its own, and during a rotation the one before."""
-    held = [vault.decrypt(row.secret)]
+    """The secrets that sign for this webhook now: its own and, during a rotation, the previous one."""
+    secrets = [vault.decrypt(row.secret)]
     if row.old_secret is not None and (row.old_secret_until or 0) > now:
-        held.append(vault.decrypt(row.old_secret))
-    return held
+        secrets.append(vault.decrypt(row.old_secret))
+    return secrets
 
 
 def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, vault: Vault) -> dict[str, Any]:
@@ -110,8 +110,8 @@ def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, 
 
     Args:
         url: MAILSVC_WEBHOOK_URL.
-        secret: MAILSVC_WEBHOOK_SECRET, or the one that was made; None leaves that of the row.
-        targets: which addresses the URL may name.
+        secret: MAILSVC_WEBHOOK_SECRET, or a new one; None keeps the secret of the row.
+        targets: which addresses the URL may have.
         vault: encrypts the secret.
 
     Raises:
@@ -124,7 +124,7 @@ def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, 
             check_secret(secret)
         except ValueError as error:
             raise BadSetting(f"MAILSVC_WEBHOOK_SECRET can't be used: {error}.") from None
-    values: dict[str, Any] = {"url": url, "enabled": True, **FRESH}
+    values: dict[str, Any] = {"url": url, "events": compact(["*"]), "enabled": True, **NO_FAILURES}
     if secret is not None:
         values["secret"] = vault.encrypt(secret)
     return values
@@ -139,8 +139,8 @@ def _check_url(url: str, targets: TargetPolicy) -> FieldError | None:
 
 
 def _check_events(patterns: list[str]) -> list[FieldError | None]:
-    if not 1 <= len(patterns) <= MOST_PATTERNS:
-        return [FieldError("events", f'must name 1 to {MOST_PATTERNS} types; ["*"] means all')]
+    if not 1 <= len(patterns) <= MAX_PATTERNS:
+        return [FieldError("events", f'must name 1 to {MAX_PATTERNS} types; ["*"] means all')]
     return [
         None
         if is_pattern(pattern)
@@ -150,6 +150,6 @@ def _check_events(patterns: list[str]) -> list[FieldError | None]:
 
 
 def _check_description(text: str | None) -> FieldError | None:
-    if text is None or (len(text) <= DESCRIPTION_LENGTH and "\0" not in text):
+    if text is None or (len(text) <= MAX_DESCRIPTION and "\0" not in text):
         return None
-    return FieldError("description", f"must have at most {DESCRIPTION_LENGTH} characters, none of them NUL")
+    return FieldError("description", f"must have at most {MAX_DESCRIPTION} characters, none of them NUL")

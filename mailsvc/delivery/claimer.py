@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mailsvc import clock
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.claim import ClaimedBatch, MessageFacts, fill_apart, overdue, take
 from mailsvc.delivery.inhand import InHand
 from mailsvc.delivery.journal import Journal

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from mailsvc import clock
-from mailsvc.apps.relays import KnownRelay
+from mailsvc.apps.relay_book import KnownRelay
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.lane import Lane, LaneParts
 from mailsvc.delivery.learnt import learnt_of

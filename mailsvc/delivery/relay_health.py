@@ -1,31 +1,28 @@
-"""How a relay stands with us, written down: its breaker, for whoever else sends by it, and for the application."""
+"""Opens and closes breakers, and keeps what deliveries find out about relays in their rows."""
 
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
-
-from sqlalchemy import select, update
+from typing import Any, Protocol, TypedDict
 
 from mailsvc import clock
+from mailsvc.apps import relay_state
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.manners import Manners
 from mailsvc.delivery.verdicts import smtp_of_trouble
 from mailsvc.domain.backoff import relay_retry
 from mailsvc.domain.relay import Relay
-from mailsvc.eventlog.append import NewEvent, announce
 from mailsvc.smtp.trouble import RelayTrouble
 from mailsvc.store.database import Database
-from mailsvc.store.tables import relay
 from mailsvc.telemetry import facts, log, meter
 
-__all__ = ["RelayHealth", "leave_alone", "write_standing"]
+__all__ = ["RelayHealth", "leave_alone"]
 
-SELDOM_SECONDS = 5.0  # between notes of troubles that come and go
+NOTE_SECONDS = 5.0  # at least, between writes of errors that open no breaker
 UNREADABLE_SECONDS = 300.0  # before a relay whose row can't be used is looked at again
 
 
-class Troubled(Protocol):
+class FailingLane(Protocol):
     """A relay's lane."""
 
     relay: Relay
@@ -36,18 +33,18 @@ class Troubled(Protocol):
 
 
 class RelayHealth:
-    """Opens breakers, and writes down what becomes of relays.
+    """Opens breakers, and writes what becomes of relays.
 
     Args:
-        write: does it in a thread; what fails there is no more than not written down.
+        write: runs a write in a thread; a write that fails is lost, and nothing else.
     """
 
     def __init__(self, database: Database, write: Callable[[Callable[[], None]], Any]) -> None:
         self._database, self.write = database, write
         self._noted: dict[str, tuple[str, float]] = {}
 
-    async def failed(self, lane: Troubled, trouble: RelayTrouble) -> None:
-        """Leave the relay alone for a while, and say so."""
+    async def failed(self, lane: FailingLane, trouble: RelayTrouble) -> None:
+        """Stop using the relay for a while, longer after each failure in a row."""
         breaker = lane.breaker
         breaker.times_opened += 1
         now = self._database.now()
@@ -56,58 +53,49 @@ class RelayHealth:
         log.warning(
             "relay backs off", extra=facts(relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text)
         )
-        values = {"failures": breaker.times_opened, "retry_at": retry_at, **_said(lane.relay, trouble)}
-        await self._set(lane.relay, values, "relay.paused")
+        await self.write(
+            partial(
+                relay_state.mark_backing_off,
+                self._database,
+                lane.relay.id,
+                failures=breaker.times_opened,
+                retry_at=retry_at,
+                **_error_columns(lane.relay, trouble),
+            )
+        )
 
-    async def recovered(self, lane: Troubled) -> None:
-        """A session was of use again."""
+    async def recovered(self, lane: FailingLane) -> None:
+        """A session got a reply about a message again."""
         log.info("relay works again", extra=facts(relay=lane.relay.name))
-        await self._set(lane.relay, {"failures": 0, "retry_at": None, "last_smtp": None}, "relay.resumed")
+        await self.write(partial(relay_state.mark_working, self._database, lane.relay.id))
 
-    async def troubled(self, lane: Troubled, trouble: RelayTrouble) -> None:
-        """A session failed, and no pause follows: it is the relay's last error, but for what comes too often to be written."""
-        said, now = _said(lane.relay, trouble), clock.monotonic()
+    async def troubled(self, lane: FailingLane, trouble: RelayTrouble) -> None:
+        """A session failed and the breaker stays closed: keep the error, unless it was kept just now."""
+        columns, now = _error_columns(lane.relay, trouble), clock.monotonic()
         before, at = self._noted.get(lane.relay.id, ("", 0.0))
-        if not lane.breaker.is_closed or said["last_error"] == before or now - at < SELDOM_SECONDS:
+        if not lane.breaker.is_closed or columns["last_error"] == before or now - at < NOTE_SECONDS:
             return
-        self._noted[lane.relay.id] = (said["last_error"], now)
-        await self._set(lane.relay, said, None)
+        self._noted[lane.relay.id] = (columns["last_error"], now)
+        await self.write(partial(relay_state.note_error, self._database, lane.relay.id, **columns))
 
-    async def learnt(self, lane: Troubled) -> None:
-        """What it can't do holds for all who send by it, and after a start."""
-        await self._set(lane.relay, {"learnt": lane.manners.learnt.to_json()}, None)
-
-    async def _set(self, subject: Relay, values: dict[str, Any], event_type: str | None) -> None:
-        await self.write(partial(write_standing, self._database, subject.id, values, event_type))
+    async def learnt(self, lane: FailingLane) -> None:
+        """Keep what the relay can't do, for all processes and for later starts."""
+        await self.write(partial(relay_state.note_limits, self._database, lane.relay.id, lane.manners.learnt.to_json()))
 
 
-def _said(subject: Relay, trouble: RelayTrouble) -> dict[str, str]:
+class _ErrorColumns(TypedDict):
+    last_error: str
+    last_smtp: str
+
+
+def _error_columns(subject: Relay, trouble: RelayTrouble) -> _ErrorColumns:
     return {"last_error": trouble.in_words, "last_smtp": smtp_of_trouble(trouble, subject.host)}
 
 
 def leave_alone(database: Database, subject: Relay, trouble: RelayTrouble) -> None:
-    """A relay that can't even be looked at: for some minutes."""
+    """Stop using a relay whose row can't be read, for some minutes."""
     meter.count("lane_failures")
     retry_at = database.now() + int(UNREADABLE_SECONDS * clock.SECOND)
-    write_standing(
-        database, subject.id, {"failures": 1, "retry_at": retry_at, **_said(subject, trouble)}, "relay.paused"
+    relay_state.mark_backing_off(
+        database, subject.id, failures=1, retry_at=retry_at, **_error_columns(subject, trouble)
     )
-
-
-def write_standing(database: Database, relay_id: str, values: dict[str, Any], event_type: str | None) -> None:
-    """Set columns of the relay's row, and tell of it by an event of this type, where that is news."""
-    with database.write() as connection:
-        was = connection.execute(select(relay.c.retry_at).where(relay.c.id == relay_id).with_for_update()).first()
-        if was is None:
-            return
-        changed = update(relay).where(relay.c.id == relay_id).values(**values).returning(relay)
-        row = connection.execute(changed).one()
-        if event_type is None or (was.retry_at is None) == (row.retry_at is None):
-            return  # another process found out, too
-        data = {
-            "relay_id": row.id,
-            "name": row.name,
-            "reason": values.get("last_error"),
-            "retry_at": clock.rfc3339(row.retry_at) if row.retry_at else None,
-        }
-        announce(connection, [NewEvent(row.app_id, event_type, data)], now=database.now())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mailsvc import clock
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.claim import read_body
 from mailsvc.delivery.claimer import Claimer, Terms
 from mailsvc.delivery.inhand import InHand

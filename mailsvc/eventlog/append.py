@@ -1,4 +1,4 @@
-"""Telling: append events and, in the same transaction, the rows by which webhooks will hear of them."""
+"""Appends events and, in the same transaction, queues them for the webhooks that subscribed to them."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -14,47 +14,47 @@ from mailsvc.store.bulk import Document, Statement, among, carry_out, insertion,
 from mailsvc.store.database import commits_in_turn
 from mailsvc.store.tables import event, webhook, webhook_delivery
 
-__all__ = ["NewEvent", "announce", "enqueue_for_webhooks", "prepare_news"]
+__all__ = ["NewEvent", "append_events", "enqueue_for_webhooks", "prepare_events"]
 
 
 class NewEvent(msgspec.Struct, gc=False):
-    """Something to be told to an application."""
+    """An event to be appended."""
 
     app_id: str
     type: str
     data: dict[str, Any]
     message_id: str | None = None
     delivery_id: str | None = None
-    sequence: int | None = None  # given where it is known to be the first, else counted up
+    sequence: int | None = None  # within the message; None continues after its last event
     id: str = msgspec.field(default_factory=lambda: new_id("evt"))
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-def announce(connection: Connection, news: Sequence[NewEvent], *, now: int) -> None:
+def append_events(connection: Connection, new: Sequence[NewEvent], *, now: int) -> None:
     """Append the events in the order given, and queue them for every webhook that subscribed to them."""
-    if not news:
+    if not new:
         return
     carry_out(connection, commits_in_turn(connection.dialect.name))
-    _number(connection, news)
-    carry_out(connection, prepare_news(connection, news, now=now))
+    _set_sequences(connection, new)
+    carry_out(connection, prepare_events(connection, new, now=now))
 
 
-def prepare_news(connection: Connection, news: Sequence[NewEvent], *, now: int) -> list[Statement]:
-    """What appends these news, of which each has its sequence already. ``commits_in_turn`` must come before it."""
+def prepare_events(connection: Connection, new: Sequence[NewEvent], *, now: int) -> list[Statement]:
+    """The statements that append these events, each with its sequence set. Run ``commits_in_turn`` before them."""
     timestamp, dialect = clock.rfc3339(now), connection.dialect.name
-    events_ = insertion(dialect, event, [_event_row(item, now, timestamp) for item in news])
-    return events_ + insertion(dialect, webhook_delivery, _fan_out(connection, news, now))
+    events_ = insertion(dialect, event, [_event_row(item, now, timestamp) for item in new])
+    return events_ + insertion(dialect, webhook_delivery, _fan_out(connection, new, now))
 
 
-def _number(connection: Connection, news: Sequence[NewEvent]) -> None:
-    # In the order of the news, which is mostly that of the index.
-    wanted = dict.fromkeys(item.message_id for item in news if item.message_id and item.sequence is None)
+def _set_sequences(connection: Connection, new: Sequence[NewEvent]) -> None:
+    # In the order of the events, which is mostly that of the index.
+    wanted = dict.fromkeys(item.message_id for item in new if item.message_id and item.sequence is None)
     if not wanted:
         return
     last = {row.message_id: row.sequence for row in _LAST_SEQUENCES.read(connection, ids=listed(wanted))}
-    for item in news:
+    for item in new:
         if item.message_id and item.sequence is None:
             item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
 
@@ -74,7 +74,7 @@ _LAST_SEQUENCES = Document(
 
 
 def _event_row(item: NewEvent, now: int, timestamp: str) -> dict[str, Any]:
-    told = {
+    payload = {
         "id": item.id,
         "type": item.type,
         "timestamp": timestamp,
@@ -89,7 +89,7 @@ def _event_row(item: NewEvent, now: int, timestamp: str) -> dict[str, Any]:
         "delivery_id": item.delivery_id,
         "sequence": item.sequence,
         "created_at": now,
-        "body": _encode(told).decode(),
+        "body": _encode(payload).decode(),
     }
 
 
@@ -105,13 +105,13 @@ _SUBSCRIPTIONS = Document(
 )
 
 
-def _fan_out(connection: Connection, news: Sequence[NewEvent], now: int) -> list[dict[str, Any]]:
+def _fan_out(connection: Connection, new: Sequence[NewEvent], now: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    types = {item.type for item in news}
-    for hook in _SUBSCRIPTIONS.read(connection, apps=listed({item.app_id for item in news})):
+    types = {item.type for item in new}
+    for hook in _SUBSCRIPTIONS.read(connection, apps=listed({item.app_id for item in new})):
         patterns = tuple(json.loads(hook.events))
         subscribed = {type_ for type_ in types if events.matches(patterns, type_)}
-        wanted = [n.id for n in news if n.app_id == hook.app_id and n.type in subscribed]
+        wanted = [item.id for item in new if item.app_id == hook.app_id and item.type in subscribed]
         rows += _rows_for(hook.webhook_id, wanted, now)
     return rows
 

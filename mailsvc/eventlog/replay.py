@@ -1,4 +1,4 @@
-"""Telling again: events that are still kept are queued once more for one webhook, under the same webhook-id."""
+"""Replay: queues events that are still kept once more for one webhook, under the same webhook-id."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from mailsvc import clock
 from mailsvc.domain import events
+from mailsvc.domain.errors import NotFound
 from mailsvc.store.database import Database
 from mailsvc.store.tables import event
 
-__all__ = ["Span", "queue_again", "replay_span"]
+__all__ = ["Span", "queue_again", "replay_event", "replay_span"]
 
 CHUNK = 1000
 # Positions follow the order of commits, times the clocks of several hosts: look a little beyond both ends.
@@ -25,6 +26,15 @@ class Span:
     since: int
     until: int
     patterns: tuple[str, ...]
+
+
+def replay_event(database: Database, webhook_id: str, event_id: str, *, app_id: str) -> int:
+    """Queue one event of the app. Returns how many, which is one. Raises NotFound."""
+    with database.write() as connection:
+        own = (event.c.id == event_id) & (event.c.app_id == app_id)
+        if connection.execute(select(event.c.id).where(own)).first() is None:
+            raise NotFound(f"there is no event {event_id[:100]!r}, or it is no longer kept")
+        return queue_again(connection, webhook_id, [event_id], now=database.now())
 
 
 def replay_span(database: Database, webhook_id: str, span: Span) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, tuple_
 
 from mailsvc.apps.suppressions import read_suppressions
 from mailsvc.domain.errors import FieldError, Invalid, Problem
-from mailsvc.eventlog.append import prepare_news
+from mailsvc.eventlog.append import prepare_events
 from mailsvc.outbox.build import NewMessage
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.bulk import Statement, insertion
@@ -56,7 +56,7 @@ def plan_commit(connection: Connection, group: Sequence[IntakeRequest], stored: 
     dialect = connection.dialect.name
     statements = [statement for table, some in rows.items() for statement in insertion(dialect, table, some)]
     if news := [n for new_message in new_messages for n in new_message.news()]:
-        statements += commits_in_turn(dialect) + prepare_news(connection, news, now=now)
+        statements += commits_in_turn(dialect) + prepare_events(connection, news, now=now)
     return Plan([answers[id(request)] for request in group], statements)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import LargeBinary, func, select
 
-from mailsvc.apps.relays import KnownRelay, RelayBook
+from mailsvc.apps.relay_book import KnownRelay, RelayBook
 from mailsvc.domain.draft import Draft, check, check_handling, require_size
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.ids import new_id

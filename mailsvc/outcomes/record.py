@@ -13,7 +13,7 @@ from mailsvc.apps.suppressions import Suppression, add_suppressions
 from mailsvc.domain.attempt import Tls
 from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.bulk import Document, among, carry_out, insertion, listed, update_of
 from mailsvc.store.tables import attempt, delivery, message
 
@@ -134,7 +134,7 @@ def record(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> 
     dialect = connection.dialect.name
     settled = update_of(dialect, delivery, ("id",), [step.settlement for step in steps])
     carry_out(connection, settled + insertion(dialect, attempt, [step.attempt for step in steps if step.attempt]))
-    announce(connection, [step.news for step in steps if step.news], now=now)
+    append_events(connection, [step.news for step in steps if step.news], now=now)
     add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
     return {step.outcome.delivery_id for step in steps}
 

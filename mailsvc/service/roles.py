@@ -13,7 +13,7 @@ from mailsvc.api.feed import Feed
 from mailsvc.api.gateway import Gateway
 from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.outbox.admission import Admission
@@ -25,7 +25,7 @@ from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
 from mailsvc.service.child import STOPPING, allow_files
-from mailsvc.service.playground import Playground
+from mailsvc.service.sandbox_host import SandboxHost
 from mailsvc.settings import Settings
 from mailsvc.smtp.probe import probe
 from mailsvc.store.database import Database
@@ -110,18 +110,18 @@ async def _work(parts: _Worker) -> None:
     stop = asyncio.Event()
     for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    playground = Playground(parts.settings.data_dir, parts.database, parts.vault)
+    sandbox = SandboxHost(parts.settings.data_dir, parts.database, parts.vault)
     if "deliver" in parts.roles:
-        await playground.open()
+        await sandbox.open()
     await _patiently(stop, lambda: _join(parts))
-    loops, listeners = _loops(parts, playground, stop)
+    loops, listeners = _loops(parts, sandbox, stop)
     ear = Ear(parts.settings.data_dir, parts.heartbeat.id)
     ear.listen_in_loop(lambda topics: _wake(listeners, topics))
     try:
         await asyncio.gather(*loops)
     finally:
         ear.close()
-        await playground.close()
+        await sandbox.close()
         with contextlib.suppress(Exception):
             await asyncio.to_thread(parts.heartbeat.leave)
             parts.lockfiles.strike(parts.heartbeat.id)
@@ -131,7 +131,7 @@ async def _work(parts: _Worker) -> None:
 Listeners = list[tuple[bytes, Callable[[], None]]]
 
 
-def _loops(parts: _Worker, playground: Playground, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
+def _loops(parts: _Worker, sandbox: SandboxHost, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
     """The loops of this process's roles, and whom each topic of the bell wakes."""
     listeners: Listeners = []
     loops: list[Awaitable[None]] = [Loop(partial(_beat, parts.heartbeat)).run(stop)]
@@ -140,7 +140,7 @@ def _loops(parts: _Worker, playground: Playground, stop: asyncio.Event) -> tuple
         listeners.append((RELAYS, parts.relays.forget))
         listeners.append((DELIVER, delivering.wake))
         loops.append(delivering.run(stop))
-        loops.append(playground.keep_open(stop))
+        loops.append(sandbox.keep_open(stop))
     if "notify" in parts.roles:
         owner, targets = parts.heartbeat.id, parts.settings.targets
         notifying = WebhookWorker(

@@ -6,8 +6,9 @@ A running process's clock never goes back, but what was written before the start
 from sqlalchemy import Connection, exists, or_, select, update
 
 from mailsvc import clock
+from mailsvc.apps.relay_state import retry_early
 from mailsvc.domain.lifecycle import Status
-from mailsvc.store.tables import delivery, message, relay, webhook_delivery
+from mailsvc.store.tables import delivery, message, webhook_delivery
 from mailsvc.telemetry import facts, log
 
 __all__ = ["pull_in"]
@@ -29,9 +30,9 @@ def pull_in(connection: Connection, *, now: int) -> int:
     statements = (
         update(delivery).where(delivery.c.due_at.is_not(None), too_far, ~appointed).values(due_at=now),
         update(webhook_delivery).where(webhook_delivery.c.due_at > now + WEBHOOK).values(due_at=now),
-        update(relay).where(relay.c.retry_at > now + BREAKER).values(retry_at=now),
     )
     pulled = sum(connection.execute(statement).rowcount for statement in statements)
+    pulled += retry_early(connection, after=now + BREAKER, now=now)
     if pulled:
         log.warning("the clock was set back: what would have waited for it is due now", extra=facts(rows=pulled))
     return pulled

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from mailsvc.apps.relays import IS_SANDBOX
+from mailsvc.apps.sandbox_relay import IS_SANDBOX
 from mailsvc.store import leases
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DELIVERIES

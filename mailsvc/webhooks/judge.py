@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from mailsvc import clock
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.apps import webhooks
+from mailsvc.apps.webhook_posts import fail_waiting_posts
 from mailsvc.store.bulk import carry_out, update_of
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DuePost
 from mailsvc.store.tables import webhook, webhook_delivery
-from mailsvc.telemetry import facts, log
 from mailsvc.webhooks.post import Answer
 from mailsvc.webhooks.schedule import next_attempt
 
@@ -46,8 +46,7 @@ def record_results(connection: Connection, results: Sequence[PostResult], *, now
 def note_failure(database: Database, webhook_id: str) -> None:
     """Nothing can be posted to it, by no fault of its endpoint: it shows as failing."""
     with database.write() as connection:
-        own = (webhook.c.id == webhook_id) & webhook.c.failing_since.is_(None)
-        connection.execute(update(webhook).where(own).values(failing_since=database.now()))
+        webhooks.mark_failing(connection, webhook_id, now=database.now())
 
 
 def _judge(connection: Connection, hook_id: str, answers: Sequence[Answer], now: int) -> None:
@@ -56,16 +55,17 @@ def _judge(connection: Connection, hook_id: str, answers: Sequence[Answer], now:
     if hook is None:
         return
     if not hook.enabled:  # by a post beside this one, or by hand: what was under way is not tried again
-        _fail_waiting(connection, hook, hook.disabled_reason or "by hand")
+        fail_waiting_posts(connection, hook.id, hook.disabled_reason or "by hand")
         return
     gone = any(answer.status == GONE for answer in answers)
     if any(answer.is_success for answer in answers) and not gone:
         if hook.failing_since is not None:
-            connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=None))
+            webhooks.mark_working(connection, hook_id)
     elif gone or (hook.failing_since is not None and now - hook.failing_since >= GIVE_UP_AFTER):
-        _disable(connection, hook, "it answered 410 Gone" if gone else "it failed for five days", now)
+        reason = "it answered 410 Gone" if gone else "it failed for five days"
+        webhooks.disable_webhook(connection, hook, reason, now=now)
     elif hook.failing_since is None:
-        connection.execute(update(webhook).where(webhook.c.id == hook_id).values(failing_since=now))
+        webhooks.mark_failing(connection, hook_id, now=now)
 
 
 def _settlement(result: PostResult, now: int) -> dict[str, Any]:
@@ -92,20 +92,3 @@ def _settlement(result: PostResult, now: int) -> dict[str, Any]:
 
 def _shown(answer: Answer) -> str | None:
     return answer.body.decode("utf-8", "replace").replace("\0", "�") if answer.body else None
-
-
-def _disable(connection: Connection, hook: Any, reason: str, now: int) -> None:
-    own = (webhook.c.id == hook.id) & webhook.c.enabled
-    changed = update(webhook).where(own).values(enabled=False, disabled_reason=reason, updated_at=now)
-    if connection.execute(changed).rowcount != 1:
-        return  # another worker got there first, and has told
-    _fail_waiting(connection, hook, reason)
-    log.warning("webhook disabled", extra=facts(webhook=hook.id, reason=reason))
-    data = {"webhook_id": hook.id, "url": hook.url, "reason": reason}
-    announce(connection, [NewEvent(hook.app_id, "webhook.disabled", data)], now=now)
-
-
-def _fail_waiting(connection: Connection, hook: Any, reason: str) -> None:
-    waiting = (webhook_delivery.c.webhook_id == hook.id) & webhook_delivery.c.due_at.is_not(None)
-    values = {"due_at": None, "status": "failed", "error": f"webhook disabled: {reason}"}
-    connection.execute(update(webhook_delivery).where(waiting).values(**values))

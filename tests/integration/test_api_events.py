@@ -10,7 +10,7 @@ from sqlalchemy import select
 from mailsvc.api.events import EventPage
 from mailsvc.api.feed import Interest, newest
 from mailsvc.domain.lifecycle import Change
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.tables import event
 from tests.support.api import Client, House
 from tests.support.letters import claim_all, settle, submit, writer
@@ -28,9 +28,9 @@ def types(page: dict[str, Any]) -> list[str]:
 
 
 def tell(house: House, app_id: str, *kinds: str) -> None:
-    """Events come up, as another process would announce them; nobody rings."""
+    """Events come up, as another process would append them; no bell rings."""
     with house.database.write() as connection:
-        announce(connection, [NewEvent(app_id, kind, {}) for kind in kinds], now=house.database.now())
+        append_events(connection, [NewEvent(app_id, kind, {}) for kind in kinds], now=house.database.now())
 
 
 class Poll(threading.Thread):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event as hooks
 from sqlalchemy import select, update
 
-from mailsvc.api.relays import RelayCheck, RelayObject
+from mailsvc.api.relay_objects import RelayCheck, RelayObject
 from mailsvc.domain.relay import Relay
 from mailsvc.store.tables import delivery, event, relay
 from mailsvc.store.vault import Vault

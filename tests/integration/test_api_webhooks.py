@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from mailsvc import clock
-from mailsvc.api.webhooks import Trial, WebhookDelivery, WebhookObject
+from mailsvc.api.webhook_objects import Trial, WebhookDelivery, WebhookObject
 from mailsvc.domain.signing import TrialPost
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.tables import webhook, webhook_delivery
 from tests.support.api import Client, House
 
@@ -47,7 +47,7 @@ def happen(house: House, app_id: str, *types: str, at: int | None = None) -> lis
     for kind in types:
         news = NewEvent(app_id, kind, {})
         with house.database.write() as connection:
-            announce(connection, [news], now=at or house.database.now())
+            append_events(connection, [news], now=at or house.database.now())
         ids.append(news.id)
     return ids
 
@@ -307,7 +307,7 @@ class TestReplay:
         bob, now = house.move_in("bob"), house.database.now()
         news = [NewEvent(alice.app_id if n % 2 else bob.app_id, "relay.paused", {}) for n in range(4200)]
         with house.database.write() as connection:
-            announce(connection, news, now=now)
+            append_events(connection, news, now=now)
         span = {"since": clock.rfc3339(now), "until": clock.rfc3339(now + 1), "types": ["*"]}
 
         assert alice.post(f"/webhooks/{hook['id']}/replay", span).json == {"queued": 2100}

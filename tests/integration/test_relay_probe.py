@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mailsvc.api.relays import RelayCheck
+from mailsvc.api.relay_objects import RelayCheck
 from mailsvc.domain.relay import Relay, Timeouts
 from mailsvc.smtp.probe import probe
 

@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from mailsvc import clock
 from mailsvc.domain.signing import TrialPost
-from mailsvc.eventlog.append import NewEvent, announce
+from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.database import Database
 from mailsvc.store.tables import event, webhook, webhook_delivery
 from mailsvc.webhooks import worker
@@ -74,7 +74,7 @@ def happen(house: House, alice: Client, count: int = 1) -> list[str]:
     """So many messages are sent; the ids of the events."""
     news = [NewEvent(alice.app_id, "message.sent", {"recipient": "böb@example.test"}) for _ in range(count)]
     with house.database.write() as connection:
-        announce(connection, news, now=house.database.now())
+        append_events(connection, news, now=house.database.now())
     return [item.id for item in news]
 
 

@@ -11,11 +11,12 @@ from sqlalchemy import insert
 from werkzeug.datastructures import Headers
 
 from mailsvc.api.app import create_app
-from mailsvc.api.auth import Keyring, digest_of
+from mailsvc.api.auth import Keyring
 from mailsvc.api.feed import Feed
 from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.keys import digest_of
+from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.intake import Intake

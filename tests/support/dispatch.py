@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import insert, select, text, update
 
-from mailsvc.apps.relay_form import NewRelay, relay_values
-from mailsvc.apps.relays import RelayBook
+from mailsvc.apps.relay_book import RelayBook
+from mailsvc.apps.relay_form import NewRelay
+from mailsvc.apps.relay_row import relay_values
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.intake import Intake

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from mailsvc import clock
-from mailsvc.apps.relay_form import shown_relay
-from mailsvc.apps.relays import is_sandbox
+from mailsvc.apps.relay_row import shown_relay
+from mailsvc.apps.sandbox_relay import is_sandbox
 from mailsvc.cli.checkup.finding import Finding, problem, warning, well
 from mailsvc.cli.show import age, plural
 from mailsvc.store.database import Database

@@ -1,0 +1,115 @@
+"""Between the relay object and the row that keeps it. Secrets are encrypted in the row."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mailsvc import clock
+from mailsvc.apps.relay_form import MASK, SECRETS, NewRelay, RelayTimeouts, secrets_of
+from mailsvc.domain.jsontext import compact
+from mailsvc.domain.relay import Relay, Timeouts
+from mailsvc.settings import stored_rate
+from mailsvc.store.vault import Vault
+
+__all__ = ["relay_form", "relay_of", "relay_values", "relay_without_secrets", "shown_relay"]
+
+# Fields that the rows of older versions lack.
+_LATER_FIELDS = {"max_recipients": 100, "pipelining": "auto", "ehlo": None}
+
+
+def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
+    """The columns that keep this relay."""
+    config = msgspec.to_builtins(relay) | {"host": relay.host.removesuffix(".")}
+    for apart in ("name", "default", "enabled", *SECRETS):
+        config.pop(apart)
+    secret = secrets_of(relay)
+    return {
+        "name": relay.name,
+        "config": compact(
+            config | {"secrets": list(secret)}
+        ),  # only their names: showing a relay must not need the vault
+        "secret": vault.encrypt(json.dumps(secret)) if secret else None,
+        "enabled": relay.enabled,
+        "is_default": relay.default,
+    }
+
+
+def relay_form(row: Any, vault: Vault) -> NewRelay:
+    """The form that would make this row, secrets included. A PATCH starts from it."""
+    whole = json.loads(row.config) | {
+        "name": row.name,
+        "default": bool(row.is_default),
+        "enabled": bool(row.enabled),
+        **(json.loads(vault.decrypt(row.secret)) if row.secret else {}),
+    }
+    whole.pop("secrets", None)
+    return msgspec.convert(whole, NewRelay)
+
+
+def shown_relay(row: Any) -> dict[str, Any]:
+    """The relay object as the API shows it; secrets are masked."""
+    config = json.loads(row.config)
+    backing_off = row.retry_at is not None
+    status = "paused" if row.paused else "backing_off" if backing_off else "active"
+    known = config.pop("secrets", ())
+    return {
+        "id": row.id,
+        "name": row.name,
+        **_LATER_FIELDS,
+        **config,
+        "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
+        **{name: MASK if name in known else None for name in SECRETS},
+        "default": bool(row.is_default),
+        "enabled": bool(row.enabled),
+        "managed": bool(row.managed),
+        "status": status,
+        "status_reason": (row.pause_reason or "paused by hand")
+        if row.paused
+        else row.last_error
+        if backing_off
+        else None,
+        "retry_at": clock.rfc3339(row.retry_at) if backing_off else None,
+        "last_error": row.last_error,
+        "created_at": clock.rfc3339(row.created_at),
+        "updated_at": clock.rfc3339(row.updated_at),
+    }
+
+
+def relay_of(row: Any, vault: Vault) -> Relay:
+    """The relay that a row describes, with its secrets."""
+    return _relay(row, json.loads(vault.decrypt(row.secret)) if row.secret else {})
+
+
+def relay_without_secrets(row: Any) -> Relay:
+    """The relay that a row describes, where its secrets can't be decrypted."""
+    return _relay(row, {})
+
+
+def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
+    config: Mapping[str, Any] = json.loads(row.config)
+    rate = config.get("rate")
+    return Relay(
+        id=row.id,
+        name=row.name,
+        host=config["host"].removesuffix("."),
+        port=config["port"],
+        tls=config["tls"],
+        verify=config["verify"],
+        ca_pem=config.get("ca_pem"),
+        username=config.get("username"),
+        password=secret.get("password"),
+        auth=config["auth"],
+        access_token=(secret.get("oauth") or {}).get("access_token"),
+        max_connections=config["max_connections"],
+        max_messages_per_connection=config["max_messages_per_connection"],
+        max_recipients=config.get("max_recipients", 100),
+        pipelining=config.get("pipelining", "auto"),
+        rate=stored_rate(rate) if rate else None,
+        return_path=config.get("return_path"),
+        verp=config["verp"],
+        dsn=config["dsn"],
+        ehlo=config.get("ehlo"),
+        timeouts=Timeouts(**(config.get("timeouts") or {})),
+    )
