@@ -17,7 +17,7 @@ from mailsvc.outcomes.actions import apply_change
 from mailsvc.outcomes.reschedule import Amendment, amend
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
 
-__all__ = ["OPERATIONS", "MessageChange", "SteeredMessage", "blueprint"]
+__all__ = ["OPERATIONS", "MessageActionResult", "MessageChange", "blueprint"]
 
 blueprint = Blueprint("actions", __name__)
 
@@ -25,7 +25,7 @@ LEAST_EXPIRY, MOST_EXPIRY = 60, 366 * 86400
 FURTHEST = 366 * clock.DAY
 
 
-class SteeredDelivery(msgspec.Struct):
+class DeliveryActionResult(msgspec.Struct):
     """The effect of an action on one delivery; ``detail`` says why there was none."""
 
     id: str
@@ -35,12 +35,12 @@ class SteeredDelivery(msgspec.Struct):
     detail: str | None
 
 
-class SteeredMessage(msgspec.Struct):
+class MessageActionResult(msgspec.Struct):
     """The effect of an action on a message."""
 
     id: str
     status: str
-    deliveries: list[SteeredDelivery]
+    deliveries: list[DeliveryActionResult]
 
 
 class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -138,14 +138,16 @@ def _amendment(given: MessageChange) -> Amendment:
 
 
 OPERATIONS = {
-    "cancel_message": Operation(summary="Cancel the deliveries that are not sent yet.", answer=SteeredMessage),
+    "cancel_message": Operation(summary="Cancel the deliveries that are not sent yet.", answer=MessageActionResult),
     "retry_message": Operation(
         summary="Send waiting and failed deliveries now. Recipients on the suppression list are skipped unless `force` is set.",
         request=RetryRequest,
-        answer=SteeredMessage,
+        answer=MessageActionResult,
     ),
-    "hold_message": Operation(summary="Hold the waiting deliveries until they are released.", answer=SteeredMessage),
-    "release_message": Operation(summary="Release the held deliveries.", answer=SteeredMessage),
+    "hold_message": Operation(
+        summary="Hold the waiting deliveries until they are released.", answer=MessageActionResult
+    ),
+    "release_message": Operation(summary="Release the held deliveries.", answer=MessageActionResult),
     "update_message": Operation(
         summary="Reschedule a message, or change its expiry or priority. Only until the first delivery is sent.",
         request=MessageChange,

@@ -23,7 +23,7 @@ from mailsvc.api import (
     suppressions,
     webhooks,
 )
-from mailsvc.api.deferred import Promised
+from mailsvc.api.deferred import DeferredResponse
 from mailsvc.api.parts import EXTENSION, Services
 from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
@@ -65,7 +65,7 @@ class Api(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         """What the view returns; a promise is waited for."""
         found: Any = super().dispatch_request()
-        return found.wait() if isinstance(found, Promised) else found
+        return found.wait() if isinstance(found, DeferredResponse) else found
 
     def respond_here(self, environ: dict[str, Any]) -> Response:
         """The response to a request of PEP 3333, whatever happens."""
@@ -82,7 +82,7 @@ class Api(Flask):
                 found: Any = self.preprocess_request()
                 if found is None:
                     found = super().dispatch_request()
-                if isinstance(found, Promised):
+                if isinstance(found, DeferredResponse):
                     found = await found
             except Exception as error:  # noqa: BLE001 - as above
                 found = self.handle_user_exception(error)

@@ -11,13 +11,13 @@ from flask import Response
 from mailsvc.domain.errors import Unavailable
 from mailsvc.outbox.request import Answer
 
-__all__ = ["Promised"]
+__all__ = ["DeferredResponse"]
 
 PATIENCE = 9.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Promised:
+class DeferredResponse:
     """A response as soon as there is an answer; a Problem instead of one is raised to whoever waits."""
 
     done: "Future[Answer] | asyncio.Future[Answer]"

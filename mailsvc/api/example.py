@@ -20,8 +20,8 @@ _PREFIXES = {
     "MessageEvent": "evt",
     "MessageObject": "msg",
     "RelayObject": "rly",
-    "SteeredDelivery": "dlv",
-    "SteeredMessage": "msg",
+    "DeliveryActionResult": "dlv",
+    "MessageActionResult": "msg",
     "SuppressionObject": "sup",
     "WebhookObject": "whk",
 }

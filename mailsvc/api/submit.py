@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.deferred import Promised
+from mailsvc.api.deferred import DeferredResponse
 from mailsvc.api.input import convert, media_type, parse_json, read_body, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
@@ -98,7 +98,7 @@ OPERATIONS = {
 
 @blueprint.post("/v1/messages")
 @needs("send")
-def submit_message() -> Promised:
+def submit_message() -> DeferredResponse:
     """Take one message: JSON, or a finished one as message/rfc822."""
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
@@ -111,7 +111,7 @@ def submit_message() -> Promised:
 
 @blueprint.post("/v1/messages/batch")
 @needs("send")
-def submit_batch() -> Promised:
+def submit_batch() -> DeferredResponse:
     """Take up to 1000 messages in one commit."""
     refuse_unknown_arguments("atomic")
     atomic = _flag("atomic")
@@ -186,10 +186,10 @@ def _idempotency_key(data: bytes) -> IdempotencyKey | None:
 
 def _submit(
     new_messages: list[NewMessage], render: Callable[[Sequence[NewMessage]], Answer], key: IdempotencyKey | None
-) -> Promised:
+) -> DeferredResponse:
     sender = caller()
     wanted = IntakeRequest(sender.app_id, new_messages, render, key)
-    return Promised(services().outbox.submit(wanted, key_id=sender.key_id), _respond)
+    return DeferredResponse(services().outbox.submit(wanted, key_id=sender.key_id), _respond)
 
 
 def _respond(answer: Answer) -> Response:

@@ -6,7 +6,7 @@ A session has worked when a transaction got a verdict about a message; that a lo
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.smtp.trouble import RelayTrouble
 
-__all__ = ["Breaker", "Hesitation"]
+__all__ = ["Breaker", "ReturnBackoff"]
 
 MOST_REMEMBERED = 10_000
 FIRST_WAIT, LONGEST_WAIT = 0.5, 300.0
@@ -67,7 +67,7 @@ class Breaker:
         self._until, self.changed_at, self.times_opened = now, now, times_opened
 
 
-class Hesitation:
+class ReturnBackoff:
     """How long a message waits that came back unsent through no fault of its own: longer each time."""
 
     def __init__(self) -> None:

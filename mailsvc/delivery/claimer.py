@@ -21,7 +21,7 @@ from mailsvc.delivery.verdicts import given_back, given_up, smtp_of_trouble
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outcomes.record import Outcome
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.trouble import unexpected
 from mailsvc.store import leases
 from mailsvc.store.database import Database
@@ -95,7 +95,7 @@ class Claimer:
             else:
                 by_relay.setdefault(row.relay_id, {}).setdefault(row.message_id, []).append(row)
         for message_id, error in batch.unreadable.items():
-            complain(error, message=message_id)
+            log_error(error, message=message_id)
         for relay_id, by_message in by_relay.items():
             await self._hand_over(self._lanes.by_id[relay_id], by_message, batch, deadline)
         return self._counted(wanted, batch)
@@ -160,7 +160,7 @@ class Claimer:
             try:
                 parcels += self._packed(lane, message_id, claims, batch, deadline)
             except Exception as error:  # noqa: BLE001 - it must not keep the others waiting
-                complain(error, message=message_id)
+                log_error(error, message=message_id)
                 text = f"internal error: {type(error).__name__}; see the log"
                 self._reporter.put_off(claims, text, lane.relay.host)
                 failure = error
@@ -179,7 +179,7 @@ class Claimer:
     def _packed(
         self, lane: Lane, message_id: str, claims: list[DueDelivery], batch: ClaimedBatch, deadline: float
     ) -> list[Parcel]:
-        message, most = batch.messages[message_id], lane.manners.most_recipients
+        message, most = batch.messages[message_id], lane.profile.most_recipients
         terms = self._terms
         packed: list[Parcel] = []
         for n in range(0, len(claims), most):

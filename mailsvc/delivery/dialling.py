@@ -7,7 +7,7 @@ from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_a
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.opening import RelayTrouble, Session, open_session
 from mailsvc.smtp.trouble import unexpected
 from mailsvc.telemetry import meter
@@ -49,7 +49,7 @@ async def _dial(who: Dialling) -> Session:
         await who.trouble(trouble)
         raise
     except Exception as error:
-        complain(error, relay=who.relay.name)
+        log_error(error, relay=who.relay.name)
         ours = unexpected(Stage.CONNECT, error)
         await who.trouble(ours)
         raise ours from error

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.throttle import ByteBudget
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 
 __all__ = ["InHand"]
 
@@ -59,7 +59,7 @@ class InHand:
         try:
             parcel.content = await self._read(parcel.message.id)
         except Exception as error:  # noqa: BLE001 - the parcel is set aside, and the others go on
-            complain(error, message=parcel.message.id)
+            log_error(error, message=parcel.message.id)
         return parcel.content is not None
 
     def forget_read_ahead(self) -> None:

@@ -17,7 +17,7 @@ import msgspec
 
 from mailsvc.domain.attempt import Reply
 
-__all__ = ["Entry", "Journal", "OrphanedJournal", "heard_by_others", "orphaned_journals"]
+__all__ = ["Entry", "Journal", "OrphanedJournal", "orphaned_journals", "replies_of_others"]
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 STEP_BYTES = 256 * 1024  # that a file grows by
@@ -177,7 +177,7 @@ def orphaned_journals(directory: Path) -> list[OrphanedJournal]:
     return list(found.values())
 
 
-def heard_by_others(directory: Path, owner: str) -> dict[tuple[str, int], Entry]:
+def replies_of_others(directory: Path, owner: str) -> dict[tuple[str, int], Entry]:
     """The transactions that other workers of this host had a reply to, by delivery and lease token; they may be alive.
 
     A worker that stood still may not have recorded them before its leases ran out.

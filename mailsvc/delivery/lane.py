@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from mailsvc import clock
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.dialling import dialled
-from mailsvc.delivery.learnt import Learnt
-from mailsvc.delivery.manners import Manners
+from mailsvc.delivery.learned_limits import LearnedLimits
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.parcelqueue import ParcelQueue
+from mailsvc.delivery.relay_profile import RelayProfile
 from mailsvc.delivery.sender import Contents, Reports, Sender
 from mailsvc.delivery.senderpool import SenderPool
 from mailsvc.domain.attempt import Fate, Stage
@@ -50,10 +50,10 @@ class LaneParts:
 class Lane:
     """One relay's sessions and queue."""
 
-    def __init__(self, relay: Relay, parts: LaneParts, learnt: Learnt | None = None) -> None:
+    def __init__(self, relay: Relay, parts: LaneParts, learnt: LearnedLimits | None = None) -> None:
         self.relay = relay
         self._parts = parts
-        self.manners = Manners(relay, learnt or Learnt())
+        self.profile = RelayProfile(relay, learnt or LearnedLimits())
         self.breaker = Breaker()
         self.share = relay.max_connections  # of the relay's connections, ours
         self.queue = ParcelQueue()
@@ -123,19 +123,19 @@ class Lane:
     async def open(self) -> Session | None:
         """A new session; dialled again within seconds, then the breaker decides when."""
         session = await dialled(self)
-        if session is not None and not self.manners.sends_groups:
+        if session is not None and not self.profile.sends_groups:
             session.go_one_by_one()
         return session
 
     def learn(self, result: TransactionResult) -> bool:
         """Take note of what the relay can't do; True where the parcel is none the worse, and goes again."""
-        before = self.manners.learnt
-        goes_again = self.manners.learn(result)
-        if self.manners.learnt != before:
+        before = self.profile.learnt
+        goes_again = self.profile.learn(result)
+        if self.profile.learnt != before:
             self._senders.in_background(self._parts.health.learnt(self))
         return goes_again
 
-    async def heard(self, result: TransactionResult) -> None:
+    async def note_result(self, result: TransactionResult) -> None:
         """A transaction came to this."""
         if not result.stale:
             self.queue.one_done()
@@ -145,7 +145,7 @@ class Lane:
                 log.warning("a relay says that it gets too much", extra=facts(relay=self.relay.name))
         if result.judged:
             await self._worked()
-        elif result.relay_trouble is not None and not result.proven and not self.manners.is_finding_out:
+        elif result.relay_trouble is not None and not result.proven and not self.profile.is_finding_out:
             await self.trouble(result.relay_trouble)
         if len(self.queue.waiting) <= self.share and self.room():
             self._parts.wants_more()
@@ -180,7 +180,7 @@ class Lane:
     def adopt(self, relay: Relay, share: int) -> None:
         """Take over changed settings; open sessions made with the old ones end after their parcel."""
         if relay != self.relay:  # the same settings, read anew, must not end sessions
-            self.relay, self.manners = relay, Manners(relay, Learnt())
+            self.relay, self.profile = relay, RelayProfile(relay, LearnedLimits())
         grew = share > self.share
         shrank, self.share = share < self.share, share
         if self.queue.waiting and (grew or share == 0):

@@ -9,10 +9,10 @@ from mailsvc import clock
 from mailsvc.apps.relay_book import KnownRelay
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.lane import Lane, LaneParts
-from mailsvc.delivery.learnt import learnt_of
+from mailsvc.delivery.learned_limits import learned_limits_of
 from mailsvc.delivery.relay_health import RelayHealth, leave_alone
 from mailsvc.domain.attempt import Stage
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.trouble import RelayTrouble, unexpected
 from mailsvc.store.database import Database
 from mailsvc.telemetry import meter
@@ -46,7 +46,7 @@ class Lanes:
 
     async def failed(self, lane: Lane, error: Exception) -> None:
         """Nothing can be done for this relay, and not because of the relay: the others go on."""
-        complain(error, relay=lane.relay.name)
+        log_error(error, relay=lane.relay.name)
         await lane.trouble(unexpected(Stage.CONNECT, error))
 
     async def usable(self, due: list[tuple[str, int]]) -> list[str]:
@@ -78,7 +78,7 @@ class Lanes:
         if lane is not None:
             await self.failed(lane, error)
         elif known.retry_at is None or known.retry_at <= self._database.now():
-            complain(error, relay=known.relay.name)
+            log_error(error, relay=known.relay.name)
             trouble = unexpected(Stage.CONNECT, error)
             await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
 
@@ -99,7 +99,7 @@ class Lanes:
         relay = known.relay
         lane = self.by_id.get(relay.id)
         if lane is None:
-            learnt = learnt_of(known.learnt, now=clock.now())
+            learnt = learned_limits_of(known.learnt, now=clock.now())
             lane = self.by_id[relay.id] = Lane(relay, self._parts, learnt)
         self._agree(lane.breaker, known)
         share = self._share(relay.max_connections)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from mailsvc import clock
-from mailsvc.delivery.journal import Entry, OrphanedJournal, heard_by_others, orphaned_journals
+from mailsvc.delivery.journal import Entry, OrphanedJournal, orphaned_journals, replies_of_others
 from mailsvc.delivery.verdicts import Circumstances, Claim, given_back, outcome_of
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.lifecycle import Status
@@ -51,7 +51,7 @@ def split_off_settled(
     """
     if not any(row.uncertain for row in rows):
         return rows, []
-    heard = heard_by_others(directory, owner)
+    heard = replies_of_others(directory, owner)
     accepted = {claim[0]: entry for claim, entry in heard.items() if verdict_of(entry).fate is Fate.SENT}
     unsettled, outcomes = [], []
     for row in rows:

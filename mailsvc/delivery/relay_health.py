@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypedDict
 from mailsvc import clock
 from mailsvc.apps import relay_state
 from mailsvc.delivery.breaker import Breaker
-from mailsvc.delivery.manners import Manners
+from mailsvc.delivery.relay_profile import RelayProfile
 from mailsvc.delivery.verdicts import smtp_of_trouble
 from mailsvc.domain.backoff import relay_retry
 from mailsvc.domain.relay import Relay
@@ -27,7 +27,7 @@ class FailingLane(Protocol):
 
     relay: Relay
     breaker: Breaker
-    manners: Manners
+    profile: RelayProfile
 
     def block(self, seconds: float) -> None: ...
 
@@ -80,7 +80,7 @@ class RelayHealth:
 
     async def learnt(self, lane: FailingLane) -> None:
         """Keep what the relay can't do, for all processes and for later starts."""
-        await self.write(partial(relay_state.note_limits, self._database, lane.relay.id, lane.manners.learnt.to_json()))
+        await self.write(partial(relay_state.note_limits, self._database, lane.relay.id, lane.profile.learnt.to_json()))
 
 
 class _ErrorColumns(TypedDict):

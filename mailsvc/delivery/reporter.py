@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from mailsvc import clock
-from mailsvc.delivery.breaker import Hesitation
+from mailsvc.delivery.breaker import ReturnBackoff
 from mailsvc.delivery.inhand import InHand
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.parcel import Parcel
@@ -42,7 +42,7 @@ class Reporter:
 
     def __init__(self, database: Database, in_hand: InHand, journal: Journal, ring: Callable[[], None]) -> None:
         self._database, self._in_hand, self._journal, self._ring = database, in_hand, journal, ring
-        self._hesitation = Hesitation()
+        self._return_backoff = ReturnBackoff()
         self._loop = asyncio.get_running_loop()
         self._writer: ResultWriter[Report] = ResultWriter(
             database, write=self._record, settled=self._settled, linger=LINGER, plainly=_without_words
@@ -89,7 +89,7 @@ class Reporter:
 
     def put_off(self, claims: Sequence[DueDelivery], text: str, host: str) -> None:
         """What can't be sent through a fault of ours waits, longer each time, and says why."""
-        wait = self._hesitation.after(claims[0].message_id)
+        wait = self._return_backoff.after(claims[0].message_id)
         due_at = self._database.now() + int(wait * clock.SECOND)
         kept_by = smtp_json(Stage.CONNECT, None, None, text, host)
         self.put([given_back(claim, due_at, kept_by=kept_by) for claim in claims])
@@ -106,8 +106,8 @@ class Reporter:
     def _wait_of(self, parcel: Parcel, result: TransactionResult) -> float:
         """A message at which each session ends, while others work, must not be what is tried over and over."""
         if result.relay_trouble is not None and not result.proven:
-            return self._hesitation.after(parcel.message.id)
-        self._hesitation.forget(parcel.message.id)
+            return self._return_backoff.after(parcel.message.id)
+        self._return_backoff.forget(parcel.message.id)
         return 0.0
 
     def _count(self, parcel: Parcel, result: TransactionResult, started_at: int) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from typing import Protocol
 
 from mailsvc import clock
-from mailsvc.delivery.manners import Manners
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.parcelqueue import ParcelQueue
+from mailsvc.delivery.relay_profile import RelayProfile
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.relay import Relay
 from mailsvc.smtp.opening import RelayTrouble, Session, Submission, TransactionResult
@@ -36,14 +36,14 @@ class Source(Protocol):
 
     relay: Relay
 
-    manners: Manners
+    profile: RelayProfile
     queue: ParcelQueue
 
     async def has_work(self, session: Session | None) -> bool: ...
     async def open(self) -> Session | None: ...
     def may_keep(self, session: Session) -> bool: ...
     def learn(self, result: TransactionResult) -> bool: ...
-    async def heard(self, result: TransactionResult) -> None: ...
+    async def note_result(self, result: TransactionResult) -> None: ...
 
 
 class Sender:
@@ -135,12 +135,12 @@ class Sender:
             self._source.queue.put_back(parcel)
         else:
             self._reports.finished(parcel, session, result, started_at)
-        await self._source.heard(result)
+        await self._source.note_result(result)
 
     def _promise_next(self) -> Submission | None:
         """What goes out next over this session, if that is certain now."""
         session = self._session
-        if session is None or not self._source.manners.begins_early or not self._source.may_keep(session):
+        if session is None or not self._source.profile.begins_early or not self._source.may_keep(session):
             return None
         parcel = self._next = self._source.queue.take()
         if parcel is None:

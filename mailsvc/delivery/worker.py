@@ -21,7 +21,7 @@ from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.relay_health import RelayHealth
 from mailsvc.delivery.reporter import Reporter
 from mailsvc.runtime.claimloop import ClaimLoop
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
@@ -114,7 +114,7 @@ class DeliveryWorker:
         try:
             await self._in_thread(write)
         except Exception as error:  # noqa: BLE001 - the breaker works without being written down
-            complain(error)
+            log_error(error)
         self._context.relays.forget()
         self._context.bell.ring(NOTIFY, EVENTS)
 

@@ -50,7 +50,7 @@ class NewMessage(msgspec.Struct, gc=False):
                     updated_at=now,
                 )
 
-    def news(self) -> list[NewEvent]:
+    def new_events(self) -> list[NewEvent]:
         """What the application is told about it at once."""
         message = self.message
         base = {

@@ -55,7 +55,7 @@ def plan_commit(connection: Connection, group: Sequence[IntakeRequest], stored: 
     }
     dialect = connection.dialect.name
     statements = [statement for table, some in rows.items() for statement in insertion(dialect, table, some)]
-    if news := [n for new_message in new_messages for n in new_message.news()]:
+    if news := [n for new_message in new_messages for n in new_message.new_events()]:
         statements += commits_in_turn(dialect) + prepare_events(connection, news, now=now)
     return Plan([answers[id(request)] for request in group], statements)
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 
 __all__ = ["Loop"]
 
@@ -48,5 +48,5 @@ class Loop:
         try:
             return await self._step()
         except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
-            complain(error)
+            log_error(error)
             return REST_AFTER_ERROR

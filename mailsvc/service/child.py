@@ -207,14 +207,14 @@ class Child:
 
     def _watch(self) -> None:
         # The thread that starts a child must outlive it: its end would trigger the child's parent-death signal.
-        respite = RestartBackoff(self._name)
+        backoff = RestartBackoff(self._name)
         while not self._stopping.is_set():
             parent = os.getpid()
-            respite.begin()
+            backoff.begin()
             try:
                 pid = os.fork()
             except OSError as error:  # too many processes or too little memory, which may pass
-                self._stopping.wait(respite.without(error))
+                self._stopping.wait(backoff.without(error))
                 continue
             if pid == 0:
                 self._be_child(parent)
@@ -224,7 +224,7 @@ class Child:
             _, status = os.waitpid(pid, 0)
             self._pid = None
             if not self._stopping.is_set():
-                self._stopping.wait(respite.after(os.waitstatus_to_exitcode(status)))
+                self._stopping.wait(backoff.after(os.waitstatus_to_exitcode(status)))
 
     def _be_child(self, parent: int) -> None:
         """Never returns: the parent's own way out is not this process's."""

@@ -25,7 +25,7 @@ from mailsvc.telemetry import facts, log
 __all__ = ["Database", "is_away", "is_in_doubt"]
 
 if TYPE_CHECKING:
-    from mailsvc.store.pulse import Pulse
+    from mailsvc.store.liveness import Liveness
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -95,16 +95,16 @@ class Database:
         self._skew = 0
         self._measured_at = -_SKEW_SECONDS
         self._lock_seconds = lock_seconds
-        self._turnstile: WriterLock | None = None
-        self._pulse: Pulse | None = None
+        self._writer_lock: WriterLock | None = None
+        self._liveness: Liveness | None = None
         if self.dialect == "sqlite":
-            self._turnstile = WriterLock(f"{self.url.database}.lock")
+            self._writer_lock = WriterLock(f"{self.url.database}.lock")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
         else:
             from mailsvc.store.postgresql import make_engine  # noqa: PLC0415 - its driver takes a while to load
 
-            self._writer, self._pulse = make_engine(
+            self._writer, self._liveness = make_engine(
                 url, pool_size=pool_size, lock_seconds=lock_seconds, patience=patience
             )
             # The same pool. A transaction around a query or two costs as many round trips as they do, and protects nothing.
@@ -122,7 +122,7 @@ class Database:
         self._refuse_the_dead()
         is_done = False
         try:
-            with self._turnstile or nullcontext(), self._writer.begin() as connection:
+            with self._writer_lock or nullcontext(), self._writer.begin() as connection:
                 self._compare_clocks(connection)
                 yield connection
                 is_done = True
@@ -154,7 +154,7 @@ class Database:
 
     def _refuse_the_dead(self) -> None:
         """Others have just waited in vain: nobody else need wait as long to learn it."""
-        if self._pulse is not None and self._pulse.is_dead():
+        if self._liveness is not None and self._liveness.is_dead():
             raise OperationalError(None, None, ConnectionError("the database server does not reply"))
 
     def now(self) -> int:

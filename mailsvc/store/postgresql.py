@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from mailsvc.store.bulk import Statement, carry_out
-from mailsvc.store.pulse import Pulse, Watched
+from mailsvc.store.liveness import Liveness, WatchedConnection
 
 __all__ = ["make_engine"]
 
@@ -27,7 +27,7 @@ _CONNECT = {
 _POOLED = "mailsvc.pooled"
 
 
-def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float) -> tuple[Engine, Pulse]:
+def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float) -> tuple[Engine, Liveness]:
     """An engine, and what tells whether its server stands still; its connections are closed where that is so.
 
     Args:
@@ -36,13 +36,13 @@ def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float)
         lock_seconds: how long its transactions wait for locks, or stand still, at most.
         patience: seconds that one reply of a living server is waited for.
     """
-    pulse = Pulse(patience)
+    liveness = Liveness(patience)
     options: dict[str, Any] = {"max_overflow": 4, "pool_timeout": 5, "hide_parameters": True}
     engine = create_engine(url, pool_size=pool_size, connect_args=_CONNECT, **options)
 
     @event.listens_for(engine, "do_connect")
-    def _(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Watched:
-        return Watched.open(pulse, *arguments, **parameters)
+    def _(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> WatchedConnection:
+        return WatchedConnection.open(liveness, *arguments, **parameters)
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, record: Any) -> None:
@@ -63,4 +63,4 @@ def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float)
             bounds = _BOUNDS.format(scope="LOCAL", seconds=lock_seconds).split("; ")
             carry_out(connection, [Statement(bound, prepare=False) for bound in bounds])
 
-    return engine, pulse
+    return engine, liveness

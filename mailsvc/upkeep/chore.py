@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from mailsvc import clock
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.telemetry import meter
 
 __all__ = ["Chore"]
@@ -36,7 +36,7 @@ class Chore:
         try:
             has_more = self._step()
         except Exception as error:  # noqa: BLE001 - the other chores go on, and this one is tried again
-            complain(error, chore=self._name)
+            log_error(error, chore=self._name)
             meter.count("chore_failures")
             self._pause = min(LONGEST_PAUSE, 2 * (self._pause or self._every))
             return self._pause

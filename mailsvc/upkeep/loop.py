@@ -9,7 +9,7 @@ from sqlalchemy import delete as delete_from
 
 from mailsvc import clock
 from mailsvc.outcomes.expire import expire, expired
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
@@ -91,7 +91,7 @@ class Upkeep:
         except Exception as error:
             if is_away(error):
                 raise
-            complain(error, delivery=id_)
+            log_error(error, delivery=id_)
             self._stuck.add(id_)
             return 0
 

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, text, update
 
 from mailsvc import clock
-from mailsvc.runtime.complaint import complain
+from mailsvc.runtime.error_log import log_error
 from mailsvc.store import leases
 from mailsvc.store.bulk import Document, among, listed
 from mailsvc.store.database import Database, is_away
@@ -86,7 +86,7 @@ def _payloads(connection: Connection, ids: set[str]) -> dict[str, Payload]:
         if is_away(error):
             raise
         if len(ids) == 1:
-            complain(error, event=min(ids))
+            log_error(error, event=min(ids))
             return {}
         return {id_: each for one in ids for id_, each in _payloads(connection, {one}).items()}
 

@@ -13,8 +13,8 @@ from mailsvc import clock
 from mailsvc.apps.webhook_form import secrets_in_force
 from mailsvc.domain.targets import TargetPolicy, check_url
 from mailsvc.runtime.claimloop import ClaimLoop
-from mailsvc.runtime.complaint import complain
 from mailsvc.runtime.cpu_pressure import CpuPressure
+from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
@@ -110,7 +110,7 @@ class WebhookWorker:
         return Counter(post.row.webhook_id for post in claimed)
 
     async def failed(self, lane_id: str, error: Exception) -> None:
-        complain(error, webhook=lane_id)
+        log_error(error, webhook=lane_id)
         meter.count("webhook_failures")
         self._endpoint(lane_id).leave_alone()
         with contextlib.suppress(SQLAlchemyError):
@@ -162,7 +162,7 @@ class WebhookWorker:
         except (VaultError, ValueError) as error:
             return no_answer(str(error))
         except Exception as error:  # noqa: BLE001 - a row whose result is lost would stay in our hands for ever
-            complain(error)
+            log_error(error)
             return no_answer(f"unexpected: {type(error).__name__}")
 
     def _record(self, connection: Connection, results: list[PostResult]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 from sqlalchemy import event as hooks
 
 from mailsvc import clock
-from mailsvc.api.actions import SteeredMessage
+from mailsvc.api.actions import MessageActionResult
 from mailsvc.api.message_objects import AttemptPage, MessageEventPage, MessageObject
 from mailsvc.domain.lifecycle import Change, Status, message_status
 from mailsvc.outcomes.expire import expire_due
@@ -367,7 +367,7 @@ class TestSteering:
         made = submit(shop, "a@example.test", "b@example.test")
         set_statuses(house, made["id"], ("sent", "queued"))
         answer = shop.post(f"/messages/{made['id']}/cancel")
-        msgspec.convert(answer.json, SteeredMessage, strict=True)
+        msgspec.convert(answer.json, MessageActionResult, strict=True)
 
         assert (answer.status_code, answer.json["status"]) == (200, "partial")
         assert [(d["status"], d["changed"]) for d in answer.json["deliveries"]] == [("sent", False), ("canceled", True)]

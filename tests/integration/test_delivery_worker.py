@@ -245,7 +245,7 @@ async def test_a_claim_that_can_not_be_looked_up_is_made_again(
             raise failures.pop()
         return {}
 
-    monkeypatch.setattr(recover, "heard_by_others", heard)
+    monkeypatch.setattr(recover, "replies_of_others", heard)
     async with FaultyServer() as server:
         relay = server.relay()
         await asyncio.to_thread(put, database, relay, 1)

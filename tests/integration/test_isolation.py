@@ -12,7 +12,7 @@ from mailsvc.cli.checkup.routes import look_at_routes
 from mailsvc.delivery import claimer, dialling, sender
 from mailsvc.delivery.lane import Lane
 from mailsvc.domain.relay import Relay
-from mailsvc.runtime import complaint
+from mailsvc.runtime import error_log
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
@@ -23,7 +23,7 @@ from tests.support.faulty import FaultyServer
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(complaint, "_told", {})
+    monkeypatch.setattr(error_log, "_told", {})
 
 
 @pytest.fixture

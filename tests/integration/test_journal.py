@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mailsvc.delivery.journal import Journal, heard_by_others
+from mailsvc.delivery.journal import Journal, replies_of_others
 from mailsvc.domain.attempt import Reply
 
 FIRST, SECOND = [("dlv_1", 1)], [("dlv_2", 1)]
@@ -34,7 +34,7 @@ def test_a_line_that_finds_no_room_is_no_line(tmp_path: Path) -> None:
         journal.about(MANY, "rly_a", "mx.app.test")
     journal.got(journal.about(SECOND, "rly_a", "mx.app.test"), TAKEN)
 
-    assert list(heard_by_others(tmp_path, "wrk_b")) == SECOND
+    assert list(replies_of_others(tmp_path, "wrk_b")) == SECOND
 
 
 def test_lines_find_their_room_while_the_file_grows(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_lines_find_their_room_while_the_file_grows(tmp_path: Path) -> None:
         journal.got(number, TAKEN)
 
     assert len(list(tmp_path.iterdir())) == 2
-    assert sorted(heard_by_others(tmp_path, "wrk_b")) == sorted(FIRST + MANY)
+    assert sorted(replies_of_others(tmp_path, "wrk_b")) == sorted(FIRST + MANY)
 
 
 def test_a_line_that_could_not_be_written_keeps_no_file(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ async def test_every_parcel_is_sent_once(journal: Journal, offers: tuple[str, ..
 
     assert owner.fates == {f"dlv_{n}": [Fate.SENT] for n in range(50)}
     assert arrived(server) == sorted(f"customer{n}@example.test" for n in range(50))
-    assert (owner.returned, lane.manners.begins_early, lane.connections, lane.queue.in_flight) == ([], True, 0, set())
+    assert (owner.returned, lane.profile.begins_early, lane.connections, lane.queue.in_flight) == ([], True, 0, set())
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_a_relay_that_can_not_cope_gets_one_at_a_time(
 
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
     assert arrived(server) == [f"customer{n}@example.test" for n in range(6)]
-    assert not lane.manners.begins_early
+    assert not lane.profile.begins_early
 
 
 async def test_a_limit_that_is_met_later_is_no_reason_to_go_slow(journal: Journal) -> None:
@@ -152,7 +152,7 @@ async def test_a_limit_that_is_met_later_is_no_reason_to_go_slow(journal: Journa
         lane, owner = await drain(server, parcels(server, journal, 20))
 
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
-    assert lane.manners.begins_early
+    assert lane.profile.begins_early
 
 
 async def test_what_was_promised_to_a_lost_connection_goes_over_another(journal: Journal) -> None:

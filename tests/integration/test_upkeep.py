@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, text
 
 from mailsvc import clock
 from mailsvc.domain.relay import Relay
-from mailsvc.runtime import complaint
+from mailsvc.runtime import error_log
 from mailsvc.runtime.wake import Bell
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
@@ -26,7 +26,7 @@ A_RELAY = Relay(id="rly_1", name="main", host="127.0.0.1", port=587, tls="startt
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(complaint, "_told", {})
+    monkeypatch.setattr(error_log, "_told", {})
 
 
 @pytest.fixture

@@ -1,21 +1,21 @@
 """How a relay wants to be spoken to: whether the next envelope may come early, commands in a group, how many recipients."""
 
 from mailsvc import clock
-from mailsvc.delivery.learnt import Learnt
+from mailsvc.delivery.learned_limits import LearnedLimits
 from mailsvc.domain.relay import Relay
 from mailsvc.smtp.opening import TransactionResult
 from mailsvc.telemetry import facts, log
 
-__all__ = ["Manners"]
+__all__ = ["RelayProfile"]
 
 ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
 CLEARED_SECONDS = 3600.0  # silent to single commands, too: its silence has another reason
 
 
-class Manners:
+class RelayProfile:
     """What one process knows of one relay, out of what transactions came to."""
 
-    def __init__(self, relay: Relay, learnt: Learnt) -> None:
+    def __init__(self, relay: Relay, learnt: LearnedLimits) -> None:
         self._relay = relay
         self.learnt = learnt
         self.is_finding_out = False  # it was silent after a group; the next session sends one command at a time

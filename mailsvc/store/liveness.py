@@ -13,14 +13,14 @@ from psycopg.errors import ConnectionTimeout
 
 from mailsvc import clock
 
-__all__ = ["Pulse", "Watched"]
+__all__ = ["Liveness", "WatchedConnection"]
 
 SILENCE = 3.0  # seconds without a reply, until somebody looks whether the server lives
 PROOF = 2  # seconds in which it must then answer a new connection
 REMEMBERED = 1.0  # seconds that it is taken for dead without another look
 
 
-class Pulse:
+class Liveness:
     """Whether a server lives.
 
     Args:
@@ -80,22 +80,22 @@ class _Brief(psycopg.Connection[Any]):
         raise _Silent("the database server does not reply")
 
 
-class Watched(psycopg.Connection[Any]):
+class WatchedConnection(psycopg.Connection[Any]):
     """A connection that is closed when its server stands still: what waits for it fails then, as for any lost connection."""
 
-    pulse: Pulse
+    liveness: Liveness
     parameters: dict[str, Any]
     is_pooled = False  # by PgBouncer: a new connection may wait there for its turn, which proves nothing
 
     @classmethod
-    def open(cls, pulse: Pulse, *arguments: Any, **parameters: Any) -> "Watched":
+    def open(cls, liveness: Liveness, *arguments: Any, **parameters: Any) -> "WatchedConnection":
         """Connect. A server that takes no connection stands still, too."""
         try:
             connection = cls.connect(*arguments, **parameters)
         except ConnectionTimeout:
-            pulse.mark_dead()
+            liveness.mark_dead()
             raise
-        connection.pulse, connection.parameters = pulse, parameters
+        connection.liveness, connection.parameters = liveness, parameters
         return connection
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
@@ -103,7 +103,7 @@ class Watched(psycopg.Connection[Any]):
         return super().wait(_timed(gen, self._judge, SILENCE), *arguments, **options)
 
     def _judge(self, waited: float) -> None:
-        if (self.is_pooled or self.pulse.beats(self.parameters)) and waited < self.pulse.patience:
+        if (self.is_pooled or self.liveness.beats(self.parameters)) and waited < self.liveness.patience:
             return
         self.pgconn.finish()
         raise _Silent(f"the database server has not replied for {waited:.0f} s")

@@ -1,4 +1,4 @@
-"""What went wrong where nobody is to blame, in the log; the same thing that happens over and over is told once in a while."""
+"""Errors of ours in the log; one that happens over and over is logged once in a while."""
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -6,14 +6,14 @@ from mailsvc import clock
 from mailsvc.store.database import explain, is_away
 from mailsvc.telemetry import facts, log
 
-__all__ = ["complain"]
+__all__ = ["log_error"]
 
 AGAIN_SECONDS = 60.0
 _told: dict[str, float] = {}
 
 
-def complain(error: Exception, **where: str) -> None:
-    """Log it."""
+def log_error(error: Exception, **where: str) -> None:
+    """Log an error, with what it happened to."""
     if is_away(error):
         said = explain(error) if isinstance(error, SQLAlchemyError | OSError) else str(error)
         log.warning("the database is away; work waits for it", extra=facts(error=said))

@@ -5,26 +5,26 @@ import msgspec
 from mailsvc import clock
 from mailsvc.domain.relay import Relay
 
-__all__ = ["Learnt", "learnt_of"]
+__all__ = ["LearnedLimits", "learned_limits_of"]
 
 VALID = clock.DAY
 
 
-class Learnt(msgspec.Struct, frozen=True):
+class LearnedLimits(msgspec.Struct, frozen=True):
     """Kept with the relay's row as JSON."""
 
     at: int = 0
     max_recipients: int | None = None  # of one transaction
     loses_groups: bool = False  # of commands that come in one piece
 
-    def fewer(self, most: int, *, now: int) -> "Learnt":
+    def fewer(self, most: int, *, now: int) -> "LearnedLimits":
         """It takes at most so many recipients at once."""
         known = self.max_recipients or most
-        return Learnt(now, max(1, min(most, known)), self.loses_groups)
+        return LearnedLimits(now, max(1, min(most, known)), self.loses_groups)
 
-    def one_by_one(self, *, now: int) -> "Learnt":
+    def one_by_one(self, *, now: int) -> "LearnedLimits":
         """It loses commands that come together."""
-        return Learnt(now, self.max_recipients, loses_groups=True)
+        return LearnedLimits(now, self.max_recipients, loses_groups=True)
 
     def most_of(self, relay: Relay) -> int:
         """How many recipients go in one transaction."""
@@ -34,10 +34,10 @@ class Learnt(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
-def learnt_of(text: str | None, *, now: int) -> Learnt:
+def learned_limits_of(text: str | None, *, now: int) -> LearnedLimits:
     """What is still true of a row's ``learnt``."""
     try:
-        known = msgspec.json.decode(text or "{}", type=Learnt)
+        known = msgspec.json.decode(text or "{}", type=LearnedLimits)
     except msgspec.MsgspecError:
-        return Learnt()
-    return known if now - known.at < VALID else Learnt()
+        return LearnedLimits()
+    return known if now - known.at < VALID else LearnedLimits()
