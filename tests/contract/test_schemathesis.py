@@ -11,7 +11,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
 from mailsvc.api.app import routed
-from mailsvc.api.openapi import routes
+from mailsvc.api.routes import routes
 from tests.support.api import Client, House, open_house
 
 # Whether a value is acceptable is more than a schema can say (an address, what exists), so neither "fits the schema,
