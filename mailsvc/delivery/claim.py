@@ -1,4 +1,4 @@
-"""What one claim brings in: due deliveries, what is to be known of their messages, and the bodies that fit in memory."""
+"""Claims deliveries, and reads their messages and the bodies that fit in memory."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ PORTION = 256 * 1024  # more would be new memory from the system each time, whic
 
 
 class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """What sending a message needs to know of its row."""
+    """The columns of a message that sending needs."""
 
     id: str
     envelope_sender: str
@@ -58,7 +58,7 @@ class ClaimedBatch:
 
 
 def take(database: Database, wanted: Sequence[leases.Quota], *, owner: str, lease_seconds: int) -> ClaimedBatch:
-    """Lease what is due on these lanes, durably."""
+    """Lease due deliveries of these lanes; durable on return."""
     with database.write() as connection:
         now = database.now()
         until = now + lease_seconds * clock.SECOND
@@ -66,7 +66,7 @@ def take(database: Database, wanted: Sequence[leases.Quota], *, owner: str, leas
 
 
 def fill_apart(batch: ClaimedBatch, database: Database, *, room: int) -> None:
-    """Read the messages, each apart where that fails: one that can't be read must not keep the others waiting."""
+    """Read the messages; if that fails, one by one, so that an unreadable message does not stop the others."""
     try:
         fill(batch, database, {row.message_id for row in batch.rows}, room=room)
     except Exception as error:
@@ -82,7 +82,7 @@ def fill_apart(batch: ClaimedBatch, database: Database, *, room: int) -> None:
 
 
 def fill(batch: ClaimedBatch, database: Database, message_ids: set[str], *, room: int) -> None:
-    """Read these, and small bodies of at most ``room`` bytes; the others are read when their turn comes."""
+    """Read these messages, and small bodies up to ``room`` bytes in all; other bodies are read when their turn comes."""
     with database.read() as connection:
         read = {row.id: row for row in _MESSAGES.read(connection, ids=listed(message_ids))}
         suppressed = set(_suppressed(batch.rows, read, connection))
@@ -95,7 +95,7 @@ def fill(batch: ClaimedBatch, database: Database, message_ids: set[str], *, room
 def _suppressed(
     rows: Sequence[DueDelivery], messages: dict[str, MessageFacts], connection: Connection
 ) -> Iterator[str]:
-    """Those whose address was put on the suppression list after the message was accepted."""
+    """The deliveries whose address was suppressed after the message was accepted."""
     listed = read_suppressions(connection, ((row.app_id, row.recipient) for row in rows if row.message_id in messages))
     for row in rows if listed else ():
         facts = messages.get(row.message_id)
@@ -104,7 +104,7 @@ def _suppressed(
 
 
 def _portions(messages: Iterable[MessageFacts], room: int) -> Iterator[list[str]]:
-    """The ids of small messages that fit into the room, as many at a time as are well read at once."""
+    """The ids of small messages that fit into ``room``, in portions that are efficient to read."""
     ids, size = [], 0
     for facts in messages:
         if facts.size <= SMALL_BODY and facts.size <= room:
@@ -118,13 +118,13 @@ def _portions(messages: Iterable[MessageFacts], room: int) -> Iterator[list[str]
 
 
 def read_body(database: Database, message_id: str) -> bytes | None:
-    """One body, however large."""
+    """Read one body of any size."""
     with database.read() as connection:
         return connection.execute(select(body.c.content).where(body.c.message_id == message_id)).scalar()
 
 
 def extend(database: Database, claims: Sequence[DueDelivery], *, lease_seconds: int) -> set[str]:
-    """Move the ends of these leases. Returns the ids of the deliveries that are still ours."""
+    """Extend these leases. Returns the ids of the deliveries that this worker still holds."""
     with database.write() as connection:
         until = database.now() + lease_seconds * clock.SECOND
         return {claim.id for claim in claims if leases.extend(connection, DELIVERIES, [_held(claim)], until=until)}
@@ -135,6 +135,6 @@ def _held(claim: DueDelivery) -> dict[str, str | int]:
 
 
 def overdue(database: Database, owner: str) -> list[Any]:
-    """The rows that are leased to this owner although the lease has run out."""
+    """The rows that this owner holds although the lease has expired."""
     with database.read() as connection:
         return leases.overdue(connection, DELIVERIES, owner=owner, now=database.now())

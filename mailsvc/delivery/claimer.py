@@ -1,4 +1,4 @@
-"""The claimer: takes what is due for as many messages as the relays' lanes can take, and hands it to them as parcels."""
+"""The claimer: leases due deliveries, as many as the relays' lanes have room for, and passes them on as parcels."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ _NO_MESSAGE = "the message can't be read; see the log"
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Where, in whose name and for how long deliveries are claimed, and how they are packed."""
+    """How deliveries are claimed and packed: database, owner, length of the lease, journal, key."""
 
     database: Database
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -49,7 +49,7 @@ class Terms:
 
 
 class Claimer:
-    """What the claim loop asks of deliveries (see ``claimloop.Lanes``)."""
+    """The deliveries' side of the claim loop (see ``claimloop.Lanes``)."""
 
     def __init__(self, relays: RelayBook, lanes: Lanes, reporter: Reporter, in_hand: InHand, terms: Terms) -> None:
         self._relays, self._lanes, self._reporter, self._in_hand = relays, lanes, reporter, in_hand
@@ -57,7 +57,7 @@ class Claimer:
         self.claimed_at = float("-inf")  # on the monotonic clock: the last time that something was due
 
     def hold_off(self) -> float:
-        """The database is slow or away: what was sent must be recorded before more is."""
+        """While many results wait for the database, nothing is claimed."""
         return UNSETTLED_SECONDS if self._reporter.unsettled > MOST_UNSETTLED else 0.0
 
     def due_lanes(self, after: str, limit: int) -> list[tuple[str, int]]:
@@ -74,7 +74,7 @@ class Claimer:
         return self._lanes.by_id[lane_id].room()
 
     def wait(self, lane_id: str) -> float:
-        """Its relay's rate sets the time, or something that polling will see: the relay is paused, say."""
+        """The relay's rate sets the time; anything else (such as a pause) is seen by polling."""
         lane = self._lanes.by_id.get(lane_id)
         return lane.queue.pace.wait(clock.monotonic()) if lane is not None else 0.0
 
@@ -110,7 +110,7 @@ class Claimer:
                 self._reporter.put([Outcome(row.id, Change.RETURN, row.lease_token, due_at=now)])
 
     def _take(self, wanted: Sequence[Quota]) -> tuple[ClaimedBatch, list[DueDelivery]]:
-        """What was claimed, and those of its rows that are to be sent."""
+        """Claim. Returns the batch, and those of its rows that must be sent."""
         terms = self._terms
         batch = take(self._database, wanted, owner=terms.owner, lease_seconds=terms.lease_seconds)
         to_send = batch.rows
@@ -130,7 +130,7 @@ class Claimer:
         return batch, to_send
 
     def _ended_unsent(self, row: DueDelivery, message: MessageFacts, batch: ClaimedBatch, now: int) -> Outcome | None:
-        """How this claim ends without a transaction; None where it is to be sent."""
+        """The outcome of a claim that needs no transaction; None if it must be sent."""
         if row.id in batch.suppressed:
             return Outcome(row.id, Change.SUPPRESS, row.lease_token, why=SUPPRESSED_LATER)
         if row.uncertain and message.on_uncertain == "hold":

@@ -1,4 +1,4 @@
-"""Dialling a relay: again within seconds where it fails, until its breaker opens."""
+"""Opens sessions: tries again within seconds after a failure, until the relay's breaker opens."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ __all__ = ["dialled"]
 
 
 class Dialling(Protocol):
-    """Whoever needs a session: the lane."""
+    """The part of a lane that dialling needs."""
 
     relay: Relay
 
@@ -25,7 +25,7 @@ class Dialling(Protocol):
 
 
 async def dialled(who: Dialling) -> Session | None:
-    """A new session, or None where there is none to be had for now."""
+    """Open a session; None if that fails for now."""
     dialling = AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, RelayTrouble) and not who.is_blocked()),
         stop=stop_after_attempt(FAILURES_TO_OPEN),

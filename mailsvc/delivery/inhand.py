@@ -1,4 +1,4 @@
-"""The parcels in this worker's hands, and how much of their content is in memory."""
+"""The parcels that this worker holds, and the memory that their content takes."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 
@@ -34,7 +34,7 @@ class InHand:
         self._parcels.update(parcels)
 
     def remove(self, parcel: Parcel) -> None:
-        """It is reported, or about to be."""
+        """Forget a parcel that is reported, or about to be."""
         self._let_go(parcel)
         self._parcels.discard(parcel)
 
@@ -44,7 +44,7 @@ class InHand:
         return self._budget.room
 
     def hold(self, parcel: Parcel, content: bytes | None) -> None:
-        """Keep content that was read ahead, where it fits."""
+        """Keep content that was read ahead, if it fits."""
         size = parcel.message.size
         if content is not None and self._budget.fits(size):
             parcel.content, parcel.held_bytes = content, size
@@ -63,12 +63,12 @@ class InHand:
         return parcel.content is not None
 
     def forget_read_ahead(self) -> None:
-        """Content whose turn has not come must not keep one waiting whose turn it is: it may be in its way."""
+        """Drop content of parcels that still wait, so that it does not block a parcel whose turn has come."""
         for parcel in self._queued():
             self._let_go(parcel)
 
     def forget_read_ahead_if_full(self) -> None:
-        """Some may have come back to their queue since somebody began to wait."""
+        """Drop it while there is no room: parcels may have come back to their queue since a parcel began to wait for memory."""
         if not self._budget.room:
             self.forget_read_ahead()
 

@@ -1,4 +1,4 @@
-"""The send journal: what a process did between its last commits, so that a kill doubles only what was at the dot.
+"""The send journal: what a worker did since its last commit, so that a kill repeats only messages at the final dot.
 
 An append-only file per worker, a line before each final dot ("about") and one at its reply ("got"). The page cache keeps
 it through the death of the process; after a power loss the boot id differs, and every claim of that worker is uncertain.
@@ -87,7 +87,7 @@ class _Segment:
 
 
 class Journal:
-    """What one worker writes. All calls come from its event loop."""
+    """One worker's journal. Call it only from the worker's event loop."""
 
     def __init__(self, directory: Path, owner: str) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ class Journal:
         self._segments.append(self._new_segment())
 
     def about(self, claims: Claims, relay_id: str, host: str) -> int:
-        """Note that the dot of these deliveries goes out next. Returns the transaction's number."""
+        """Record that the final dot of these deliveries is sent next. Returns the transaction's number."""
         self._number += 1
         segment = self._segments[-1]
         if segment.size > SEGMENT_BYTES:
@@ -110,12 +110,12 @@ class Journal:
         return self._number
 
     def got(self, number: int, reply: Reply) -> None:
-        """Note the reply to the dot."""
+        """Record the reply to the final dot."""
         line = _Line(number, [], reply.code, reply.enhanced_code, reply.text)
         self._where[number].write(_encoder.encode(line) + b"\n")
 
     def settled(self, number: int) -> None:
-        """The outcome is in the database: the journal need not remember it."""
+        """The outcome is in the database: the transaction can be forgotten."""
         segment = self._where.pop(number)
         segment.unsettled -= 1
         if not segment.unsettled and segment is not self._segments[-1]:
@@ -123,7 +123,7 @@ class Journal:
             segment.remove()
 
     def close(self) -> None:
-        """Remove what holds nothing unsettled; leave the rest to the next start."""
+        """Remove files without unsettled transactions; the next start reads the others."""
         for segment in self._segments:
             if segment.unsettled:
                 segment.close()
@@ -147,7 +147,7 @@ class Entry:
 
 @dataclass(slots=True)
 class OrphanedJournal:
-    """What a dead worker left behind."""
+    """The journal of a dead worker."""
 
     owner: str
     power_was_lost: bool
@@ -155,13 +155,13 @@ class OrphanedJournal:
     paths: list[Path] = field(default_factory=list)
 
     def discard(self) -> None:
-        """Everything in it is recorded."""
+        """Remove the files: everything in them is recorded."""
         for path in self.paths:
             path.unlink(missing_ok=True)
 
 
 def orphaned_journals(directory: Path) -> list[OrphanedJournal]:
-    """Read the journals of workers that are dead: nobody holds their files' locks."""
+    """Read the journals of dead workers: those whose files nobody has locked."""
     found: dict[str, OrphanedJournal] = {}
     for path in sorted(directory.glob("*.journal")):
         content = _read_if_orphaned(path)
@@ -178,7 +178,7 @@ def orphaned_journals(directory: Path) -> list[OrphanedJournal]:
 
 
 def replies_of_others(directory: Path, owner: str) -> dict[tuple[str, int], Entry]:
-    """The transactions that other workers of this host had a reply to, by delivery and lease token; they may be alive.
+    """Transactions of other workers on this host, dead or alive, that got a reply; by delivery and lease token.
 
     A worker that stood still may not have recorded them before its leases ran out.
     """

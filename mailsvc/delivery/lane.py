@@ -1,4 +1,4 @@
-"""A lane: everything of one relay in one process. Its open sessions, its queue of parcels, its breaker.
+"""A lane: one relay in one process, with its sessions, its queue of parcels and its breaker.
 
 There are as many senders as there is work, up to the relay's share of connections.
 """
@@ -29,7 +29,7 @@ MAX_AGE_SECONDS = 300.0
 
 
 class Health(Protocol):
-    """Where it is written down how relays fare."""
+    """Keeps what happens to relays in their rows."""
 
     async def failed(self, lane: "Lane", trouble: RelayTrouble) -> None: ...
     async def recovered(self, lane: "Lane") -> None: ...
@@ -39,7 +39,7 @@ class Health(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LaneParts:
-    """What all lanes of a process share; ``wants_more`` wakes whoever claims."""
+    """The collaborators of all lanes in a process; ``wants_more`` wakes the claim loop."""
 
     reports: Reports
     contents: Contents
@@ -70,13 +70,13 @@ class Lane:
         return len(self._senders)
 
     def put(self, parcels: list[Parcel]) -> None:
-        """Queue parcels and see that somebody sends them."""
+        """Queue parcels, and start or wake senders for them."""
         self.queue.put(parcels)
         self._staff()
 
     @property
     def _most(self) -> int:
-        """How many sessions there may be now: after a pause one finds out."""
+        """How many sessions there may be now; one until the relay works again after a pause."""
         return self.share if self.breaker.is_closed else min(1, self.share)
 
     def _staff(self) -> None:
@@ -96,7 +96,7 @@ class Lane:
     # What senders ask for (Source)
 
     async def has_work(self, session: Session | None) -> bool:
-        """Wait for a parcel as long as an idle session is worth keeping."""
+        """Wait for a parcel, for as long as the idle session is worth keeping."""
         while not self.queue.waiting:
             if session is None or not session.usable or self._is_over_share() or self.is_blocked():
                 return False
@@ -108,11 +108,11 @@ class Lane:
         return len(self._senders) > self._most
 
     def is_blocked(self) -> bool:
-        """Whether nobody may use the relay now."""
+        """Whether the relay must not be used now."""
         return self.breaker.is_open(clock.monotonic())
 
     def may_keep(self, session: Session) -> bool:
-        """Whether another parcel may go out over it: it is not too old, its relay not changed, its place not needed."""
+        """Whether the session may send another parcel: not too old, relay unchanged, within the lane's share, relay not paused."""
         return (
             session.relay is self.relay
             and not self._is_over_share()
@@ -121,14 +121,14 @@ class Lane:
         )
 
     async def open(self) -> Session | None:
-        """A new session; dialled again within seconds, then the breaker decides when."""
+        """Open a session; None if that fails for now."""
         session = await dialled(self)
         if session is not None and not self.profile.sends_groups:
             session.go_one_by_one()
         return session
 
     def learn(self, result: TransactionResult) -> bool:
-        """Take note of what the relay can't do; True where the parcel is none the worse, and goes again."""
+        """Learn from a result what the relay can't do. Returns whether the same parcel should be sent again at once."""
         before = self.profile.learnt
         goes_again = self.profile.learn(result)
         if self.profile.learnt != before:
@@ -136,7 +136,7 @@ class Lane:
         return goes_again
 
     async def note_result(self, result: TransactionResult) -> None:
-        """A transaction came to this."""
+        """Count the result of a transaction."""
         if not result.stale:
             self.queue.one_done()
             if _says_too_much(result):
@@ -163,7 +163,7 @@ class Lane:
             self._staff()
 
     async def trouble(self, trouble: RelayTrouble) -> None:
-        """A session failed before it was of use to a message: count it, and leave the relay alone when it goes on."""
+        """Count a session that failed before a message got a verdict; after several in a row the breaker opens."""
         meter.count("lane_failures" if trouble.is_ours else "session_failures")
         if self.breaker.failed(trouble, clock.monotonic()):
             await self._parts.health.failed(self, trouble)
@@ -178,7 +178,7 @@ class Lane:
     # Changes, and the end
 
     def adopt(self, relay: Relay, share: int) -> None:
-        """Take over changed settings; open sessions made with the old ones end after their parcel."""
+        """Use changed settings; sessions opened with the old ones end after their current parcel."""
         if relay != self.relay:  # the same settings, read anew, must not end sessions
             self.relay, self.profile = relay, RelayProfile(relay, LearnedLimits())
         grew = share > self.share
@@ -189,7 +189,7 @@ class Lane:
             self._senders.rouse()
 
     async def stop(self, grace: float) -> None:
-        """Give back what was not begun, let what is under way finish for ``grace`` seconds, then cut it off."""
+        """Return parcels that were not begun, give running transactions ``grace`` seconds, then cancel them."""
         self._return_waiting()
         self.share = 0
         await self._senders.stop(grace)
@@ -197,5 +197,5 @@ class Lane:
 
 
 def _says_too_much(result: TransactionResult) -> bool:
-    """Whether the relay says that the account sends too much."""
+    """Whether the relay says that the account sends too much (a rate or quota)."""
     return any(v.fate is Fate.DEFERRED and v.reply and is_our_rate(v.stage, v.reply) for v in result.verdicts)

@@ -1,4 +1,4 @@
-"""The lanes of one process: opened when their relay has something due; what one of them raises is its own trouble."""
+"""The lanes of one process. A lane is opened when its relay has due deliveries; an error in one lane does not affect others."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Book(Protocol):
 
 
 class Lanes:
-    """All lanes that were ever needed.
+    """All lanes opened so far.
 
     Args:
         share: of so many connections of a relay, how many are this process's.
@@ -45,12 +45,12 @@ class Lanes:
         self.by_id: dict[str, Lane] = {}
 
     async def failed(self, lane: Lane, error: Exception) -> None:
-        """Nothing can be done for this relay, and not because of the relay: the others go on."""
+        """An error of ours prevents sending by this relay: count it as a failure of the lane."""
         log_error(error, relay=lane.relay.name)
         await lane.trouble(unexpected(Stage.CONNECT, error))
 
     async def usable(self, due: list[tuple[str, int]]) -> list[str]:
-        """Those of the relays with something due that may be used now, as the relay book shows them."""
+        """The relays with due deliveries that may be used now, according to the relay book."""
         usable = []
         for relay_id, due_at in due:
             known = self._relays.get(relay_id)
@@ -83,19 +83,19 @@ class Lanes:
             await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
 
     async def _tell_flaw(self, known: KnownRelay | None) -> None:
-        """A relay whose row can't be used says so itself."""
+        """Show the reason on a relay whose row can't be used."""
         if known is not None and known.flaw is not None and not known.paused and known.retry_at is None:
             trouble = RelayTrouble(Stage.CONNECT, f"can't be used: {known.flaw}")
             await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
 
     def _leave_alone(self, relay_id: str) -> None:
-        """What was claimed for a relay that is gone, disabled or paused waits like the rest of its mail."""
+        """Stop a lane whose relay is deleted, disabled or paused; its parcels wait like the rest of its deliveries."""
         lane = self.by_id.get(relay_id)
         if lane is not None:
             lane.adopt(lane.relay, 0)
 
     def lane_of(self, known: KnownRelay) -> Lane:
-        """The relay's lane, made where there is none, with the settings and the share that it has now."""
+        """The relay's lane, created if missing, with the current settings and share."""
         relay = known.relay
         lane = self.by_id.get(relay.id)
         if lane is None:
@@ -108,7 +108,7 @@ class Lanes:
         return lane
 
     def _agree(self, breaker: Breaker, known: KnownRelay) -> None:
-        """Somebody else may have left the relay alone, or found it well; but what we know of the row may be older."""
+        """Follow what other processes did with the relay, unless our own change is newer than what we know of the row."""
         now = clock.monotonic()
         if now - breaker.changed_at <= _BOOK_MEMORY:
             return
@@ -119,7 +119,7 @@ class Lanes:
             breaker.adopt(known.failures, now)
 
     def show_connections(self) -> None:
-        """Put the numbers of connections into the metrics, once in a while."""
+        """Update the connection metrics, at most once per second."""
         now = clock.monotonic()
         if now - self._shown_at >= SHOW_SECONDS:
             self._shown_at = now
@@ -132,5 +132,5 @@ class Lanes:
 
 
 def _busy(lane: Lane) -> int:
-    """How many of its connections are sending; a sender may have its next parcel in hand already."""
+    """How many of its connections are sending; a sender may hold its next parcel already."""
     return min(len(lane.queue.in_flight), lane.connections)

@@ -1,4 +1,4 @@
-"""What a relay was found to be unable to do, whatever it offers; found out again after a day, in case it can by then."""
+"""Limits that a relay was found to have, whatever it advertises; forgotten after a day."""
 
 import msgspec
 
@@ -11,19 +11,19 @@ VALID = clock.DAY
 
 
 class LearnedLimits(msgspec.Struct, frozen=True):
-    """Kept with the relay's row as JSON."""
+    """Stored as JSON in the relay's row."""
 
     at: int = 0
     max_recipients: int | None = None  # of one transaction
     loses_groups: bool = False  # of commands that come in one piece
 
     def fewer(self, most: int, *, now: int) -> "LearnedLimits":
-        """It takes at most so many recipients at once."""
+        """With a limit of recipients per transaction."""
         known = self.max_recipients or most
         return LearnedLimits(now, max(1, min(most, known)), self.loses_groups)
 
     def one_by_one(self, *, now: int) -> "LearnedLimits":
-        """It loses commands that come together."""
+        """With commands sent one at a time, because it loses commands sent together."""
         return LearnedLimits(now, self.max_recipients, loses_groups=True)
 
     def most_of(self, relay: Relay) -> int:
@@ -35,7 +35,7 @@ class LearnedLimits(msgspec.Struct, frozen=True):
 
 
 def learned_limits_of(text: str | None, *, now: int) -> LearnedLimits:
-    """What is still true of a row's ``learnt``."""
+    """The limits in a row's ``learnt`` that have not expired."""
     try:
         known = msgspec.json.decode(text or "{}", type=LearnedLimits)
     except msgspec.MsgspecError:

@@ -1,4 +1,4 @@
-"""Keeps the leases of parcels whose transmission takes long; a lane that is quick never needs it."""
+"""Extends the leases of parcels whose transmission takes long."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,7 +17,7 @@ LATE = 0.6  # of a lease: with less of it left, it is extended
 
 
 class LeaseKeeper:
-    """Extends leases of parcels in hand; where it can't, the fence at the dot decides.
+    """Extends leases; if that fails, the check before the final dot prevents a duplicate.
 
     Args:
         lease_seconds: the length of a lease.
@@ -36,7 +36,7 @@ class LeaseKeeper:
         self._lease_seconds, self._in_thread = lease_seconds, in_thread
 
     async def extend_late(self) -> float:
-        """Extend the leases that end soon. Returns the seconds until it should be done again."""
+        """Extend the leases that end soon. Returns the seconds until the next call."""
         self._in_hand.forget_read_ahead_if_full()
         ends_soon = clock.monotonic() + self._lease_seconds * LATE
         late = [parcel for parcel in self._in_hand if parcel.deadline < ends_soon]

@@ -17,7 +17,7 @@ __all__ = ["Parcel", "pack"]
 
 
 class Parcel(msgspec.Struct, eq=False):
-    """One transaction to be; it is its own dot (see ``session.Dot``)."""
+    """One transaction to send; also the transaction's ``session.Dot``."""
 
     message: MessageFacts
     claims: tuple[DueDelivery, ...]
@@ -32,7 +32,7 @@ class Parcel(msgspec.Struct, eq=False):
     host: str = ""
 
     def about(self, accepted: Sequence[int]) -> bool:
-        """Whether the dot may go out: the lease is still ours. Notes it in the journal."""
+        """Whether the final dot may be sent, which is while the lease holds. Records it in the journal."""
         if clock.monotonic() >= self.deadline:
             return False
         self.number = self.journal.about(
@@ -41,7 +41,7 @@ class Parcel(msgspec.Struct, eq=False):
         return True
 
     def got(self, reply: Reply) -> None:
-        """Note the dot's reply in the journal."""
+        """Record the reply to the final dot in the journal."""
         if self.number is not None:
             self.journal.got(self.number, reply)
 
@@ -68,7 +68,7 @@ def pack(
     deadline: float,
     key: bytes,
 ) -> list[Parcel]:
-    """Pack the claims of one message: together where they share an envelope sender, else one by one."""
+    """Pack the claims of one message: together if they share an envelope sender, else one by one."""
     path = message.return_path or relay.return_path
     several: list[tuple[tuple[DueDelivery, ...], str]]
     if path and relay.verp:

@@ -1,4 +1,4 @@
-"""A lane's parcels: those that wait, those in flight, and how many more deliveries may be claimed."""
+"""A lane's parcels, waiting and in flight, and how many more deliveries may be claimed."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ WINDOW_AFTER_PAUSE = 2  # parcels: one session finds out
 
 
 class ParcelQueue:
-    """First in, first out; what comes back goes first."""
+    """First in, first out; returned parcels go first."""
 
     def __init__(self) -> None:
         self.pace = Pace()
@@ -40,14 +40,14 @@ class ParcelQueue:
         return max(0, deliveries if allowance is None else min(deliveries, allowance))
 
     def _window(self, now: float, share: int, *, is_trying: bool) -> int:
-        """About half a second's worth of work, so that sessions never starve and a crash orphans little."""
+        """Parcels for about half a second, so that sessions never starve and a crash leaves few leases behind."""
         self._speed.measure(now)
         if is_trying:
             return WINDOW_AFTER_PAUSE
         return int(min(WINDOW, max(2 * share, self._speed.per_second / 2)))
 
     def put(self, parcels: Sequence[Parcel]) -> None:
-        """They were claimed."""
+        """Queue claimed parcels."""
         self.waiting.extend(parcels)
         self._speed.begin(clock.monotonic())
         # Many recipients of one message go in one transaction: to claim a few of them at a time would tear it into many.
@@ -62,29 +62,29 @@ class ParcelQueue:
         return parcel
 
     def put_back(self, parcel: Parcel) -> None:
-        """It goes first, over another session."""
+        """Return a parcel to the head of the queue."""
         self.in_flight.discard(parcel)
         self.waiting.appendleft(parcel)
         self._speed.begin(clock.monotonic())
 
     def returned(self, parcel: Parcel) -> None:
-        """It is out of our hands."""
+        """The parcel is no longer in flight."""
         self.in_flight.discard(parcel)
         self._end_if_empty()
 
     def withdraw_all(self) -> list[Parcel]:
-        """Take out whatever waits."""
+        """Remove all waiting items."""
         waiting = list(self.waiting)
         self.waiting.clear()
         self._end_if_empty()
         return waiting
 
     def one_done(self) -> None:
-        """A transaction took place."""
+        """Count a finished transaction."""
         self._speed.did(1)
 
     def slow_down(self) -> None:
-        """The relay says that it gets too much: see ``Pace.slow_down``."""
+        """The relay says that it receives too much: see ``Pace.slow_down``."""
         self.pace.slow_down(clock.monotonic(), seen=self._speed.per_second * self._deliveries_each)
 
     def _end_if_empty(self) -> None:

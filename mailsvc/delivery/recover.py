@@ -1,4 +1,4 @@
-"""After a crash: settle what dead workers of this host left behind, by their journals, without waiting for their leases.
+"""Recovery after a crash: settles the deliveries of dead workers of this host from their journals, without waiting for leases.
 
 What a journal says is judged as the reply of a live transaction is.
 """
@@ -44,7 +44,7 @@ def settle_the_dead(database: Database, directory: Path) -> list[str]:
 def split_off_settled(
     rows: list[DueDelivery], directory: Path, owner: str, now: int
 ) -> tuple[list[DueDelivery], list[Outcome]]:
-    """Set apart the rows whose last worker had its reply but stood still before it could record it.
+    """Separate the rows whose previous worker got a reply but was frozen before it could record it.
 
     Returns:
         The rows that are to be sent, and the outcomes of the others.
@@ -90,7 +90,7 @@ def _outcomes(connection: Connection, journal: OrphanedJournal, now: int) -> lis
 
 
 def _never_at_the_dot(journal: OrphanedJournal, rows: Sequence[Any], now: int) -> list[Outcome]:
-    """Certainly not delivered by this claim, unless the machine lost the journal's last lines with its power."""
+    """Settle rows without a journal entry: not delivered, unless the machine lost power and with it the last lines."""
     if not journal.power_was_lost:
         return [given_back(row, now) for row in rows]
     blank = Entry([], "", "")

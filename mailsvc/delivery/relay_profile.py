@@ -1,4 +1,4 @@
-"""How a relay wants to be spoken to: whether the next envelope may come early, commands in a group, how many recipients."""
+"""What a relay copes with: an early next envelope, grouped commands, the number of recipients."""
 
 from mailsvc import clock
 from mailsvc.delivery.learned_limits import LearnedLimits
@@ -13,7 +13,7 @@ CLEARED_SECONDS = 3600.0  # silent to single commands, too: its silence has anot
 
 
 class RelayProfile:
-    """What one process knows of one relay, out of what transactions came to."""
+    """What this process learned about one relay from the results of transactions."""
 
     def __init__(self, relay: Relay, learnt: LearnedLimits) -> None:
         self._relay = relay
@@ -23,12 +23,12 @@ class RelayProfile:
 
     @property
     def begins_early(self) -> bool:
-        """Whether the next envelope may go out together with the dot before it."""
+        """Whether the next envelope may be sent together with the previous final dot."""
         return clock.monotonic() >= self._one_at_a_time_until
 
     @property
     def sends_groups(self) -> bool:
-        """Whether commands may go out in one piece."""
+        """Whether commands may be sent in one group (RFC 2920)."""
         return not self.learnt.loses_groups and not self.is_finding_out
 
     @property
@@ -37,7 +37,7 @@ class RelayProfile:
         return self.learnt.most_of(self._relay)
 
     def learn(self, result: TransactionResult) -> bool:
-        """Out of this; True where the transaction is to be made again, one command at a time."""
+        """Learn from a result. Returns whether the transaction should be repeated, one command at a time."""
         if result.too_early and self.begins_early:
             self._one_at_a_time_until = clock.monotonic() + ONE_AT_A_TIME_SECONDS
             self._say("relay wants one transaction at a time")
@@ -51,7 +51,7 @@ class RelayProfile:
         return False
 
     def _suspect(self) -> bool:
-        """It offers PIPELINING, but may lose what comes in one piece, or answers nobody."""
+        """The relay offers PIPELINING, but did not answer a group of commands: it may lose them, or be down."""
         if self.is_finding_out:
             return True  # a session from before; the next one shows
         if clock.monotonic() < self._cleared_until:

@@ -1,4 +1,4 @@
-"""The reporter: what became of parcels goes to the recorder, and only then is the journal allowed to forget it."""
+"""The reporter: has the results of parcels recorded; the journal forgets a transaction only after that."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ class Report(msgspec.Struct):
 
 
 class Reporter:
-    """Turns results into outcomes, and has them recorded.
+    """Turns results into outcomes and has them recorded.
 
     Args:
         ring: called when outcomes are durable.
@@ -54,11 +54,11 @@ class Reporter:
         return self._writer.unsettled
 
     def put(self, outcomes: list[Outcome]) -> None:
-        """Have outcomes recorded that no parcel came to."""
+        """Record outcomes that belong to no parcel."""
         self._writer.put(Report(outcomes))
 
     def finished(self, parcel: Parcel, session: Session, result: TransactionResult, started_at: int) -> None:
-        """A transaction took place."""
+        """Count a finished transaction."""
         seen = Circumstances(
             started_at=started_at,
             duration_ms=result.duration * 1000,
@@ -76,19 +76,19 @@ class Reporter:
         self._count(parcel, result, started_at)
 
     def give_back(self, parcels: list[Parcel], trouble: RelayTrouble | None = None, *, after: float = 0.0) -> None:
-        """They were not sent; they are due again ``after`` seconds, and show the trouble that kept them."""
+        """Return unsent parcels: due again in ``after`` seconds, showing the trouble that kept them."""
         now = self._database.now() + int(after * clock.SECOND)
         for parcel in parcels:
             kept_by = smtp_of_trouble(trouble, parcel.relay_host) if trouble is not None else None
             self._report(parcel, [given_back(claim, now, kept_by=kept_by) for claim in parcel.claims])
 
     def set_aside(self, parcel: Parcel, text: str) -> None:
-        """It can't be sent through a fault of ours."""
+        """Put off a parcel that can't be sent through a fault of ours."""
         self._in_hand.remove(parcel)
         self.put_off(parcel.claims, text, parcel.relay_host)
 
     def put_off(self, claims: Sequence[DueDelivery], text: str, host: str) -> None:
-        """What can't be sent through a fault of ours waits, longer each time, and says why."""
+        """Put off claims that can't be sent through a fault of ours: longer each time, with the reason."""
         wait = self._return_backoff.after(claims[0].message_id)
         due_at = self._database.now() + int(wait * clock.SECOND)
         kept_by = smtp_json(Stage.CONNECT, None, None, text, host)
@@ -104,7 +104,7 @@ class Reporter:
         self._writer.put(Report(outcomes, parcel.number))
 
     def _wait_of(self, parcel: Parcel, result: TransactionResult) -> float:
-        """A message at which each session ends, while others work, must not be what is tried over and over."""
+        """The wait of a message on which sessions break, so that it is not sent over and over."""
         if result.relay_trouble is not None and not result.proven:
             return self._return_backoff.after(parcel.message.id)
         self._return_backoff.forget(parcel.message.id)
@@ -135,6 +135,6 @@ class Reporter:
 
 
 def _without_words(report: Report) -> Report:
-    """The fates alone, without what the relay said."""
+    """The report without the relay's words."""
     bare = [msgspec.structs.replace(outcome, tried=None, why="see the log") for outcome in report.outcomes]
     return Report(bare, report.number)

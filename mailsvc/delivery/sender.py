@@ -1,4 +1,4 @@
-"""A sender: one task with one session at a time, over which its lane's parcels go out one after another."""
+"""A sender: a task with one session at a time, which sends its lane's parcels one after another."""
 
 import asyncio
 from typing import Protocol
@@ -18,13 +18,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before the next session where 
 
 
 class Contents(Protocol):
-    """Where the content of parcels comes from."""
+    """Reads the content of parcels."""
 
     async def load(self, parcel: Parcel) -> bool: ...
 
 
 class Reports(Protocol):
-    """Where it is told what became of parcels: the reporter."""
+    """Receives the results of parcels: the reporter."""
 
     def finished(self, parcel: Parcel, session: Session, result: TransactionResult, started_at: int) -> None: ...
     def give_back(self, parcels: list[Parcel], trouble: RelayTrouble | None = None, *, after: float = 0.0) -> None: ...
@@ -32,7 +32,7 @@ class Reports(Protocol):
 
 
 class Source(Protocol):
-    """Where parcels and sessions come from: the lane."""
+    """Provides parcels and sessions: the lane."""
 
     relay: Relay
 
@@ -47,7 +47,7 @@ class Source(Protocol):
 
 
 class Sender:
-    """Sends until there is nothing to do, or no session to be had."""
+    """Sends until no parcel is left or no session can be opened."""
 
     def __init__(self, source: Source, reports: Reports, contents: Contents) -> None:
         self._source, self._reports, self._contents = source, reports, contents
@@ -63,7 +63,7 @@ class Sender:
         return self._parcel is not None
 
     async def run(self) -> None:
-        """Send until there is nothing left to send, or no session to be had."""
+        """Send until no parcel is left or no session can be opened."""
         try:
             while session := self._promised() or await self._for_new_work():
                 parcel = self._next or self._source.queue.take()
@@ -75,7 +75,7 @@ class Sender:
                 await self._session.quit()
 
     def _promised(self) -> Session | None:
-        """The session that something is promised to, if that may still go out: its relay may be paused by now."""
+        """The session that already got the next envelope, if it may still send; the relay may be paused by now."""
         session = self._session
         if self._next is None or session is None:
             return None
@@ -86,7 +86,7 @@ class Sender:
         return None
 
     async def _for_new_work(self) -> Session | None:
-        """A session for the next parcel, as soon as there is one; None where there is no parcel, or no session."""
+        """Wait for a parcel. Returns a session for it; None if there is no parcel or no session."""
         session = self._session
         if not await self._source.has_work(session):
             return None
@@ -138,7 +138,7 @@ class Sender:
         await self._source.note_result(result)
 
     def _promise_next(self) -> Submission | None:
-        """What goes out next over this session, if that is certain now."""
+        """The next submission over this session, if it is certain now."""
         session = self._session
         if session is None or not self._source.profile.begins_early or not self._source.may_keep(session):
             return None
@@ -152,7 +152,7 @@ class Sender:
         return self._submission
 
     def _failed(self, parcel: Parcel, session: Session, error: Exception) -> None:
-        """Something that should not happen, such as a journal on a full disk: the session is closed by now."""
+        """Report an unexpected error, such as a journal on a full disk; the session is closed by now."""
         log.error("a transaction failed", exc_info=error, extra=facts(relay=self._source.relay.name))
         if parcel.number is None:
             self._reports.set_aside(parcel, f"internal error: {type(error).__name__}; see the log")

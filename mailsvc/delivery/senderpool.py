@@ -1,4 +1,4 @@
-"""The senders of one lane: tasks that are begun when there is work, and rest while their session is worth keeping."""
+"""The senders of one lane: tasks that start when there is work and wait while their session is worth keeping."""
 
 import asyncio
 from collections import deque
@@ -31,7 +31,7 @@ class SenderPool:
         return len(self._senders)
 
     def staff(self, parcels: int, most: int) -> None:
-        """See that so many waiting parcels are taken: by idle senders first, then by new ones while there are fewer than ``most``."""
+        """Wake idle senders for waiting parcels, then start new ones while there are fewer than ``most``."""
         while parcels and self._idle:
             turn = self._idle.popleft()
             if not turn.done():
@@ -45,7 +45,7 @@ class SenderPool:
             parcels -= 1
 
     async def rest(self) -> bool:
-        """For an idle sender: wait until it is needed; False where its session is not worth keeping any longer."""
+        """For an idle sender: wait until it is needed. Returns False once its session is not worth keeping."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._idle.append(turn)
         try:
@@ -56,13 +56,13 @@ class SenderPool:
         return True
 
     def rouse(self) -> None:
-        """Let idle senders see that something has changed."""
+        """Wake idle senders, because something has changed."""
         for turn in self._idle:
             if not turn.done():
                 turn.set_result(None)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside the senders."""
+        """Run this beside the senders."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

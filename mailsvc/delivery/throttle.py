@@ -1,4 +1,4 @@
-"""How fast and how much at once: a relay's rate, its speed as seen, and the bytes of bodies in flight."""
+"""A relay's rate, its measured speed, and the memory for bodies."""
 
 import asyncio
 import math
@@ -15,7 +15,7 @@ FORGET_SECONDS = 60.0  # without work, after which a relay may have become anoth
 
 
 class Pace:
-    """A rate almost without bursts (GCRA): deliveries are let through one interval apart.
+    """A rate limit almost without bursts (GCRA): deliveries pass one interval apart.
 
     It is the relay's setting, or less for a while after the relay said that it is too much.
     """
@@ -30,7 +30,7 @@ class Pace:
         self._set = per_second
 
     def slow_down(self, now: float, *, seen: float) -> None:
-        """The relay says that this is too much: half of it from now on, at the least one a minute.
+        """The relay says that it receives too much: halve the rate, down to one per minute.
 
         Args:
             seen: deliveries a second at which it said so.
@@ -43,7 +43,7 @@ class Pace:
         self._next = max(self._next, now + 1 / self._slowed)
 
     def _rate(self, now: float) -> float | None:
-        """The rate in force; one that was slowed down doubles every minute in which the relay does not complain."""
+        """The current rate; after a slow-down it doubles every minute without a new complaint."""
         if self._slowed is None:
             return self._set
         slowed = math.ldexp(self._slowed, min(64, int((now - self._slowed_at) / RECOVERY_SECONDS)))
@@ -53,7 +53,7 @@ class Pace:
         return slowed
 
     def allowance(self, now: float) -> int | None:
-        """How many may go now; None for any number."""
+        """How many may pass now; None for any number."""
         rate = self._rate(now)
         if rate is None:
             return None
@@ -66,12 +66,12 @@ class Pace:
             self._next = max(self._next, now - SLACK) + count / rate
 
     def wait(self, now: float) -> float:
-        """Seconds until the next one may go."""
+        """Seconds until the next one may pass."""
         return 0.0 if self._rate(now) is None else max(0.0, self._next - now)
 
 
 class Speed:
-    """How many a second somebody does who has work: from the time without any, nothing is learnt."""
+    """Measures throughput, counting only the time in which there was work."""
 
     def __init__(self) -> None:
         self.per_second = 0.0  # as last measured
@@ -80,14 +80,14 @@ class Speed:
         self._idle_since = 0.0
 
     def begin(self, now: float) -> None:
-        """There is work; to say it again makes no difference."""
+        """There is work from now on."""
         if self._since is None:
             if now - self._idle_since > FORGET_SECONDS:
                 self.per_second, self._done, self._busy = 0.0, 0, 0.0
             self._since = now
 
     def end(self, now: float) -> None:
-        """There is no more work."""
+        """There is no work from now on."""
         if self._since is not None:
             self._busy += now - self._since
             self._since, self._idle_since = None, now
@@ -96,7 +96,7 @@ class Speed:
         self._done += count
 
     def measure(self, now: float) -> None:
-        """Measure, if there was enough work since last time."""
+        """Update the measurement, if there was enough work since the last one."""
         busy = self._busy + (now - self._since if self._since is not None else 0.0)
         if busy >= (SOON_SECONDS if self._done >= MANY else MEASURE_SECONDS):
             self.per_second = self._done / busy
@@ -106,7 +106,7 @@ class Speed:
 
 
 class ByteBudget:
-    """Bounds the bytes of bodies that are in memory; one body is always let in, however large."""
+    """Limits the bytes of bodies in memory; one body of any size is always allowed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -115,7 +115,7 @@ class ByteBudget:
 
     @property
     def room(self) -> int:
-        """How many bytes may be read ahead of their turn: none while somebody waits whose turn it is."""
+        """How many bytes may be read ahead; none while a parcel whose turn has come waits for memory."""
         return 0 if self._waiting else max(0, self._limit - self.used)
 
     def fits(self, size: int) -> bool:
@@ -125,7 +125,7 @@ class ByteBudget:
         self.used += size
 
     async def wait_for(self, size: int) -> None:
-        """Take the bytes as soon as there is room, first come first served."""
+        """Reserve the bytes as soon as there is room, first come, first served."""
         if self.fits(size):
             self.take(size)
             return

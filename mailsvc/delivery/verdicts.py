@@ -1,4 +1,4 @@
-"""From a transaction's verdicts to outcomes for the recorder. Pure: time and chance come in as arguments."""
+"""From a transaction's verdicts to outcomes for the recorder. Pure: time and chance are arguments."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -43,7 +43,7 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def outcome_of(claim: Claim, verdict: Verdict, seen: Circumstances) -> Outcome:
-    """What the verdict on one recipient means for its delivery."""
+    """The outcome of a delivery, from the verdict on its recipient."""
     if verdict.fate is Fate.UNTRIED:
         kept_by = smtp_of(verdict.stage, verdict.reply, verdict.text, seen.host)
         return given_back(claim, seen.now() + int(seen.wait * clock.SECOND), kept_by=kept_by)
@@ -59,24 +59,24 @@ def outcome_of(claim: Claim, verdict: Verdict, seen: Circumstances) -> Outcome:
 
 
 def given_back(claim: Claim, due_at: int, *, kept_by: str | None = None) -> Outcome:
-    """A claim that came to nothing, through no fault of the message: due again, no attempt charged."""
+    """The outcome of a claim that was not sent through no fault of the message: due again, no attempt charged."""
     return Outcome(claim.id, Change.RETURN, claim.lease_token, due_at=due_at, kept_by=kept_by)
 
 
 def smtp_of(stage: Stage, reply: Reply | None, text: str, host: str) -> str:
-    """What the relay said, or what happened instead, as deliveries show it."""
+    """The relay's reply, or what happened instead, as deliveries show it."""
     if reply is not None:
         return smtp_json(stage, reply.code, reply.enhanced_code, reply.text, host)
     return smtp_json(stage, None, None, text, host)
 
 
 def smtp_of_trouble(trouble: RelayTrouble, host: str) -> str:
-    """What keeps everything waiting that goes by this relay."""
+    """A relay's trouble, as the deliveries that wait for it show it."""
     return smtp_of(trouble.stage, trouble.reply, trouble.text, host)
 
 
 def given_up(claim: Claim) -> Outcome:
-    """A claim whose worker vanished, of a message that must not be sent twice."""
+    """The outcome of a claim whose worker vanished, for a message that must not be sent twice."""
     return Outcome(
         claim.id,
         Change.GIVE_UP,

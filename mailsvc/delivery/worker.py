@@ -1,4 +1,4 @@
-"""The delivery worker: one process's part in working off the queue of deliveries."""
+"""The delivery worker: one process that sends queued deliveries."""
 
 import asyncio
 from collections.abc import Callable, Iterable

@@ -47,7 +47,7 @@ def replay_span(database: Database, webhook_id: str, span: Span) -> int:
 
 
 def queue_again(connection: Connection, webhook_id: str, event_ids: list[str], *, now: int) -> int:
-    """Queue events for a webhook, due at once and with all tries ahead, whatever became of them. Returns how many.
+    """Queue events for a webhook, due at once and with all attempts left, whatever their state. Returns how many.
 
     The token is raised, so that a worker that is posting it at this moment, or comes back late with the result of an
     earlier try, can't end the new one.
@@ -90,7 +90,7 @@ def _chunks(database: Database, span: Span) -> Iterator[list[str]]:
 
 
 def _first_position(connection: Connection, app_id: str, at: int) -> int:
-    """The position of the app's first event that is not older than this, by halving: times have no index."""
+    """The position of the app's first event that is not older than this; by bisection, because times have no index."""
     own = select(event.c.position, event.c.created_at).where(event.c.app_id == app_id)
     last = connection.execute(own.order_by(event.c.position.desc()).limit(1)).first()
     low, high = 0, last.position + 1 if last else 0

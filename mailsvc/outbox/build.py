@@ -1,4 +1,4 @@
-"""From a checked draft to the rows that make it durable. Nothing is stored here: see ``intake``."""
+"""From a checked draft to the rows of the database. Nothing is stored here: see ``intake``."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ class NewMessage(msgspec.Struct, gc=False):
                 )
 
     def new_events(self) -> list[NewEvent]:
-        """What the application is told about it at once."""
+        """The events of its acceptance."""
         message = self.message
         base = {
             "message_id": message["id"],
@@ -96,7 +96,7 @@ class NewMessage(msgspec.Struct, gc=False):
         return _SUPPRESSED
 
     def answer(self) -> dict[str, Any]:
-        """The body of the 202 (contract)."""
+        """The body of the 202 response (contract)."""
         return {
             "id": self.message["id"],
             "message_id": self.message["message_id"],
@@ -109,7 +109,7 @@ class NewMessage(msgspec.Struct, gc=False):
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
-    """On whose behalf, by which relay and when a message is taken."""
+    """The app, relay and time of an accepted message."""
 
     app_id: str
     relay: Relay
@@ -118,7 +118,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
 
 
 def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
-    """Build and freeze a message: every retry will send these very bytes."""
+    """Build a message and freeze its bytes: every retry sends the same ones."""
     id_, now = new_id("msg"), clock.now()
     message_id = f"<{id_[4:]}@{prepared.sender.domain}>"
     content = compose(
@@ -143,7 +143,7 @@ def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
 
 
 def _submitted(prepared: Prepared) -> dict[str, Any]:
-    """What was asked for, as it is shown later; the bodies are in the content."""
+    """The submitted fields as they are shown later; the bodies are in the content."""
     return {
         "from": str(prepared.sender),
         "to": [*map(str, prepared.to)],
@@ -173,7 +173,7 @@ def _describe(attachment: Attachment) -> dict[str, Any]:
 
 
 def build_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str) -> NewMessage:
-    """Take a finished RFC 5322 message as it is."""
+    """Build the rows of a finished message (RFC 5322), whose bytes stay as they are."""
     submitted: dict[str, Any] = {
         "from": raw.header_from,
         "to": list(raw.to),
@@ -208,7 +208,7 @@ def _new_message(
     handling: Handling | Prepared,
     terms: Terms,
 ) -> NewMessage:
-    """Complete the columns of a message by those that follow from how it is to be handled."""
+    """Add the columns that follow from the message's handling."""
     message = {
         "id": id_,
         "app_id": terms.app_id,
@@ -228,7 +228,7 @@ def _new_message(
 
 
 def _unended(prepared: Prepared) -> list[str]:
-    """The texts whose last line has no break: what is alone in a message is sent with one, and shown as it came."""
+    """The texts whose last line lacks a line break: they are sent with one, and shown without it."""
     texts = (("text", prepared.text), ("html", prepared.html))
     return [name for name, text in texts if text is not None and not text.endswith("\r\n")]
 

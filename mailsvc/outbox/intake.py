@@ -1,4 +1,4 @@
-"""The intake: stores requests in groups, and answers each only after its own messages are durable."""
+"""The intake: stores requests in groups, and answers each only after its messages are durable."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ _PERHAPS_KEPT = (
 
 
 class _InDoubt(Exception):
-    """The link was lost at the commit, and the database did not come back in time to say what became of it."""
+    """The connection was lost during the commit, and the database did not come back in time to tell the result."""
 
 
 class Intake:
@@ -120,7 +120,7 @@ class Intake:
             _answer([(group[0], error)])
 
     def _store_together(self, group: list[IntakeRequest]) -> list[Answer | Problem]:
-        """One transaction; repeated where the database goes away, even in the middle of a commit whose fate nobody knows."""
+        """Store a group in one transaction; repeated if the connection is lost, even during the commit."""
         deadline, again, was_taken = time.monotonic() + PATIENCE, False, False
         in_doubt: _InDoubt | None = None
         while True:
@@ -157,7 +157,7 @@ class Intake:
         return plan.answers
 
     def _write_within_room(self, group: list[IntakeRequest], most: int, *, again: bool) -> list[Answer | Problem]:
-        """All in one transaction that overlaps with no other intake's: how many wait is true until its commit."""
+        """Count and write in one transaction that overlaps with no other intake's, so that the count holds until the commit."""
         fitting: list[IntakeRequest] = []
         plans: list[Plan] = []
 
@@ -190,7 +190,7 @@ class Intake:
 
 
 def _length_of_group(waiting: Sequence[IntakeRequest]) -> int:
-    """As many requests as make a good commit; a second use of an idempotency key waits for the next group."""
+    """As many requests as make an efficient commit; a second use of an idempotency key waits for the next group."""
     keys: set[tuple[str, str]] = set()
     size = messages = 0
     for n, request in enumerate(waiting):
@@ -213,7 +213,7 @@ Answered = Sequence[tuple[IntakeRequest, Answer | Exception]]
 
 
 def _answer(answered: Answered) -> None:
-    """Answer each waiter; an event loop is woken once for all of its own."""
+    """Give each request its answer; each event loop is woken once for all of its requests."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[IntakeRequest, Answer | Exception]]] = {}
     for request, answer in answered:
         if isinstance(request.done, asyncio.Future):

@@ -1,4 +1,4 @@
-"""What the transaction of a group of requests writes, and what each request will be answered then."""
+"""Plans the transaction of a group of requests: its statements, and the answer to each request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Plan:
 
 
 def stored_ids(connection: Connection, group: Sequence[IntakeRequest]) -> set[str]:
-    """Those of the group's messages that the database holds already."""
+    """The ids of the group's messages that are already stored."""
     ids = list(chain.from_iterable(request.message_ids for request in group))
     return set(connection.execute(select(message.c.id).where(message.c.id.in_(ids))).scalars())
 

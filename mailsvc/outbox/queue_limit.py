@@ -1,4 +1,4 @@
-"""MAILSVC_MAX_QUEUE, exactly: which of the requests of one commit still fit into the queue."""
+"""MAILSVC_MAX_QUEUE: which requests of a commit still fit into the queue."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ _FULL = "the queue is full (MAILSVC_MAX_QUEUE); nothing was stored"
 
 
 def queue_full() -> Unavailable:
-    """What is told to those for whom there is no room."""
+    """The problem for requests that don't fit."""
     return Unavailable(_FULL, retry_after=10)
 
 
 def waiting(connection: Connection) -> int:
-    """How many deliveries are to be sent, now or later."""
+    """How many deliveries wait to be sent."""
     counted = select(func.count()).select_from(delivery).where(delivery.c.due_at.is_not(None))
     return int(connection.execute(counted).scalar_one())
 
@@ -27,7 +27,7 @@ def waiting(connection: Connection) -> int:
 def within_room(
     connection: Connection, group: Sequence[IntakeRequest], most: int, stored: set[str]
 ) -> list[IntakeRequest]:
-    """Those of the requests that fit, in their order; what is stored already takes no room."""
+    """The requests that fit, in their order; messages that are already stored take no room."""
     room = most - waiting(connection)
     fitting = []
     for request in group:

@@ -1,4 +1,4 @@
-"""Messages as they are shown: one query for a page of messages, one for their deliveries."""
+"""Messages as the API shows them: one query for a page of messages, one for their deliveries."""
 
 import json
 import re
@@ -65,13 +65,13 @@ def message_objects(connection: Connection, rows: Sequence[Any]) -> list[dict[st
 
 
 def content(connection: Connection, message_id: str) -> bytes | None:
-    """The frozen wire bytes."""
+    """The frozen bytes of the message."""
     found = connection.execute(select(body.c.content).where(body.c.message_id == message_id)).scalar()
     return bytes(found) if found is not None else None
 
 
 def texts(connection: Connection, row: Any) -> tuple[str | None, str | None]:
-    """The text and the html of a message as they were given, but for line breaks, which are LF."""
+    """The text and the HTML of a message as submitted, with LF line breaks."""
     raw = content(connection, row.id)
     text, html = (None, None) if raw is None else content_of(raw)
     unended = json.loads(row.submitted).get("unended", ())

@@ -1,4 +1,4 @@
-"""What a door hands to the intake: the messages of one request, and how its response is made."""
+"""The request that a door passes to the intake: its messages, and how to render the response."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ class Answer:
 
 
 def _future() -> "Future[Answer] | asyncio.Future[Answer]":
-    """Of the caller's event loop where one runs, else for any thread."""
+    """A future of the running event loop, or one for threads."""
     try:
         return asyncio.get_running_loop().create_future()
     except RuntimeError:

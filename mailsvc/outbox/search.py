@@ -1,4 +1,4 @@
-"""Searching messages: what the database can tell by its conditions, and what is left to be looked at row by row."""
+"""Searching messages: conditions for the database, and checks of the rows that it finds."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ __all__ = ["Filter", "canonical", "conditions", "fits"]
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of messages is narrowed to; several values of one kind mean any of them."""
+    """The filters of a list of messages; several values of one filter mean any of them."""
 
     status: tuple[str, ...] = ()
     recipient: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Filter:
 
 
 def canonical(address: str) -> str:
-    """The spelling in which addresses are kept, whichever way this one is written."""
+    """The address in the spelling in which addresses are stored."""
     try:
         return parse_mailbox(address).addr
     except ValueError:
@@ -38,7 +38,7 @@ def canonical(address: str) -> str:
 
 
 def conditions(app_id: str, wanted: Filter) -> list[ColumnElement[bool]]:
-    """What the database can tell. Where LIKE ignores case or finds a part of something else, ``fits`` decides."""
+    """The conditions that the database checks. LIKE ignores case and may match too much: see ``fits``."""
     found = [
         _any(wanted.tag, lambda tag: _contains(message.c.tags, compact(tag))),
         _any(wanted.sender, lambda text: _says(message.c.sender, text)),
@@ -64,7 +64,7 @@ def _any(values: tuple[str, ...], condition: Any) -> Any:
 
 
 def _contains(column: Any, fragment: str) -> ColumnElement[bool]:
-    """The column holds compact JSON, so that a name or a pair has one spelling only."""
+    """Whether a column of compact JSON contains this fragment."""
     found: ColumnElement[bool] = column.contains(fragment, autoescape=True)
     return found
 
@@ -84,7 +84,7 @@ def _mentions(text: str) -> ColumnElement[bool]:
 
 
 def _has_status(status: str) -> ColumnElement[bool]:
-    """The same as ``lifecycle.message_status`` says of the deliveries."""
+    """Whether ``lifecycle.message_status`` of the deliveries is this status."""
     if status == PARTIAL:
         return and_(~_has_delivery(delivery.c.status.not_in(FINAL)), ~_all_alike())
     if status in FINAL:
@@ -105,7 +105,7 @@ def _has_delivery(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def fits(row: Any, wanted: Filter) -> bool:
-    """Whether a row that the database found is one that was meant."""
+    """Whether a row that the database found really matches."""
     return (
         (not wanted.tag or not set(wanted.tag).isdisjoint(json.loads(row.tags)))
         and (not wanted.metadata or _has_metadata(json.loads(row.metadata), wanted))

@@ -1,4 +1,4 @@
-"""The accept pipeline, the same behind every door: check a message, build its rows, have them stored durably."""
+"""The accept pipeline of every door: check a message, build its rows, store them durably."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ MOST_HEADER = 65_536  # bytes that are looked at of the message that is answered
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """Takes messages of applications."""
+    """Accepts messages of applications."""
 
     database: Database
     relays: RelayBook
@@ -83,7 +83,7 @@ class Outbox:
         return build_raw(raw, checked, Terms(app_id, self._relay(app_id, checked.relay), now), id_=id_)
 
     def submit(self, request: IntakeRequest, *, key_id: str) -> "Future[Answer] | asyncio.Future[Answer]":
-        """Have a request's messages stored. Its answer comes to the future that is returned.
+        """Store a request's messages. Returns the future of its answer.
 
         Args:
             key_id: whose rate the messages count for.
@@ -103,7 +103,7 @@ class Outbox:
         raise Invalid(FieldError("relay", _why_not(known, wanted)))
 
     def _references(self, app_id: str, id_: str) -> tuple[str, ...]:
-        """The References of a reply to this message of ours (RFC 5322 section 3.6.4)."""
+        """The field References of a reply to this message (RFC 5322 section 3.6.4)."""
         beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
         with self.database.read() as connection:
             found = connection.execute(
@@ -118,7 +118,7 @@ class Outbox:
 
 
 def _why_not(known: KnownRelay | None, wanted: str | None) -> str:
-    """Why a message can't go by the relay that was wanted, or by the default one."""
+    """Why the wanted or the default relay can't be used."""
     if known is None and wanted is None:
         return "no usable relay: create one (POST /v1/relays, MAILSVC_RELAY_URL) or enable one"
     if known is None:

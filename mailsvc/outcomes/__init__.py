@@ -1,1 +1,1 @@
-"""What becomes of deliveries: the one recorder of results, and what people do to deliveries that wait."""
+"""Outcomes of deliveries: the recorder of results, and the actions on waiting deliveries."""

@@ -1,4 +1,4 @@
-"""What people do to the waiting deliveries of a message: cancel, retry, hold, release."""
+"""Actions on the deliveries of a message: cancel, retry, hold, release."""
 
 import json
 from typing import Any
@@ -67,7 +67,7 @@ def apply_change(
 
 
 def _spared(connection: Connection, message_id: str, *, force: bool) -> set[str]:
-    """The deliveries whose recipient is suppressed; with force none, and they are marked so that claims take them."""
+    """The deliveries to suppressed recipients; with ``force`` none, and they are marked to be sent all the same."""
     tags = json.loads(connection.execute(select(message.c.tags).where(message.c.id == message_id)).scalar_one())
     rows = list(connection.execute(select(delivery).where(delivery.c.message_id == message_id)))
     listed = read_suppressions(connection, ((row.app_id, row.recipient) for row in rows))
@@ -96,7 +96,7 @@ def _due_at(connection: Connection, message_id: str, change: Change, now: int) -
 
 
 def _begin_anew(connection: Connection, message_id: str, now: int) -> None:
-    """A message that is to be tried now waits for no other time, and one that had expired gets again what it was once given."""
+    """Clear a future scheduled time, and give an expired message its original lifetime again."""
     facts = connection.execute(select(message).where(message.c.id == message_id)).one()
     values: dict[str, Any] = {}
     if facts.scheduled_at is not None and facts.scheduled_at > now:

@@ -1,4 +1,4 @@
-"""Expiry: deliveries that have waited for longer than their message allows are ended, whatever they waited for."""
+"""Expiry: ends deliveries that have waited longer than their message allows."""
 
 from collections.abc import Collection
 
@@ -12,12 +12,12 @@ __all__ = ["expire", "expire_due", "expired"]
 
 
 def expire_due(connection: Connection, *, now: int, limit: int) -> int:
-    """End what has waited for longer than its message allows, whatever it waited for. Returns how many rows were due."""
+    """Expire due deliveries. Returns how many were due."""
     return expire(connection, ids=expired(connection, now=now, limit=limit), now=now)
 
 
 def expired(connection: Connection, *, now: int, limit: int, besides: Collection[str] = ()) -> list[str]:
-    """The deliveries that have waited for longer than their message allows, the longest first."""
+    """The ids of deliveries that are due to expire, the oldest first."""
     query = select(delivery.c.id).where(_is_over(now)).order_by(delivery.c.expires_at)
     if besides:
         query = query.where(delivery.c.id.not_in(besides))
@@ -25,7 +25,7 @@ def expired(connection: Connection, *, now: int, limit: int, besides: Collection
 
 
 def expire(connection: Connection, *, ids: Collection[str], now: int) -> int:
-    """End those of them that are over still. Returns how many."""
+    """Expire those of the deliveries that are still due to. Returns how many."""
     own = delivery.c.id.in_(ids) & _is_over(now)
     rows = connection.execute(select(delivery.c.id, delivery.c.relay_id).where(own)).all()
     if rows:
@@ -40,6 +40,6 @@ def _is_over(now: int) -> ColumnElement[bool]:
 
 
 def _trouble_of(connection: Connection, relay_ids: set[str]) -> dict[str, str | None]:
-    """What keeps everything waiting that goes by these relays, where they are left alone for it."""
+    """The trouble of those relays that are backing off."""
     failing = relay.c.id.in_(relay_ids) & relay.c.retry_at.is_not(None)
     return {row.id: row.last_smtp for row in connection.execute(select(relay.c.id, relay.c.last_smtp).where(failing))}

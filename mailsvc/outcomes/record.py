@@ -1,4 +1,4 @@
-"""The recorder: every change of a delivery's state is written here, with its attempt, its event and what follows.
+"""The recorder: writes every change of a delivery's status, with its attempt, its event and a suppression if one follows.
 
 All in one transaction, many deliveries at a time. A outcome that is late, repeated or out of turn changes nothing.
 """
@@ -21,7 +21,7 @@ __all__ = ["Bounce", "Outcome", "Try", "record", "smtp_json"]
 
 
 class Try(msgspec.Struct, frozen=True, gc=False):
-    """One SMTP transaction's result for one delivery, as it is kept and shown."""
+    """The result of one SMTP transaction for one delivery, as it is stored and shown."""
 
     started_at: int
     duration_ms: float
@@ -40,13 +40,13 @@ class Try(msgspec.Struct, frozen=True, gc=False):
 
 
 def smtp_json(stage: str, code: int | None, enhanced_code: str | None, text: str, host: str) -> str:
-    """What a relay said, or what happened instead, as deliveries and events show it."""
+    """A relay's reply, or what happened instead, as deliveries and events show it (JSON)."""
     said = {"stage": stage, "code": code, "enhanced_code": enhanced_code, "text": text, "host": host}
     return _encode(said).decode()
 
 
 class Bounce(msgspec.Struct, frozen=True, gc=False):
-    """Why it will not arrive, in the public taxonomy."""
+    """Why a message will not arrive, in the public taxonomy."""
 
     type: str  # hard | soft
     reason: str
@@ -57,7 +57,7 @@ class Bounce(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What was learnt about one delivery."""
+    """What happened to one delivery."""
 
     delivery_id: str
     change: Change
@@ -70,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """A delivery as it stands, with what its events say of its message."""
+    """A delivery's current row, with the columns of its message that events need."""
 
     id: str
     status: Status
@@ -122,7 +122,7 @@ _SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIV
 
 
 def record(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> set[str]:
-    """Write what was found. Returns the ids of the deliveries that it changed.
+    """Write outcomes. Returns the ids of the deliveries that they changed.
 
     The caller's transaction makes all of it durable at once.
     """
@@ -239,7 +239,7 @@ def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any
 
 
 def _is_worth_telling(outcome: Outcome, row: _Row) -> bool:
-    """A deferral is told when it is the first, and when its reason is another one than before."""
+    """Whether a deferral makes an event: the first one does, and each one with a new reason."""
     if row.last_smtp is None or outcome.tried is None or not row.attempts:
         return True  # what is shown of a claim that came to nothing was told by nobody
     before = _decode(row.last_smtp)

@@ -1,4 +1,4 @@
-"""Changing when a message is sent, when it expires and how urgent it is, while nothing of it was sent."""
+"""Changes a message's scheduled time, expiry or priority while nothing of it was sent."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["Amendment", "amend", "span_of"]
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What a PATCH of a message may change while nothing of it was sent; None leaves a thing as it is."""
+    """The changes of a PATCH; None leaves a value unchanged."""
 
     scheduled_at: int | None = None
     unschedule: bool = False
@@ -94,5 +94,5 @@ def _move(
 
 
 def span_of(facts: Any) -> int:
-    """The seconds that the message was given, whenever they began."""
+    """The message's lifetime in seconds."""
     return int(json.loads(facts.submitted)["expires_in"])

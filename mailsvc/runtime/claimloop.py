@@ -53,7 +53,7 @@ class Lanes(Protocol):
         ...
 
     async def return_missing(self) -> None:
-        """Make due again what was claimed for us by a transaction whose answer never came."""
+        """Release rows that were claimed by a transaction whose result never arrived."""
         ...
 
 

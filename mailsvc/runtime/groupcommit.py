@@ -80,7 +80,7 @@ class GroupCommit(Generic[T]):
             return len(self._waiting) < count
 
     def withdraw_all(self) -> list[T]:
-        """Take out whatever waits."""
+        """Remove all waiting items."""
         with self._changed:
             waiting, self._waiting = self._waiting, []
             return waiting

@@ -1,4 +1,4 @@
-"""One chore of upkeep: done in turn with the others, and alone with what goes wrong in it."""
+"""One task of upkeep; its errors do not affect the others."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ LONGEST_PAUSE = 300.0  # seconds
 
 
 class Chore:
-    """Something to be done every so often.
+    """A repeated task.
 
     Args:
         name: of the chore, in the log.
@@ -26,7 +26,7 @@ class Chore:
         self._due_at = float("-inf")
 
     def turn(self) -> float:
-        """Do what is due of it. Returns after how many seconds it wants its next turn."""
+        """Do the task if it is due. Returns the seconds until its next turn."""
         now = clock.monotonic()
         if now >= self._due_at:
             self._due_at = now + self._done()

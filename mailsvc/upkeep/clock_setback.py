@@ -1,4 +1,4 @@
-"""Due times that no rule of ours gives: the clock was set back between two runs.
+"""Repairs due times that are too far in the future because the clock was set back between two runs.
 
 A running process's clock never goes back, but what was written before the start may lie ahead by the size of the step.
 """
@@ -19,7 +19,7 @@ WEBHOOK, BREAKER = 27 * clock.HOUR, 10 * clock.MINUTE
 
 
 def pull_in(connection: Connection, *, now: int) -> int:
-    """Make due now what would wait for longer than anything may. Reads all unfinished rows. Returns how many."""
+    """Make rows due now that would wait longer than any rule allows. Reads all unfinished rows. Returns how many."""
     # What somebody wants to be sent at a time waits for that time.
     appointed = exists(select(message.c.id).where(message.c.id == delivery.c.message_id, message.c.scheduled_at > now))
     too_far = or_(

@@ -1,4 +1,4 @@
-"""Upkeep: ends what has expired, and drops in small steps what was kept long enough."""
+"""Upkeep: expires deliveries, and deletes old rows in small steps."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ IDEMPOTENCY_KEPT = 24 * clock.HOUR
 
 
 class Upkeep:
-    """One loop over several chores; every step is small, so that it never stands in the way of sending."""
+    """One loop over several chores; every step is small, so that it does not delay sending."""
 
     def __init__(self, database: Database, bell: Bell) -> None:
         self._database = database
@@ -72,7 +72,7 @@ class Upkeep:
         return self._write(partial(_drop_old_keys, now=self._database.now())) > 0
 
     def _expire(self) -> int:
-        """End what has expired; a delivery that can't be ended is passed over. Returns how many were ended."""
+        """Expire due deliveries, without those that can't be ended. Returns how many."""
         now = self._database.now()
         with self._database.read() as connection:
             ids = expired(connection, now=now, limit=AT_ONCE, besides=self._stuck)

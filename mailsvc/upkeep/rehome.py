@@ -1,4 +1,4 @@
-"""Deliveries whose relay is gone: the app's default relay takes them over.
+"""Moves deliveries of deleted relays to the app's default relay.
 
 A relay is only deleted when nothing waits for it; but a message may be accepted for it at that very moment, and one that
 ended earlier may be tried again.
@@ -23,7 +23,7 @@ AT_ONCE = 500
 
 
 def adopt_orphans(database: Database) -> int:
-    """Give what waits for relays that are gone to relays that exist. Returns how many deliveries were given."""
+    """Move deliveries of deleted relays to existing ones. Returns how many."""
     adopted = 0
     for relay_id in _gone(database):
         while some := _adopt_some(database, relay_id):
@@ -33,7 +33,7 @@ def adopt_orphans(database: Database) -> int:
 
 
 def _gone(database: Database) -> list[str]:
-    """The relays that have unfinished deliveries and don't exist."""
+    """The deleted relays that still have unfinished deliveries."""
     gone: list[str] = []
     after = ""
     while True:
@@ -60,7 +60,7 @@ def _adopt_some(database: Database, relay_id: str) -> int:
 
 
 def _homes(connection: Connection, relay_id: str) -> dict[str, str]:
-    """The relay that each app with such deliveries uses where none is named: the default one, else the oldest.
+    """The default relay of each app, or its oldest one.
 
     Never the sandbox: it would tell of mail as sent that reached nobody.
     """

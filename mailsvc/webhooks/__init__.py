@@ -1,1 +1,1 @@
-"""From webhook rows to signed POSTs."""
+"""Posts events to webhooks, signed."""

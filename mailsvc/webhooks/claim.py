@@ -1,4 +1,4 @@
-"""Posts that are due: claimed with their webhook and event, given back where their worker is gone."""
+"""Claims due posts with their webhook and event, and releases those of dead workers."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LEASE = 90 * clock.SECOND
 
 
 class Payload(msgspec.Struct, array_like=True, gc=False):
-    """An event, and what is posted of it."""
+    """An event and the body to post."""
 
     id: str
     body: str
@@ -29,7 +29,7 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedPost:
-    """One event for one webhook, whose row is ours."""
+    """A claimed row: one event for one webhook."""
 
     row: DuePost
     hook: Any  # a row of ``webhook``
@@ -41,7 +41,7 @@ class ClaimedPost:
 
 
 def take(database: Database, wanted: Sequence[Quota], *, owner: str) -> list[ClaimedPost]:
-    """Lease what is due for these webhooks, durably."""
+    """Lease due posts of these webhooks; durable on return."""
     with database.write() as connection:
         now = database.now()
         rows = leases.claim(connection, WEBHOOKS, wanted, owner=owner, now=now, until=now + LEASE)
@@ -54,7 +54,7 @@ def take(database: Database, wanted: Sequence[Quota], *, owner: str) -> list[Cla
 
 
 def return_missing(database: Database, owner: str, in_hand: Collection[tuple[str, str]]) -> None:
-    """Make due again what was claimed for us by a transaction whose answer never came."""
+    """Release rows that were claimed by a transaction whose result never arrived."""
     with database.write() as connection:
         now = database.now()
         for row in leases.overdue(connection, WEBHOOKS, owner=owner, now=now):
@@ -63,7 +63,7 @@ def return_missing(database: Database, owner: str, in_hand: Collection[tuple[str
 
 
 def release_claims(database: Database, owner: str) -> None:
-    """Let others post at once what a dead worker had claimed, rather than when its leases end."""
+    """Release a dead worker's rows at once, before its leases end."""
     with database.write() as connection:
         held = (webhook_delivery.c.lease_owner == owner) & webhook_delivery.c.due_at.is_not(None)
         values = {"status": "queued", "due_at": database.now(), "lease_owner": None}
@@ -79,7 +79,7 @@ _EVENTS = Document(select(event.c.id, event.c.body).where(among(event.c.id, "ids
 
 
 def _payloads(connection: Connection, ids: set[str]) -> dict[str, Payload]:
-    """The events with these ids; one that can't be read is missing, as one that was dropped is."""
+    """The events with these ids; unreadable and dropped events are missing."""
     try:
         return {each.id: each for each in _EVENTS.read(connection, ids=listed(ids))}
     except Exception as error:
@@ -92,7 +92,7 @@ def _payloads(connection: Connection, ids: set[str]) -> dict[str, Payload]:
 
 
 def _abandon(connection: Connection, rows: Sequence[DuePost], now: int) -> None:
-    """Rows whose webhook is disabled or gone, or whose event was dropped, are not posted any more."""
+    """End rows whose webhook is disabled or deleted, or whose event was dropped."""
     for row in rows:
         key = (webhook_delivery.c.webhook_id == row.webhook_id) & (webhook_delivery.c.event_id == row.event_id)
         values = {"due_at": None, "status": "failed", "error": "webhook disabled", "updated_at": now}

@@ -1,4 +1,4 @@
-"""Reaching an endpoint: a vetted address of its host (see ``runtime.dial``), with TLS where the URL asks for it."""
+"""Connects to an endpoint: a checked address of its host (see ``runtime.dial``), with TLS for https URLs."""
 
 import asyncio
 import ssl
@@ -30,7 +30,7 @@ class Dialler:
         self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
 
     async def dial(self, host: str, port: int, *, tls: bool, ca_pem: str | None) -> Streams:
-        """A connection to the first address of the host that answers.
+        """Connect to the first address of the host that answers.
 
         Args:
             ca_pem: CAs to trust instead of the system's.
@@ -56,13 +56,13 @@ class Dialler:
             raise OSError("can't connect: no answer in time to the TLS handshake") from None
 
     def close(self) -> None:
-        """Wait for nobody."""
+        """Cancel what is under way."""
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
 
 @lru_cache(maxsize=64)
 def _context(ca_pem: str | None) -> ssl.SSLContext:
-    """Loading the system's CAs costs time and memory: only who needs them pays for it, once."""
+    """A TLS context, cached because loading the system's CAs costs time and memory."""
     context = ssl.create_default_context(cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

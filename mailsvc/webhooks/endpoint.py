@@ -1,4 +1,4 @@
-"""One webhook in this process: how much it can be given, and for how long it is left alone after a fault of ours."""
+"""One webhook in this process: how many posts it has room for, and its pause after an error of ours."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds
 
 
 class Endpoint:
-    """What a worker keeps in mind of it."""
+    """The worker's state of one endpoint."""
 
     def __init__(self) -> None:
         self.turn = asyncio.Semaphore(AT_ONCE)
@@ -31,11 +31,11 @@ class Endpoint:
         return free if free >= ahead // 2 else 0
 
     def took(self, seconds: float) -> None:
-        """An answer came after so long; then its rows can be worked off."""
+        """Count a response that took this long, and end a pause."""
         self._pause = 0.0
         self.seconds += (seconds - self.seconds) / 8
 
     def leave_alone(self) -> None:
-        """Its rows can't be worked off: the others go on, and it is tried again later and later."""
+        """Pause the endpoint after an error of ours; longer each time."""
         self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
         self._paused_until = clock.monotonic() + self._pause

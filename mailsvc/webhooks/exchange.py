@@ -40,7 +40,7 @@ class Exchange:
 
     @property
     def is_reusable(self) -> bool:
-        """Whether it can take another POST, as far as is known on this side."""
+        """Whether the connection can take another POST, as far as this side knows."""
         return (
             self._http.our_state is h11.IDLE
             and not self._has_unasked
@@ -50,7 +50,7 @@ class Exchange:
 
     @property
     def _has_unasked(self) -> bool:
-        """Whether bytes came after the last answer, such as a 408: they would be taken for the next one."""
+        """Whether bytes came after the last response, such as a 408; they would be taken for the next response."""
         # asyncio has no public way to ask whether something waits to be read.
         return bool(self._http.trailing_data[0] or getattr(self._reader, "_buffer", b""))
 
@@ -104,7 +104,7 @@ class Exchange:
         self._writer.write(b"".join(part for part in parts if part))
 
     def _rest(self) -> None:
-        """Be ready for the next POST, where the answer was read to its end and the other side keeps the connection."""
+        """Prepare for the next POST, if the response was read to its end and the connection stays open."""
         with contextlib.suppress(h11.LocalProtocolError):
             self._http.start_next_cycle()
         self.idle_since = clock.monotonic()

@@ -1,4 +1,4 @@
-"""What the responses of endpoints mean: when an event is posted again, and when a webhook is disabled."""
+"""Decides from responses when an event is posted again and when a webhook is disabled."""
 
 import random
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ _KEYS = ("webhook_id", "event_id", "lease_token")
 
 @dataclass(frozen=True, slots=True)
 class PostResult:
-    """How one POST went."""
+    """The result of one POST."""
 
     row: DuePost
     answer: Answer
 
 
 def record_results(connection: Connection, results: Sequence[PostResult], *, now: int) -> None:
-    """Write how the POSTs went, and what follows for their webhooks."""
+    """Write the results of POSTs, and what follows for their webhooks."""
     settled = [_settlement(result, now) for result in results]
     carry_out(connection, update_of(connection.dialect.name, webhook_delivery, _KEYS, settled))
     by_hook: dict[str, list[Answer]] = {}
@@ -44,13 +44,13 @@ def record_results(connection: Connection, results: Sequence[PostResult], *, now
 
 
 def note_failure(database: Database, webhook_id: str) -> None:
-    """Nothing can be posted to it, by no fault of its endpoint: it shows as failing."""
+    """Show a webhook as failing because of an error of ours."""
     with database.write() as connection:
         webhooks.mark_failing(connection, webhook_id, now=database.now())
 
 
 def _judge(connection: Connection, hook_id: str, answers: Sequence[Answer], now: int) -> None:
-    """Keep the endpoint's record: a success clears it, 410 or five days of nothing but failure disable it."""
+    """A success clears the failing state; 410 or five days of failures disable the webhook."""
     hook = connection.execute(select(webhook).where(webhook.c.id == hook_id)).first()
     if hook is None:
         return

@@ -1,4 +1,4 @@
-"""One POST to an endpoint: kept connections, one bound of time for all of it, and nothing is followed or trusted."""
+"""POSTs to endpoints: connections are kept, one timeout covers everything, redirects are not followed."""
 
 import asyncio
 import ssl
@@ -28,7 +28,7 @@ _Key = tuple[bool, str, int, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a POST."""
+    """The result of a POST."""
 
     status: int | None  # None where there was no answer
     body: bytes  # its beginning, for people who look for the fault
@@ -43,12 +43,12 @@ class Answer:
 
 
 def no_answer(error: str) -> Answer:
-    """Nothing could be posted, for this reason."""
+    """The result where nothing could be posted."""
     return Answer(status=None, body=b"", error=error, duration=0.0, retry_after=None)
 
 
 def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> dict[str, str]:
-    """The headers of Standard Webhooks, and what the body is."""
+    """The header fields of a POST, signed as Standard Webhooks asks."""
     timestamp = now // clock.SECOND
     return {
         "content-type": "application/json",
@@ -61,7 +61,7 @@ def signed_headers(secrets: list[str], event_id: str, now: int, body: bytes) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A URL, taken apart."""
+    """The parts of a URL."""
 
     tls: bool
     host: str
@@ -72,7 +72,7 @@ class _Target:
 
     @property
     def key(self) -> _Key:
-        """What a connection to it can be used for."""
+        """Equal for targets that can share a connection."""
         return self.tls, self.host, self.port, self.ca_pem
 
 
@@ -100,7 +100,7 @@ class Poster:
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], *, ca_pem: str | None = None) -> Answer:
-        """POST the body; whatever goes wrong is in the answer."""
+        """POST the body; errors are in the result."""
         began = clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
@@ -121,7 +121,7 @@ class Poster:
         )
 
     async def aclose(self) -> None:
-        """Close what is kept."""
+        """Close kept connections."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         for exchanges in self._idle.values():
@@ -174,7 +174,7 @@ class Poster:
         return exchange.is_reusable and clock.monotonic() - exchange.idle_since < self._idle_seconds
 
     def _sweep(self) -> None:
-        """Close what nobody used for so long: its endpoint may be a webhook that is gone, and others need the room."""
+        """Close connections that were unused for too long."""
         self._sweeping = None
         kept, self._idle = self._idle, {}
         for key, exchanges in kept.items():

@@ -1,4 +1,4 @@
-"""When a webhook that failed is tried again: the schedule of Standard Webhooks, as a tenacity strategy."""
+"""When a failed post is repeated: the schedule of Standard Webhooks, as a tenacity strategy."""
 
 from tenacity import RetryCallState, Retrying, wait_chain, wait_fixed
 
@@ -14,7 +14,7 @@ _STRATEGY = wait_chain(*[wait_fixed(seconds) for seconds in WAITS])
 
 
 def next_attempt(attempt: int, *, now: int, chance: float, retry_after: float | None) -> int | None:
-    """When the attempt after the ``attempt``-th (≥ 1) is due, or None when there is none left.
+    """When the attempt after the ``attempt``-th (≥ 1) is due; None if none is left.
 
     Args:
         chance: in [0, 1), spreads what failed together.

@@ -1,4 +1,4 @@
-"""Posting one event now, on request, and telling how it went. Nothing is queued or tried again."""
+"""Posts one event now, on request. Nothing is queued or repeated."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""The webhook worker: posts events, signed, and has recorded how it went. One slow endpoint delays no other."""
+"""The webhook worker: posts events and records the results. A slow endpoint does not delay others."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ RECORD_SECONDS = 3.0  # at the end, for results that wait
 
 
 class WebhookWorker:
-    """One process's part in telling applications; it is what the claim loop asks of webhooks (``claimloop.Lanes``)."""
+    """Posts events of one process; the webhooks' side of the claim loop (``claimloop.Lanes``)."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class WebhookWorker:
                 self.wake()
 
     async def _let_mail_pass(self) -> None:
-        """While the processors are in demand, mail goes first: posts take a small share, and catch up afterwards."""
+        """While the CPUs are busy, mail goes first: posts slow down, and catch up afterwards."""
         if self._pressure.is_high():
             now = clock.monotonic()
             self._next_turn = max(now, self._next_turn) + 1 / CROWDED_POSTS
