@@ -17,7 +17,7 @@ blueprint = Blueprint("keys", __name__)
 
 
 class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What of a key may be changed."""
+    """The changes to a key."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     scopes: list[Scope] | msgspec.UnsetType = msgspec.UNSET

@@ -1,4 +1,4 @@
-"""Bounded rooms: each kind of request has threads of its own, so that one kind that waits holds up no other."""
+"""Bounded thread pools: each kind of request has its own, so that one kind that waits does not block others."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ _TRIAL = re.compile(r"/v1/(?:relays|mailboxes)/[^/]+/check|/v1/webhooks/[^/]+/te
 
 
 class Room:
-    """Threads for one kind of request; those beyond their number wait in the event loop, at no cost, but not for ever.
+    """Threads for one kind of request; further requests wait in the event loop, for a limited time.
 
     Args:
         what: the kind, in the words of the refusal.
@@ -30,7 +30,7 @@ class Room:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
-        """Do the work in a thread. Raises Unavailable where there was no room in time."""
+        """Do the work in a thread. Raises Unavailable if none is free in time."""
         if self._free.locked():
             await self._wait()
         else:
@@ -48,12 +48,12 @@ class Room:
             raise Unavailable(f"too many {self._what} at once; nothing was done", retry_after=5) from None
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Rooms:
-    """All the rooms, and who belongs in which.
+    """All pools, and the choice between them.
 
     Args:
         threads: of the room for ordinary requests.
@@ -68,7 +68,7 @@ class Rooms:
         self._public = Room("requests for figures or documents", 2, patience=5)
 
     def choose(self, path: str, *, is_large: bool) -> Room:
-        """The room for a request to this path; a slash at its end makes no difference to Flask."""
+        """The pool for a request to this path."""
         path = path.rstrip("/")
         if is_large:
             return self._large
@@ -79,6 +79,6 @@ class Rooms:
         return self._trials if _TRIAL.fullmatch(path) else self._ordinary
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Accept no more work."""
         for room in (self.keys, self._ordinary, self._large, self._polls, self._trials, self._public):
             room.close()

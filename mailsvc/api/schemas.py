@@ -1,4 +1,4 @@
-"""The JSON schemas of what the API takes and gives: from the types themselves, with the limits that types can't say."""
+"""The JSON schemas of requests and responses: from the types, with limits that types can't express."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -77,7 +77,7 @@ def reference(name: str) -> dict[str, str]:
 def components(
     types: Iterable[Any], limits: Limits, *, requests: Iterable[Any] = ()
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The schema of each type, and all the schemas that these refer to by name.
+    """The schema of each type, and the named schemas that they refer to.
 
     Args:
         requests: those of the types whose members may be null for what is not given (see ``nulls``).
@@ -111,7 +111,7 @@ _KIND = ("type", "enum", "$ref", "items", "additionalProperties")
 
 
 def _allow_nulls(schema: dict[str, Any]) -> None:
-    """Whatever can be left out may be null, too."""
+    """Allow null for every optional member."""
     required = schema.get("required", ())
     for name, property_ in schema.get("properties", {}).items():
         kind = {keyword: property_.pop(keyword) for keyword in _KIND if keyword in property_}

@@ -22,7 +22,7 @@ blueprint = Blueprint("suppressions", __name__)
 
 
 class SuppressionChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What of an entry may be changed."""
+    """The changes to an entry."""
 
     note: str | None | msgspec.UnsetType = msgspec.UNSET
     reason: Reason | msgspec.UnsetType = msgspec.UNSET

@@ -1,4 +1,4 @@
-"""What the log says of wrong API keys: from where they came, and how many, without filling the disk."""
+"""Logs wrong API keys with their address and number, at a limited rate."""
 
 import threading
 from collections import Counter
@@ -13,7 +13,7 @@ LINES = 20  # in such a time, about all addresses
 
 
 class WrongKeys:
-    """Counts them by address, and tells of them now and then."""
+    """Counts wrong keys by address, and logs them at a limited rate."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class WrongKeys:
         self._told: set[str] = set()
 
     def tell(self, address: str) -> None:
-        """Another one came from there: the first is logged at once, and what followed when the time is over."""
+        """Count a wrong key from this address: the first is logged at once, later ones together."""
         with self._lock:
             now = clock.monotonic()
             before: Counter[str] = Counter()

@@ -1,1 +1,1 @@
-"""What belongs to an app: its relays, webhooks and suppressions."""
+"""The objects of an app: relays, webhooks, keys and suppressions. Rows and verbs; one writer per table."""

@@ -1,1 +1,1 @@
-"""What long-running processes share: group commits, heartbeats, wake-ups, lock files, connections."""
+"""Shared by long-running processes: loops, group commits, heartbeats, wake-ups, lock files, connections."""

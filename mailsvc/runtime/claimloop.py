@@ -1,4 +1,4 @@
-"""The claim loop: look which lanes have due rows, ask each how much it can take, claim that, rest until more is due."""
+"""The claim loop: finds lanes with due rows, asks each for its room, claims that many rows, waits until more are due."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,18 @@ DueLanes = list[tuple[str, int]]  # ids of lanes that have unfinished rows, each
 
 
 class Lanes(Protocol):
-    """What is worked off: rows of a table, in lanes (a relay's, a webhook's)."""
+    """A table whose rows are worked off in lanes: a lane per relay or webhook."""
 
     def hold_off(self) -> float:
-        """The seconds during which nothing may be claimed; 0 for none."""
+        """The seconds during which nothing may be claimed; 0 if claims are allowed."""
         ...
 
     def due_lanes(self, after: str, limit: int) -> DueLanes:
-        """Called in a thread: the next lanes beyond ``after`` that have unfinished rows."""
+        """The next lanes after this id that have unfinished rows. Called in a thread."""
         ...
 
     async def usable(self, due: DueLanes) -> list[str]:
-        """Those of these lanes that have something due now and may be used."""
+        """The lanes among these that have due rows and may be used now."""
         ...
 
     def room(self, lane_id: str) -> int:
@@ -41,15 +41,15 @@ class Lanes(Protocol):
         ...
 
     def wait(self, lane_id: str) -> float:
-        """The seconds until this lane takes the rows that are due; 0 where nobody knows."""
+        """The seconds until this lane takes its due rows; 0 if unknown."""
         ...
 
     async def claim(self, wanted: Sequence[Quota]) -> Mapping[str, int]:
-        """Claim rows and begin to work on them. Returns how many were claimed of each lane."""
+        """Claim rows and start work on them. Returns the number of claimed rows by lane."""
         ...
 
     async def failed(self, lane_id: str, error: Exception) -> None:
-        """Nothing could be done for this lane, by no fault of whom it leads to."""
+        """Count an error of ours that prevented work on this lane."""
         ...
 
     async def return_missing(self) -> None:
@@ -58,7 +58,7 @@ class Lanes(Protocol):
 
 
 class ClaimLoop:
-    """One process's part in working off a table.
+    """Works off a table in one process.
 
     Args:
         now: the queue's clock.
@@ -95,7 +95,7 @@ class ClaimLoop:
         await self._loop.run(stop)
 
     async def _round(self) -> float:
-        """Claim once for every lane that has something due. Returns the seconds to rest."""
+        """Claim once for every lane with due rows. Returns the seconds to rest."""
         if (pause := self._lanes.hold_off()) > 0:
             return pause
         due: DueLanes = []
@@ -111,7 +111,7 @@ class ClaimLoop:
         return self._rest(due)
 
     def _with_backlog(self) -> list[str]:
-        """Lanes that surely have more; every now and then none, so that the others get their turn."""
+        """Lanes that certainly have more; from time to time none, so that other lanes get their turn."""
         now = clock.monotonic()
         if now - self._looked_at > self._look_seconds:
             self._looked_at = now
@@ -142,7 +142,7 @@ class ClaimLoop:
         return wanted
 
     async def _claim_apart(self, wanted: Sequence[Quota]) -> int:
-        """For all lanes at once; each apart where that fails, so that one can't end the round of the others."""
+        """Claim for all lanes at once; if that fails, for each alone, so that one lane does not block the others."""
         try:
             return await self._claim(wanted)
         except Exception as error:
@@ -190,7 +190,7 @@ class ClaimLoop:
             self._missing_since = None
 
     def _rest(self, due: DueLanes) -> float:
-        """Until the next row is due, or a lane takes what is; what else may happen, polling sees."""
+        """The seconds until the next row is due or a lane has room again; polling covers everything else."""
         now, rest = self._now(), POLL_SECONDS
         for lane_id, due_at in due:
             rest = min(

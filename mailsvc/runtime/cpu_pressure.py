@@ -1,4 +1,4 @@
-"""Whether the processors are in demand: then what can wait should."""
+"""Whether the CPUs are busy, so that less urgent work should wait."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _SCHEDULING = Path("/proc/self/schedstat")  # of the first thread: nanoseconds o
 
 
 class CpuPressure:
-    """Seen by how long this process itself waits until it may run."""
+    """Measured by how long this process waits for a CPU."""
 
     def __init__(self) -> None:
         self._measured_at = clock.monotonic()
@@ -20,7 +20,7 @@ class CpuPressure:
         self._is_high = False
 
     def is_high(self) -> bool:
-        """Cheap enough to be asked before every small piece of work."""
+        """Whether the CPUs are busy. Cheap enough to call often."""
         now = clock.monotonic()
         if now - self._measured_at >= WINDOW:
             ran, waited = _scheduling()

@@ -1,4 +1,4 @@
-"""Connecting to a host: resolve its name once, vet every address, and race them (RFC 8305).
+"""Connects to a host: resolves its name once, checks every address, and races them (RFC 8305).
 
 A name with several addresses is reached as soon as one of them answers: one that swallows everything (a broken IPv6 route,
 say) costs a quarter of a second. No name can be rebound between the vetting and the dialling.
@@ -25,11 +25,11 @@ STAGGER = 0.25  # seconds between the beginnings of two attempts (RFC 8305 secti
 
 
 class Unreachable(OSError):
-    """No connection; the text names each address with what became of it."""
+    """No address could be connected; the text names each with its error."""
 
 
 class _AllFailed(Exception):
-    """Every address has its fate."""
+    """All addresses have been tried."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ async def connect(
     setting: str = "MAILSVC_WEBHOOK_TARGETS",
     resolver: Executor | None = None,
 ) -> socket.socket:
-    """A connected socket to the first address of the host that answers.
+    """Connect to the first address of the host that answers.
 
     Args:
         seconds: for resolving and connecting together.
@@ -79,7 +79,7 @@ async def connect(
 
 
 async def open_socket(endpoint: Endpoint) -> socket.socket:
-    """A connected socket to this address; raises OSError."""
+    """Connect to this address; raises OSError."""
     made = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
         made.setblocking(False)  # noqa: FBT003 - the standard library's way
@@ -101,7 +101,7 @@ async def _resolve(host: str, port: int, resolver: Executor | None) -> list[Endp
 
 
 def _interleaved(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Families in turn, beginning with the one that the resolver prefers (RFC 8305 section 4)."""
+    """Alternate address families, starting with the resolver's first (RFC 8305 section 4)."""
     families: dict[int, list[Endpoint]] = {}
     for endpoint in endpoints:
         families.setdefault(endpoint.family, []).append(endpoint)
@@ -129,7 +129,7 @@ async def _race(endpoints: Sequence[Endpoint], fates: dict[Endpoint, str]) -> so
 
 
 async def _abandon(running: Iterable[asyncio.Task[socket.socket]]) -> None:
-    """End the other attempts; one that connected at this very moment is closed."""
+    """Cancel the other attempts, and close one that connected meanwhile."""
     tasks = list(running)
     for task in tasks:
         task.cancel()

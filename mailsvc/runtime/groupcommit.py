@@ -1,4 +1,4 @@
-"""Group commit: what many callers bring, one thread makes durable, as many items in one transaction as wait."""
+"""Group commit: one thread makes the items of many callers durable, all that wait in one transaction."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The queue takes nothing any more."""
+    """The queue has been stopped."""
 
 
 class GroupCommit(Generic[T]):
-    """A queue, and the thread that empties it group by group.
+    """A queue, and the thread that commits its items in groups.
 
     Args:
         name: of the thread.
@@ -61,7 +61,7 @@ class GroupCommit(Generic[T]):
                 self._changed.notify()
 
     def ahead_of(self, item: T) -> list[T]:
-        """What will be durable before this waiting item; nothing where it does not wait."""
+        """The items that will be committed before this one; none unless it still waits."""
         with self._changed:
             if not _holds(self._waiting, item):
                 return []
@@ -73,7 +73,7 @@ class GroupCommit(Generic[T]):
         return len(self._waiting) + len(self._committing)
 
     def withdraw(self, item: T) -> bool:
-        """Take it out of the queue; False where it is being committed already, or was."""
+        """Remove the item from the queue. Returns False if its commit has begun."""
         with self._changed:
             count = len(self._waiting)
             self._waiting = [other for other in self._waiting if other is not item]
@@ -86,7 +86,7 @@ class GroupCommit(Generic[T]):
             return waiting
 
     def pause(self, seconds: float) -> None:
-        """For ``commit``: wait before another try, but not once ``stop`` was called."""
+        """For ``commit``: wait before another try; returns at once after ``stop``."""
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, seconds)
 
@@ -104,7 +104,7 @@ class GroupCommit(Generic[T]):
             self._linger_until = clock.monotonic() + self._linger
 
     def _next_group(self) -> list[T]:
-        """Wait for it; empty at the end."""
+        """Wait for the next group; empty at the end."""
         with self._changed:
             self._committing = []
             self._changed.wait_for(lambda: self._waiting or self._stopping)

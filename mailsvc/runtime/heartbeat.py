@@ -1,4 +1,4 @@
-"""Which workers live: a row each, renewed by heartbeat. Limits of relays are split evenly among them."""
+"""The living workers: one row each, renewed by a heartbeat. They share the limits of relays evenly."""
 
 import json
 import os
@@ -20,7 +20,7 @@ LIVES_FOR = 15 * clock.SECOND
 
 
 class Heartbeat:
-    """This process's row among the workers, and what it knows of the others.
+    """This process's row, and what it knows of the other workers.
 
     A worker that joins waits one beat for the others to see it before it takes a share, so that all shares together never
     exceed a relay's limit; one that vanished is forgotten after 15 seconds.
@@ -61,7 +61,7 @@ class Heartbeat:
         self._joined_alone = len(self._order) == 1
 
     def beat(self) -> None:
-        """Renew the row and see who else lives."""
+        """Renew the row, and read which other workers live."""
         self._database.end_frozen_sessions()
         stats = json.dumps(meter.snapshot())
         with self._database.write() as connection:
@@ -80,7 +80,7 @@ class Heartbeat:
             connection.execute(delete(worker).where(worker.c.id == self.id))
 
     def forget(self, owner: str) -> None:
-        """Remove the row of a worker of this host that is known to be dead."""
+        """Remove the row of a dead worker of this host."""
         with self._database.write() as connection:
             connection.execute(delete(worker).where(worker.c.id == owner))
 

@@ -1,4 +1,4 @@
-"""Which workers of this host have died: a file each, locked for as long as its process lives."""
+"""Finds dead workers of this host: each living worker holds the lock of its file."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ __all__ = ["LockFiles"]
 
 
 class LockFiles:
-    """The workers' files in ``<data dir>/workers``; the kernel gives up a dead process's lock, whatever killed it."""
+    """The workers' files in ``<data dir>/workers``; the kernel releases the locks of dead processes."""
 
     def __init__(self, data_dir: Path) -> None:
         self._directory = data_dir / "workers"
@@ -23,11 +23,11 @@ class LockFiles:
         unseen.rename(self._directory / owner)
 
     def dead(self) -> list[str]:
-        """The workers whose process has ended without taking its leave."""
+        """The workers whose process has ended without removing its file."""
         return sorted(path.name for path in self._directory.glob("[!.]*") if _is_free(path))
 
     def strike(self, owner: str) -> None:
-        """Nothing is left of it."""
+        """Remove the worker's file."""
         (self._directory / owner).unlink(missing_ok=True)
 
 

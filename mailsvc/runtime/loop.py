@@ -1,4 +1,4 @@
-"""The loop of every role: a step, a rest as long as the step says, until it is told to stop."""
+"""The loop of every role: repeats a step, with the rest that the step asks for, until it is stopped."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ REST_AFTER_ERROR = 1.0  # seconds
 
 
 class Loop:
-    """Repeats a step; what a step raises is logged, and the next one tries again.
+    """Repeats a step; errors are logged, and the next step tries again.
 
     Args:
         step: does some work. Returns the seconds to rest, 0 where there is more to do at once.

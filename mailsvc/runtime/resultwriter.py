@@ -1,4 +1,4 @@
-"""Results that must not be lost: committed in groups, kept while the database is away."""
+"""Writes results that must not be lost: committed in groups, kept in memory while the database is away."""
 
 import contextlib
 from collections.abc import Callable
@@ -20,7 +20,7 @@ ENOUGH = 128  # results that make a commit worth its cost
 
 
 class ResultWriter(Generic[T]):
-    """Writes results of work that is done, soon and for certain.
+    """Writes results soon, and as often as it takes.
 
     Args:
         write: puts some results into the caller's transaction.
@@ -44,7 +44,7 @@ class ResultWriter(Generic[T]):
         )
 
     def put(self, result: T) -> None:
-        """Have it written; after ``stop`` it is left to the recovery after a crash."""
+        """Write the result; after ``stop`` it is left to the recovery after a crash."""
         with contextlib.suppress(Stopped):
             self._commits.put(result)
 
@@ -70,7 +70,7 @@ class ResultWriter(Generic[T]):
         self._settled(group)
 
     def _write_essentials(self, result: T) -> None:
-        """What happened counts more than its words: else the row would stay leased, and what was sent go out again."""
+        """Write a result without its words if it can't be written whole: else the row would stay leased and be sent again."""
         if self._plainly is not None:
             try:
                 self._write_patiently([self._plainly(result)])

@@ -1,4 +1,4 @@
-"""Bells: a process that has put something down wakes those that will pick it up. Only a hint; polling is the net beneath.
+"""Wake-ups between the processes of a host. They are only hints: polling finds what a lost wake-up missed.
 
 Every process of a host listens on a datagram socket in ``<data dir>/wake``; ringing sends one byte a topic to each.
 """
@@ -33,7 +33,7 @@ class _Directory:
 
 
 class Bell:
-    """Wakes whoever listens on this host."""
+    """Wakes all listeners on this host."""
 
     def __init__(self, data_dir: Path) -> None:
         self._directory = _Directory(data_dir)
@@ -43,7 +43,7 @@ class Bell:
         self._lock = threading.Lock()
 
     def ring(self, *topics: bytes) -> None:
-        """Tell every listener that there is something new on these topics. It never fails: at worst nobody is woken."""
+        """Wake every listener of these topics. Never raises: at worst nobody is woken."""
         note = b"".join(topics)
         for name in self._listeners():
             try:
@@ -62,7 +62,7 @@ class Bell:
             return list(self._names)
 
     def _remove(self, name: str) -> None:
-        """A socket that nobody reads any more was left by a killed process."""
+        """Remove the socket of a killed process."""
         with contextlib.suppress(OSError):
             (self._directory.path / name).unlink()
         with self._lock:
@@ -70,7 +70,7 @@ class Bell:
 
 
 class Ear:
-    """Listens for bells and calls back, in a thread or in an event loop."""
+    """Receives wake-ups, in a thread or in an event loop."""
 
     def __init__(self, data_dir: Path, name: str) -> None:
         directory = _Directory(data_dir)

@@ -1,4 +1,4 @@
-"""Whether settings make sense, each and together."""
+"""Checks settings, each and together."""
 
 import re
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ _SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
 
 
 def checked(settings: Settings) -> Settings:
-    """The same settings, if they make sense together; raises BadSetting otherwise."""
+    """The settings, checked; raises BadSetting."""
     _check(settings)
     return settings
 

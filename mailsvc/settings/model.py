@@ -11,7 +11,7 @@ __all__ = ["Settings"]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that may be set from outside; see the table in the README."""
+    """All settings; see the table in the README."""
 
     data_dir: Path = Path("mailsvc-data")
     database_url: str = ""

@@ -61,7 +61,7 @@ def _decoded(text: str | None, shown: str) -> str | None:
 
 
 def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
-    """One of the query, of which nothing is quoted but names that are known: it may be what follows a ? in a password."""
+    """One option of the query. Errors quote only known names: the rest may be part of a password that contains a ``?``."""
     if name == "ca":
         return {"ca_pem": read_file(f"ca= in {shown}", value)}
     if name in ("verp", "dsn", "verify"):

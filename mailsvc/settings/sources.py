@@ -78,7 +78,7 @@ def _from_toml(path: Path) -> dict[str, Any]:
 
 
 def _refuse_early(name: str, shown: str) -> None:
-    """Raises BadSetting for what will be a setting; passing over it would look as if it worked."""
+    """Raises BadSetting for a future setting, because ignoring it would look as if it worked."""
     if name.removesuffix("_file") in _LATER:
         raise BadSetting(f"{shown} is not available yet.")
 

@@ -15,7 +15,7 @@ class BadSetting(Exception):
 
 
 def read_file(setting: str, path: str) -> str:
-    """What this file holds; raises BadSetting where it can't be read."""
+    """The content of this file; raises BadSetting."""
     try:
         return Path(path).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
@@ -56,7 +56,7 @@ def parse_rate(text: str, shown: str) -> float:
 
 
 def stored_rate(text: str) -> float | None:
-    """A rate that was let in before there were bounds: the nearest that there may be, None where it is none."""
+    """A stored rate, within the bounds that older versions did not check; None if it is not a rate."""
     match = _RATE.fullmatch(text)
     return min(HIGHEST_RATE, max(LOWEST_RATE, _per_second(match))) if match else None
 

@@ -25,7 +25,7 @@ Dialogue = Generator[bytes, bytes, None]
 
 
 class AuthImpossible(Exception):
-    """The relay offers nothing that these credentials can be used with."""
+    """The relay offers no mechanism for these credentials."""
 
 
 def choose(relay: Relay, offered: frozenset[str]) -> str:

@@ -1,4 +1,4 @@
-"""What is said to a relay: capabilities understood, commands spelt, and what can't be said at all."""
+"""The relay's capabilities, the commands to it, and what can't be sent to it."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
-    """One transaction to be.
+    """The transaction to carry out.
 
     Args:
         sender: the address of MAIL FROM; ``""`` is the null sender.
@@ -79,7 +79,7 @@ class Capabilities:
 
 
 def why_not(submission: Submission, capabilities: Capabilities) -> Verdict | None:
-    """Why this relay can't take this submission for anybody, known without asking."""
+    """Why this relay can't take this submission for any recipient, known from its capabilities."""
     if capabilities.size is not None and len(submission.content) > capabilities.size:
         return _refusal(f"5.3.4 the message has {len(submission.content)} bytes, the relay takes {capabilities.size}")
     if (submission.smtputf8 or not submission.sender.isascii()) and not capabilities.smtputf8:
@@ -90,7 +90,7 @@ def why_not(submission: Submission, capabilities: Capabilities) -> Verdict | Non
 
 
 def why_not_to(address: str, capabilities: Capabilities) -> Verdict | None:
-    """Why this relay can't be told this recipient; the others can."""
+    """Why this recipient can't be sent to this relay."""
     if address.isascii() or capabilities.smtputf8:
         return None
     return _refusal("5.6.7 the address needs SMTPUTF8, which the relay doesn't offer")

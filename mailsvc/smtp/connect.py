@@ -1,4 +1,4 @@
-"""Reaching a relay: a socket to one of its addresses, TLS from the first byte where it is set, and the greeting.
+"""Connects to a relay: a socket to one of its addresses, implicit TLS if set, and the greeting.
 
 aiosmtplib takes the greeting; then our own strict reader takes the connection over.
 """
@@ -27,7 +27,7 @@ HANDSHAKE_SECONDS = 2.0
 
 
 async def connect(relay: Relay) -> Wire:
-    """A connection that has been greeted.
+    """A connection whose greeting has been read.
 
     Raises:
         RelayTrouble: it could not be made, with the stage at which that failed.
@@ -64,7 +64,7 @@ async def connect(relay: Relay) -> Wire:
 
 
 async def _greeted(client: aiosmtplib.SMTP, relay: Relay, raw: socket.socket, connect_until: float) -> None:
-    """Take the greeting, which many relays delay on purpose; TLS from the first byte belongs to connecting."""
+    """Read the greeting, which many relays delay on purpose; implicit TLS belongs to connecting."""
     loop = asyncio.get_running_loop()
     limit = asyncio.timeout_at(connect_until + relay.timeouts.greeting)
 
@@ -126,7 +126,7 @@ async def _explain_silence(sockaddr: tuple[str | int, ...], family: int) -> None
 
 
 def own_name(relay: Relay, address: str) -> str:
-    """What to say in EHLO: the relay's setting, else this host's name where it is a full one, else an address literal.
+    """The name for EHLO: the relay's setting, else this host's fully qualified name, else an address literal.
 
     Args:
         address: of our end of the connection (RFC 5321 section 4.1.4).
@@ -152,7 +152,7 @@ def _translated(error: Exception, relay: Relay) -> RelayTrouble:
 
 @lru_cache(maxsize=256)
 def tls_context(*, verify: bool, ca_pem: str | None) -> ssl.SSLContext:
-    """Loading the system's CAs takes 20 ms: one context for all relays that want the same."""
+    """A TLS context, shared by relays with the same settings because loading the system's CAs takes 20 ms."""
     context = ssl.create_default_context(cadata=ca_pem)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:

@@ -1,4 +1,4 @@
-"""The server's side of an SMTP session (RFC 5321, RFC 6409) without its connection: lines come in, replies go out."""
+"""The server's side of an SMTP session (RFC 5321, RFC 6409), without I/O: from lines to replies."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ _EXTENSIONS = (
 
 @dataclass(slots=True)
 class Envelope:
-    """One transaction as it came."""
+    """One received transaction."""
 
     sender: str
     envid: str | None = None
@@ -34,7 +34,7 @@ class Envelope:
 
 
 class Policy(Protocol):
-    """Who may come in, and what is answered."""
+    """Decides on logins, recipients and messages."""
 
     def authenticate(self, user: str, password: str) -> bool: ...
     def rcpt(self, envelope: Envelope, recipient: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A message's content as it goes over the wire after DATA (RFC 5321 section 4.5.2)."""
+"""Dot-stuffing: a message's content as it is sent after DATA (RFC 5321 section 4.5.2)."""
 
 import re
 from collections.abc import Iterator

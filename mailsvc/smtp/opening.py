@@ -1,4 +1,4 @@
-"""Opening a session with a relay: once it has greeted, our own strict reader says EHLO, asks for TLS and logs in.
+"""Opens a session with a relay: after the greeting, our own strict reader does EHLO, STARTTLS and AUTH.
 
 It takes over from aiosmtplib before EHLO, because aiosmtplib reads replies leniently, discards what was slipped in before TLS where we
 give up, and tries every mechanism of AUTH in turn (repeated refusals lock accounts).
@@ -46,7 +46,7 @@ async def open_session(relay: Relay) -> Session:
 
 
 class _Opening:
-    """From the greeting to a session, with how far it has come."""
+    """From the greeting to a session; knows the current stage."""
 
     def __init__(self, wire: Wire, relay: Relay) -> None:
         self._wire, self._relay = wire, relay
@@ -67,7 +67,7 @@ class _Opening:
         return Session(relay, wire, self._capabilities)
 
     def trouble(self, error: Exception) -> RelayTrouble:
-        """Whatever was raised, as the relay's trouble: what nobody foresaw must not look like a fault of the mail."""
+        """Any error as the relay's trouble: an unexpected one must not look like a fault of the message."""
         if isinstance(error, RelayTrouble):
             trouble = error
         else:

@@ -1,4 +1,4 @@
-"""Trying a relay on request: connect, protect, log in, leave; and a report of how far it went."""
+"""Checks a relay on request: connects, starts TLS, logs in, quits, and reports each step."""
 
 import asyncio
 import logging

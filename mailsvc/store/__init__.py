@@ -1,1 +1,1 @@
-"""Tables, sessions and leases: how rows are kept, on SQLite and on PostgreSQL."""
+"""Tables, transactions and leases, on SQLite and on PostgreSQL."""

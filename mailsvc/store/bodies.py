@@ -28,7 +28,7 @@ _decode = decoder_of(_Piece)
 
 
 def read_bodies(connection: Connection, message_ids: list[str]) -> dict[str, bytes]:
-    """The wire bytes of these messages, by their ids; memory for all of them is needed twice."""
+    """The content of these messages by id; needs memory for all of them twice."""
     rows = _QUERY.ask(connection, ids=listed(message_ids))
     return _apart(*rows[0]) if connection.dialect.name == "sqlite" else dict(rows)
 

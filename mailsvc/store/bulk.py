@@ -1,4 +1,4 @@
-"""Many rows in few steps: written by few statements, read as one document, without SQLAlchemy's work per row.
+"""Bulk statements: many rows are written by few statements and read as one document, without SQLAlchemy's cost per row.
 
 SQLite's driver gives up Python's lock at every step of a statement. Getting it back, row by row, against a busy event
 loop costs far more than the row itself; so rows go in by the hundred and come back as one JSON document. PostgreSQL takes
@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL in the driver's own words, with its parameters; it returns nothing that matters.
+    """SQL for the driver, with its parameters; its result is ignored.
 
     With ``prepare``, psycopg's word, PostgreSQL keeps its plan from one time to the next; None leaves that to how often it
     comes. It is False for what finds rows in a table that grows quickly: a plan from when the table was small reads all
@@ -72,7 +72,7 @@ def _in_one_pipeline(connection: Connection, statements: Sequence[Statement]) ->
 
 @contextmanager
 def _in_words_of_sqlalchemy(driver: Any) -> Iterator[None]:
-    """Errors of the driver as the DBAPIError that SQLAlchemy would make of them."""
+    """Raise the driver's errors as SQLAlchemy would."""
     try:
         yield
     except driver.Error as error:  # both drivers have it there (PEP 249, optional extensions)
@@ -81,7 +81,7 @@ def _in_words_of_sqlalchemy(driver: Any) -> Iterator[None]:
 
 
 def insertion(dialect: str, table: Table, rows: Rows) -> list[Statement]:
-    """What inserts these rows, which all have the same columns.
+    """The statements that insert these rows, which all have the same columns.
 
     Args:
         dialect: the database's name in SQLAlchemy.
@@ -99,7 +99,7 @@ def insertion(dialect: str, table: Table, rows: Rows) -> list[Statement]:
 
 
 def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> list[Statement]:
-    """What gives rows new values; each names the columns of ``keys``, which choose the row, and the same others, which are set."""
+    """The statements that update rows: the columns ``keys`` choose a row, the other columns are set."""
     if not rows:
         return []
     columns = tuple(rows[0])
@@ -113,7 +113,7 @@ def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> 
 
 
 def _portions(rows: Rows) -> Iterator[Rows]:
-    """Few, or powers of two: so a few prepared statements do for any number of rows."""
+    """Split the rows into powers of two, so that few prepared statements suffice for any number."""
     start = 0
     while start < len(rows):
         left = len(rows) - start
@@ -173,7 +173,7 @@ def _recordset(table: Table, columns: tuple[str, ...]) -> str:
 
 
 class Document(Generic[T]):
-    """A query whose rows come back as structs; from SQLite by way of one JSON document.
+    """A query that returns structs; on SQLite through one JSON document.
 
     Args:
         query: what is selected.
@@ -198,7 +198,7 @@ class Document(Generic[T]):
 
 
 class Spoken:
-    """A query in the words of each database, compiled once and asked through the driver itself."""
+    """A query compiled once per database and executed by the driver."""
 
     def __init__(self, *, sqlite: Select[Any], postgresql: Select[Any], prepare: bool | None) -> None:
         self._queries = {"sqlite": sqlite, "postgresql": postgresql}
@@ -220,17 +220,17 @@ class Spoken:
 
 
 def decoder_of(row: type[T]) -> Callable[[str], list[T]]:
-    """What reads the rows of a document into structs; SQLite's booleans are numbers."""
+    """A decoder from a document to structs; SQLite's booleans are numbers."""
     return msgspec.json.Decoder(list[row], strict=False).decode  # type: ignore[valid-type]
 
 
 def listed(values: Iterable[Any]) -> str:
-    """Values as the one parameter that ``among`` takes."""
+    """Values as the single parameter of ``among``."""
     return _encode(list(values)).decode()
 
 
 def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
-    """Whether the column's value is one of those in this parameter, however many they are (see ``listed``)."""
+    """Whether the column's value is in this parameter (see ``listed``), whatever their number."""
     return _Among(column, bindparam(parameter))
 
 

@@ -1,4 +1,4 @@
-"""The way to the database: one place that opens transactions, the same for SQLite and PostgreSQL.
+"""Opens transactions, in one way for SQLite and PostgreSQL.
 
 SQLite (WAL, ``synchronous=FULL``) has one writer at a time by nature. We queue for it on a file lock instead of SQLite's
 own polling: a waiter wakes at once, and no two connections ever write or checkpoint together, which also keeps clear of
@@ -53,7 +53,7 @@ _END_THE_FROZEN = text(
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether the database could not be reached or could not store: nothing is wrong with the statement itself."""
+    """Whether the database could not be reached or could not store, so that the statement itself is not at fault."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
@@ -65,7 +65,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def is_in_doubt(error: BaseException) -> bool:
-    """Whether nobody knows what became of the transaction that failed so."""
+    """Whether the failed transaction may have been committed."""
     return _IN_DOUBT in getattr(error, "__notes__", ())
 
 
@@ -117,7 +117,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A read-write transaction; what it did is on stable storage when the block has ended without an error."""
+        """A read-write transaction; its changes are on stable storage when the block ends without an error."""
         refuse_to_wait()
         self._refuse_the_dead()
         is_done = False
@@ -136,7 +136,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """For reading only; on SQLite all of it sees one snapshot."""
+        """A read-only transaction; on SQLite it sees one snapshot."""
         refuse_to_wait()
         self._refuse_the_dead()
         with self._reader.connect() as connection:
@@ -153,22 +153,22 @@ class Database:
                 raise
 
     def _refuse_the_dead(self) -> None:
-        """Others have just waited in vain: nobody else need wait as long to learn it."""
+        """Raise at once if the server was just found dead, so that not everybody waits."""
         if self._liveness is not None and self._liveness.is_dead():
             raise OperationalError(None, None, ConnectionError("the database server does not reply"))
 
     def now(self) -> int:
-        """The instant by which due times are judged: steady on one host, the server's where many hosts share it."""
+        """The queue's clock, by which due times are judged: steady on one host, the server's if hosts share it."""
         return self._steady.now() + self._skew
 
     def measure_skew(self) -> None:
-        """Learn how far this host's clock is from the database server's; on SQLite they are the same clock."""
+        """Measure the difference between this host's clock and the server's; on SQLite there is none."""
         self._measured_at = -_SKEW_SECONDS
         with self.read():
             pass
 
     def _compare_clocks(self, connection: Connection) -> None:
-        """Now and then, and before this host judges its first due time: with a clock that is ahead, leases look over."""
+        """Measure the clock's difference before the first due time is judged, and from time to time."""
         if self.dialect == "sqlite" or clock.monotonic() - self._measured_at < _SKEW_SECONDS:
             return
         before = self._steady.now()
@@ -177,7 +177,7 @@ class Database:
         self._measured_at = clock.monotonic()
 
     def end_frozen_sessions(self) -> None:
-        """Take their locks from clients of our own kind that stand still in the middle of a transaction (PostgreSQL).
+        """End sessions of mailsvc processes that are frozen inside a transaction, to release their locks (PostgreSQL).
 
         Nobody may be waiting: claims pass over rows that are locked, so that those would stay where they are.
         """
@@ -194,7 +194,7 @@ class Database:
         self._reader.dispose()
 
     def pool_use(self) -> tuple[int, int]:
-        """How many connections are in use now, and how many are open but idle."""
+        """The numbers of connections in use and of idle ones."""
         pools = [engine.pool for engine in {self._writer, self._reader}]
         queues = [pool for pool in pools if isinstance(pool, QueuePool)]
         return sum(pool.checkedout() for pool in queues), sum(pool.checkedin() for pool in queues)
@@ -204,7 +204,7 @@ class Database:
 
 
 def commits_in_turn(dialect: str) -> list[Statement]:
-    """From here to the commit, no other transaction that says this may commit.
+    """Statements that make the commits of transactions with them happen one after another.
 
     It gives rows numbers in the order in which readers see them. On SQLite every writer is alone anyway.
     """
@@ -239,7 +239,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
 
 
 def explain(error: SQLAlchemyError | OSError, url: str = "") -> str:
-    """The database's own words in one line, without the statement or its values, nor what may be secret in the URL."""
+    """The database's error in one line, without the statement, its values, or secrets of the URL."""
     origin = getattr(error, "orig", None) or error
     said = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
     for secret in _secrets_of(url):

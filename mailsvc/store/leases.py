@@ -1,4 +1,4 @@
-"""Leases on due rows, written once for every table that is worked off: claim, extend, find what is due.
+"""Leases on due rows, for every table that is worked off: claim, extend, find due lanes.
 
 A lease is a due time in the future. Claiming sets ``due_at`` to the end of the lease and raises a monotonic
 ``lease_token``; a crashed worker's rows fall due again by themselves, and whoever completes a row must still hold the
@@ -124,7 +124,7 @@ def claim(
 
 
 def _claim_on_sqlite(connection: Connection, worklist: Worklist[Due], lanes: int, values: dict[str, Any]) -> list[Due]:
-    """Look, then lease: no other writer can come in between, and one document comes back instead of rows."""
+    """Select, then lease: no other writer can come in between, and one document is read instead of rows."""
     document = connection.execute(_sqlite_pick(worklist, lanes), values).scalar_one()
     rows: list[Due]
     odd: list[Any]
@@ -136,7 +136,7 @@ def _claim_on_sqlite(connection: Connection, worklist: Worklist[Due], lanes: int
 
 
 def _decoded(worklist: Worklist[Due], document: str) -> tuple[list[Due], list[Any]]:
-    """The rows, and the keys of those that can't be read: leased like the others, they are in nobody's way."""
+    """The rows, and the keys of unreadable ones, which are leased too so that they don't block others."""
     try:
         return worklist.decode(document), []
     except msgspec.ValidationError:
@@ -211,7 +211,7 @@ def extend(
     *,
     until: int,
 ) -> int:
-    """Move the end of leases that are still held; each lease names its keys and ``lease_token``. Returns how many."""
+    """Extend leases that are still held; each names its keys and ``lease_token``. Returns how many."""
     condition = " AND ".join(f"{key} = :{key}" for key in worklist.keys)
     statement = text(
         f"UPDATE {worklist.table} SET due_at = :until "  # noqa: S608
@@ -221,7 +221,7 @@ def extend(
 
 
 def overdue(connection: Connection, worklist: Worklist[Any], *, owner: str, now: int) -> list[Any]:
-    """The rows, with their keys and ``lease_token``, that are leased to this owner although the lease has run out.
+    """Rows (keys and ``lease_token``) that this owner holds although the lease has expired.
 
     ``claim`` leaves them to their living owner. Those that it knows nothing of were claimed by a transaction whose answer
     was lost with the connection. Reads all unfinished rows.

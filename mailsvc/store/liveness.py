@@ -1,4 +1,4 @@
-"""Whether PostgreSQL lives. Where it stands still, nothing tells that a connection is lost.
+"""Detects a PostgreSQL server that hangs: without this, a lost connection to it would go unnoticed.
 
 It may be stopped, or frozen with its host, or behind a link that swallows everything. So whoever waits for it looks now and
 then whether it lives, and gives the connection up if not.
@@ -33,15 +33,15 @@ class Liveness:
         self._looked_at = self._dead_until = -REMEMBERED
 
     def is_dead(self) -> bool:
-        """Whether that was found out just now, by whomever."""
+        """Whether the server was found dead just now."""
         return clock.monotonic() < self._dead_until
 
     def mark_dead(self) -> None:
-        """It was found out."""
+        """Remember that the server was found dead."""
         self._dead_until = clock.monotonic() + REMEMBERED
 
     def beats(self, parameters: dict[str, Any]) -> bool:
-        """Whether it answers a query on a new connection; of many who ask at the same time, one looks."""
+        """Whether the server answers a query on a new connection; of concurrent callers, one tries."""
         asked_at = clock.monotonic()
         with self._lock:
             if self._looked_at < asked_at:
@@ -53,7 +53,7 @@ class Liveness:
 
 
 def _answers(parameters: dict[str, Any]) -> bool:
-    """Any answer is a sign of life, also a refusal."""
+    """Whether the server answers; a refusal is an answer, too."""
     try:
         with _Brief.connect(**parameters | {"connect_timeout": PROOF, "autocommit": True}) as connection:
             connection.execute("SELECT 1")
@@ -69,10 +69,10 @@ class _Silent(psycopg.OperationalError):
 
 
 class _Brief(psycopg.Connection[Any]):
-    """A connection whose every reply must come at once."""
+    """A connection that waits only briefly for each reply."""
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-        """As psycopg's, bounded."""
+        """As psycopg's, with a timeout."""
         return super().wait(_timed(gen, self._judge, PROOF), *arguments, **options)
 
     def _judge(self, _waited: float) -> None:
@@ -81,7 +81,7 @@ class _Brief(psycopg.Connection[Any]):
 
 
 class WatchedConnection(psycopg.Connection[Any]):
-    """A connection that is closed when its server stands still: what waits for it fails then, as for any lost connection."""
+    """A connection that is closed when its server hangs; whoever waits for it gets the error of a lost connection."""
 
     liveness: Liveness
     parameters: dict[str, Any]
@@ -89,7 +89,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     @classmethod
     def open(cls, liveness: Liveness, *arguments: Any, **parameters: Any) -> "WatchedConnection":
-        """Connect. A server that takes no connection stands still, too."""
+        """Connect. A server that accepts no connection hangs, too."""
         try:
             connection = cls.connect(*arguments, **parameters)
         except ConnectionTimeout:
@@ -99,7 +99,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         return connection
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-        """As psycopg's, with a look at the server after each while of silence."""
+        """As psycopg's, with a check of the server after each period of silence."""
         return super().wait(_timed(gen, self._judge, SILENCE), *arguments, **options)
 
     def _judge(self, waited: float) -> None:
@@ -110,7 +110,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
 
 def _timed(gen: Generator[Any, Any, Any], judge: Any, seconds: float) -> Generator[Any, Any, Any]:
-    """The same generator of psycopg's, that asks the judge after so many seconds without anything to read or write."""
+    """Wrap a generator of psycopg's: call ``judge`` after so many seconds without anything to read or write."""
     try:
         state = next(gen)
         began = clock.monotonic()

@@ -1,4 +1,4 @@
-"""Bringing a database to the tables that this version needs, one process at a time."""
+"""Brings a database to this version's tables, one process at a time."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ _VERSIONS = "mailsvc_alembic_version"
 
 
 class NewerTables(Exception):
-    """A newer version of mailsvc made the tables what they are."""
+    """A newer version of mailsvc has changed the tables."""
 
 
 def _is_newer(version: str | None) -> bool:
@@ -25,7 +25,7 @@ def _is_newer(version: str | None) -> bool:
 
 
 def lack(version: str | None) -> str | None:
-    """What is wrong with tables of this version, and what to do, in words; None where nothing is."""
+    """What is wrong with tables of this version and what to do; None if nothing is."""
     if version == HEAD:
         return None
     if _is_newer(version):

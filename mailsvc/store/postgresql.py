@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: directly, or through a pooler that gives each transaction another server session.
+"""Connections to PostgreSQL, directly or through a pooler that gives each transaction another server session.
 
 PgBouncer in transaction mode has no session of the client's own: what is SET stays with whoever comes next, and a statement
 prepared in one transaction is unknown in the next. It shows itself by the process id that it makes up for its clients.
@@ -28,7 +28,7 @@ _POOLED = "mailsvc.pooled"
 
 
 def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float) -> tuple[Engine, Liveness]:
-    """An engine, and what tells whether its server stands still; its connections are closed where that is so.
+    """An engine, and the check whether its server hangs; then its connections are closed.
 
     Args:
         url: of the database.

@@ -1,4 +1,4 @@
-"""The files of an embedded database are for their owner alone, wherever they are and whatever the umask."""
+"""Keeps the files of an embedded database readable for their owner only, whatever the umask."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ __all__ = ["keep_private"]
 
 
 def keep_private(path: str) -> None:
-    """Make the file as SQLite would, but private; one that is there is made so. SQLite's other files follow its mode.
+    """Create the file with mode 0600, or set it; SQLite's other files take the same mode.
 
     The file is never opened here: closing it would give up every lock that SQLite holds on it in this process (POSIX), and
     the next connection to end would take itself for the last one and remove a log that others write. What goes wrong, SQLite

@@ -1,4 +1,4 @@
-"""How much waits and for how long, read so that it costs the same whatever is finished."""
+"""The depth and age of the queue, at a cost that does not depend on finished rows."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ LOOKED_AT = 100  # rows at the head of the queue among which the one that waits 
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """How much waits, and for how long."""
+    """The depth and age of the queue."""
 
     due: int
     later: int
@@ -44,7 +44,7 @@ def look_at_queue(connection: Connection, now: int) -> QueueFigures:
 
 
 def _oldest_age(connection: Connection, now: int) -> float:
-    """Seconds for which the longest waiting delivery could already have been sent, sought at the head of the queue."""
+    """The seconds for which the oldest due delivery has waited."""
     lanes = due_lanes(connection, DELIVERIES, after="", limit=MOST_LANES)
     leading = min(lanes, key=lambda lane: lane[1], default=("", 0))[0]
     rows = connection.execute(

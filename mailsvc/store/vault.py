@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted with the first of the operator's keys, readable with any of them."""
+"""Encrypts stored secrets with the first of the operator's keys; any of the keys decrypts them."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ class Vault:
         return self._fernet.encrypt(secret.encode()).decode()
 
     def decrypt(self, token: str) -> str:
-        """The secret again; raises VaultError where none of the keys fits."""
+        """The secret; raises VaultError if no key fits."""
         try:
             return self._decrypt(token.encode()).decode()
         except InvalidToken as error:

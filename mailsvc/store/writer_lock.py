@@ -1,4 +1,4 @@
-"""One writer at a time, in turn: a lock between threads and processes that nobody can take twice while another waits."""
+"""One writer at a time: a fair lock between threads and processes; nobody gets it twice while another waits."""
 
 import fcntl
 import os
