@@ -11,8 +11,9 @@ from typing import Any
 
 from flask import Response
 
+from mailsvc import clock
 from mailsvc.api.app import REFUSAL, Api
-from mailsvc.api.auth import presented_key
+from mailsvc.api.auth import CALLER, presented_key
 from mailsvc.api.body import Body, Receive, Uptake
 from mailsvc.api.environ import Environ, Scope, Sendable, content_length, environ_of, flaw_of_host, sendable
 from mailsvc.api.health import CHECKS
@@ -101,13 +102,14 @@ class Gateway:
             return False
         keyring = self._services.keyring
         try:
-            keyring.find(key, environ["REMOTE_ADDR"])
+            caller = keyring.find(key, environ["REMOTE_ADDR"])
         except WouldBlock:
             try:
                 async with asyncio.timeout(KEY_PATIENCE):
-                    await self._rooms.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
+                    caller = await self._rooms.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
             except TimeoutError:
                 raise Unavailable("the database did not confirm the API key in time", retry_after=2) from None
+        environ[CALLER] = clock.monotonic(), caller
         if guest := scope.get("state", {}).get("guest"):
             guest.is_known = True
         return True

@@ -20,7 +20,7 @@ def without_nulls(value: Any, kind: Any) -> Any:
     found = value
     if None in value.values():
         found = {name: v for name, v in value.items() if v is not None or name not in fields or fields[name].takes_null}
-    for name, field in fields.items():
+    for name, field in _nested_fields_of(kind):
         if field.struct is not None and name in found:
             below = _below(found[name], field.struct)
             if below is not found[name]:
@@ -51,3 +51,11 @@ class _Field:
 def _fields_of(kind: Any) -> Mapping[str, _Field]:
     type_ = inspect.type_info(kind)
     return {f.encode_name: _Field(f.type) for f in type_.fields} if isinstance(type_, inspect.StructType) else {}
+
+
+@cache
+def _nested_fields_of(kind: Any) -> list[tuple[str, _Field]]:
+    """Those whose values have members: of a message, three of thirty."""
+    return [
+        (name, field) for name, field in _fields_of(kind).items() if field.struct is not None or field.drops_members
+    ]

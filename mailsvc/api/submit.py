@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, request
 
-from mailsvc.api.auth import caller, needs
+from mailsvc.api.auth import Caller, caller, needs
 from mailsvc.api.deferred import DeferredResponse
 from mailsvc.api.input import convert, media_type, parse_json, read_body, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
@@ -20,6 +20,7 @@ from mailsvc.domain.files import standard_base64
 from mailsvc.domain.lifecycle import Status
 from mailsvc.outbox.build import NewMessage
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
+from mailsvc.outbox.submit import Outbox
 
 __all__ = [
     "KEY_LENGTH",
@@ -103,10 +104,11 @@ def submit_message() -> DeferredResponse:
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
         raise UnsupportedMedia("send JSON (application/json) or a finished message (message/rfc822)")
-    services().outbox.admission.check(caller().key_id)
+    outbox, sender = services().outbox, caller()
+    outbox.admission.check(sender.key_id)
     data = read_body()
-    new_message = _from_json(data) if kind == "application/json" else _from_raw(data)
-    return _submit([new_message], _render_one, _idempotency_key(data))
+    take = _from_json if kind == "application/json" else _from_raw
+    return _submit(outbox, sender, [take(outbox, sender.app_id, data)], _render_one, data)
 
 
 @blueprint.post("/v1/messages/batch")
@@ -122,13 +124,14 @@ def submit_batch() -> DeferredResponse:
     if not 1 <= len(batch.messages) <= BATCH_SIZE:
         detail = f"must have 1 to {BATCH_SIZE} entries, not {len(batch.messages)}"
         raise Invalid(FieldError("messages", detail))
-    services().outbox.admission.check(caller().key_id)
-    entries = [_entry(n, value) for n, value in enumerate(batch.messages)]
+    outbox, sender = services().outbox, caller()
+    outbox.admission.check(sender.key_id)
+    entries = [_entry(outbox, sender.app_id, n, value) for n, value in enumerate(batch.messages)]
     refused = [entry for entry in entries if isinstance(entry, _Refused)]
     if len(refused) == len(entries) or (atomic and refused):
         raise Invalid(*(error for entry in refused for error in entry.errors))
     taken = [entry for entry in entries if isinstance(entry, NewMessage)]
-    return _submit(taken, lambda _: _render_batch(entries), _idempotency_key(data))
+    return _submit(outbox, sender, taken, lambda _: _render_batch(entries), data)
 
 
 class _Refused:
@@ -141,16 +144,16 @@ class _Refused:
         self.errors = named or [FieldError(prefix.strip("."), problem.detail)]
 
 
-def _entry(number: int, value: Any) -> "NewMessage | _Refused":
+def _entry(outbox: Outbox, app_id: str, number: int, value: Any) -> "NewMessage | _Refused":
     try:
-        return services().outbox.build(caller().app_id, _draft(value))
+        return outbox.build(app_id, _draft(value))
     except Problem as problem:
         return _Refused(number, problem)
 
 
-def _from_json(data: bytes) -> NewMessage:
+def _from_json(outbox: Outbox, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments()
-    return services().outbox.build(caller().app_id, _draft(parse_json(data)))
+    return outbox.build(app_id, _draft(parse_json(data)))
 
 
 def _draft(value: Any) -> Draft:
@@ -162,10 +165,10 @@ def _draft(value: Any) -> Draft:
     return convert(value, Draft)
 
 
-def _from_raw(data: bytes) -> NewMessage:
+def _from_raw(outbox: Outbox, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments(*RAW_ARGUMENTS)
-    return services().outbox.build_raw(
-        caller().app_id,
+    return outbox.build_raw(
+        app_id,
         data,
         sender=request.args.get("from"),
         recipients=request.args.getlist("to"),
@@ -185,11 +188,14 @@ def _idempotency_key(data: bytes) -> IdempotencyKey | None:
 
 
 def _submit(
-    new_messages: list[NewMessage], render: Callable[[Sequence[NewMessage]], Answer], key: IdempotencyKey | None
+    outbox: Outbox,
+    sender: Caller,
+    new_messages: list[NewMessage],
+    render: Callable[[Sequence[NewMessage]], Answer],
+    data: bytes,
 ) -> DeferredResponse:
-    sender = caller()
-    wanted = IntakeRequest(sender.app_id, new_messages, render, key)
-    return DeferredResponse(services().outbox.submit(wanted, key_id=sender.key_id), _respond)
+    wanted = IntakeRequest(sender.app_id, new_messages, render, _idempotency_key(data))
+    return DeferredResponse(outbox.submit(wanted, key_id=sender.key_id), _respond)
 
 
 def _respond(answer: Answer) -> Response:
