@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mailsvc.store.database import Database
+from tests.support.mailhost import MailHost, why_no_mailhost
 from tests.support.postfix import Postfix
 from tests.support.postgres import Postgres
 from tests.support.rootserver import why_not
@@ -66,6 +67,16 @@ def postfix(shared_postfix: Postfix) -> Postfix:
     """A real Postfix that remembers nothing of earlier tests."""
     shared_postfix.forget()
     return shared_postfix
+
+
+@pytest.fixture(scope="session")
+def mailhost() -> Iterator[MailHost]:
+    """A real Dovecot with POP3 and IMAP; each test adds users of its own."""
+    if reason := why_not() or why_no_mailhost():
+        pytest.skip(reason)
+    server = MailHost()
+    yield server
+    server.remove()
 
 
 @pytest.fixture

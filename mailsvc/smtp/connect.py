@@ -7,11 +7,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from functools import lru_cache
 
 import aiosmtplib
 
 from mailsvc.domain.attempt import Stage
+from mailsvc.domain.connection import tls_context
 from mailsvc.domain.ehlo import address_literal, is_full_name
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.targets import Forbidden
@@ -20,7 +20,7 @@ from mailsvc.smtp.replies import reply_of
 from mailsvc.smtp.trouble import RelayTrouble, in_words
 from mailsvc.smtp.wire import Wire
 
-__all__ = ["connect", "own_name", "tls_context"]
+__all__ = ["connect", "own_name"]
 
 SILENCE_SECONDS = 3.0  # without a greeting, after which a second connection tries whether TLS is spoken at once
 HANDSHAKE_SECONDS = 2.0
@@ -148,14 +148,3 @@ def _translated(error: Exception, relay: Relay) -> RelayTrouble:
         return RelayTrouble(Stage.STARTTLS, in_words(cause))
     was_connected = isinstance(error.__cause__, aiosmtplib.SMTPServerDisconnected)
     return RelayTrouble(Stage.GREETING if was_connected else Stage.CONNECT, in_words(cause))
-
-
-@lru_cache(maxsize=256)
-def tls_context(*, verify: bool, ca_pem: str | None) -> ssl.SSLContext:
-    """A TLS context, shared by relays with the same settings because loading the system's CAs takes 20 ms."""
-    context = ssl.create_default_context(cadata=ca_pem)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -8,10 +8,11 @@ import asyncio
 import logging
 
 from mailsvc.domain.attempt import Reply, Stage
+from mailsvc.domain.connection import tls_context
 from mailsvc.domain.relay import Relay
 from mailsvc.smtp import auth
 from mailsvc.smtp.commands import Capabilities, Submission
-from mailsvc.smtp.connect import connect, own_name, tls_context
+from mailsvc.smtp.connect import connect, own_name
 from mailsvc.smtp.session import Dot, Session, TransactionResult
 from mailsvc.smtp.steps import Broken
 from mailsvc.smtp.trouble import RelayTrouble, in_words, unexpected

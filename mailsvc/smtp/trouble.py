@@ -17,10 +17,8 @@
 What a loss or silence did to the message is in its verdicts; the relay's breaker is told of it besides.
 """
 
-import socket
-import ssl
-
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls
+from mailsvc.domain.connection import failure_in_words
 from mailsvc.mime.smtp_status import is_for_later
 
 __all__ = ["RelayTrouble", "fate_of", "in_words", "is_about_session", "safe", "unexpected"]
@@ -78,39 +76,4 @@ def is_about_session(stage: Stage, reply: Reply) -> bool:
 
 def in_words(error: BaseException) -> str:
     """A connection's failure in words that help."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate_in_words(error)
-    if isinstance(error, ssl.SSLError):
-        return _tls_in_words(error)
-    if isinstance(error, socket.gaierror):
-        return f"the host name can't be resolved: {error.strerror}"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, ConnectionAbortedError) and "SSL" in str(error):
-        return "no answer in time"  # how asyncio ends a TLS handshake that takes too long
-    if isinstance(error, ConnectionError):
-        return "connection lost"
-    return str(error) or type(error).__name__
-
-
-def _tls_in_words(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return "connection lost during TLS"
-    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-        return "no TLS is spoken on this port: implicit TLS is usually on 465, STARTTLS on 587"
-    return f"TLS failed: {error.reason or error}"
-
-
-def _certificate_in_words(error: ssl.SSLCertVerificationError) -> str:
-    said = error.verify_message
-    known = {
-        "certificate has expired": "the certificate has expired",
-        "self-signed certificate": "the certificate is self-signed, and not trusted here",
-        "self-signed certificate in certificate chain": "the certificate comes from a CA that is not trusted here",
-        "unable to get local issuer certificate": "the certificate comes from a CA that is not trusted here",
-    }
-    if "match" in said.lower() and ("host" in said.lower() or "ip address" in said.lower()):
-        return f"the certificate is for another name: {said}"
-    return known.get(said, f"the certificate can't be verified: {said}")
+    return failure_in_words(error, ports="implicit TLS is usually on 465, STARTTLS on 587")

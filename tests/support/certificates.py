@@ -1,12 +1,19 @@
 """Certificates for servers on loopback: one that is right, and one for each way to be wrong."""
 
+import ssl
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import trustme
 
-__all__ = ["Certificates", "make_certificates"]
+__all__ = ["Certificate", "Certificates", "authority", "make_certificates", "server_context"]
+
+Certificate: TypeAlias = Literal["good", "expired", "wrong name", "untrusted", "old"]
+_PAST = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2020, 12, 31, tzinfo=UTC)}
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,9 @@ class Certificates:
 def make_certificates(directory: Path, host: str) -> Certificates:
     """Write them into the directory, the good one for ``host``."""
     trusted, stranger = trustme.CA(), trustme.CA()
-    first, last = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 12, 31, tzinfo=UTC)
     leaves = {
         "good": trusted.issue_cert(host),
-        "expired": trusted.issue_cert(host, not_before=first, not_after=last),
+        "expired": trusted.issue_cert(host, **_PAST),
         "wrong_name": trusted.issue_cert("elsewhere.test"),
         "untrusted": stranger.issue_cert(host),
     }
@@ -38,3 +44,24 @@ def make_certificates(directory: Path, host: str) -> Certificates:
         paths[name].touch(mode=0o600)
         leaf.private_key_and_cert_chain_pem.write_to_path(str(paths[name]))
     return Certificates(ca=ca, **paths)
+
+
+@lru_cache
+def authority() -> trustme.CA:
+    """The one that clients of servers in this process trust."""
+    return trustme.CA()
+
+
+@lru_cache
+def server_context(certificate: Certificate) -> ssl.SSLContext:
+    """For a server in this process on 127.0.0.1; ``old`` speaks nothing above TLS 1.1."""
+    issuer = trustme.CA() if certificate == "untrusted" else authority()
+    name = "elsewhere.test" if certificate == "wrong name" else "127.0.0.1"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issuer.issue_cert(name, **(_PAST if certificate == "expired" else {})).configure_cert(context)
+    if certificate == "old":
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    return context

@@ -28,20 +28,15 @@ import base64
 import contextlib
 import re
 import socket
-import ssl
 import struct
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
-import trustme
-
 from mailsvc.domain.relay import Relay, Timeouts
+from tests.support.certificates import Certificate, authority, server_context
 from tests.support.sasl import PASSWORD, USER, Judge
 
 __all__ = ["DROP", "FORGET", "HANG", "RESET", "FaultyServer", "Late", "Mood", "Received"]
@@ -51,8 +46,6 @@ MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBE
 BRISK = Timeouts(connect=20, greeting=20, ehlo=20, mail=20, rcpt=20, data=20, body=20, eom=20)
 
 _PATH = re.compile(r'(?:FROM|TO):<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(.*)', re.IGNORECASE)
-
-Certificate: TypeAlias = Literal["good", "expired", "wrong name", "untrusted", "old"]
 
 
 class _Fault(Enum):
@@ -118,8 +111,8 @@ class FaultyServer:
     ) -> None:
         self.script = {key: list(value) if isinstance(value, list) else value for key, value in (script or {}).items()}
         self.offers, self.mechanisms, self.tls = tuple(offers), tuple(mechanisms), tls
-        self.context = _context(certificate)
-        self.ca_pem = _authority().cert_pem.bytes().decode()
+        self.context = server_context(certificate)
+        self.ca_pem = authority().cert_pem.bytes().decode()
         self.port = 0
         self.messages: list[Received] = []
         self.commands: list[str] = []
@@ -371,24 +364,3 @@ def _first_reply(mood: Mood) -> str | None:
     return (
         mood.decode("utf-8", "replace").lstrip() if isinstance(mood, bytes) else mood if isinstance(mood, str) else None
     )
-
-
-@lru_cache
-def _authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@lru_cache
-def _context(certificate: Certificate) -> ssl.SSLContext:
-    authority = trustme.CA() if certificate == "untrusted" else _authority()
-    name = "elsewhere.test" if certificate == "wrong name" else "127.0.0.1"
-    dates = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2020, 12, 31, tzinfo=UTC)}
-    leaf = authority.issue_cert(name, **(dates if certificate == "expired" else {}))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf.configure_cert(context)
-    if certificate == "old":
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    return context

@@ -1,0 +1,150 @@
+"""A real Dovecot with mailboxes: POP3, POP3S, IMAP and IMAPS on 127.0.0.2, users and maildirs of its own.
+
+Not on 127.0.0.1: there it takes its clients, who come from that address, for secured ones, and lets them log in without TLS.
+"""
+
+import contextlib
+import os
+import pwd
+import socket
+from itertools import count
+from pathlib import Path
+
+from tests.support.certificates import make_certificates
+from tests.support.rootserver import RootServer, free_ports, run_as_root
+
+__all__ = ["HOST", "MailHost", "why_no_mailhost"]
+
+HOST = "127.0.0.2"
+
+# Delays and penalties after wrong passwords would make tests of wrong passwords slow.
+_CONFIGURATION = """
+protocols = pop3 imap
+listen = {host}
+base_dir = {directory}/run
+log_path = {directory}/log
+ssl = required
+ssl_cert = <{certificate}
+ssl_key = <{certificate}
+disable_plaintext_auth = yes
+auth_mechanisms = plain login
+auth_failure_delay = 0
+mail_location = maildir:~/Maildir
+first_valid_uid = 1
+mail_max_userip_connections = 1000
+pop3_lock_session = {lock}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+    ssl = yes
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+passdb {{
+  driver = passwd-file
+  args = username_format=%u {directory}/users/%u
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home={directory}/home/%u
+}}
+"""
+
+
+def why_no_mailhost() -> str | None:
+    """Why it can't be started although Dovecot can, in a sentence; None where it can."""
+    for program in ("/usr/lib/dovecot/pop3", "/usr/lib/dovecot/imap"):
+        if not os.access(program, os.X_OK):
+            return f"{program} is missing: run .ci/system-packages"
+    return None
+
+
+class MailHost(RootServer):
+    """Ports are in ``pop3 pop3s imap imaps``; ``ca_pem`` is what its clients trust.
+
+    Args:
+        lock: a POP3 session has its mailbox for itself.
+    """
+
+    def __init__(self, *, lock: bool = True) -> None:
+        super().__init__("mailhost")
+        certificates = make_certificates(self.directory, HOST)
+        self.ca_pem = certificates.ca.read_text()
+        self.pop3, self.pop3s, self.imap, self.imaps = free_ports(HOST, 4)
+        # A file for each: Dovecot looks at most once a second whether a file has changed.
+        self._users = self.directory / "users"
+        self._users.mkdir()
+        self._delivered = count(1)
+        self._configuration = self.directory / "dovecot.conf"
+        self._configuration.write_text(
+            _CONFIGURATION.format(
+                host=HOST,
+                directory=self.directory,
+                certificate=certificates.good,
+                lock="yes" if lock else "no",
+                pop3=self.pop3,
+                pop3s=self.pop3s,
+                imap=self.imap,
+                imaps=self.imaps,
+            )
+        )
+        self.home = self.directory / "home"
+        self.home.mkdir()
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.launch("/usr/sbin/dovecot", "-F", "-c", str(self._configuration))
+        self.wait_until(self._answers)
+
+    def add_user(self, name: str, password: str) -> None:
+        """A new account with an empty mailbox; the password has no colon."""
+        (self._users / name).write_text(f"{name}:{{PLAIN}}{password}\n")
+        run_as_root("mkdir", "-p", *(str(self._maildir(name, part)) for part in ("new", "cur", "tmp")))
+        self._give_away(name)
+
+    def deliver(self, name: str, message: bytes) -> None:
+        """Put a message into the mailbox, as a delivery agent would."""
+        parcel = self.directory / f"message-{next(self._delivered)}"
+        parcel.write_bytes(message)
+        parcel.chmod(0o644)
+        run_as_root("cp", str(parcel), str(self._maildir(name, "tmp")))
+        self._give_away(name)
+        run_as_root("mv", str(self._maildir(name, "tmp") / parcel.name), str(self._maildir(name, "new")))
+
+    def stored(self, name: str) -> int:
+        """How many messages are in the mailbox."""
+        found = run_as_root("find", str(self._maildir(name, "new")), str(self._maildir(name, "cur")), "-type", "f")
+        return len(found.splitlines())
+
+    def _maildir(self, name: str, part: str) -> Path:
+        return self.home / name / "Maildir" / part
+
+    def _give_away(self, name: str) -> None:
+        group = pwd.getpwnam("nobody").pw_gid
+        run_as_root("chown", "-R", f"nobody:{group}", str(self.home / name))
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self.pop3s), timeout=1):
+            return True
+        return False
