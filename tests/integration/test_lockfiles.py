@@ -33,10 +33,14 @@ def test_a_killed_worker_is_dead_and_a_living_one_is_not(tmp_path: Path) -> None
     assert (before, after, roster.dead()) == ([], ["wrk_1"], ["wrk_1", "wrk_2"])
 
 
-def test_one_that_was_struck_is_forgotten(tmp_path: Path) -> None:
+def test_a_dead_worker_that_was_struck_is_forgotten(tmp_path: Path) -> None:
+    """What it held has been settled; one that was never there is struck without an error."""
+    killed = enrolled_child(tmp_path, "wrk_1")
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
     roster = LockFiles(tmp_path)
-    roster.enrol("wrk_1")
+    before = roster.dead()
     roster.strike("wrk_1")
     roster.strike("wrk_never")
 
-    assert LockFiles(tmp_path).dead() == []
+    assert (before, roster.dead()) == (["wrk_1"], [])
