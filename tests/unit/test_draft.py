@@ -206,6 +206,22 @@ def test_headers_keep_tabs_and_lose_outer_white_space() -> None:
         ({"metadata": {"k" * 41: ""}}, "metadata." + "k" * 40),
         ({"metadata": {"k": "v" * 501}}, "metadata.k"),
         ({"expires_in": 59}, "expires_in"),
+        ({"expires_in": 31_622_401}, "expires_in"),
+        ({"headers": {"X-A": ("x",) * 101}}, "headers"),
+        ({"headers": {"List-Help": ("<https://a.test>", "<https://b.test>")}}, "headers.List-Help"),
+        ({"headers": {"X-A": ("x", "y\n")}}, "headers.X-A.1"),
+        ({"relay": "r" * 256}, "relay"),
+        ({"relay": ""}, "relay"),
+        ({"in_reply_to": "<" + "a" * 251 + ">"}, "in_reply_to"),
+        ({"on_uncertain": "verify"}, "on_uncertain"),
+        ({"return_path": "Shop <a@b.test>"}, "return_path"),
+        ({"sender": "x"}, "sender"),
+        ({"list_unsubscribe_post": True}, "list_unsubscribe_post"),
+        (
+            {"list_unsubscribe_post": True, "headers": {"List-Unsubscribe": "<mailto:u@x.test>"}},
+            "list_unsubscribe_post",
+        ),
+        ({"scheduled_at": clock.rfc3339(NOW + 366 * clock.DAY + 1)}, "scheduled_at"),
         ({"expires_in": 10**9}, "expires_in"),
         ({"in_reply_to": "hello"}, "in_reply_to"),
         ({"in_reply_to": "arr_01arz3ndektsv4rrffq69g5fav"}, "in_reply_to"),
@@ -226,6 +242,34 @@ def test_headers_keep_tabs_and_lose_outer_white_space() -> None:
 def test_what_is_over_a_limit_or_out_of_form_is_named(fields: dict[str, object], field: str) -> None:
     """One fault, one field."""
     assert list(faults(**fields)) == [field]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"subject": "x" * 998},
+        {"headers": {"X-A": "x" * 998}},
+        {"headers": {"X" * 200: "x"}},
+        {"headers": {f"X-{i}": "x" for i in range(100)}},
+        {"headers": {"X-A": ("x",) * 100}},
+        {"to": [f"a{i}@b.test" for i in range(1000)]},
+        {"reply_to": ["a@b.test"] * 1000},
+        {"attachments": [a_file()] * 100},
+        {"tags": ["t" * 100] * 10},
+        {"metadata": {"k" * 40: "v" * 500, **{str(i): "" for i in range(49)}}},
+        {"expires_in": 60},
+        {"expires_in": 31_622_400},
+        {"in_reply_to": "<" + "a" * 250 + ">"},
+        {"in_reply_to": "msg_01arz3ndektsv4rrffq69g5fav"},
+        {"relay": "r" * 255},
+        {"scheduled_at": clock.rfc3339(NOW + 366 * clock.DAY)},
+        {"list_unsubscribe_post": True, "headers": {"list-unsubscribe": "<mailto:u@x.test>, <HTTPS://x.test/u>"}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_is_just_within_a_limit_is_accepted(fields: dict[str, object]) -> None:
+    """One more would be refused."""
+    assert prepared(**fields)
 
 
 @pytest.mark.parametrize(
