@@ -3,6 +3,8 @@
 import multiprocessing
 import threading
 
+import pytest
+
 from mailsvc.domain.ids import is_id, new_id
 
 MANY = 20_000
@@ -15,6 +17,25 @@ def test_one_thread_makes_ascending_ids() -> None:
     assert made == sorted(made)
     assert len(set(made)) == MANY
     assert all(is_id(id_, "msg") for id_ in made[:100])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("msg_01arz3ndektsv4rrffq69g5fav", True),
+        ("dlv_01arz3ndektsv4rrffq69g5fav", False),
+        ("msg_01arz3ndektsv4rrffq69g5fa", False),
+        ("msg_01arz3ndektsv4rrffq69g5fav0", False),
+        ("msg_01ARZ3NDEKTSV4RRFFQ69G5FAV", False),
+        ("msg_01arz3ndektsv4rrffq69g5fau", False),  # u is no digit of Crockford's
+        ("msg01arz3ndektsv4rrffq69g5fav", False),
+        ("msg_", False),
+        ("", False),
+    ],
+)
+def test_the_form_of_an_identifier(text: str, is_one: bool) -> None:
+    """What has another one is looked up nowhere."""
+    assert is_id(text, "msg") == is_one
 
 
 def test_threads_and_forked_processes_never_make_the_same() -> None:
