@@ -304,27 +304,6 @@ def test_a_repeated_finding_changes_nothing(database: Database, intake: Intake) 
     assert events_of(database) == ["message.queued", "message.sent"]
 
 
-def test_of_two_outcomes_in_one_group_the_first_counts(database: Database, intake: Intake) -> None:
-    """Both were judged by the same row: the second would be an attempt and an event of something that never happened."""
-    (id_,) = put(intake)
-    (held,) = claim(database)
-    sent = Outcome(id_, Change.SENT, held.lease_token, sent_try())
-    bounced = Outcome(id_, Change.BOUNCE, held.lease_token, sent_try("bounced", 550))
-
-    assert settle(database, sent, bounced) == {id_}
-    assert (row_of(database, id_).status, row_of(database, id_).attempts) == ("sent", 1)
-    assert events_of(database) == ["message.queued", "message.sent"]
-
-
-def test_of_two_changes_in_one_group_the_first_that_means_something_counts(database: Database, intake: Intake) -> None:
-    """A release of what is not held changes nothing, and does not stand in the way of what follows."""
-    (id_,) = put(intake)
-
-    assert settle(database, *(Outcome(id_, change) for change in (Change.RELEASE, Change.HOLD, Change.CANCEL))) == {id_}
-    assert row_of(database, id_).status == "held"
-    assert events_of(database) == ["message.queued", "message.held"]
-
-
 def test_sequences_of_a_message_have_no_gaps(database: Database, intake: Intake) -> None:
     """A consumer can see that it missed something."""
     ids = put(intake, to=(ALICE, BOB))

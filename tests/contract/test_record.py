@@ -218,6 +218,24 @@ def test_an_outcome_that_changes_nothing_does_not_hinder_the_others(database: Da
     assert [row_of(database, id_).status for id_ in ids] == ["sending", "sent"]
 
 
+def test_of_two_outcomes_in_one_group_the_first_counts(database: Database, id_: str) -> None:
+    """Both were judged by the same row: the second would be an attempt and an event of something that never happened."""
+    bounced = Outcome(id_, C.BOUNCE, TOKEN, saying(outcome="bounced", code=550))
+
+    assert settle(database, Outcome(id_, C.SENT, TOKEN, SAID), bounced) == {id_}
+    assert (row_of(database, id_).status, row_of(database, id_).attempts) == ("sent", 1)
+    assert [type_ for type_, _ in events_of(database)] == ["message.sent"]
+
+
+def test_of_two_changes_in_one_group_the_first_that_means_something_counts(database: Database, id_: str) -> None:
+    """A release of what is not held changes nothing, and does not stand in the way of what follows."""
+    stand(database, id_, status="queued")
+
+    assert settle(database, *(Outcome(id_, change) for change in (C.RELEASE, C.HOLD, C.CANCEL))) == {id_}
+    assert row_of(database, id_).status == "held"
+    assert [type_ for type_, _ in events_of(database)] == ["message.held"]
+
+
 def test_nothing_is_written_for_nothing(database: Database, id_: str) -> None:
     assert settle(database) == set()
     assert settle(database, Outcome("dlv_unknown", C.SENT)) == set()
