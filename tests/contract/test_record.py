@@ -211,10 +211,11 @@ def test_who_may_end_a_delivery(database: Database, id_: str, status: str, token
 
 
 def test_an_outcome_that_changes_nothing_does_not_hinder_the_others(database: Database, ids: list[str]) -> None:
-    """One without a row, and one that is late."""
+    """One without a row, one that is late, one by nobody who could know, and one that means nothing."""
     unknown, late = Outcome("dlv_unknown", C.SENT, TOKEN), Outcome(ids[0], C.SENT, TOKEN + 1)
+    blind, senseless = Outcome(ids[0], C.BOUNCE), Outcome(ids[0], C.RELEASE, TOKEN)
 
-    assert settle(database, unknown, late, Outcome(ids[1], C.SENT, TOKEN)) == {ids[1]}
+    assert settle(database, unknown, late, blind, senseless, Outcome(ids[1], C.SENT, TOKEN)) == {ids[1]}
     assert [row_of(database, id_).status for id_ in ids] == ["sending", "sent"]
 
 

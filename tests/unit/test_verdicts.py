@@ -107,6 +107,15 @@ def test_what_was_not_tried_is_due_when_the_relay_may_be_asked_again(wait: float
     assert outcome.kept_by == smtp_of(Stage.CONNECT, None, "connection refused", "mx.app.test")
 
 
+def test_what_was_not_tried_shows_the_reply_that_it_waits_for() -> None:
+    """Such as that of a relay that takes fewer recipients at once."""
+    too_many = Reply(452, "4.5.3", "too many recipients")
+    outcome = judged(verdict(Fate.UNTRIED, Stage.RCPT, too_many))
+
+    assert outcome.kept_by == smtp_of(Stage.RCPT, too_many, "", "mx.app.test")
+    assert json.loads(outcome.kept_by or "")["code"] == 452
+
+
 @pytest.mark.parametrize(
     ("of", "kept"),
     [
@@ -130,6 +139,7 @@ def test_the_attempt_keeps_what_was_said(of: Verdict, kept: tuple[Any, ...]) -> 
     [
         (Stage.RCPT, NO,                                1, ("hard", "mailbox_unknown")),
         (Stage.RCPT, NO,                                2, ("hard", "mailbox_unknown")),
+        (Stage.RCPT, Reply(550, "5.1.1", "no"),         1, ("hard", "mailbox_unknown")),  # by its code alone
         (Stage.EOM,  NO,                                1, ("hard", "mailbox_unknown")),
         (Stage.EOM,  NO,                                2, ("soft", "other")),  # of which of them, nobody can tell
         (Stage.MAIL, NO,                                1, ("soft", "sender_rejected")),
