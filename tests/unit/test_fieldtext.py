@@ -53,7 +53,8 @@ def test_encoded_words_are_looked_for_in_4000_characters(length: int, is_one: bo
     text = "=?" + "x" * (length - 2)
 
     assert (field_flaw(text, most=5000) is None) == is_one
-    assert decode_words(text + "=?ascii?q?a?=") == text + "=?ascii?q?a?="
+    word = "=?ascii?q?a?="
+    assert decode_words(word.rjust(length)).strip() == ("a" if is_one else word)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,12 @@ def test_encoded_words_are_looked_for_in_4000_characters(length: int, is_one: bo
         ("=?utf-8?q?=C3?= =?utf-8?q?=A9?=", "é"),  # a character cut in two
         ("=?utf-8?q?=C3?= =?latin1?q?=A9?=", "\ufffd©"),  # of two charsets it is none
         ("=?unknown?q?=E9?=", "é"),
+        ("=?utf-8*de?q?=C3=A9?=", "é"),
+        ("=?utf-8?q?=C3=A9?= x =?ascii?q?b?=", "é x b"),
+        ("=?ascii?q?a?= x =?utf-8?q?b?= y =?ascii?q?c?=", "a x b y c"),
+        ("=??q?=E9?=", "\ufffd"),  # no charset is ASCII
+        ("=?ascii?b?a?=", ""),
+        ("=?utf-8?q?\ud800?=", "?"),
         ("=??q?a?=", "a"),
         ("=?ascii?b?!?=", ""),
         ("=?ascii?x?a?=", "=?ascii?x?a?="),

@@ -144,7 +144,7 @@ def test_a_url_that_is_refused_is_explained(url: str, said: str) -> None:
     ("host", "address"),
     [
         ("127.0.0.1", "127.0.0.1"), ("127.1", "127.0.0.1"), ("0177.0.0.1", "127.0.0.1"), ("10.0.0.1.", "10.0.0.1"),
-        ("::1", "::1"), ("fe80::1%eth0", "fe80::1"), ("h.test", None), ("1.2.3.4.5", None), ("", None),
+        ("127.0.0.1.X", None), ("::1", "::1"), ("fe80::1%eth0", "fe80::1"), ("h.test", None), ("1.2.3.4.5", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_host_that_is_an_address_in_disguise(host: str, address: str | None) -> None:
