@@ -161,6 +161,7 @@ def test_nobody_to_send_to_is_a_fault_of_to() -> None:
         ("In-Reply-To", "field in_reply_to"),
         ("Content-Type", "attachments"),
         ("Content-Foo", "attachments"),
+        ("Content-Foo-Bar", "attachments"),
         ("MIME-Version", "service"),
         ("Message-ID", "service"),
         ("Return-Path", "return_path"),
