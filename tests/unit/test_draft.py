@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mailsvc import clock
-from mailsvc.domain.draft import Attachment, Draft, Limits, Recipient, check, check_handling
+from mailsvc.domain.draft import Attachment, Draft, Limits, Recipient, check, check_handling, require_size
 from mailsvc.domain.errors import Invalid, TooLarge
 from tests.support.drafts import LIMITS, NOW, a_draft, composed, faults, prepared
 
@@ -278,6 +278,7 @@ def test_what_is_over_a_limit_or_out_of_form_is_named(fields: dict[str, object],
         {"in_reply_to": "<" + "a" * 250 + ">"},
         {"in_reply_to": "msg_01arz3ndektsv4rrffq69g5fav"},
         {"relay": "r" * 255},
+        {"return_path": "b" * 64 + "@app.test"},
         {"scheduled_at": clock.rfc3339(NOW + 366 * clock.DAY)},
         {"list_unsubscribe_post": True, "headers": {"list-unsubscribe": "<mailto:u@x.test>, <HTTPS://x.test/u>"}},
     ],
@@ -303,6 +304,13 @@ def test_a_message_over_the_limit_is_too_large() -> None:
 
     with pytest.raises(TooLarge, match="MAILSVC_MAX_MESSAGE_BYTES"):
         check(draft, limits=Limits(max_message_bytes=1000), now=NOW)
+
+
+def test_a_message_may_be_as_large_as_the_limit() -> None:
+    require_size(1000, Limits(max_message_bytes=1000))
+
+    with pytest.raises(TooLarge, match=r"^The message is 1001 bytes in its sent form, 1000 are allowed \(MAILSVC_MAX"):
+        require_size(1001, Limits(max_message_bytes=1000))
 
 
 def test_limits_are_named_by_their_settings() -> None:
@@ -361,6 +369,7 @@ def test_the_handling_of_a_finished_message_has_every_fault_named() -> None:
         ({"headers": {"X-A": "1", "x-a": "2"}}, "headers.x-a", "is given twice"),
         ({"headers": {"List-Help": "é"}}, "headers.List-Help", "must be ASCII"),
         ({"tags": [""]}, "tags.0", "is empty"),
+        ({"html": "\0"}, "html", "must not contain NUL"),
     ],
 )
 def test_a_fault_says_what_is_wrong(fields: dict[str, object], field: str, said: str) -> None:
