@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -22,21 +23,24 @@ LIVES_FOR = 15 * clock.SECOND
 class Heartbeat:
     """This process's row, and what it knows of the other workers.
 
-    A worker that joins waits one beat for the others to see it before it takes a share, so that all shares together never
-    exceed a relay's limit; one that vanished is forgotten after 15 seconds.
+    A worker that joins takes no share for two beats. By then every other worker has seen its row, so that all shares
+    together never exceed a relay's limit. A worker that vanished is forgotten after 15 seconds.
     """
 
-    def __init__(self, database: Database, roles: tuple[str, ...]) -> None:
+    def __init__(
+        self, database: Database, roles: tuple[str, ...], *, monotonic: Callable[[], float] = clock.monotonic
+    ) -> None:
         self.id = new_id("wrk")
         self._database = database
         self._roles = roles
+        self._monotonic = monotonic
         self._order: list[str] = [self.id]
-        self._joined_at = clock.monotonic()
+        self._joined_at = monotonic()
         self._joined_alone = True
 
     def share(self, limit: int) -> int:
         """This worker's part of a limit that all workers share."""
-        if not self._joined_alone and clock.monotonic() - self._joined_at < 2 * BEAT_SECONDS:
+        if not self._joined_alone and self._monotonic() - self._joined_at < 2 * BEAT_SECONDS:
             return 0
         rank = self._order.index(self.id) if self.id in self._order else len(self._order)
         each, left = divmod(limit, max(1, len(self._order)))
@@ -69,7 +73,7 @@ class Heartbeat:
             changed = connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=now, stats=stats))
             if changed.rowcount == 0:
                 # The others gave us up for dead (frozen, or cut off): come back as one who joins.
-                self._joined_at, self._joined_alone = clock.monotonic(), False
+                self._joined_at, self._joined_alone = self._monotonic(), False
                 self._rejoin(connection, now, stats)
             connection.execute(delete(worker).where(worker.c.seen_at < now - LIVES_FOR))
             self._look_around(connection, now)

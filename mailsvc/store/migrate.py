@@ -20,17 +20,17 @@ class NewerTables(Exception):
     """A newer version of mailsvc has changed the tables."""
 
 
-def _is_newer(version: str | None) -> bool:
-    return version is not None and version > HEAD
+def _is_newer(version: str | None, head: str) -> bool:
+    return version is not None and version > head
 
 
-def lack(version: str | None) -> str | None:
+def lack(version: str | None, *, head: str = HEAD) -> str | None:
     """What is wrong with tables of this version and what to do; None if nothing is."""
-    if version == HEAD:
+    if version == head:
         return None
-    if _is_newer(version):
-        return f"the tables are at {version}, this version of mailsvc knows them up to {HEAD}: run the newer one"
-    return f"the tables are at {version or 'nothing yet'}, needed is {HEAD}: run mailsvc migrate"
+    if _is_newer(version, head):
+        return f"the tables are at {version}, this version of mailsvc knows them up to {head}: run the newer one"
+    return f"the tables are at {version or 'nothing yet'}, needed is {head}: run mailsvc migrate"
 
 
 def current(database: Database) -> str | None:
@@ -39,19 +39,22 @@ def current(database: Database) -> str | None:
         return _version(connection)
 
 
-def upgrade(database: Database) -> str:
+def upgrade(database: Database, *, head: str = HEAD) -> str:
     """Apply what is missing. Returns the version that is now in force; safe to call from many processes at once.
+
+    Args:
+        head: the newest version that is known here.
 
     Raises:
         NewerTables: they are beyond what this version knows.
     """
     with alone(database) as connection:
         version = _version(connection)
-        if _is_newer(version):
-            raise NewerTables(lack(version))
-        if version != HEAD:
-            _run_alembic(connection)
-        return _version(connection) or HEAD
+        if _is_newer(version, head):
+            raise NewerTables(lack(version, head=head))
+        if version != head:
+            _run_alembic(connection, head)
+        return _version(connection) or head
 
 
 def _version(connection: Connection) -> str | None:
@@ -60,7 +63,7 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(text(f"SELECT version_num FROM {_VERSIONS}")).scalar()  # noqa: S608 - a constant
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(connection: Connection, head: str) -> None:
     # Alembic is only needed here; a long-running process that finds its tables ready never loads it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -68,7 +71,7 @@ def _run_alembic(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_scripts()))
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    command.upgrade(config, head)
 
 
 def _scripts() -> Path:

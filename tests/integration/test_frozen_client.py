@@ -61,6 +61,7 @@ def test_a_heartbeat_frees_what_nobody_waits_for(database: Database, frozen: Dat
     migrate.upgrade(database)
     heartbeat = Heartbeat(database, ("deliver",))
     heartbeat.join()
+    assert is_held(database)
     deadline = time.monotonic() + 10
     while is_held(database):
         assert time.monotonic() < deadline

@@ -33,10 +33,14 @@ def test_a_killed_worker_is_dead_and_a_living_one_is_not(tmp_path: Path) -> None
     assert (before, after, lockfiles.dead()) == ([], ["wrk_1"], ["wrk_1", "wrk_2"])
 
 
-def test_one_that_was_struck_is_forgotten(tmp_path: Path) -> None:
+def test_a_dead_worker_that_was_struck_is_forgotten(tmp_path: Path) -> None:
+    """What it held has been settled; one that was never there is struck without an error."""
+    killed = enrolled_child(tmp_path, "wrk_1")
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
     lockfiles = LockFiles(tmp_path)
-    lockfiles.enrol("wrk_1")
+    before = lockfiles.dead()
     lockfiles.strike("wrk_1")
     lockfiles.strike("wrk_never")
 
-    assert LockFiles(tmp_path).dead() == []
+    assert (before, lockfiles.dead()) == (["wrk_1"], [])

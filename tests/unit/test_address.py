@@ -26,6 +26,12 @@ ATEXT = "abcXYZ019!#$%&'*+/=?^_`{|}~-"
         ('"a b"@b.test', None, '"a b"@b.test'),
         ('"x@y"@b.test', None, '"x@y"@b.test'),
         ('"plain"@b.test', None, "plain@b.test"),
+        (r'"\p\l.ain"@b.test', None, "pl.ain@b.test"),
+        (r'"a\"b"@c.test', None, r'"a\"b"@c.test'),
+        (r'"a\\b"@c.test', None, r'"a\\b"@c.test'),
+        (r'"a\ b"@c.test', None, '"a b"@c.test'),
+        ("a@[ipv6:2001:db8::2]", None, "a@[IPv6:2001:db8::2]"),
+        ("a@[IPv6:::ffff:c000:201]", None, "a@[IPv6:::ffff:c000:201]"),
         ("CamelCase@EXAMPLE.Test", None, "CamelCase@example.test"),
         ("a@BÜCHER.de", None, "a@xn--bcher-kva.de"),
         ("a@xn--bcher-kva.de", None, "a@xn--bcher-kva.de"),
@@ -63,6 +69,13 @@ def test_a_mailbox_is_read(text: str, name: str | None, addr: str) -> None:
         ("a@b.test>", "angle brackets"),
         ("a@b.test> <x", "angle brackets"),
         ('"Alice <a@b.test>', "without its partner"),
+        ('"a" b" <a@b.test>', "without its partner"),
+        ("Alice ( <a@b.test>", "comment"),
+        ("Alice ) <a@b.test>", "comment"),
+        ("Alice <.a@b.test>", "a dot at an end"),
+        ("Alice <@b.test>", "nothing on one side"),
+        ("a@[192.0.2.11", "is not an address|in brackets"),
+        ("a@[IPv6:2001:db8::11", "is not an address|in brackets"),
         ('a"b@c.test', "without its partner"),
         ("Info: Shop <a@b.test>", "special character in the name"),
         ("a..b@c.test", "dot"),
@@ -96,8 +109,10 @@ def test_a_mailbox_is_read(text: str, name: str | None, addr: str) -> None:
 )
 def test_what_is_not_one_mailbox_is_refused_with_the_fix(text: str, said: str) -> None:
     """A reader that guesses can be made to mail somebody else."""
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as refused:
         parse_mailbox(text)
+
+    assert str(refused.value).startswith(("is ", "has ", "must ", "can't "))  # what stands behind a field's name
 
 
 def test_only_a_local_part_beyond_ascii_needs_smtputf8() -> None:

@@ -1,12 +1,14 @@
 """What of an application's input is refused, under which field, and what becomes of the rest."""
 
+import re
+
 import msgspec
 import pytest
 
 from mailsvc import clock
-from mailsvc.domain.draft import Attachment, Draft, Limits, Recipient, check
+from mailsvc.domain.draft import Attachment, Draft, Limits, Recipient, check, check_handling, require_size
 from mailsvc.domain.errors import Invalid, TooLarge
-from tests.support.drafts import LIMITS, NOW, a_draft, faults, prepared
+from tests.support.drafts import LIMITS, NOW, a_draft, composed, faults, prepared
 
 BREAKS = [
     "\r\nBcc: v@x.test",
@@ -159,6 +161,7 @@ def test_nobody_to_send_to_is_a_fault_of_to() -> None:
         ("In-Reply-To", "field in_reply_to"),
         ("Content-Type", "attachments"),
         ("Content-Foo", "attachments"),
+        ("Content-Foo-Bar", "attachments"),
         ("MIME-Version", "service"),
         ("Message-ID", "service"),
         ("Return-Path", "return_path"),
@@ -205,7 +208,29 @@ def test_headers_keep_tabs_and_lose_outer_white_space() -> None:
         ({"metadata": {str(i): "" for i in range(51)}}, "metadata"),
         ({"metadata": {"k" * 41: ""}}, "metadata." + "k" * 40),
         ({"metadata": {"k": "v" * 501}}, "metadata.k"),
+        ({"to": ""}, "to"),
+        ({"to": []}, "to"),
+        ({"to": ["a@b.test"] * 1000, "reply_to": ["a@b.test"] * 1001}, "reply_to"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "headers.x-a"),
+        ({"headers": {"X-A": "x " * 500 + "y" * 993}}, "headers.X-A"),
+        ({"tags": [""]}, "tags.0"),
         ({"expires_in": 59}, "expires_in"),
+        ({"expires_in": 31_622_401}, "expires_in"),
+        ({"headers": {"X-A": ("x",) * 101}}, "headers"),
+        ({"headers": {"List-Help": ("<https://a.test>", "<https://b.test>")}}, "headers.List-Help"),
+        ({"headers": {"X-A": ("x", "y\n")}}, "headers.X-A.1"),
+        ({"relay": "r" * 256}, "relay"),
+        ({"relay": ""}, "relay"),
+        ({"in_reply_to": "<" + "a" * 251 + ">"}, "in_reply_to"),
+        ({"on_uncertain": "verify"}, "on_uncertain"),
+        ({"return_path": "Shop <a@b.test>"}, "return_path"),
+        ({"sender": "x"}, "sender"),
+        ({"list_unsubscribe_post": True}, "list_unsubscribe_post"),
+        (
+            {"list_unsubscribe_post": True, "headers": {"List-Unsubscribe": "<mailto:u@x.test>"}},
+            "list_unsubscribe_post",
+        ),
+        ({"scheduled_at": clock.rfc3339(NOW + 366 * clock.DAY + 1)}, "scheduled_at"),
         ({"expires_in": 10**9}, "expires_in"),
         ({"in_reply_to": "hello"}, "in_reply_to"),
         ({"in_reply_to": "arr_01arz3ndektsv4rrffq69g5fav"}, "in_reply_to"),
@@ -224,8 +249,44 @@ def test_headers_keep_tabs_and_lose_outer_white_space() -> None:
     ],
 )
 def test_what_is_over_a_limit_or_out_of_form_is_named(fields: dict[str, object], field: str) -> None:
-    """One fault, one field."""
-    assert list(faults(**fields)) == [field]
+    """One fault, one field, and what to do about it as the second half of a sentence."""
+    ((found, detail),) = faults(**fields).items()
+
+    assert found == field
+    assert re.match(r"(is|has|must|can't|names|needs|may|templates|verify|the key) .*\w", detail)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"subject": "x" * 998},
+        {"headers": {"X-A": "x" * 998}},
+        {"headers": {"X" * 200: "x"}},
+        {"headers": {f"X-{i}": "x" for i in range(100)}},
+        {"headers": {"X-A": ("x",) * 100}},
+        {"headers": {"X-A": "x " * 500 + "y" * 992}},
+        {"headers": {"List-Help": ("<https://a.test>",)}},
+        {"headers": {"Content-Language": "de"}},
+        {"headers": {"Arc": "x", "XXXX": "x", "X-Resent-By": "x"}},
+        {"to": [f"a{i}@b.test" for i in range(1000)]},
+        {"reply_to": ["a@b.test"] * 1000},
+        {"attachments": [a_file()] * 100},
+        {"tags": ["t" * 100] * 10},
+        {"metadata": {"k" * 40: "v" * 500, **{str(i): "" for i in range(49)}}},
+        {"expires_in": 60},
+        {"expires_in": 31_622_400},
+        {"in_reply_to": "<" + "a" * 250 + ">"},
+        {"in_reply_to": "msg_01arz3ndektsv4rrffq69g5fav"},
+        {"relay": "r" * 255},
+        {"return_path": "b" * 64 + "@app.test"},
+        {"scheduled_at": clock.rfc3339(NOW + 366 * clock.DAY)},
+        {"list_unsubscribe_post": True, "headers": {"list-unsubscribe": "<mailto:u@x.test>, <HTTPS://x.test/u>"}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_is_just_within_a_limit_is_accepted(fields: dict[str, object]) -> None:
+    """One more would be refused."""
+    assert prepared(**fields)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +306,92 @@ def test_a_message_over_the_limit_is_too_large() -> None:
         check(draft, limits=Limits(max_message_bytes=1000), now=NOW)
 
 
+def test_a_message_may_be_as_large_as_the_limit() -> None:
+    require_size(1000, Limits(max_message_bytes=1000))
+
+    with pytest.raises(TooLarge, match=r"^The message is 1001 bytes in its sent form, 1000 are allowed \(MAILSVC_MAX"):
+        require_size(1001, Limits(max_message_bytes=1000))
+
+
 def test_limits_are_named_by_their_settings() -> None:
     """So that whoever runs the service finds what to change."""
     with pytest.raises(Invalid, match="MAILSVC_MAX_RECIPIENTS"):
         check(a_draft(to=["a@b.test", "b@b.test"]), limits=Limits(max_recipients=1), now=NOW)
+
+
+HANDLING = {
+    "tags": ("a",),
+    "metadata": {"k": "v"},
+    "expires_in": 600,
+    "priority": "high",
+    "relay": "main",
+    "on_uncertain": "hold",
+    "delivery_receipt": True,
+}
+AHEAD = {"scheduled_at": clock.rfc3339(NOW + clock.HOUR)}
+
+
+def test_what_was_asked_for_is_kept() -> None:
+    """A message is handled as its sender wants, given as JSON or finished."""
+    message = prepared(**HANDLING, **AHEAD, return_path="bounces@app.test", in_reply_to="<a@b>", sender="s@app.test")
+    handling = check_handling(a_draft(**HANDLING, **AHEAD), now=NOW)
+
+    for asked in (message, handling):
+        assert {name: getattr(asked, name) for name in HANDLING} == HANDLING
+        assert asked.scheduled_at == NOW + clock.HOUR
+    assert (message.return_path, message.in_reply_to, str(message.agent)) == ("bounces@app.test", "<a@b>", "s@app.test")
+
+
+def test_the_handling_of_a_finished_message_has_every_fault_named() -> None:
+    """As that of one in JSON has; what is said of its content is passed over."""
+    draft = a_draft(tags=[""], metadata={"": "v"}, expires_in=1, scheduled_at="soon", to=[], text=None)
+    with pytest.raises(Invalid) as refused:
+        check_handling(draft, now=NOW)
+
+    assert [e.field for e in refused.value.errors] == ["tags.0", "metadata.", "expires_in", "scheduled_at"]
+    assert check_handling(a_draft(), now=NOW).scheduled_at is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({"to": []}, "to", "names nobody"),
+        ({"to": ["x"]}, "to.0", "has no @"),
+        (
+            {"attachments": [a_file()] * 101},
+            "attachments",
+            "has 101 entries, 100 are allowed (MAILSVC_MAX_ATTACHMENTS)",
+        ),
+        ({"scheduled_at": "soon"}, "scheduled_at", "is not an RFC 3339 time"),
+        ({"scheduled_at": "2033-01-01T00:00:00Z"}, "scheduled_at", "is more than a year ahead"),
+        ({"headers": {f"X-{i}": "x" for i in range(101)}}, "headers", "has too many entries, at most 100"),
+        ({"headers": {"List-Help": ("a", "b")}}, "headers.List-Help", "may be there only once (RFC 2369)"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "headers.x-a", "is given twice"),
+        ({"headers": {"List-Help": "é"}}, "headers.List-Help", "must be ASCII"),
+        ({"tags": [""]}, "tags.0", "is empty"),
+        ({"html": "\0"}, "html", "must not contain NUL"),
+    ],
+)
+def test_a_fault_says_what_is_wrong(fields: dict[str, object], field: str, said: str) -> None:
+    assert faults(**fields)[field].startswith(said)
+
+
+def test_one_recipient_is_one_however_it_is_given() -> None:
+    assert check(a_draft(to="a@b.test"), limits=Limits(max_recipients=1), now=NOW).recipients
+
+
+@pytest.mark.parametrize(
+    "fields", [{"text": "x" * 600, "html": "y" * 600}, {"attachments": [a_file(content=b"x" * 900)]}]
+)
+def test_a_giant_is_refused_before_it_is_composed(fields: dict[str, object]) -> None:
+    """By the texts together, or by a file in base64."""
+    with pytest.raises(TooLarge):
+        check(a_draft(**fields), limits=Limits(max_message_bytes=1000), now=NOW)
+
+
+def test_the_estimate_is_never_above_the_size() -> None:
+    """Else a message just within the limit would be refused."""
+    fields = {"text": "x", "attachments": [a_file(content=b"x" * 57 * 5000)]}
+    limits = Limits(max_message_bytes=len(composed(**fields)))
+
+    assert check(a_draft(**fields), limits=limits, now=NOW)

@@ -48,9 +48,17 @@ def test_the_published_library_accepts_what_we_sign(key: bytes, body: bytes) -> 
     Webhook(secret).verify(body, headers)
 
 
+@pytest.mark.parametrize("size", [24, 64])
+def test_a_secret_has_24_to_64_bytes(size: int) -> None:
+    """A new one has 32, and is another each time."""
+    assert check_secret("whsec_" + base64.b64encode(b"x" * size).decode()) == b"x" * size
+    assert len(check_secret(new_secret())) == 32
+    assert new_secret() != new_secret()
+
+
 @pytest.mark.parametrize(
     "secret",
-    ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whsec_" + base64.b64encode(b"x" * 65).decode(), "whsec_é"],
+    ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whsec_" + base64.b64encode(b"x" * 65).decode(), "whsec_é", SECRET + "!", SECRET + " "],
 )  # fmt: skip
 def test_what_is_no_secret_is_refused(secret: str) -> None:
     """A prefix, and 24 to 64 bytes of base64."""

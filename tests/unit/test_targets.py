@@ -1,6 +1,7 @@
 """Which addresses a webhook may reach, in every spelling and at every moment."""
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailsvc.domain.targets import check_url
+from mailsvc.domain.targets import Forbidden, check_url, is_public, literal_address, vet
 from mailsvc.webhooks.post import Answer, Poster
 
 INSIDE = [
@@ -98,6 +99,93 @@ def test_what_could_never_be_posted_is_refused(url: str) -> None:
     """No request line has such a character, and how to encode it is for the endpoint to say."""
     with pytest.raises(ValueError, match="percent-encoded"):
         check_url(url, "any")
+
+
+@pytest.mark.parametrize(
+    ("url", "called"),
+    [
+        ("https://App.Test", "https://app.test/"),
+        ("http://app.test:8080/hook?a=1&b=%C3%A9#part", "http://app.test:8080/hook?a=1&b=%C3%A9"),
+        ("https://bücher.test/", "https://xn--bcher-kva.test/"),
+        ("https://127.1/", "https://127.0.0.1/"),
+        ("https://0x7f000001:9/a", "https://127.0.0.1:9/a"),
+        ("https://[::1]:9/a", "https://[::1]:9/a"),
+        ("https://h.test/" + "x" * 1985, "https://h.test/" + "x" * 1985),
+        ("https://h.test:65535/", "https://h.test:65535/"),
+    ],
+)
+def test_a_url_is_called_in_one_form(url: str, called: str) -> None:
+    """Whoever checks it and whoever calls it must mean the same host."""
+    assert check_url(url, "any") == called
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://h.test:x/", "is not a URL such as"),
+        ("https://[::1/", "is not a URL such as"),
+        ("https://h.test:0/", "must not name port 0"),
+        ("ftp://h.test/", "must begin with https://"),
+        ("https://", "must begin with https://"),
+        ("https://user@h.test/", "must not contain a user name"),
+        ("https://:p@h.test/", "must not contain a user name"),
+        ("https://h.test/ a", "must not contain spaces"),
+        ("https://h.test/" + "x" * 1986, "at most 2000 characters"),
+        ("https://h.test/é", "percent-encoded"),
+        ("https://ü\u0301_.test/", "has a host name that is not valid"),
+    ],
+)
+def test_a_url_that_is_refused_is_explained(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_url(url, "any")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"), ("127.1", "127.0.0.1"), ("0177.0.0.1", "127.0.0.1"), ("10.0.0.1.", "10.0.0.1"),
+        ("127.0.0.1.X", None), ("::1", "::1"), ("fe80::1%eth0", "fe80::1"), ("h.test", None), ("1.2.3.4.5", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_host_that_is_an_address_in_disguise(host: str, address: str | None) -> None:
+    """In any spelling that a resolver takes."""
+    assert literal_address(host) == (ipaddress.ip_address(address) if address else None)
+
+
+@pytest.mark.parametrize(
+    ("inside", "beside"),
+    [
+        ("0.255.255.255", "1.0.0.0"),
+        ("10.255.255.255", "11.0.0.0"),
+        ("100.127.255.255", "100.128.0.0"),
+        ("168.63.129.16", "168.63.129.17"),
+        ("192.88.99.255", "192.88.100.0"),
+        ("239.255.255.255", "223.255.255.255"),
+        ("240.0.0.0", "9.9.9.9"),
+        ("::ff:1", "2606::1"),
+        ("3fff:fff::1", "2606::2"),
+        ("5f00::1", "2606::3"),
+        ("64:ff9b::10.0.0.1", "64:ff9b::9.9.9.9"),
+        ("2002:a00:1::", "2002:909:909::"),
+        ("2606:4700::5efe:9.9.9.9", "2606:4700::5eff:9.9.9.9"),
+        ("2606:4700::200:5efe:9.9.9.9", "2606:4700::201:5efe:9.9.9.9"),
+    ],
+)
+def test_the_borders_of_what_is_public(inside: str, beside: str) -> None:
+    """The last address that is not, and one that is."""
+    assert (is_public(ipaddress.ip_address(inside)), is_public(ipaddress.ip_address(beside))) == (False, True)
+
+
+def test_one_forbidden_address_forbids_a_name() -> None:
+    """The error names it, and the setting that decides."""
+    addresses = [ipaddress.ip_address(a) for a in ("9.9.9.9", "10.0.0.1")]
+
+    vet(addresses, "any")
+    vet(addresses[:1], "public")
+    with pytest.raises(Forbidden, match=r"^10\.0\.0\.1 is not a public address \(MAILSVC_WEBHOOK_TARGETS=any"):
+        vet(addresses, "public")
+    with pytest.raises(Forbidden, match="MAILSVC_RELAY_TARGETS=any"):
+        vet(addresses, "public", setting="MAILSVC_RELAY_TARGETS")
 
 
 def post(policy: Any, url: str) -> Answer:

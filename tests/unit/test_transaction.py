@@ -406,9 +406,7 @@ def test_without_the_lease_no_dot_goes_out() -> None:
 @example(b"\r\n.\r\n", 2)
 def test_stuffing_is_undone_by_the_receiver(content: bytes, chunk: int) -> None:
     """RFC 5321 section 4.5.2, wherever the pieces are cut; only the last CRLF may be added."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mailsvc.smtp.dotstuffing.CHUNK", chunk)
-        wire = b"".join(stuffed(content))
+    wire = b"".join(stuffed(content, chunk=chunk))
 
     received = (b"\r\n" + wire).replace(b"\r\n.", b"\r\n")[2:]
     assert received == (content if content.endswith(b"\r\n") else content + b"\r\n")
