@@ -100,13 +100,14 @@ class ClaimLoop:
             return pause
         due: DueLanes = []
         wanted = await self._wanted(self._with_backlog())
-        if not wanted:
+        has_looked = not wanted
+        if has_looked:
             due = await self._in_thread(self._look)
             self.backlogs -= {lane_id for lane_id, due_at in due if due_at > self._now()}
             wanted = await self._wanted(await self._lanes.usable(due))
         claimed = await self._claim_apart(wanted) if wanted else 0
         await self._look_for_missing()
-        if claimed or self._after:
+        if claimed or self._after or not has_looked:
             return 0.0  # there may be more, or lanes that were not looked at yet
         return self._rest(due)
 
