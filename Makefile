@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test check fix bench soak lock clean
+.PHONY: run setup test check fix bench soak mutate lock clean
 
 run: $(VENV)/.run  ## set up, then start the service on 127.0.0.1:8025
 	exec $(BIN)/mailsvc serve
@@ -32,12 +32,17 @@ soak: $(VENV)/.dev  ## the slow crash tests: a hundred kills over ten thousand m
 	.ci/system-packages
 	MAILSVC_SOAK=1 $(BIN)/python -m pytest tests/system -m soak --timeout 3600
 
+# Not in CI: it takes long, and a survivor wants somebody to judge it. `mutmut show NAME` prints one.
+mutate: $(VENV)/.dev  ## change the core in small ways, one at a time, and see which changes no test notices
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 lock: $(VENV)/.dev  ## renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
 
 clean:  ## remove what was set up; data is kept
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache mutants
 
 $(VENV)/bin/python:
 	@python=$(or $(PYTHON),$$(.ci/python)) && set -x && "$$python" -m venv $(VENV)

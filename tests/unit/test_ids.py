@@ -47,6 +47,17 @@ def test_within_a_millisecond_the_last_digits_count_up() -> None:
     assert steps == {1}
 
 
+@pytest.mark.parametrize("bits", [10, 20, 30])
+def test_a_count_is_carried_to_the_next_digits(bits: int) -> None:
+    sequence = _Sequence()
+    sequence.next()
+    sequence._ms += 1000  # no new millisecond begins meanwhile
+    sequence._low = (1 << bits) - 2
+    before, after = number(sequence.next()), number(sequence.next())
+
+    assert (after - before, after & ((1 << _LOW_BITS) - 1)) == (1, 1 << bits)
+
+
 def test_a_used_up_count_goes_on_in_the_next_millisecond() -> None:
     """Ahead of the clock rather than back."""
     sequence = _Sequence()
