@@ -67,7 +67,7 @@ def test_the_page_needs_no_script_and_loads_nothing(house: House) -> None:
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
-def test_every_link_of_the_page_leads_somewhere(house: House) -> None:
+def test_every_link_of_the_page_has_a_target(house: House) -> None:
     """A link within the page has its target there."""
     page = _Page()
     page.feed(house.flask.test_client().get("/docs").text)

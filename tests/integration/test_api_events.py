@@ -81,7 +81,7 @@ class TestOrder:
             (["receipt"], {"order": "17"})
         ] * 2
 
-    def test_bodies_are_sent_as_they_were_frozen(self, house: House, shop: Client) -> None:
+    def test_stored_bodies_are_returned_unchanged(self, house: House, shop: Client) -> None:
         """The same bytes that a webhook carries."""
         submit(shop, tags=["ü"], metadata={"b": "1", "a": "</é>"})
         with house.database.read() as connection:
@@ -110,7 +110,7 @@ class TestOrder:
 
         assert [e["id"] for e in feed(shop, f"after={ids[0]}")["data"]] == ids[1:]
 
-    def test_now_leaves_out_what_was(self, shop: Client) -> None:
+    def test_now_skips_earlier_events(self, shop: Client) -> None:
         """after=now answers nothing, and a cursor that misses nothing from this moment."""
         submit(shop)
         page = feed(shop, "after=now")
@@ -146,7 +146,7 @@ class TestFilters:
 
         assert types(feed(shop, query)) == found
 
-    def test_a_filtered_cursor_goes_past_what_did_not_fit(self, house: House, shop: Client) -> None:
+    def test_a_filtered_cursor_passes_over_events_that_do_not_match(self, house: House, shop: Client) -> None:
         """Pages of a filtered feed are filled, and a feed without a hit still moves on."""
         tell(house, shop.app_id, *["relay.paused"] * 250, "relay.resumed", *["relay.paused"] * 10)
         page = feed(shop, "type=relay.resumed&limit=1")
@@ -184,7 +184,7 @@ class TestFilters:
 
 
 class TestOthers:
-    def test_every_app_hears_its_own(self, house: House, shop: Client) -> None:
+    def test_each_app_sees_only_its_own_events(self, house: House, shop: Client) -> None:
         """Another app's events are neither shown nor usable as a place to begin, nor found by their message."""
         id_ = submit(shop)["id"]
         bob = writer(house, "bob")
@@ -193,21 +193,21 @@ class TestOthers:
         assert feed(bob)["data"] == feed(bob, f"message={id_}")["data"] == []
         assert bob.get(f"/events?after={theirs}").status_code == 422
 
-    def test_it_is_for_readers(self, house: House, shop: Client) -> None:
+    def test_reading_events_needs_the_read_scope(self, house: House, shop: Client) -> None:
         """A key that may only send learns nothing."""
         assert house.client_of(shop.app_id, "send").get("/events").json["code"] == "insufficient_scope"
         assert types(feed(house.client_of(shop.app_id, "read"))) == []
 
 
 class TestWaiting:
-    def test_what_is_there_is_answered_at_once(self, house: House, shop: Client) -> None:
+    def test_existing_events_are_returned_at_once(self, house: House, shop: Client) -> None:
         """Nobody sleeps who has something to hear."""
         submit(shop)
         house.services.feed.expect = lambda *_: pytest.fail("it slept")  # type: ignore[method-assign]
 
         assert types(feed(shop, "wait=30")) == ["message.queued"]
 
-    def test_a_ring_wakes_who_waits(self, house: House, shop: Client) -> None:
+    def test_a_notification_wakes_a_waiting_request(self, house: House, shop: Client) -> None:
         """The answer comes with the event, long before the time is up."""
         poll = Poll(shop, "after=now&wait=30").start_waiting(house)
         tell(house, shop.app_id, "relay.paused")
@@ -216,7 +216,7 @@ class TestWaiting:
 
         assert types(poll.page) == ["relay.paused"]
 
-    def test_news_of_others_is_no_answer(self, house: House, shop: Client) -> None:
+    def test_unrelated_events_do_not_end_the_wait(self, house: House, shop: Client) -> None:
         """A ring for another app, or for an event that is not wanted, lets it sleep on."""
         poll = Poll(shop, "after=now&wait=30&type=relay.resumed").start_waiting(house)
         tell(house, house.move_in("bob").app_id, "relay.resumed")
@@ -228,7 +228,7 @@ class TestWaiting:
 
         assert types(poll.page) == ["relay.resumed"]
 
-    def test_an_event_without_a_ring_is_found(self, house: House, shop: Client) -> None:
+    def test_an_event_without_a_notification_is_found(self, house: House, shop: Client) -> None:
         """Bells ring on their own host only, and are only a hint: who waits looks again by itself."""
         poll = Poll(shop, "after=now&wait=30").start_waiting(house)
         tell(house, shop.app_id, "relay.paused")
@@ -236,7 +236,7 @@ class TestWaiting:
 
         assert types(poll.page) == ["relay.paused"]
 
-    def test_a_ring_between_looking_and_sleeping_is_not_lost(self, house: House, shop: Client) -> None:
+    def test_a_notification_between_query_and_wait_is_not_lost(self, house: House, shop: Client) -> None:
         """Who looked before the last round is told to look again at once."""
         tell(house, shop.app_id, "relay.paused")
         with house.database.read() as connection:
@@ -247,7 +247,7 @@ class TestWaiting:
 
         assert late.news.done()
 
-    def test_a_stop_lets_everybody_go(self, house: House, shop: Client) -> None:
+    def test_a_shutdown_ends_all_waiting_requests(self, house: House, shop: Client) -> None:
         """Who waits is answered with a cursor to go on with."""
         poll = Poll(shop, "after=now&wait=30").start_waiting(house)
         house.services.feed.stop()

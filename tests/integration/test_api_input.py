@@ -118,7 +118,7 @@ class TestBase64:
         assert shown(shop, made)["attachments"][0]["size"] == len(self.CONTENT)
 
     @pytest.mark.parametrize("spelling", ["YQ", "Y", "a*b=", "====", "YQ==YQ=="])
-    def test_what_was_cut_short_is_refused(self, shop: Client, spelling: str) -> None:
+    def test_truncated_base64_is_rejected(self, shop: Client, spelling: str) -> None:
         """Without its padding, nobody knows that it is whole."""
         answer = shop.post("/messages", LETTER | {"attachments": [{"filename": "a", "content": spelling}]})
 
@@ -126,7 +126,7 @@ class TestBase64:
 
 
 class TestRaw:
-    def test_everything_beside_the_content_is_an_argument(self, shop: Client) -> None:
+    def test_raw_submission_takes_every_option_as_a_parameter(self, shop: Client) -> None:
         """What JSON has members for."""
         relay = shop.post("/relays", RELAY | {"default": False}).json
         query = (
@@ -181,14 +181,14 @@ class TestAddresses:
 
 
 class TestReturnPath:
-    def test_one_of_the_message_counts_more_than_the_relays(self, house: House, shop: Client) -> None:
+    def test_the_return_path_of_the_message_overrides_the_relays(self, house: House, shop: Client) -> None:
         submit(shop, return_path="bounces@app.test")
         (facts,) = take_all(house).messages.values()
 
         assert facts.return_path == "bounces@app.test"
 
     @pytest.mark.parametrize("where", ["message", "relay", "patch"])
-    def test_one_without_room_for_its_token_is_refused(self, shop: Client, where: str) -> None:
+    def test_a_return_path_too_long_for_its_token_is_rejected(self, shop: Client, where: str) -> None:
         """The error names how long it is; without VERP it is taken."""
         long = "b" * 30 + "@app.test"
         if where == "message":
@@ -202,7 +202,7 @@ class TestReturnPath:
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "return_path")
         assert "30 characters" in answer.json["errors"][0]["detail"]
 
-    def test_one_needs_no_room_where_no_token_is_added(self, house: House, shop: Client) -> None:
+    def test_a_long_return_path_is_accepted_without_a_token(self, house: House, shop: Client) -> None:
         """What the error advises helps: the relay that the message goes by decides."""
         shop.post("/relays", RELAY | {"verp": False, "default": False})
         long = "b" * 64 + "@app.test"
@@ -212,7 +212,7 @@ class TestReturnPath:
         assert (by_default.status_code, made.status_code) == (422, 202)
         assert shown(shop, made)["return_path"] == long
 
-    def test_one_must_stay_an_address_with_its_token(self, shop: Client) -> None:
+    def test_a_return_path_must_remain_an_address_with_its_token(self, shop: Client) -> None:
         """254 octets in all (RFC 5321 section 4.5.3.1.3)."""
         domain = ".".join(["x" * 50] * 4) + ".test"
         answers = [shop.post("/messages", LETTER | {"return_path": f"{'b' * n}@{domain}"}) for n in (10, 11)]

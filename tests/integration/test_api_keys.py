@@ -55,7 +55,7 @@ class TestMake:
         assert admin.get(f"/keys/{made['id']}").json == made
         assert key not in json.dumps(admin.get("/keys").json) + kept
 
-    def test_it_may_do_what_its_scopes_say(self, house: House, admin: Client) -> None:
+    def test_a_key_is_limited_to_its_scopes(self, house: House, admin: Client) -> None:
         """And nothing else."""
         reader = holder(house, make(admin))
 
@@ -105,7 +105,7 @@ class TestApps:
         assert bob.get(f"/keys/{keys[0]['id']}").status_code == 200
         assert admin.get(f"/keys/{keys[0]['id']}").status_code == 404
 
-    def test_other_apps_do_not(self, house: House, admin: Client) -> None:
+    def test_other_apps_cannot_make_keys_for_others(self, house: House, admin: Client) -> None:
         """403 whether the named app exists or not; naming oneself is nothing special."""
         bob = house.move_in("bob")
         answers = [bob.post("/keys", READER | {"app": app}) for app in ("first", admin.app_id, "nobody")]
@@ -113,7 +113,7 @@ class TestApps:
         assert {(a.status_code, a.json["code"]) for a in answers} == {(403, "insufficient_scope")}
         assert make(bob, app="bob")["app"] == make(bob, app=bob.app_id)["app"] == bob.app_id
 
-    def test_foreign_keys_are_no_keys(self, house: House, admin: Client) -> None:
+    def test_keys_of_other_apps_are_not_found(self, house: House, admin: Client) -> None:
         """404 on every route, and the key goes on working."""
         bob = house.move_in("bob")
         made = make(bob)
@@ -126,7 +126,7 @@ class TestApps:
 
 
 class TestChange:
-    def test_what_is_not_named_stays(self, house: House, admin: Client) -> None:
+    def test_fields_not_given_are_unchanged(self, house: House, admin: Client) -> None:
         """PATCH answers the whole object, without the key."""
         made = make(admin, networks=["127.0.0.0/8"], expires_at=later(house))
         del made["key"]
@@ -135,7 +135,7 @@ class TestChange:
         assert patched == made | {"name": "writer", "scopes": ["send"], "updated_at": patched["updated_at"]}
         assert admin.get(f"/keys/{made['id']}").json == patched
 
-    def test_a_change_counts_at_once(self, house: House, admin: Client) -> None:
+    def test_a_change_takes_effect_at_once(self, house: House, admin: Client) -> None:
         """A key that was used a moment ago has its new scopes at its next use."""
         made = make(admin)
         reader = holder(house, made)
@@ -144,7 +144,7 @@ class TestChange:
 
         assert (before, reader.get("/messages").status_code) == (200, 403)
 
-    def test_expiry_may_be_taken_away_and_is_kept_where_it_is_past(self, house: House, admin: Client) -> None:
+    def test_an_expiry_can_be_removed_and_a_past_one_is_kept(self, house: House, admin: Client) -> None:
         """An expired key can be renamed without giving it new life."""
         made = make(admin, expires_at=later(house))
         with house.database.write() as connection:
@@ -179,7 +179,7 @@ class TestRevoke:
         assert (before, answer.status_code, answer.data) == (200, 204, b"")
         assert (reader.get("/messages").status_code, admin.delete(f"/keys/{made['id']}").status_code) == (401, 404)
 
-    def test_the_last_admin_key_stays(self, house: House, admin: Client) -> None:
+    def test_the_last_admin_key_cannot_be_revoked(self, house: House, admin: Client) -> None:
         """Neither deleted nor made less; another app's admin or an expired key is no other one."""
         house.move_in("bob")
         spare = make(admin, scopes=["admin"], expires_at=later(house))
@@ -191,7 +191,7 @@ class TestRevoke:
         assert [(a.status_code, a.json["code"]) for a in answers] == [(409, "conflict")] * 2
         assert admin.get(path).json["scopes"] == ["admin"]
 
-    def test_it_may_go_once_there_is_another(self, house: House, admin: Client) -> None:
+    def test_an_admin_key_can_be_revoked_if_another_exists(self, house: House, admin: Client) -> None:
         """Keys can be rotated: make the new one, use it, revoke the old one."""
         old = own_id(admin)
         new = holder(house, make(admin, scopes=["admin"]))
@@ -199,7 +199,7 @@ class TestRevoke:
         assert new.delete(f"/keys/{old}").status_code == 204
         assert (admin.get("/keys").status_code, new.get("/keys").status_code) == (401, 200)
 
-    def test_two_who_revoke_each_other_leave_one(self, house: House, admin: Client) -> None:
+    def test_two_admins_revoking_each_other_leave_one_key(self, house: House, admin: Client) -> None:
         """However they meet, an admin key is left."""
         first = own_id(admin)
         made = make(admin, scopes=["admin"])

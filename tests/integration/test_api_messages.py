@@ -60,14 +60,14 @@ class TestObject:
         ]  # fmt: skip
 
     @pytest.mark.parametrize("name", ['"Last, First"', '"Quote \\" d"', "Dr. Zoë", '"a@b"', '"(x)"', '"back\\\\slash"'])
-    def test_addresses_are_shown_as_they_may_be_written(self, shop: Client, name: str) -> None:
+    def test_addresses_are_shown_in_a_form_that_is_accepted(self, shop: Client, name: str) -> None:
         """What a message shows can be handed in again, and quotes are kept to names that need them."""
         address = f"{name} <a@example.test>"
         found = shown(shop, submit(shop, address, cc=address, reply_to=address, **{"from": address})["id"])
 
         assert [found["from"], *found["to"], *found["cc"], *found["reply_to"]] == [address] * 4
 
-    def test_a_finished_message_shows_its_addresses_the_same_way(self, shop: Client) -> None:
+    def test_a_raw_message_shows_its_addresses_the_same_way(self, shop: Client) -> None:
         """Also who got a blind copy, and a Message-ID of the sender's own domain."""
         mail = b'From: Shop <a@app.test>\r\nTo: Al <b@c.test>, "D, E" <d@c.test>\r\nBcc: F <f@c.test>\r\n\r\nHi\r\n'
         made = shop.call("POST", "/messages", data=mail, content_type="message/rfc822").json
@@ -93,7 +93,7 @@ class TestObject:
             whole = shop.get(f"/messages/{id_}?include=content").json
             assert (whole["text"], whole["html"]) == (fields.get("text"), fields.get("html"))
 
-    def test_a_dropped_body_is_said(self, house: House, shop: Client) -> None:
+    def test_a_deleted_body_is_reported(self, house: House, shop: Client) -> None:
         """After retention the facts remain; content is null, raw is not there."""
         id_ = submit(shop)["id"]
         with house.database.write() as connection:
@@ -103,7 +103,7 @@ class TestObject:
         assert (whole["text"], whole["html"]) == (None, None)
         assert shop.get(f"/messages/{id_}/raw").status_code == 404
 
-    def test_an_answer_stands_in_its_conversation(self, shop: Client) -> None:
+    def test_a_reply_references_its_thread(self, shop: Client) -> None:
         """In-Reply-To names the message that is answered, References all before it, however each was handed in."""
         mail = b"From: a@app.test\r\nTo: b@c.test\r\nIn-Reply-To: <zero@c.test>\r\n\r\nHi\r\n"
         answers = [shop.call("POST", "/messages", data=mail, content_type="message/rfc822").json]
@@ -115,7 +115,7 @@ class TestObject:
         assert found["References"].split() == ["<zero@c.test>", answers[0]["message_id"], answers[1]["message_id"]]
         assert shown(shop, answers[2]["id"])["in_reply_to"] == answers[1]["id"]
 
-    def test_a_conversation_survives_a_dropped_body(self, house: House, shop: Client) -> None:
+    def test_a_thread_survives_a_deleted_body(self, house: House, shop: Client) -> None:
         """Its last message is still known."""
         parent = submit(shop)
         with house.database.write() as connection:
@@ -132,7 +132,7 @@ class TestObject:
         assert answer.headers["Content-Type"] == "message/rfc822"
         assert f"Message-ID: {made['message_id']}\r\n".encode() in answer.data
 
-    def test_attempts_and_the_next_one_are_told(self, house: House, shop: Client) -> None:
+    def test_attempts_and_the_next_attempt_are_shown(self, house: House, shop: Client) -> None:
         """A deferral shows its reply and when it will be tried again."""
         made = submit(shop)
         settle(house, claim_all(house)[0], Change.DEFER, code=451, due_in=clock.MINUTE)
@@ -166,7 +166,7 @@ class TestObject:
             assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
 
     @pytest.mark.parametrize("status", ["held", "sending", "sent", "bounced", "canceled"])
-    def test_only_what_will_be_tried_has_a_next_attempt(self, house: House, shop: Client, status: str) -> None:
+    def test_only_pending_deliveries_have_a_next_attempt(self, house: House, shop: Client, status: str) -> None:
         """A lease is no promise of another try."""
         id_ = submit(shop)["id"]
         set_statuses(house, id_, (status,))
@@ -223,7 +223,7 @@ class TestList:
 
         assert [m["id"] for m in first["data"]] + rest == [wanted[10], wanted[5], wanted[0]]
 
-    def test_a_recipient_is_found_in_whatever_case(self, shop: Client) -> None:
+    def test_the_recipient_filter_ignores_case(self, shop: Client) -> None:
         """As suppressions do; twice the same is one message."""
         wanted = submit(shop, "Bob@example.test", "bob@example.test", "ann@example.test")["id"]
 
@@ -334,7 +334,7 @@ class TestFilters:
 
 
 class TestOthers:
-    def test_a_foreign_message_is_no_message(self, house: House, shop: Client) -> None:
+    def test_a_message_of_another_app_is_not_found(self, house: House, shop: Client) -> None:
         """Every route answers 404, and neither state nor lists tell of it."""
         path = f"/messages/{submit(shop)['id']}"
         bob = writer(house, "bob")
@@ -382,7 +382,7 @@ class TestSteering:
         assert (answers, told) == ([200, 409], ["message.queued", "message.canceled"])
 
     @pytest.mark.parametrize("verb", ["cancel", "hold", "retry", "release"])
-    def test_what_is_being_sent_is_left_alone(self, house: House, shop: Client, verb: str) -> None:
+    def test_a_delivery_being_sent_cannot_be_canceled(self, house: House, shop: Client, verb: str) -> None:
         """A delivery at the relay can't be recalled; its own result still counts afterwards."""
         id_ = submit(shop)["id"]
         (held,) = claim_all(house)
@@ -394,7 +394,7 @@ class TestSteering:
         assert shown(shop, id_)["status"] == "sent"
 
     @pytest.mark.parametrize("verb", ["cancel", "hold", "retry", "release"])
-    def test_what_is_said_besides_is_not_passed_over(self, shop: Client, verb: str) -> None:
+    def test_unexpected_fields_of_an_action_are_rejected(self, shop: Client, verb: str) -> None:
         """Somebody meant it; an empty object says nothing."""
         id_ = submit(shop)["id"]
         answer = shop.post(f"/messages/{id_}/{verb}", {"at": "2030-01-01T00:00:00Z"})
@@ -403,7 +403,7 @@ class TestSteering:
         assert shown(shop, id_)["status"] == "queued"
         assert shop.post(f"/messages/{id_}/hold", {}).status_code == 200
 
-    def test_of_a_cancel_and_a_claim_one_wins(self, house: House, shop: Client) -> None:
+    def test_either_the_cancel_or_the_claim_wins(self, house: House, shop: Client) -> None:
         """However they meet: either it is canceled and nobody sends it, or it is sent and the cancel says so."""
         ids = [submit(shop)["id"] for _ in range(12)]
         claimed: list[str] = []
@@ -449,7 +449,7 @@ class TestSteering:
         assert (released["status"], released["deliveries"][0]["changed"]) == ("scheduled", True)
         assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] == at
 
-    def test_told_to_go_now_it_waits_for_no_other_time(self, house: House, shop: Client) -> None:
+    def test_a_release_for_now_ignores_the_schedule(self, house: House, shop: Client) -> None:
         """Nor does it show one, nor wait for it after it was held for a while."""
         at = clock.rfc3339(house.database.now() + clock.HOUR)
         id_ = submit(shop, scheduled_at=at)["id"]
@@ -462,7 +462,7 @@ class TestSteering:
         assert released["status"] == "queued"
         assert len(claim_all(house)) == 1
 
-    def test_retry_takes_up_what_failed(self, house: House, shop: Client) -> None:
+    def test_retry_queues_failed_deliveries(self, house: House, shop: Client) -> None:
         """A bounced delivery is sent again, what was sent is not."""
         made = submit(shop, "a@example.test", "b@example.test")
         first, second = sorted(claim_all(house), key=lambda row: row.id)
@@ -509,7 +509,7 @@ class TestSteering:
 
         assert [row.recipient for row in claimed.rows if row.id in claimed.suppressed] == ["Alice@example.test"]
 
-    def test_who_hears_of_an_expiry_hears_what_kept_it(self, house: House, shop: Client) -> None:
+    def test_an_expiry_event_shows_the_last_refusal(self, house: House, shop: Client) -> None:
         """The last reply, since only it explains why."""
         id_ = submit(shop)["id"]
         settle(house, claim_all(house)[0], Change.DEFER, code=451, due_in=clock.HOUR)
@@ -519,7 +519,7 @@ class TestSteering:
 
         assert (last["type"], last["data"]["smtp"]["code"]) == ("message.expired", 451)
 
-    def test_a_retry_of_the_expired_gets_its_time_again(self, house: House, shop: Client) -> None:
+    def test_a_retried_expired_message_gets_a_new_expiry(self, house: House, shop: Client) -> None:
         """Else it would expire before anybody could try it."""
         id_ = submit(shop, expires_in=60)["id"]
         began = house.database.now() - 61 * clock.SECOND
@@ -531,7 +531,7 @@ class TestSteering:
         with house.database.read() as connection:
             assert connection.execute(delivery.select()).one().expires_at > house.database.now()
 
-    def test_every_retry_of_the_expired_gets_the_same_time(self, house: House, shop: Client) -> None:
+    def test_every_retry_of_an_expired_message_gets_the_same_lifetime(self, house: House, shop: Client) -> None:
         """And the message goes on showing what it was given."""
         id_ = submit(shop, expires_in=60)["id"]
         for age in (clock.DAY, clock.HOUR):
@@ -609,7 +609,7 @@ class TestPatch:
         assert (found["expires_in"], found["priority"], found["status"]) == (600, "low", "queued")
 
     @pytest.mark.parametrize("status", ["sending", "sent", "bounced", "canceled", "suppressed"])
-    def test_what_has_begun_is_not_changed(self, house: House, shop: Client, status: str) -> None:
+    def test_a_message_being_sent_or_finished_cannot_be_changed(self, house: House, shop: Client, status: str) -> None:
         """409 with the reason."""
         id_ = submit(shop)["id"]
         set_statuses(house, id_, (status,))

@@ -222,7 +222,7 @@ class TestNamesAndDefault:
         """Names are unique in an app only."""
         assert house.move_in("bob").post("/relays", ACME).status_code == 201
 
-    def test_the_default_is_one(self, alice: Client, acme: dict[str, Any]) -> None:
+    def test_only_one_relay_is_the_default(self, alice: Client, acme: dict[str, Any]) -> None:
         """Who becomes the default takes the flag from the others."""
         other = alice.post("/relays", ACME | {"name": "other", "default": True}).json
         taken = {r["name"]: r["default"] for r in alice.get("/relays").json["data"]}
@@ -262,7 +262,7 @@ class TestChoice:
         return str(answer.json["errors"][0]["detail"])
 
     @pytest.mark.usefixtures("_sandbox")
-    def test_the_sandbox_is_for_those_who_have_nothing_else(self, alice: Client) -> None:
+    def test_the_sandbox_is_used_only_without_another_relay(self, alice: Client) -> None:
         assert self.relay_of(alice) == "sandbox"
 
     @pytest.mark.usefixtures("_sandbox")
@@ -289,7 +289,9 @@ class TestChoice:
         assert "'acme' is disabled" in self.refusal(alice, relay="acme")
         assert self.relay_of(alice) == "other"
 
-    def test_a_relay_whose_secret_is_lost_is_put_aside(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_relay_with_an_undecryptable_secret_is_not_used(
+        self, house: House, alice: Client, acme: dict[str, Any]
+    ) -> None:
         """The others go on."""
         alice.post("/relays", ACME | {"name": "other", "default": False})
         change(house, acme["id"], secret=Vault("another key").encrypt("{}"))
@@ -308,7 +310,7 @@ class TestPatch:
         assert patched == acme | changed | {"updated_at": patched["updated_at"]}
         assert patched["updated_at"] > acme["updated_at"]
 
-    def test_what_get_showed_may_be_sent_back(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_the_response_of_get_is_accepted_by_patch(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
         """The mask and read-only members leave things as they are."""
         before = row_of(house, acme["id"]).secret
         answer = alice.patch(f"/relays/{acme['id']}", acme)
@@ -325,7 +327,7 @@ class TestPatch:
 
         assert (checked[0].password, checked[0].port) == ("s3cret", 25)
 
-    def test_null_removes(self, alice: Client, acme: dict[str, Any]) -> None:
+    def test_null_removes_a_value(self, alice: Client, acme: dict[str, Any]) -> None:
         """null takes a secret away and puts a setting back to its default."""
         alice.patch(f"/relays/{acme['id']}", {"port": 2525})
         patched = alice.patch(f"/relays/{acme['id']}", {"password": None, "port": None}).json
@@ -357,14 +359,14 @@ class TestPatch:
 
 
 class TestDelete:
-    def test_an_unused_relay_goes(self, alice: Client, acme: dict[str, Any]) -> None:
+    def test_an_unused_relay_can_be_deleted(self, alice: Client, acme: dict[str, Any]) -> None:
         """204, and then it is not there."""
         answer = alice.delete(f"/relays/{acme['id']}")
 
         assert (answer.status_code, answer.data) == (204, b"")
         assert alice.get(f"/relays/{acme['id']}").status_code == 404
 
-    def test_what_waits_keeps_it(self, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_relay_with_waiting_mail_cannot_be_deleted(self, alice: Client, acme: dict[str, Any]) -> None:
         """A relay with a queue stays, and the answer says how many wait."""
         mail(alice)
         mail(alice)
@@ -373,7 +375,7 @@ class TestDelete:
         assert (answer.status_code, answer.json["code"]) == (409, "conflict")
         assert answer.json["detail"].startswith("2 deliveries wait for the relay 'acme'")
 
-    def test_what_is_held_keeps_it_too(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_relay_with_held_mail_cannot_be_deleted(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
         """Held mail is not due, but not finished either."""
         mail(alice)
         with house.database.write() as connection:
@@ -381,7 +383,9 @@ class TestDelete:
 
         assert alice.delete(f"/relays/{acme['id']}").json["detail"].startswith("1 delivery waits")
 
-    def test_finished_mail_does_not(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_relay_with_only_finished_mail_can_be_deleted(
+        self, house: House, alice: Client, acme: dict[str, Any]
+    ) -> None:
         """What has ended needs no relay any more."""
         mail(alice)
         with house.database.write() as connection:
@@ -412,7 +416,7 @@ class TestActions:
         assert (answer.status_code, answer.json["status_reason"]) == (200, reason)
         assert resumed.status_code == 200
 
-    def test_a_pause_is_told_and_kept(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_pause_is_stored_and_emits_an_event(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
         """A pause by hand is a row, so it survives restarts; a second one changes nothing."""
         paused = alice.post(f"/relays/{acme['id']}/pause", {"reason": "provider asked"}).json
         again = alice.post(f"/relays/{acme['id']}/pause").json
@@ -422,7 +426,7 @@ class TestActions:
         data = {"relay_id": acme["id"], "name": "acme", "reason": "provider asked", "retry_at": None}
         assert told(house) == [("relay.paused", data)]
 
-    def test_a_resume_is_told_once(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_resume_emits_one_event(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
         """Paused and resumed come in pairs; resuming what works says nothing."""
         alice.post(f"/relays/{acme['id']}/pause")
         answers = [alice.post(f"/relays/{acme['id']}/resume") for _ in range(2)]
@@ -459,7 +463,7 @@ class TestActions:
         msgspec.convert(answer.json, RelayCheck)
 
 
-def test_what_was_read_before_a_change_is_not_remembered_after_it(house: House) -> None:
+def test_a_row_read_before_a_change_is_not_cached_after_it(house: House) -> None:
     """A look that began earlier would bring back, for a second, the relay as it was."""
     shop, book = writer(house, "shop"), house.services.relays
     relay_id = shop.get("/relays").json["data"][0]["id"]
@@ -487,7 +491,7 @@ class TestTargets:
     @pytest.mark.parametrize(
         "host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "168.63.129.16", "fd00:ec2::254", "::ffff:127.0.0.1"]
     )
-    def test_a_stranger_can_not_name_an_address_of_ours(self, house: House, host: str) -> None:
+    def test_another_app_cannot_use_a_private_address(self, house: House, host: str) -> None:
         """The first app may: it is the operator's."""
         operator, stranger = house.move_in("first"), house.move_in("second")
         refused = stranger.post("/relays", ACME | {"host": host})
@@ -496,7 +500,7 @@ class TestTargets:
         assert "MAILSVC_RELAY_TARGETS" in refused.json["errors"][0]["detail"]
         assert operator.post("/relays", ACME | {"host": host}).status_code == 201
 
-    def test_what_a_name_leads_to_is_looked_at_when_it_is_dialled(self, house: House) -> None:
+    def test_a_resolved_address_is_checked_when_it_is_dialled(self, house: House) -> None:
         """By checks as by deliveries."""
         rules = []
         for client in (house.move_in("first"), house.move_in("second")):
@@ -517,7 +521,7 @@ class TestEhlo:
     @pytest.mark.parametrize(
         "name", ["", "a b", "app.example.com\r\nRSET", "[192.0.2.300]", "[::1]", "192.0.2.1", "x..y"]
     )
-    def test_nothing_else_is(self, alice: Client, name: str) -> None:
+    def test_an_invalid_host_is_rejected(self, alice: Client, name: str) -> None:
         """The line that it is said in must stay one command."""
         refused = alice.post("/relays", ACME | {"ehlo": name})
 

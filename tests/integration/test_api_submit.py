@@ -54,7 +54,7 @@ class TestBatch:
         assert [e["field"] for e in second["errors"] + third["errors"]] == ["messages.1.to.0", "messages.2.template"]
 
     @pytest.mark.parametrize(("query", "entries"), [("?atomic=true", [LETTER, BAD]), ("", [BAD, BAD])])
-    def test_nothing_is_taken_where_none_or_not_all_can_be(
+    def test_an_atomic_or_wholly_invalid_batch_stores_nothing(
         self, house: House, shop: Client, query: str, entries: list[Any]
     ) -> None:
         """422 names every fault by its entry, and neither rows nor events remain."""
@@ -68,7 +68,7 @@ class TestBatch:
         ]
         assert (stored(house), events) == (0, 0)
 
-    def test_it_makes_the_events_of_single_posts(self, shop: Client) -> None:
+    def test_a_batch_emits_the_events_of_single_submissions(self, shop: Client) -> None:
         """One message.queued each, in order."""
         made = post(shop, {"messages": [LETTER] * 3}, path="/messages/batch?atomic=true").json["data"]
         told = shop.get("/events?after=beginning").json["data"]
@@ -80,7 +80,7 @@ class TestBatch:
     @pytest.mark.parametrize(
         "body", [{"messages": []}, {"messages": [LETTER] * 1001}, {}, [LETTER], {"messages": LETTER}]
     )
-    def test_its_shape_is_checked(self, house: House, shop: Client, body: Any) -> None:
+    def test_the_shape_of_a_batch_is_checked(self, house: House, shop: Client, body: Any) -> None:
         """One to a thousand messages in a list."""
         answer = post(shop, body, path="/messages/batch")
 
@@ -102,7 +102,7 @@ class TestIdempotency:
     @pytest.mark.parametrize(
         ("path", "body"), [("/messages", LETTER), ("/messages", RAW), ("/messages/batch", {"messages": [LETTER, BAD]})]
     )
-    def test_the_first_answer_comes_again(self, house: House, shop: Client, path: str, body: Any) -> None:
+    def test_a_repeated_key_returns_the_first_response(self, house: House, shop: Client, path: str, body: Any) -> None:
         """Byte for byte, marked as a replay, and nothing more is stored."""
         first, again = (post(shop, body, "k1", path) for _ in range(2))
 
@@ -135,7 +135,7 @@ class TestIdempotency:
         assert [post(shop, body, "k1").status_code for body in (BAD, LETTER, LETTER)] == [422, 202, 202]
         assert stored(house) == 1
 
-    def test_keys_of_apps_are_apart(self, house: House, shop: Client) -> None:
+    def test_idempotency_keys_are_separate_per_app(self, house: House, shop: Client) -> None:
         """Somebody else's key is no key of mine."""
         ids = {post(client, LETTER, "k1").json["id"] for client in (shop, writer(house, "bob"))}
 
@@ -149,7 +149,7 @@ class TestIdempotency:
         assert answer.status_code == status
         assert status == 202 or answer.json["errors"][0]["field"] == "Idempotency-Key"
 
-    def test_of_many_at_once_one_is_taken(self, house: House, shop: Client) -> None:
+    def test_one_of_many_simultaneous_requests_is_stored(self, house: House, shop: Client) -> None:
         """The others wait for it and hear the same."""
         clients = [Client(house.flask.test_client(), shop.app_id, shop.key) for _ in range(8)]
         with ThreadPoolExecutor(8) as pool:
@@ -158,7 +158,7 @@ class TestIdempotency:
         assert {(a.status_code, a.data) for a in answers} == {(202, answers[0].data)}
         assert [a.headers.get("Idempotent-Replayed") for a in answers].count(None) == stored(house) == 1
 
-    def test_who_waits_too_long_for_the_first_comes_back(
+    def test_a_long_wait_for_the_first_request_is_answered_with_retry_after(
         self, house: House, shop: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """409 with Retry-After; afterwards the answer is there."""
@@ -200,7 +200,7 @@ class TestRoom:
         assert "MAILSVC_RATE_PER_KEY" in refused[0].json["detail"]
         assert others.status_code == 202
 
-    def test_a_full_queue_takes_nothing(self, tmp_path: Path) -> None:
+    def test_a_full_queue_rejects_messages(self, tmp_path: Path) -> None:
         """503 with Retry-After, by the setting's name, for whatever would come into it."""
         house = open_house(tmp_path, max_queue=2)
         shop = writer(house, "shop")
@@ -214,7 +214,7 @@ class TestRoom:
         assert all(int(a.headers["Retry-After"]) > 0 and "MAILSVC_MAX_QUEUE" in a.json["detail"] for a in answers)
         assert kept == 1
 
-    def test_a_nearly_full_disk_takes_nothing(self, tmp_path: Path) -> None:
+    def test_a_nearly_full_disk_rejects_messages(self, tmp_path: Path) -> None:
         """As soon as it is seen, and reading goes on."""
         house = open_house(tmp_path, min_free_disk_bytes=shutil.disk_usage(tmp_path).free * 2)
         shop = writer(house, "shop")

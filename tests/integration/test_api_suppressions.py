@@ -41,7 +41,7 @@ class TestObject:
         assert shop.get(f"/suppressions/{made['id']}").json == made
         assert told(shop) == [("suppression.added", made)]
 
-    def test_mail_to_it_is_not_sent_any_more(self, shop: Client) -> None:
+    def test_mail_to_a_suppressed_address_is_not_sent(self, shop: Client) -> None:
         """However its address is spelt."""
         make(shop, address="Alice@EXAMPLE.test")
 
@@ -132,7 +132,7 @@ class TestChange:
         assert shop.patch(f"/suppressions/{made['id']}", patch).status_code == 422
         assert shop.get(f"/suppressions/{made['id']}").json == made
 
-    def test_a_removed_one_may_be_mailed_again(self, shop: Client) -> None:
+    def test_a_removed_address_can_be_mailed_again(self, shop: Client) -> None:
         """204, told once, and the next message is queued."""
         made = make(shop)
         answers = [shop.delete(f"/suppressions/{made['id']}").status_code for _ in range(2)]
@@ -143,7 +143,7 @@ class TestChange:
 
 
 class TestOthers:
-    def test_a_foreign_entry_is_none(self, house: House, shop: Client) -> None:
+    def test_an_entry_of_another_app_is_not_found(self, house: House, shop: Client) -> None:
         """Neither seen nor changed by another app, whose own mail it does not stop."""
         path = f"/suppressions/{make(shop)['id']}"
         bob = writer(house, "bob")
@@ -154,7 +154,7 @@ class TestOthers:
         assert submit(bob)["status"] == "queued"
 
     @pytest.mark.parametrize("scope", ["read", "send"])
-    def test_the_list_is_the_admins(self, house: House, shop: Client, scope: str) -> None:
+    def test_the_list_needs_the_admin_scope(self, house: House, shop: Client, scope: str) -> None:
         """Whose key only sends must not be able to mail those who complained."""
         path = f"/suppressions/{make(shop)['id']}"
         other = house.client_of(shop.app_id, scope)

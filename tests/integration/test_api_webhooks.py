@@ -169,7 +169,7 @@ class TestPatch:
 
 
 class TestDelete:
-    def test_it_goes_with_its_rows(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_deleting_a_webhook_deletes_its_rows(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
         """Nothing is left of a deleted webhook."""
         happen(house, alice.app_id, "message.sent", "message.sent")
         answer = alice.delete(f"/webhooks/{hook['id']}")
@@ -274,7 +274,7 @@ class TestReplay:
         assert (row.status, row.attempts, row.lease_token) == ("queued", 0, 4)
         assert row.due_at <= house.database.now()
 
-    def test_what_is_being_posted_is_posted_again_afterwards(
+    def test_an_event_being_posted_is_posted_again_afterwards(
         self, house: House, alice: Client, hook: dict[str, Any]
     ) -> None:
         """The post under way may be the one that the endpoint lost; its result does not end the new one."""
@@ -330,7 +330,7 @@ class TestReplay:
 
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
 
-    def test_a_foreign_event_is_not_there(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_an_event_of_another_app_is_not_found(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
         """Another app's event is never told to this one."""
         (id_,) = happen(house, house.move_in("bob").app_id, "message.sent")
 

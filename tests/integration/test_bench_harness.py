@@ -87,7 +87,7 @@ def test_the_sink_takes_nothing_without_tls_and_login(sink: Counter) -> None:
 
 @pytest.mark.parametrize("initial", [True, False])
 @pytest.mark.parametrize("mechanism", ["auth_plain", "auth_login"])
-def test_the_sink_lets_in_who_knows_the_password(
+def test_the_sink_accepts_the_right_password(
     sink: Counter, tls: tlsfiles.TlsFiles, mechanism: str, *, initial: bool
 ) -> None:
     """By each way that a client may say it; a wrong one is refused."""
@@ -132,7 +132,7 @@ def test_webhook_calls_are_counted_by_their_identity() -> None:
         assert count.distinct == 1
 
 
-def test_cpu_of_children_that_are_gone_still_counts() -> None:
+def test_cpu_time_of_ended_children_counts() -> None:
     """Postfix's processes come and go within a run."""
     burn = "import subprocess as s, sys; s.run([sys.executable, '-c', 'sum(range(10**7))']); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -145,7 +145,7 @@ def test_cpu_of_children_that_are_gone_still_counts() -> None:
     assert 1 < occupied.pss <= occupied.rss
 
 
-def test_a_program_is_heard_whatever_its_descriptor() -> None:
+def test_program_output_is_read_from_any_descriptor() -> None:
     """select(2) ends at descriptor 1,023."""
     allow_files(4096)
     reading, writing = os.pipe()

@@ -23,7 +23,7 @@ def _docile() -> None:
     signal.pause()
 
 
-def test_the_time_to_drain_begins_with_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_drain_timeout_starts_at_the_first_stop_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not when the API has ended: the workers were told together with it."""
     monkeypatch.setattr(child, "DRAIN_SECONDS", 1.5)
     monkeypatch.setattr(child, "SETTLE_SECONDS", 0.5)
@@ -40,7 +40,7 @@ def test_the_time_to_drain_begins_with_the_first_request(monkeypatch: pytest.Mon
     assert 2.0 <= time.monotonic() - asked_at < 3.0
 
 
-def test_who_was_never_asked_to_end_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_not_yet_asked_to_stop_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the API's server ends by itself."""
     monkeypatch.setattr(child, "DRAIN_SECONDS", 0.5)
     monkeypatch.setattr(child, "SETTLE_SECONDS", 0.5)

@@ -130,7 +130,7 @@ async def until(settled: Any) -> None:
 
 @pytest.mark.usefixtures("_ten_at_once")
 @pytest.mark.parametrize("change", [{"paused": True}, {"enabled": False}, None], ids=["paused", "disabled", "gone"])
-async def test_what_is_in_hand_for_a_relay_that_is_left_alone_waits_too(
+async def test_claimed_mail_of_a_paused_disabled_or_deleted_relay_waits(
     database: Database, tmp_path: Path, change: dict[str, bool] | None
 ) -> None:
     """But for what is under way: one message, and the next, whose envelope went out with its dot."""
@@ -148,7 +148,7 @@ async def test_what_is_in_hand_for_a_relay_that_is_left_alone_waits_too(
 
 
 @pytest.mark.usefixtures("_ten_at_once")
-async def test_a_worker_that_loses_its_share_gives_back_what_it_has_in_hand(database: Database, tmp_path: Path) -> None:
+async def test_a_worker_that_loses_its_share_returns_its_claims(database: Database, tmp_path: Path) -> None:
     """Although nothing else is due: an older worker, given up for dead, came back to the relay's only connection."""
     async with FaultyServer({"stored": Late(0.5, "250 ok")}) as server:
         relay = server.relay(max_connections=1)
@@ -162,7 +162,7 @@ async def test_a_worker_that_loses_its_share_gives_back_what_it_has_in_hand(data
     assert set(statuses(database)) == {"queued", "sent"}
 
 
-async def test_a_paused_relay_is_looked_at_now_and_then_only(database: Database, tmp_path: Path) -> None:
+async def test_a_paused_relay_is_polled_rarely(database: Database, tmp_path: Path) -> None:
     """Also by a worker that has never sent over it."""
     relay = Relay(id="rly_1", name="main", host="127.0.0.1")
     await asyncio.to_thread(put, database, relay, 1)
@@ -173,7 +173,7 @@ async def test_a_paused_relay_is_looked_at_now_and_then_only(database: Database,
     assert 1 <= book.looks <= 5
 
 
-async def test_a_stop_before_a_look_is_heard(
+async def test_a_stop_between_claims_is_noticed(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not taken for news, to be followed by a rest."""
@@ -220,7 +220,7 @@ async def test_a_rate_is_shared_as_the_connections_are(
     assert found == rates
 
 
-async def test_a_message_to_many_is_not_torn_into_many(database: Database, tmp_path: Path) -> None:
+async def test_a_message_to_many_recipients_is_not_split_into_many(database: Database, tmp_path: Path) -> None:
     """By a slow relay a few deliveries are claimed at a time; a transaction can have more recipients than that."""
     everybody = tuple(f"customer{n}@example.test" for n in range(100))
     async with FaultyServer({"stored": Late(0.1, "250 ok")}) as server:
@@ -234,7 +234,7 @@ async def test_a_message_to_many_is_not_torn_into_many(database: Database, tmp_p
     assert sorted(r for m in server.messages for r in m.recipients) == sorted(everybody * 4)
 
 
-async def test_a_claim_that_can_not_be_looked_up_is_made_again(
+async def test_a_claim_that_cannot_be_read_is_made_again(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal of the delivery's last worker that can't be read once must not keep it from being sent for ever."""
@@ -271,7 +271,7 @@ def _unreadable_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_unreadable_once")
 @pytest.mark.parametrize(("on_uncertain", "status", "sent"), [("hold", "uncertain", 0), ("resend", "sent", 1)])
-async def test_a_claim_given_back_is_still_what_a_worker_vanished_with(
+async def test_a_returned_claim_remains_uncertain(
     database: Database, tmp_path: Path, on_uncertain: str, status: str, sent: int
 ) -> None:
     """Given back before anything of it was sent, a message that must not go out twice does not, and another one does."""
@@ -287,7 +287,7 @@ async def test_a_claim_given_back_is_still_what_a_worker_vanished_with(
 
 @pytest.mark.usefixtures("_unreadable_once")
 @pytest.mark.parametrize("given_back", [0, 2], ids=["at_once", "after_others"])
-async def test_what_another_worker_has_a_reply_to_is_not_sent_again(
+async def test_a_delivery_with_a_reply_in_another_journal_is_not_resent(
     database: Database, tmp_path: Path, given_back: int
 ) -> None:
     """However many claims came to nothing since, ours among them."""

@@ -52,21 +52,21 @@ async def reached(port: int, **given: Any) -> str:
         return str(made.getpeername()[0])
 
 
-async def test_an_address_that_refuses_is_passed_over(answers: Any) -> None:
+async def test_the_next_address_is_tried_after_a_refusal(answers: Any) -> None:
     """At once, without waiting for its turn to end."""
     answers("127.0.0.9", "127.0.0.1")
     with listening() as port:
         assert await reached(port) == "127.0.0.1"
 
 
-async def test_an_address_that_swallows_everything_does_not_use_up_the_time(answers: Any) -> None:
+async def test_an_unresponsive_address_does_not_use_up_the_timeout(answers: Any) -> None:
     """A black-holed address costs a fraction of a second, not the whole timeout."""
     answers("127.0.0.9", "127.0.0.1")
     with listening() as port, swallowing("127.0.0.9", port):
         assert await reached(port) == "127.0.0.1"
 
 
-async def test_a_broken_ipv6_route_does_not_keep_from_sending(answers: Any) -> None:
+async def test_a_broken_ipv6_route_does_not_prevent_a_connection(answers: Any) -> None:
     """The discard prefix leads nowhere (RFC 6666)."""
     answers("100::1", "100::2", "127.0.0.1")
     with listening() as port:
@@ -74,7 +74,7 @@ async def test_a_broken_ipv6_route_does_not_keep_from_sending(answers: Any) -> N
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.8", "127.0.0.9"), ("127.0.0.9", "127.0.0.8")])
-async def test_the_error_names_each_address_with_its_fate(answers: Any, addresses: Sequence[str]) -> None:
+async def test_the_error_names_each_address_with_its_error(answers: Any, addresses: Sequence[str]) -> None:
     """Else nobody knows which of them to mend."""
     answers(*addresses)
     with listening() as port, swallowing("127.0.0.9", port), pytest.raises(dial.Unreachable) as caught:

@@ -69,7 +69,7 @@ def test_a_lost_server_fails_one_reader_only(postgres: Postgres) -> None:
     database.close()
 
 
-def test_what_finds_rows_in_a_growing_table_is_planned_afresh(postgres: Postgres) -> None:
+def test_queries_on_growing_tables_are_not_prepared(postgres: Postgres) -> None:
     """A kept plan from when the table was small reads all of it, until the server has analysed it."""
     database = Database(postgres.fresh_database())
     migrate.upgrade(database)

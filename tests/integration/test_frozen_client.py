@@ -44,7 +44,7 @@ def frozen(database: Database) -> Iterator[Database]:
     other.close()
 
 
-def test_a_frozen_client_holds_nobody_up_for_long(database: Database, frozen: Database) -> None:
+def test_a_frozen_client_blocks_others_only_briefly(database: Database, frozen: Database) -> None:
     """What waits for its lock is written as soon as patience is over."""
     written = threading.Event()
     writer: ResultWriter[str] = ResultWriter(
@@ -56,7 +56,7 @@ def test_a_frozen_client_holds_nobody_up_for_long(database: Database, frozen: Da
     writer.stop(1)
 
 
-def test_a_heartbeat_frees_what_nobody_waits_for(database: Database, frozen: Database) -> None:
+def test_a_heartbeat_ends_frozen_sessions(database: Database, frozen: Database) -> None:
     """Claims pass over locked rows without a word: those of a frozen worker must come free all the same."""
     migrate.upgrade(database)
     heartbeat = Heartbeat(database, ("deliver",))
@@ -74,7 +74,7 @@ def is_held(database: Database) -> bool:
         return connection.execute(text(HELD)).scalar_one() > 0
 
 
-def test_who_lost_patience_is_told_that_the_database_is_away(database: Database, frozen: Database) -> None:
+def test_a_lock_timeout_is_reported_as_an_unavailable_database(database: Database, frozen: Database) -> None:
     """Nothing is wrong with the statement: it is to be tried again."""
     with pytest.raises(OperationalError) as failure, database.write() as connection:
         carry_out(connection, TURN)
@@ -82,7 +82,7 @@ def test_who_lost_patience_is_told_that_the_database_is_away(database: Database,
     assert is_away(failure.value)
 
 
-def test_who_is_at_work_keeps_its_transaction(database: Database) -> None:
+def test_a_working_client_keeps_its_transaction(database: Database) -> None:
     """A long statement is waited for; it is not ended."""
     other = Database(database.url.render_as_string(hide_password=False))
     with other.write() as busy:

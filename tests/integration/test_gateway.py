@@ -86,7 +86,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("filler", [0, 3 * SHORT_BODY])
     @pytest.mark.parametrize("encoding", ["", "chunked"])
-    def test_parts_make_a_whole(self, post: Post, filler: int, encoding: str) -> None:
+    def test_a_body_in_several_parts_is_joined(self, post: Post, filler: int, encoding: str) -> None:
         """Short or long, with its length known or not."""
         headers = {"transfer_encoding": encoding} if encoding else {}
         reply: Reply = post(BODY[:20], BODY[20:] + b" " * filler, **headers).result(10)
@@ -94,7 +94,7 @@ class TestBodies:
         assert 202 == reply.status
 
     @pytest.mark.parametrize("encoding", ["", "chunked"])
-    def test_one_that_stalls_is_given_up(self, house: House, shop: Client, post: Post, encoding: str) -> None:
+    def test_a_stalled_body_times_out(self, house: House, shop: Client, post: Post, encoding: str) -> None:
         """408 after a while, on a connection that is then closed."""
         headers = {"transfer_encoding": encoding} if encoding else {"content_length": "1000"}
         reply: Reply = post(BODY, stops="stalled", **headers).result(10)
@@ -104,16 +104,14 @@ class TestBodies:
         assert 0 == stored(house, shop)
 
     @pytest.mark.parametrize("encoding", ["", "chunked"])
-    def test_one_that_is_cut_off_is_not_taken_for_whole(
-        self, house: House, shop: Client, post: Post, encoding: str
-    ) -> None:
+    def test_a_truncated_body_is_not_accepted(self, house: House, shop: Client, post: Post, encoding: str) -> None:
         """Even where what came is a valid message."""
         headers = {"transfer_encoding": encoding} if encoding else {"content_length": "1000"}
         post(BODY, stops="gone", **headers).result(10)
 
         assert 0 == stored(house, shop)
 
-    def test_one_that_trickles_is_given_up(self, house: House, shop: Client) -> None:
+    def test_a_trickling_body_times_out(self, house: House, shop: Client) -> None:
         """However regularly a byte comes: a body has a total time, and more only at a rate."""
         door = Door(Gateway(house.flask, threads=2, total=0.5))
         headers = {"content_type": "application/json", "content_length": "100000"}
@@ -123,7 +121,7 @@ class TestBodies:
         assert (408, "close") == (reply.status, reply.headers["connection"])
         assert "more slowly than" in reply.json["detail"]
 
-    def test_a_long_one_goes_by_a_file_that_has_no_name(self, house: House, post: Post) -> None:
+    def test_a_long_body_is_spooled_to_an_unnamed_file(self, house: House, post: Post) -> None:
         """In the data directory, where nothing of it is left."""
         before = set(house.services.settings.data_dir.iterdir())
         reply: Reply = post(BODY[:-1], b" " * 1_000_000, BODY[-1:]).result(10)
@@ -138,7 +136,7 @@ class TestBodies:
 
         assert (413, "payload_too_large") == (reply.status, reply.json["code"])
 
-    def test_nothing_is_taken_from_who_has_no_key(self, door: Door) -> None:
+    def test_no_body_is_read_without_a_valid_key(self, door: Door) -> None:
         """The key is looked at first where a body may be long."""
         reply = door.ask("POST", "/v1/messages", stops="stalled", content_length=str(LIMIT)).result(10)
 
@@ -159,7 +157,7 @@ class TestWaiting:
         assert {202} == {reply.result(10).status for reply in waiting}
         assert 51 == stored(house, shop)
 
-    def test_what_has_to_be_looked_up_gets_a_thread(self, house: House, post: Post) -> None:
+    def test_requests_that_query_the_database_run_in_a_thread(self, house: House, post: Post) -> None:
         """A key and a relay that are not known yet, and the message that is replied to."""
         house.services.keyring.forget()
         house.services.relays.forget()
@@ -170,7 +168,7 @@ class TestWaiting:
         assert (202, 422) == (found.status, missing.status)
         assert ("mine", "mine") == (missing.headers["x-request-id"], missing.json["request_id"])
 
-    def test_a_client_that_goes_away_is_not_missed(self, house: House, shop: Client, post: Post) -> None:
+    def test_a_client_that_disconnects_does_no_harm(self, house: House, shop: Client, post: Post) -> None:
         """Its message is stored, since it may never know; the others in the same commit are answered."""
         post(BODY).result(10)
         with commits_held_up(house):
@@ -193,7 +191,7 @@ class TestWaiting:
 class TestIdempotencyKeys:
     """A second request with a key waits for the first, though not for ever."""
 
-    def test_the_second_gets_the_answer_of_the_first(self, house: House, shop: Client, post: Post) -> None:
+    def test_the_second_request_gets_the_response_to_the_first(self, house: House, shop: Client, post: Post) -> None:
         """Also while the first is under way, and between single messages and retries of all kinds."""
         post(BODY).result(10)
         with commits_held_up(house):
@@ -204,7 +202,9 @@ class TestIdempotencyKeys:
         assert 4 == sum(reply.headers.get("idempotent-replayed") == "true" for reply in replies)
         assert 2 == stored(house, shop)
 
-    def test_it_is_told_to_come_back_when_that_takes_too_long(self, house: House, shop: Client, post: Post) -> None:
+    def test_a_long_wait_for_the_first_request_is_answered_with_retry_after(
+        self, house: House, shop: Client, post: Post
+    ) -> None:
         """409 after two seconds, and nothing of it is stored later."""
         post(BODY).result(10)
         with commits_held_up(house):
@@ -223,7 +223,7 @@ class TestIdempotencyKeys:
         assert 3 == stored(house, shop)
 
 
-def test_too_little_memory_is_told_without_a_traceback(
+def test_a_lack_of_memory_is_reported_without_a_traceback(
     house: House, door: Door, shop: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """503: it may go better later."""
@@ -239,13 +239,13 @@ def test_too_little_memory_is_told_without_a_traceback(
 
 
 class TestHeads:
-    def test_one_host_is_named(self, door: Door, shop: Client) -> None:
+    def test_a_request_must_name_one_host(self, door: Door, shop: Client) -> None:
         """None, or two, and another server might see another request (RFC 9112 section 3.2)."""
         none, two = (door.ask("GET", "/v1/relays", key=shop.key, host=host).result(10) for host in ("", "a\nb"))
 
         assert [(400, "invalid_request")] * 2 == [(reply.status, reply.json["code"]) for reply in (none, two)]
 
-    def test_what_belongs_to_an_app_is_kept_by_no_cache(self, door: Door, shop: Client) -> None:
+    def test_responses_to_an_app_are_not_cacheable(self, door: Door, shop: Client) -> None:
         """Refusals, too."""
         replies = [door.ask("GET", path, key=key).result(10) for path in ("/v1/relays",) for key in (shop.key, "")]
 
@@ -259,7 +259,7 @@ class TestHeads:
 
         assert (422, 0) == (reply.status, stored(house, shop))
 
-    def test_paths_that_are_no_text_lead_nowhere(self, door: Door, shop: Client) -> None:
+    def test_paths_that_are_not_text_are_not_found(self, door: Door, shop: Client) -> None:
         """Percent-encoded or not, UTF-8 or not."""
         for path in ("/v1/messages/%FF", "/v1/messages/msg_%C3%A9", "/v1/messages/%00", "/%2e%2e/healthz", "*"):
             reply = door.ask("GET", path, key=shop.key).result(10)
@@ -314,7 +314,7 @@ def test_the_full_disk_is_named_while_messages_are_refused(tmp_path_factory: pyt
     assert "nearly full" in ready.json["checks"]["disk"] and "nearly full" in refused.json["detail"]
 
 
-def test_nothing_waits_in_the_event_loop(house: House, door: Door) -> None:
+def test_nothing_blocks_the_event_loop(house: House, door: Door) -> None:
     """A view that forgets itself and asks the database there is told so, and nowhere else."""
     refused = threading.Event()
 

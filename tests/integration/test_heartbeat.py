@@ -75,7 +75,7 @@ def test_the_shares_of_all_workers_are_the_limit(join: Any, ticks: Clock, limit:
     assert sorted(each.share(limit) for each in workers) == shares
 
 
-def test_who_does_not_deliver_has_no_share(join: Any, ticks: Clock) -> None:
+def test_a_process_that_does_not_deliver_has_no_share(join: Any, ticks: Clock) -> None:
     """The process that posts webhooks has a row as well."""
     join("notify")
 

@@ -107,7 +107,7 @@ def test_the_names_of_files_are_refused_the_same_way(alice: Client, member: str,
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_names_of_members_are_no_way_in(alice: Client, evil: str) -> None:
+def test_line_breaks_in_member_names_are_rejected(alice: Client, evil: str) -> None:
     """Header names, metadata keys and unknown members are as hostile as values."""
     for member in ({"headers": {f"X{EVIL[evil]}": "v"}}, {"metadata": {f"k{EVIL[evil]}": "v"}}, {f"x{EVIL[evil]}": 1}):
         answer = send(alice, json.dumps(PLAIN | member))
@@ -116,7 +116,7 @@ def test_names_of_members_are_no_way_in(alice: Client, evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", ["\0", "\ud800"])
-def test_bodies_and_metadata_refuse_what_has_no_form(alice: Client, evil: str) -> None:
+def test_bodies_and_metadata_reject_malformed_text(alice: Client, evil: str) -> None:
     """NUL and half characters can be neither stored nor sent."""
     for field, value in (("text", evil), ("html", evil), ("metadata", {"k": evil})):
         answer = send(alice, json.dumps(PLAIN | {field: value}))
@@ -141,7 +141,7 @@ def test_bodies_and_metadata_refuse_what_has_no_form(alice: Client, evil: str) -
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_json_is_a_400(alice: Client, body: bytes) -> None:
+def test_invalid_json_is_a_400(alice: Client, body: bytes) -> None:
     """Too deep, a name twice, NaN, a number of 5000 digits, not UTF-8: each says what it is."""
     answer = send(alice, body)
 
@@ -186,7 +186,7 @@ def test_wrong_values_name_their_field(alice: Client, member: bytes, field: str)
         ({"text": None}, "text", "is missing; give text, html or both"),
     ],
 )
-def test_a_fault_says_what_to_do_about_it(alice: Client, member: dict[str, Any], field: str, detail: str) -> None:
+def test_an_error_says_how_to_fix_it(alice: Client, member: dict[str, Any], field: str, detail: str) -> None:
     """In words of the API, not of the library that reads it; also for one member of many."""
     single = send(alice, json.dumps(PLAIN | member)).json["errors"]
     batch = send(alice, json.dumps({"messages": [PLAIN | member]}), "/messages/batch").json["errors"]
@@ -198,7 +198,7 @@ def test_a_fault_says_what_to_do_about_it(alice: Client, member: dict[str, Any],
 @pytest.mark.parametrize(
     "name", ["x` - at `$.a[...]", "x` - at `$.to[9][...]", "x` - at `$.to[...]", "` - at `$`", "`", "$.a[0]"]
 )
-def test_a_name_that_looks_like_a_path_is_a_name(alice: Client, name: str) -> None:
+def test_a_member_name_with_a_dot_is_not_a_path(alice: Client, name: str) -> None:
     """Whatever it is taken for, it is refused in the same way."""
     for answer in (
         send(alice, json.dumps(PLAIN | {name: 1})),
@@ -216,7 +216,7 @@ def test_ten_thousand_recipients_are_refused_at_once(alice: Client) -> None:
     assert "MAILSVC_MAX_RECIPIENTS" in answer.json["detail"]
 
 
-def test_a_batch_of_faults_is_answered_in_measure(alice: Client) -> None:
+def test_the_number_of_reported_errors_is_bounded(alice: Client) -> None:
     """A hundred thousand faults do not make a hundred thousand lines; each entry has its place."""
     bad = {"from": "a@app.test", "to": ["x"] * 100, "text": ""}
     answer = send(alice, json.dumps({"messages": [bad] * 1000}), "/messages/batch")
@@ -225,7 +225,7 @@ def test_a_batch_of_faults_is_answered_in_measure(alice: Client) -> None:
     assert len(answer.data) < 100_000
 
 
-def test_an_entry_that_is_no_object_is_named_itself(alice: Client) -> None:
+def test_an_entry_that_is_not_an_object_is_named(alice: Client) -> None:
     """``messages.0``, not a field below it."""
     answer = send(alice, json.dumps({"messages": [5, None]}), "/messages/batch")
 
@@ -261,12 +261,12 @@ def test_parameters_are_as_strict_as_fields(alice: Client, query: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"[" + b"[]," * 3_000_000 + b"[]]", b'"' + b'\\",:' * 2_000_000, b'["' + b'","' * 3_000_000]
 )
-def test_a_swarm_of_values_is_refused_before_it_is_built(alice: Client, body: bytes) -> None:
+def test_too_many_json_values_are_rejected_before_parsing(alice: Client, body: bytes) -> None:
     """Nine megabytes of empty lists would be hundreds of megabytes of objects."""
     assert send(alice, body).status_code in (400, 413)
 
 
-def test_commas_in_a_long_text_are_no_values(alice: Client, house: House) -> None:
+def test_commas_in_a_text_do_not_count_as_values(alice: Client, house: House) -> None:
     """A text may hold as many commas and colons as it likes."""
     answer = send(alice, json.dumps({"from": "bad", "text": ",:" * 1_000_000}))
 
@@ -289,7 +289,7 @@ def test_foreign_ids_are_404_on_every_route(house: House, alice: Client) -> None
     assert tried >= 4
 
 
-def test_a_real_foreign_object_looks_like_none(house: House, alice: Client) -> None:
+def test_an_object_of_another_app_looks_like_a_missing_one(house: House, alice: Client) -> None:
     """The answer for another app's relay is the very one for a relay that does not exist."""
     theirs = alice.get("/relays").json["data"][0]["id"]
     carol = house.move_in("carol")
@@ -298,7 +298,7 @@ def test_a_real_foreign_object_looks_like_none(house: House, alice: Client) -> N
         assert (404, "not_found") == (found.status_code, found.json["code"])
 
 
-def test_guessed_keys_are_slowed_down_and_the_right_one_works(house: House) -> None:
+def test_guessed_keys_are_rate_limited_and_the_right_one_works(house: House) -> None:
     """401, soon 429 with Retry-After; who has the key is never locked out by who guesses."""
     client = house.flask.test_client()
     dave = house.move_in("dave")
@@ -321,7 +321,7 @@ def test_guessed_keys_are_slowed_down_and_the_right_one_works(house: House) -> N
         ("GET", "/messages/batch", 405),
     ],
 )
-def test_what_is_not_there_is_not_found(alice: Client, method: str, path: str, status: int) -> None:
+def test_an_unknown_path_is_not_found(alice: Client, method: str, path: str, status: int) -> None:
     """A name below /v1/messages is no message, and every answer is a problem document."""
     answer = alice.call(method, path)
 

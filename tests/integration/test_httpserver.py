@@ -71,7 +71,7 @@ async def test_a_head_that_is_too_large_is_refused(client: Streams) -> None:
     assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
 
 
-async def test_an_address_without_an_end_is_refused(client: Streams) -> None:
+async def test_an_endless_request_target_is_rejected(client: Streams) -> None:
     reader, writer = client
     writer.write(b"GET /".ljust(MOST_HEAD + 1, b"x"))
     assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
@@ -96,7 +96,7 @@ async def test_a_large_body_is_no_part_of_the_next_head(client: Streams) -> None
     assert (await answer(reader))[1] == b"host,content-length"
 
 
-async def test_fields_behind_a_body_are_not_kept(client: Streams) -> None:
+async def test_trailer_fields_are_not_kept(client: Streams) -> None:
     """They may have no end (RFC 9112 section 7.1.2), and must not pass for fields of the head."""
     reader, writer = client
     writer.write(HEAD % b"" + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nAuthorization: Bearer x\r\n\r\n")
@@ -107,7 +107,7 @@ async def test_fields_behind_a_body_are_not_kept(client: Streams) -> None:
 @pytest.mark.parametrize(
     ("begun", "more"), [(b"0\r\nX: ", b"x"), (b"1;", b"x"), (b"", b"0")], ids=["field", "extension", "length"]
 )
-async def test_what_stands_between_bodies_has_an_end(client: Streams, begun: bytes, more: bytes) -> None:
+async def test_trailers_and_chunk_extensions_are_bounded(client: Streams, begun: bytes, more: bytes) -> None:
     """A field behind the body would be kept, and copied as a whole with each piece of it that comes."""
     _, writer = client
     writer.write(HEAD % b"" + b"Transfer-Encoding: chunked\r\n\r\n" + begun)
@@ -138,7 +138,7 @@ async def test_a_body_may_come_in_many_pieces(client: Streams) -> None:
     ],
     ids=["length", "chunked"],
 )
-async def test_who_asks_for_another_protocol_is_heard_in_this_one(
+async def test_an_upgrade_request_is_answered_in_http_1_1(
     client: Streams, fields: bytes, sent: bytes, length: bytes, *, is_split: bool
 ) -> None:
     """Java's client asks for HTTP/2 with its first request. What follows is the body, and no request of its own."""
@@ -164,7 +164,7 @@ async def test_who_asks_for_another_protocol_is_heard_in_this_one(
     [(b"", b"", b"0"), (b"Content-Length: 5\r\n", b"hello", b"5")],
     ids=["without a body", "with a body"],
 )
-async def test_who_asks_for_another_protocol_and_for_the_end_gets_an_answer_first(
+async def test_an_upgrade_request_with_connection_close_is_answered_first(
     client: Streams, version: bytes, connection: bytes, fields: bytes, sent: bytes, length: bytes
 ) -> None:
     """And what follows is not heard, as without the other protocol."""
@@ -179,7 +179,7 @@ async def test_who_asks_for_another_protocol_and_for_the_end_gets_an_answer_firs
 
 
 @pytest.mark.parametrize("fields", [b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"], ids=["plain", "upgrade"])
-async def test_who_asks_for_a_tunnel_gets_one_answer(client: Streams, fields: bytes) -> None:
+async def test_a_connect_request_gets_one_answer(client: Streams, fields: bytes) -> None:
     """What follows was meant for the tunnel, which there is not: it must not be obeyed."""
     reader, writer = client
     writer.write(b"CONNECT /size HTTP/1.1\r\nHost: here\r\n" + fields + b"\r\n" + HEAD % b"size" + b"\r\n")
@@ -196,14 +196,14 @@ def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "begun", [b"", b"\r\n", HEAD % b"", HEAD % b"" + b"X: "], ids=["nothing", "a line", "a field", "a name"]
 )
-async def test_who_never_comes_to_a_point_is_left(client: Streams, begun: bytes) -> None:
+async def test_an_unfinished_request_head_times_out(client: Streams, begun: bytes) -> None:
     reader, writer = client
     writer.write(begun)
     assert await reader.read() == b""
 
 
 @pytest.mark.usefixtures("_little_time")
-async def test_a_second_request_that_is_never_finished_is_left(client: Streams) -> None:
+async def test_an_unfinished_second_request_times_out(client: Streams) -> None:
     reader, writer = client
     writer.write(HEAD % b"" + b"Content-Length: 0\r\n\r\n")
     await answer(reader)
@@ -212,7 +212,7 @@ async def test_a_second_request_that_is_never_finished_is_left(client: Streams) 
 
 
 @pytest.mark.usefixtures("_little_time")
-async def test_a_body_that_nobody_wants_is_not_taken_for_ever(client: Streams) -> None:
+async def test_an_unread_body_is_not_received_forever(client: Streams) -> None:
     reader, writer = client
     writer.write(HEAD % b"without-body" + b"Transfer-Encoding: chunked\r\n\r\n")
     assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
@@ -235,9 +235,7 @@ async def test_a_slow_body_has_its_own_time(client: Streams) -> None:
     assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
 
 
-async def test_who_comes_when_there_are_too_many_is_turned_away(
-    client: Streams, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_connections_beyond_the_limit_are_rejected(client: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else no file is left for anything, and all stand still."""
     reader, writer = client
     monkeypatch.setattr(httpserver, "MOST_CONNECTIONS", 1)
@@ -249,13 +247,13 @@ async def test_who_comes_when_there_are_too_many_is_turned_away(
     assert (await answer(reader))[0].startswith(b"HTTP/1.1 200 ")
 
 
-async def test_what_is_no_http_is_refused(client: Streams) -> None:
+async def test_anything_but_http_is_rejected(client: Streams) -> None:
     reader, writer = client
     writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
     assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
 
 
-def test_no_answer_is_held_back_until_its_head_is_acknowledged() -> None:
+def test_accepted_connections_do_not_delay_small_packets() -> None:
     """As the kernel would by itself (RFC 896) with what is written in two pieces."""
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
@@ -263,7 +261,7 @@ def test_no_answer_is_held_back_until_its_head_is_acknowledged() -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_host_is_listened_on_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_is_bound_on_each_address_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """/etc/hosts may name an address of a family that the kernel is without."""
     here = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_APPLETALK, *here[1:]), here])

@@ -78,7 +78,7 @@ POISONS = {
 
 
 @pytest.mark.parametrize("poison", list(POISONS))
-async def test_a_lane_that_raises_is_alone_with_it(
+async def test_a_failing_lane_affects_no_other(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch, poison: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It backs off, and its relay, the doctor, the figures and the log say why; the others' mail goes out."""
@@ -105,7 +105,7 @@ async def test_a_lane_that_raises_is_alone_with_it(
     assert dispatch.attempts == 6
 
 
-async def test_a_lane_for_which_the_database_fails_is_alone_with_it(dispatch: Dispatch) -> None:
+async def test_a_lane_with_failing_queries_affects_no_other(dispatch: Dispatch) -> None:
     """SQLite can't make a document of a row with bytes where there should be text."""
     async with FaultyServer() as server:
         good, bad = server.relay(id="rly_good", name="good"), server.relay(id="rly_bad", name="bad")
@@ -119,7 +119,7 @@ async def test_a_lane_for_which_the_database_fails_is_alone_with_it(dispatch: Di
             await dispatch.until(lambda: dispatch.relay(bad).retry_at)
 
 
-async def test_a_stored_rate_beyond_all_bounds_is_none_the_less_a_rate(dispatch: Dispatch) -> None:
+async def test_a_stored_rate_out_of_bounds_still_works(dispatch: Dispatch) -> None:
     """It was let in before there were bounds."""
     async with FaultyServer() as server:
         account = dispatch.add(server.relay(), rate="9" * 309 + "/s")
@@ -129,7 +129,7 @@ async def test_a_stored_rate_beyond_all_bounds_is_none_the_less_a_rate(dispatch:
 
 
 @pytest.mark.parametrize("config", ["{}", "[]", "nonsense", '{"host": 7, "port": "x"}'])
-async def test_a_relay_whose_row_can_not_be_read_is_alone_with_it(dispatch: Dispatch, config: str) -> None:
+async def test_an_unreadable_relay_row_affects_no_other(dispatch: Dispatch, config: str) -> None:
     """It says so itself."""
     async with FaultyServer() as server:
         good, bad = server.relay(id="rly_good", name="good"), server.relay(id="rly_bad", name="bad")
@@ -157,7 +157,7 @@ async def test_a_relay_whose_row_can_not_be_read_is_alone_with_it(dispatch: Disp
         "DELETE FROM mailsvc_message WHERE id = :message",
     ],
 )
-async def test_a_row_that_can_not_be_read_is_alone_with_it(dispatch: Dispatch, poison: str) -> None:
+async def test_an_unreadable_delivery_row_affects_no_other(dispatch: Dispatch, poison: str) -> None:
     """The same relay's other mail goes out, without a tight loop around this row."""
     async with FaultyServer() as server:
         account = dispatch.add(server.relay())
@@ -174,9 +174,7 @@ async def test_a_row_that_can_not_be_read_is_alone_with_it(dispatch: Dispatch, p
     assert claims <= 4
 
 
-async def test_a_sender_that_fails_is_begun_anew_after_a_pause(
-    dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failing_sender_is_restarted_after_a_pause(dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never in a tight loop; what it had in hand is given back."""
     began = []
 

@@ -25,7 +25,7 @@ def limited_to(octets: int) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_line_that_finds_no_room_is_no_line(tmp_path: Path) -> None:
+def test_a_line_that_does_not_fit_is_not_written(tmp_path: Path) -> None:
     """Its dot may not go out, and it spoils no line after it: those of a killed worker would be sent again."""
     journal = Journal(tmp_path, "wrk_a")
     (file,) = tmp_path.glob("*.journal")
@@ -37,7 +37,7 @@ def test_a_line_that_finds_no_room_is_no_line(tmp_path: Path) -> None:
     assert list(replies_of_others(tmp_path, "wrk_b")) == SECOND
 
 
-def test_lines_find_their_room_while_the_file_grows(tmp_path: Path) -> None:
+def test_lines_are_placed_correctly_while_the_file_grows(tmp_path: Path) -> None:
     """And a reply goes where its dot was noted, into however old a file."""
     journal = Journal(tmp_path, "wrk_a")
     first = journal.about(FIRST, "rly_a", "mx.app.test")
@@ -49,7 +49,7 @@ def test_lines_find_their_room_while_the_file_grows(tmp_path: Path) -> None:
     assert sorted(replies_of_others(tmp_path, "wrk_b")) == sorted(FIRST + MANY)
 
 
-def test_a_line_that_could_not_be_written_keeps_no_file(tmp_path: Path) -> None:
+def test_a_failed_write_does_not_keep_the_file(tmp_path: Path) -> None:
     """There is nothing to settle of it."""
     journal = Journal(tmp_path, "wrk_a")
     (file,) = tmp_path.glob("*.journal")
@@ -60,7 +60,7 @@ def test_a_line_that_could_not_be_written_keeps_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_could_not_be_begun_leaves_nothing_open(tmp_path: Path) -> None:
+def test_a_failed_creation_leaves_no_descriptor_open(tmp_path: Path) -> None:
     """While a disk is full it is tried again and again: descriptors would run out."""
     Journal(tmp_path, "wrk_a").close()
     before = len(os.listdir("/proc/self/fd"))

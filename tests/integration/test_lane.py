@@ -135,7 +135,7 @@ async def test_every_parcel_is_sent_once(journal: Journal, offers: tuple[str, ..
     ],
     ids=["forgets what came early", "refuses it", "one message a connection", "says so"],
 )
-async def test_a_relay_that_can_not_cope_gets_one_at_a_time(
+async def test_a_relay_without_support_for_early_envelopes_gets_one_message_at_a_time(
     journal: Journal, script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp_session, "EARLY_SECONDS", 0.3)
@@ -147,7 +147,7 @@ async def test_a_relay_that_can_not_cope_gets_one_at_a_time(
     assert not lane.profile.begins_early
 
 
-async def test_a_limit_that_is_met_later_is_no_reason_to_go_slow(journal: Journal) -> None:
+async def test_a_later_connection_limit_does_not_disable_early_envelopes(journal: Journal) -> None:
     async with FaultyServer({"mail:5": "421 4.7.0 enough"}) as server:
         lane, owner = await drain(server, parcels(server, journal, 20))
 
@@ -155,14 +155,14 @@ async def test_a_limit_that_is_met_later_is_no_reason_to_go_slow(journal: Journa
     assert lane.profile.begins_early
 
 
-async def test_what_was_promised_to_a_lost_connection_goes_over_another(journal: Journal) -> None:
+async def test_parcels_of_a_lost_connection_go_over_another(journal: Journal) -> None:
     async with FaultyServer({"dot": [None, DROP]}) as server:
         _, owner = await drain(server, parcels(server, journal, 12))
 
     assert sorted(map(tuple, owner.fates.values())) == sorted([(Fate.SENT,)] * 11 + [(Fate.UNCERTAIN,)])
 
 
-async def test_what_is_claimed_while_the_breaker_opens_is_given_back(journal: Journal) -> None:
+async def test_claims_made_while_the_breaker_opens_are_returned(journal: Journal) -> None:
     """Else it would be leased for ever: a lane that is full claims nothing that could set it going again."""
     async with FaultyServer() as server:
         owner = Owner()
@@ -173,7 +173,7 @@ async def test_what_is_claimed_while_the_breaker_opens_is_given_back(journal: Jo
     assert (len(owner.returned), len(lane.queue.waiting), server.connections) == (6, 0, 0)
 
 
-async def test_what_was_promised_to_a_session_that_outlived_the_relay_is_given_back(journal: Journal) -> None:
+async def test_parcels_of_a_session_that_ends_after_the_breaker_opened_are_returned(journal: Journal) -> None:
     """The breaker opened by another session; this one takes its next parcel with it when it ends, too."""
     outlives = Late(2, DROP)
     script = {"greeting": [None, None, *["421 4.3.2 shutting down"] * 9], "stored": [DROP, outlives]}
@@ -197,7 +197,7 @@ async def test_a_lane_without_a_share_keeps_nothing(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize(("offers", "in_memory"), [((), True), (("PIPELINING",), False)], ids=["lock-step", "large"])
-async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
+async def test_a_parcel_that_cannot_begin_early_does_not_wait_for_a_slow_reply(
     journal: Journal, offers: tuple[str, ...], in_memory: bool
 ) -> None:
     """Another session takes it."""
@@ -211,7 +211,7 @@ async def test_what_can_not_begin_early_does_not_wait_for_a_slow_dot(
     assert set(map(tuple, owner.fates.values())) == {(Fate.SENT,)}
 
 
-async def test_nobody_dials_a_relay_that_is_left_alone(journal: Journal) -> None:
+async def test_a_relay_with_an_open_breaker_is_not_dialled(journal: Journal) -> None:
     """Not even who had failed before the breaker opened, and was about to try again."""
     async with FaultyServer({"connect": DROP}) as server:
         lane, owner = at_work(server, parcels(server, journal, 8), max_connections=4)
@@ -224,7 +224,7 @@ async def test_nobody_dials_a_relay_that_is_left_alone(journal: Journal) -> None
     assert not lane.queue.waiting
 
 
-async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
+async def test_a_pause_returns_the_parcels_not_yet_sent(journal: Journal) -> None:
     """Its envelope is with the relay, its content is not: nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.3, "250 ok")}) as server:
         lane, owner = at_work(server, parcels(server, journal, 5), max_connections=1)
@@ -239,7 +239,7 @@ async def test_a_pause_takes_back_what_was_promised(journal: Journal) -> None:
     assert sorted(owner.returned) == [f"dlv_{n}" for n in range(1, 5)]
 
 
-async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: Journal) -> None:
+async def test_a_stopping_lane_returns_everything_before_the_dot(journal: Journal) -> None:
     """The next envelope may be out already; without its content nothing of it was sent."""
     async with FaultyServer({"stored": Late(0.2, "250 ok")}) as server:
         lane, owner = at_work(server, parcels(server, journal, 10), max_connections=1)
@@ -253,7 +253,7 @@ async def test_a_lane_that_stops_gives_back_all_that_is_not_at_the_dot(journal: 
 
 
 @pytest.mark.parametrize("reply", ["550 too many emails per second", "450 4.7.1 rate limit exceeded"])
-async def test_a_relay_that_says_too_much_is_slowed_down_for(journal: Journal, reply: str) -> None:
+async def test_a_rate_limit_reply_slows_the_lane_down(journal: Journal, reply: str) -> None:
     """Whatever the code's class: what it refused is deferred, and what comes next waits its turn."""
     async with FaultyServer({"rcpt": [None, reply]}) as server:
         lane, owner = await drain(server, parcels(server, journal, 2))
@@ -262,7 +262,7 @@ async def test_a_relay_that_says_too_much_is_slowed_down_for(journal: Journal, r
     assert lane.queue.pace.wait(clock.monotonic()) > 0
 
 
-async def test_a_recipient_who_gets_too_much_slows_nobody_down(journal: Journal) -> None:
+async def test_a_rate_limit_of_one_recipient_slows_nothing_down(journal: Journal) -> None:
     """That says nothing about the account."""
     reply = "450 4.2.1 The user you are trying to contact is receiving mail too quickly"
     async with FaultyServer({"rcpt": reply}) as server:

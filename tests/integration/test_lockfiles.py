@@ -33,7 +33,7 @@ def test_a_killed_worker_is_dead_and_a_living_one_is_not(tmp_path: Path) -> None
     assert (before, after, lockfiles.dead()) == ([], ["wrk_1"], ["wrk_1", "wrk_2"])
 
 
-def test_a_dead_worker_that_was_struck_is_forgotten(tmp_path: Path) -> None:
+def test_a_removed_dead_worker_is_forgotten(tmp_path: Path) -> None:
     """What it held has been settled; one that was never there is struck without an error."""
     killed = enrolled_child(tmp_path, "wrk_1")
     os.kill(killed, signal.SIGKILL)

@@ -62,7 +62,7 @@ def break_link(port: int) -> None:
         own.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_commit_that_outlives_its_link_is_answered(
+def test_a_commit_that_succeeds_on_a_lost_connection_is_answered(
     database: Database, server: "psycopg.Connection[tuple[int]]"
 ) -> None:
     """The repeat looks while the commit is under way, and finds the message only when it can't write it a second time."""
@@ -80,7 +80,7 @@ def test_a_commit_that_outlives_its_link_is_answered(
     intake.stop()
 
 
-def test_who_is_told_to_come_back_hears_that_the_message_may_be_kept(
+def test_a_retry_after_response_says_that_the_message_may_be_stored(
     database: Database, server: "psycopg.Connection[tuple[int]]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that believed it to be lost would send it a second time under another key."""

@@ -16,7 +16,7 @@ connection.execute("PRAGMA journal_mode = DELETE")
 """
 
 
-def test_a_new_connection_leaves_the_locks_of_others(tmp_path: Path) -> None:
+def test_a_new_connection_releases_no_locks_of_others(tmp_path: Path) -> None:
     """Another process can't take the file for its own while this one has it open, however many connections it made."""
     database = Database(f"sqlite:///{tmp_path / 'x.db'}", pool_size=3)
     with database.write() as connection:

@@ -51,7 +51,7 @@ BY_RECIPIENT = {
 }
 
 
-async def test_each_recipient_of_one_mail_has_a_fate_of_its_own(postfix: Postfix) -> None:
+async def test_each_recipient_of_one_message_has_its_own_result(postfix: Postfix) -> None:
     """Unknown, over quota, blocked, greylisted: the others get their mail all the same."""
     result = await submitted(postfix.relay(), *BY_RECIPIENT)
 
@@ -132,7 +132,7 @@ async def test_a_refusal_at_each_stage_has_its_meaning(
 
 
 @pytest.mark.parametrize("code", [421, 554])
-async def test_a_relay_that_refuses_us_at_the_door_is_in_trouble(postfix: Postfix, code: int) -> None:
+async def test_a_relay_that_rejects_the_connection_is_in_trouble(postfix: Postfix, code: int) -> None:
     """No message is to blame."""
     postfix.policy.say("CONNECT", "*", f"{code} {code // 100}.3.2 go away", times=1)
 
@@ -152,7 +152,7 @@ async def test_a_relay_that_refuses_us_at_the_door_is_in_trouble(postfix: Postfi
         ("untrusted", "not trusted"),
     ],
 )
-async def test_without_sound_tls_nothing_is_said(postfix: Postfix, door: Door, words: str) -> None:
+async def test_nothing_is_sent_without_verified_tls(postfix: Postfix, door: Door, words: str) -> None:
     """Neither password nor mail goes to a relay that can't prove who it is; the reason is in words."""
     with pytest.raises(RelayTrouble, match=words) as caught:
         await open_session(postfix.relay(door))
@@ -163,7 +163,7 @@ async def test_without_sound_tls_nothing_is_said(postfix: Postfix, door: Door, w
     assert "mail=" not in line[0]
 
 
-async def test_who_says_so_may_trust_an_untrusted_certificate(postfix: Postfix) -> None:
+async def test_certificate_verification_can_be_switched_off(postfix: Postfix) -> None:
     """verify=False: protected from listeners, and shown as not verified."""
     session = await open_session(postfix.relay("expired", verify=False))
 
@@ -193,7 +193,7 @@ async def test_every_mechanism_logs_in(postfix: Postfix, door: Door, auth: str) 
     assert auth == "auto" or postfix.policy.asked[-1]["sasl_method"].lower() == auth
 
 
-async def test_a_relay_may_insist_on_its_own_sender(postfix: Postfix) -> None:
+async def test_a_relay_may_require_its_own_sender_address(postfix: Postfix) -> None:
     """Real providers refuse a MAIL FROM that isn't the account's, so VERP is not for them."""
     refused = await submitted(postfix.relay("owner"), sender="owner+token@app.test")
 
@@ -202,7 +202,7 @@ async def test_a_relay_may_insist_on_its_own_sender(postfix: Postfix) -> None:
 
 
 @pytest.mark.parametrize("door", ["submission", "bare"])
-async def test_what_arrives_is_what_was_sent(postfix: Postfix, door: Door) -> None:
+async def test_the_received_message_equals_the_sent_one(postfix: Postfix, door: Door) -> None:
     """Byte for byte, with dots at the beginnings of lines, with all extensions and with none."""
     content = MAIL + b".\r\n..\r\n.x\r\n\r\n" + b"y" * 998 + b"\r\n.\r\nend\r\n"
     await submitted(postfix.relay(door), content=content)
@@ -224,7 +224,7 @@ async def test_many_mails_travel_in_one_session(postfix: Postfix) -> None:
     assert [told(result)[0] for result in second] == [*BY_RECIPIENT.values()][:-1] + [SENT]  # no longer greylisted
 
 
-async def test_addresses_beyond_ascii_go_where_they_are_understood(postfix: Postfix) -> None:
+async def test_non_ascii_addresses_are_sent_where_smtputf8_is_offered(postfix: Postfix) -> None:
     """SMTPUTF8, asked for only where a message needs it."""
     result = await submitted(postfix.relay(), "jürgen@example.test", smtputf8=True)
 
@@ -232,7 +232,7 @@ async def test_addresses_beyond_ascii_go_where_they_are_understood(postfix: Post
     assert len(postfix.wait_for_messages()) == 1
 
 
-async def test_a_receipt_that_was_asked_for_comes(postfix: Postfix) -> None:
+async def test_a_requested_receipt_arrives(postfix: Postfix) -> None:
     """NOTIFY=SUCCESS and ENVID reach the relay, which reports to the sender."""
     await submitted(postfix.relay(), notify_success=True, envid="dlv_1")
 

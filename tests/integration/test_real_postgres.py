@@ -10,7 +10,7 @@ def _dsn(url: str) -> str:
     return url.replace("postgresql+psycopg:", "postgresql:")
 
 
-def test_fresh_databases_know_nothing_of_each_other(postgres: Postgres) -> None:
+def test_fresh_databases_are_isolated(postgres: Postgres) -> None:
     """What one test writes, no other sees."""
     first, second = postgres.fresh_database(), postgres.fresh_database()
     with psycopg.connect(_dsn(first)) as connection:
@@ -20,7 +20,7 @@ def test_fresh_databases_know_nothing_of_each_other(postgres: Postgres) -> None:
         assert connection.execute("SELECT to_regclass('thing')").fetchone() == (None,)
 
 
-def test_terminated_backends_are_gone_and_the_server_goes_on(postgres: Postgres) -> None:
+def test_terminating_backends_leaves_the_server_running(postgres: Postgres) -> None:
     """Every client's connection breaks; a new one works."""
     url = _dsn(postgres.fresh_database())
     connection = psycopg.connect(url)
@@ -33,7 +33,7 @@ def test_terminated_backends_are_gone_and_the_server_goes_on(postgres: Postgres)
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_what_was_committed_outlives_a_crash_and_a_stop(own_postgres: Postgres) -> None:
+def test_committed_rows_survive_a_crash_and_a_stop(own_postgres: Postgres) -> None:
     """Killed and started again, stopped and started again, with the same port and data."""
     url = _dsn(own_postgres.fresh_database())
     with psycopg.connect(url) as connection:

@@ -76,7 +76,7 @@ def test_a_good_relay_passes_every_step() -> None:
     assert went(report) == [("connect", True), ("greeting", True), ("ehlo", True), ("auth", True)]
 
 
-def test_without_a_user_nobody_logs_in() -> None:
+def test_no_login_without_a_user() -> None:
     """A relay that knows us by our address has no step auth."""
     assert went(tried(GOOD, username=None, password=None))[-1] == ("ehlo", True)
 
@@ -108,7 +108,7 @@ def test_a_refused_connection_is_explained() -> None:
     assert report.steps[0].detail == "connection refused"
 
 
-def test_silence_ends_by_the_timeout() -> None:
+def test_an_unresponsive_relay_times_out() -> None:
     """A relay that accepts and says nothing can't hold the request for ever."""
     report = tried({}, timeouts=Timeouts(connect=0.2, greeting=0.2))
 

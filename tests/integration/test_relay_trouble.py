@@ -50,7 +50,9 @@ def last_smtp(row: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_relay_that_ends_every_session_is_left_alone(dispatch: Dispatch, stage: str, count: int) -> None:
+async def test_the_breaker_opens_for_a_relay_that_ends_every_session(
+    dispatch: Dispatch, stage: str, count: int
+) -> None:
     """Logins succeed, messages do not: it is told as the relay's trouble, and a pause is a pause."""
     async with FaultyServer({stage: LEAVING}) as server:
         account = dispatch.add(server.relay(max_connections=10))
@@ -72,7 +74,7 @@ async def test_a_relay_that_ends_every_session_is_left_alone(dispatch: Dispatch,
 
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
-async def test_a_relay_that_hangs_up_on_every_session_is_left_alone(dispatch: Dispatch, stage: str) -> None:
+async def test_the_breaker_opens_for_a_relay_that_hangs_up_on_every_session(dispatch: Dispatch, stage: str) -> None:
     """Without a word; the attempt counts, as any that is lost before the dot."""
     async with FaultyServer({stage: DROP}) as server:
         account = dispatch.add(server.relay(max_connections=10))
@@ -150,7 +152,7 @@ async def test_a_limit_of_messages_a_connection_is_no_trouble(dispatch: Dispatch
     assert len(server.messages) == 30
 
 
-async def test_what_nobody_has_tried_yet_shows_why_it_waits(own_database: Database, tmp_path: Path) -> None:
+async def test_an_untried_delivery_shows_why_it_waits(own_database: Database, tmp_path: Path) -> None:
     """Of a relay that can't be reached: in the delivery, and in the event of its end."""
     dispatch = Dispatch(own_database, tmp_path)
     async with FaultyServer() as server:
@@ -170,7 +172,7 @@ async def test_what_nobody_has_tried_yet_shows_why_it_waits(own_database: Databa
     assert [told["smtp"] for told in dispatch.events("message.expired")] == [said] * 40
 
 
-async def test_a_deferral_after_the_relay_s_trouble_is_still_told(dispatch: Dispatch) -> None:
+async def test_a_deferral_after_relay_trouble_still_emits_an_event(dispatch: Dispatch) -> None:
     """What a delivery shows of a claim that came to nothing was no deferral."""
     async with FaultyServer({"mail": ["421 4.7.0 later", "451 4.7.0 later", "451 4.7.0 later"]}) as server:
         account = dispatch.add(server.relay())
@@ -192,7 +194,7 @@ async def test_a_deferral_after_the_relay_s_trouble_is_still_told(dispatch: Disp
         ({"rcpt": "552 too many recipients"}, 10),
     ],
 )
-async def test_a_cap_on_recipients_costs_nobody_anything(dispatch: Dispatch, script: dict[str, str], most: int) -> None:
+async def test_a_recipient_limit_charges_no_attempt(dispatch: Dispatch, script: dict[str, str], most: int) -> None:
     """The transaction is split, the relay's cap is remembered, and everybody is mailed once."""
     everybody = tuple(f"customer{n}@example.test" for n in range(120))
     async with _Capped(most, **script) as server:
@@ -248,7 +250,7 @@ async def test_a_single_recipient_is_never_too_many(dispatch: Dispatch, stage: s
     assert dispatch.attempts == 1
 
 
-async def test_a_relay_that_loses_what_comes_in_one_piece_is_found_out(
+async def test_a_relay_that_loses_pipelined_commands_is_detected(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is charged, and a start later it is still known."""
@@ -267,7 +269,7 @@ async def test_a_relay_that_loses_what_comes_in_one_piece_is_found_out(
     assert dispatch.events("relay.paused") == []
 
 
-async def test_a_relay_that_is_silent_in_any_case_is_not_blamed_on_groups(
+async def test_a_relay_that_is_always_silent_keeps_pipelining(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is asked once in a group and once command by command; then its silence is the message's deferral."""
@@ -282,7 +284,7 @@ async def test_a_relay_that_is_silent_in_any_case_is_not_blamed_on_groups(
     assert (dispatch.attempts, server.connections, dispatch.relay(account).learnt) == (1, 2, None)
 
 
-async def test_groups_can_be_switched_off(dispatch: Dispatch) -> None:
+async def test_pipelining_can_be_switched_off(dispatch: Dispatch) -> None:
     """By the relay's field."""
     async with FaultyServer({"mail": (FORGET, "250 ok")}) as server:
         account = dispatch.add(server.relay(max_connections=1, pipelining="off"))
@@ -306,7 +308,7 @@ async def test_groups_can_be_switched_off(dispatch: Dispatch) -> None:
     ],
     ids=str,
 )
-async def test_no_bytes_of_a_relay_are_too_odd_to_be_told(
+async def test_any_bytes_from_a_relay_can_be_recorded(
     own_database: Database, tmp_path: Path, script: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """They are the relay's trouble like any other, stored and shown, and never a tight loop."""
@@ -329,7 +331,7 @@ async def test_no_bytes_of_a_relay_are_too_odd_to_be_told(
     assert "Traceback" not in caplog.text
 
 
-async def test_empty_lines_between_replies_are_passed_over(dispatch: Dispatch) -> None:
+async def test_empty_lines_between_replies_are_ignored(dispatch: Dispatch) -> None:
     """Some relays send them."""
     async with FaultyServer({"ehlo": b"250 faulty.test\r\n\r\n", "mail": b"\r\n250 ok\r\n\r\n"}, tls="none") as server:
         account = dispatch.add(server.relay(username=None, password=None))

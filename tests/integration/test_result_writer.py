@@ -33,7 +33,7 @@ class Written:
             return sorted(connection.execute(text("SELECT said FROM word")).scalars())
 
 
-def test_one_that_can_not_be_written_is_written_plainly(tmp_path: Path) -> None:
+def test_an_entry_that_cannot_be_written_is_written_in_its_plain_form(tmp_path: Path) -> None:
     """Its neighbours of the group are written as they are, and nothing twice."""
     written = Written(tmp_path)
     writer = ResultWriter(
@@ -51,7 +51,7 @@ def test_one_that_can_not_be_written_is_written_plainly(tmp_path: Path) -> None:
     assert (sorted(written.settled), writer.unsettled) == (["half a character: \ud800", "one", "three"], 0)
 
 
-def test_without_another_way_it_is_given_up_alone(tmp_path: Path) -> None:
+def test_an_entry_that_cannot_be_written_is_dropped_alone(tmp_path: Path) -> None:
     written = Written(tmp_path)
     writer = ResultWriter(written.database, write=written.write, settled=written.note, linger=0.0)
     for word in ("one", "\ud800", "three"):

@@ -69,7 +69,7 @@ async def trouble(server: FaultyServer, **given: Any) -> RelayTrouble:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-async def test_mail_travels_protected_and_authenticated(tls: Any) -> None:
+async def test_mail_is_sent_encrypted_and_authenticated(tls: Any) -> None:
     """Content arrives byte by byte; the dot is announced before and its reply told after."""
     dots = Dots()
     async with FaultyServer(tls=tls) as server:
@@ -103,7 +103,7 @@ async def test_one_session_carries_many_mails() -> None:
     assert (server.connections, server.commands.count("RSET"), session.sent) == (1, 1, 4)
 
 
-async def test_a_session_ends_at_its_number_of_mails() -> None:
+async def test_a_session_ends_at_its_message_limit() -> None:
     """Contract: max_messages_per_connection."""
     async with FaultyServer() as server:
         session = await open_session(server.relay(max_messages_per_connection=2))
@@ -133,7 +133,7 @@ async def test_a_thousand_recipients_go_in_one_pipeline() -> None:
     assert len(server.messages[0].recipients) == 999
 
 
-async def test_helo_will_do_where_nothing_depends_on_ehlo() -> None:
+async def test_helo_is_used_where_nothing_depends_on_ehlo() -> None:
     """Only without TLS and AUTH."""
     async with FaultyServer({"ehlo": "502 what?"}, tls="none") as server:
         result = await submit(server, username=None, password=None)
@@ -197,7 +197,7 @@ async def test_what_stops_a_session_is_the_relays_fault(
     assert seen.text and PASSWORD not in str(seen)
 
 
-async def test_nobody_listening_is_the_relays_fault() -> None:
+async def test_a_closed_port_is_the_relays_fault() -> None:
     """A refused connection."""
     async with FaultyServer() as server:
         relay = server.relay()
@@ -208,7 +208,7 @@ async def test_nobody_listening_is_the_relays_fault() -> None:
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "bad..name", "x" * 300])
-async def test_a_name_that_leads_nowhere_is_the_relays_fault(host: str) -> None:
+async def test_an_unresolvable_name_is_the_relays_fault(host: str) -> None:
     """Whatever the resolver makes of it."""
     async with FaultyServer() as server:
         seen = await trouble(server, host=host)
@@ -232,7 +232,7 @@ async def test_a_full_backlog_ends_by_the_connect_timeout() -> None:
     assert (seen.stage, seen.text) == (Stage.CONNECT, "no answer in time")
 
 
-async def test_the_greeting_has_a_time_of_its_own() -> None:
+async def test_the_greeting_has_its_own_timeout() -> None:
     """Many relays make strangers wait for it, longer than connecting may take."""
     async with FaultyServer({"greeting": Late(0.6, "220 at last")}) as server:
         session = await open_session(server.relay(timeouts=Timeouts(connect=0.3)))
@@ -249,7 +249,9 @@ async def test_the_greeting_has_a_time_of_its_own() -> None:
     ],
 )
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-async def test_a_relay_that_can_not_prove_itself_gets_no_password(given: dict[str, Any], words: str, tls: Any) -> None:
+async def test_a_relay_with_an_invalid_certificate_gets_no_password(
+    given: dict[str, Any], words: str, tls: Any
+) -> None:
     """The reason is in words; nothing was said after the failed handshake."""
     async with FaultyServer(tls=tls, **given) as server:
         seen = await trouble(server)
@@ -259,7 +261,7 @@ async def test_a_relay_that_can_not_prove_itself_gets_no_password(given: dict[st
     assert server.commands == (["EHLO [127.0.0.1]", "STARTTLS"] if tls == "starttls" else [])
 
 
-async def test_only_where_asked_a_certificate_is_not_verified() -> None:
+async def test_certificate_verification_can_be_switched_off() -> None:
     """`verify: false` is written down with the attempt."""
     async with FaultyServer(certificate="untrusted") as server:
         session = await open_session(server.relay(verify=False))
@@ -277,7 +279,7 @@ async def test_a_relay_without_starttls_gets_no_password() -> None:
 
 
 @pytest.mark.parametrize("injected", [b"250 ok\r\n", b"250-rel", b"\r\n"])
-async def test_what_is_slipped_in_before_tls_is_fatal(injected: bytes) -> None:
+async def test_data_injected_before_tls_is_fatal(injected: bytes) -> None:
     """CVE-2011-0411 and its family: it would be taken for something protected."""
     async with FaultyServer({"starttls": b"220 go ahead\r\n" + injected}) as server:
         seen = await trouble(server)
@@ -285,7 +287,7 @@ async def test_what_is_slipped_in_before_tls_is_fatal(injected: bytes) -> None:
     assert (seen.stage, server.commands[-1]) == (Stage.STARTTLS, "STARTTLS")
 
 
-async def test_capabilities_told_before_tls_are_forgotten() -> None:
+async def test_capabilities_offered_before_tls_are_discarded() -> None:
     """RFC 3207 section 4.2: only what is told under protection counts."""
     lie = "250-faulty.test\n250-STARTTLS\n250-SIZE 10\n250 AUTH CRAM-MD5"
     async with FaultyServer({"ehlo:1": lie}) as server:
@@ -312,7 +314,7 @@ async def test_a_refused_login_is_tried_once() -> None:
     assert sum(command.startswith("AUTH") for command in server.commands) == 1
 
 
-async def test_without_a_fitting_mechanism_no_login_is_tried() -> None:
+async def test_no_login_is_tried_without_a_common_mechanism() -> None:
     """What is offered and what is needed is in the text."""
     async with FaultyServer(mechanisms=["NTLM"]) as server:
         seen = await trouble(server)
@@ -321,7 +323,7 @@ async def test_without_a_fitting_mechanism_no_login_is_tried() -> None:
     assert "NTLM" in seen.text and not any(command.startswith("AUTH") for command in server.commands)
 
 
-async def test_a_relay_that_skips_its_proof_is_not_believed() -> None:
+async def test_a_missing_scram_server_signature_fails_the_login() -> None:
     """SCRAM-SHA-256 works in both directions."""
     async with FaultyServer({"challenge": "235 2.7.0 welcome"}) as server:
         seen = await trouble(server, auth="scram-sha-256")
@@ -374,7 +376,7 @@ TABLE: list[tuple[str, dict[str, Mood], list[Fate], Stage, bool, bool, int]] = [
 @pytest.mark.parametrize(
     ("name", "script", "expected", "stage", "usable", "told", "stored"), TABLE, ids=[row[0] for row in TABLE]
 )
-async def test_every_fault_is_sorted_by_whose_it_is(
+async def test_every_failure_is_classified_by_whose_fault_it_is(
     name: str,
     script: dict[str, Mood],
     expected: list[Fate],
@@ -408,7 +410,7 @@ async def left(session: Session, usable: bool) -> None:
 
 @ROUND_TRIPS
 @pytest.mark.parametrize("death", [DROP, RESET, "421 4.4.2 idle", b"250 out of turn\r\n"])
-async def test_a_connection_that_died_while_idle_costs_nothing(death: Mood, offers: Sequence[str]) -> None:
+async def test_a_connection_lost_while_idle_charges_no_attempt(death: Mood, offers: Sequence[str]) -> None:
     """Seen before anything is said: stale, nobody is charged, the breaker hears nothing."""
     async with FaultyServer({"stored": [("250 ok", death)]}, offers=offers) as server:
         session = await open_session(server.relay())
@@ -422,7 +424,7 @@ async def test_a_connection_that_died_while_idle_costs_nothing(death: Mood, offe
 
 @ROUND_TRIPS
 @pytest.mark.parametrize("death", [DROP, RESET, "421 4.4.2 idle", "530 5.7.0 log in again"])
-async def test_a_connection_that_dies_at_the_next_mail_costs_nothing(death: Mood, offers: Sequence[str]) -> None:
+async def test_a_connection_lost_at_the_next_mail_charges_no_attempt(death: Mood, offers: Sequence[str]) -> None:
     """Seen only by the answer to MAIL."""
     async with FaultyServer({"mail:2": death}, offers=offers) as server:
         session = await open_session(server.relay())
@@ -434,7 +436,7 @@ async def test_a_connection_that_dies_at_the_next_mail_costs_nothing(death: Mood
 
 @ROUND_TRIPS
 @pytest.mark.parametrize("answer", [DROP, "421 bye", "500 unknown command"])
-async def test_a_connection_that_fails_at_rset_costs_nothing(answer: Mood, offers: Sequence[str]) -> None:
+async def test_a_connection_that_fails_at_rset_charges_no_attempt(answer: Mood, offers: Sequence[str]) -> None:
     """After a failure the next mail needs RSET first."""
     async with FaultyServer({"dot": ["451 later"], "rset": answer}, offers=offers) as server:
         session = await open_session(server.relay())
@@ -444,7 +446,7 @@ async def test_a_connection_that_fails_at_rset_costs_nothing(answer: Mood, offer
     assert (result.stale, fates(result), session.usable) == (True, [UNTRIED], False)
 
 
-async def test_silence_at_the_next_mail_is_no_dead_connection() -> None:
+async def test_a_timeout_at_the_next_mail_is_not_a_dead_connection() -> None:
     """Else a slow relay would be dialled for ever, uncharged."""
     async with FaultyServer({"mail:2": HANG}) as server:
         session = await open_session(server.relay(timeouts=SOON))
@@ -483,7 +485,7 @@ async def test_the_next_envelope_goes_out_with_the_dot() -> None:
     assert dots.told == [(0,), 250]
 
 
-async def test_without_pipelining_nothing_begins_early() -> None:
+async def test_no_early_envelope_without_pipelining() -> None:
     async with FaultyServer(offers=LOCK_STEP) as server:
         session = await open_session(server.relay())
         first, then = await both(session, ALICE, BOB)
@@ -492,7 +494,7 @@ async def test_without_pipelining_nothing_begins_early() -> None:
 
 
 @pytest.mark.parametrize("reply", ["451 4.3.0 later", "550 5.7.1 no"])
-async def test_a_refused_message_does_not_hurt_the_next(reply: str) -> None:
+async def test_a_rejected_message_does_not_affect_the_next(reply: str) -> None:
     """Its envelope is on the way already; the relay forgot the refused one's by itself (RFC 5321 section 4.1.1.4)."""
     async with FaultyServer({"dot": [reply]}) as server:
         session = await open_session(server.relay())
@@ -514,7 +516,7 @@ async def test_a_refused_message_does_not_hurt_the_next(reply: str) -> None:
     ],
     ids=["forgets", "503", "500", "hangs up", "hangs up after the first", "421"],
 )
-async def test_a_relay_that_can_not_cope_costs_nobody_an_attempt(
+async def test_a_relay_without_support_for_early_envelopes_charges_no_attempt(
     script: Any, too_early: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second was never begun, and somebody learns to send one at a time."""
@@ -528,7 +530,7 @@ async def test_a_relay_that_can_not_cope_costs_nobody_an_attempt(
     assert (session.usable, len(server.messages)) == (False, 1)
 
 
-async def test_what_a_relay_says_of_the_sender_counts_early_too() -> None:
+async def test_a_rejected_sender_counts_in_an_early_envelope() -> None:
     async with FaultyServer({"mail:2": ["550 5.1.8 unknown sender"]}) as server:
         session = await open_session(server.relay())
         _, then = await both(session)
@@ -537,7 +539,7 @@ async def test_what_a_relay_says_of_the_sender_counts_early_too() -> None:
 
 
 @pytest.mark.parametrize("death", [DROP, RESET, "421 4.3.2 shutting down"])
-async def test_a_connection_lost_at_the_dot_leaves_the_next_unbegun(death: Mood) -> None:
+async def test_a_connection_lost_at_the_dot_leaves_the_next_transaction_unstarted(death: Mood) -> None:
     async with FaultyServer({"dot": [death]}) as server:
         session = await open_session(server.relay())
         second = mail(BOB)
@@ -547,7 +549,7 @@ async def test_a_connection_lost_at_the_dot_leaves_the_next_unbegun(death: Mood)
     assert not session.usable
 
 
-async def test_a_session_at_its_number_of_mails_begins_nothing_early() -> None:
+async def test_a_session_at_its_message_limit_sends_no_early_envelope() -> None:
     async with FaultyServer() as server:
         session = await open_session(server.relay(max_messages_per_connection=1))
         asked: list[int] = []
@@ -559,7 +561,7 @@ async def test_a_session_at_its_number_of_mails_begins_nothing_early() -> None:
 # New connections
 
 
-async def test_a_new_connection_that_dies_is_no_idle_one() -> None:
+async def test_a_new_connection_that_dies_is_not_treated_as_idle() -> None:
     """Else a relay that always leaves after the login would be dialled for ever."""
     async with FaultyServer({"auth": ("235 welcome", DROP)}) as server:
         session = await open_session(server.relay(auth="plain"))
@@ -602,7 +604,7 @@ async def test_an_early_reply_stops_the_body(reply: str, expected: Fate) -> None
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit", "none"])
-async def test_the_dot_is_announced_when_the_kernel_has_all_the_rest(tls: Any) -> None:
+async def test_the_dot_is_journaled_when_the_kernel_has_the_whole_body(tls: Any) -> None:
     """Also what lies below TLS: a crash or loss before the announcement is certainly no delivery."""
     unsent: list[int] = []
 
@@ -631,7 +633,7 @@ async def test_a_relay_that_hung_up_gets_no_dot() -> None:
     assert (fates(result), result.verdicts[0].stage, dots.told) == ([DEFERRED], Stage.BODY, [])
 
 
-async def test_without_the_lease_the_connection_is_cut() -> None:
+async def test_the_connection_is_closed_when_the_lease_is_lost() -> None:
     """The dot does not go out; whoever holds the lease now sends it."""
     dots = Dots(lease_is_ours=False)
     async with FaultyServer() as server:
@@ -642,7 +644,7 @@ async def test_without_the_lease_the_connection_is_cut() -> None:
     assert (server.messages, result.relay_trouble) == ([], None)
 
 
-async def test_a_reply_is_told_even_if_its_teller_fails() -> None:
+async def test_a_failing_journal_does_not_lose_the_reply() -> None:
     """A journal on a full disk must not turn a delivered mail into an uncertain one."""
 
     class Broken(Dots):
@@ -671,7 +673,7 @@ async def test_a_cancelled_transaction_ends_its_connection(stage: str) -> None:
         assert not session.usable
 
 
-async def test_what_can_not_be_said_ends_the_connection() -> None:
+async def test_an_unsendable_address_ends_the_connection() -> None:
     """An address with a line break is a fault of ours, and nothing of it is written."""
     async with FaultyServer() as server:
         session = await open_session(server.relay())
@@ -682,7 +684,7 @@ async def test_what_can_not_be_said_ends_the_connection() -> None:
     assert not any(command.startswith("MAIL") for command in server.commands)
 
 
-async def test_a_relay_that_talks_on_and_on_is_left() -> None:
+async def test_a_relay_that_floods_replies_is_disconnected() -> None:
     """What it says unasked must not fill the memory."""
     async with FaultyServer({"mail": b"250 ok\r\n" * 5000}) as server:
         session = await open_session(server.relay())
@@ -694,7 +696,7 @@ async def test_a_relay_that_talks_on_and_on_is_left() -> None:
 
 
 @pytest.mark.parametrize("mood", [None, HANG, DROP, RESET, "500 no", "421 no"])
-async def test_leaving_takes_no_longer_than_it_must(mood: Mood, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quit_takes_no_longer_than_its_timeout(mood: Mood, monkeypatch: pytest.MonkeyPatch) -> None:
     """QUIT is a courtesy."""
     monkeypatch.setattr("mailsvc.smtp.session.QUIT_SECONDS", 0.1)
     async with FaultyServer({"quit": mood}) as server:
@@ -714,7 +716,7 @@ async def test_silence_of_a_port_that_waits_for_tls_is_explained(monkeypatch: py
     assert "implicit" in seen.text and "smtps://" in seen.text
 
 
-async def test_a_relay_that_only_takes_its_time_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_greeting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its greeting comes late on every connection, also on the one that asks for TLS."""
     monkeypatch.setattr(connect, "SILENCE_SECONDS", 0.05)
     monkeypatch.setattr(connect, "HANDSHAKE_SECONDS", 0.1)
@@ -724,7 +726,7 @@ async def test_a_relay_that_only_takes_its_time_is_waited_for(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("name", ["app.example.test", "[192.0.2.1]"])
-async def test_ehlo_says_the_configured_name(name: str) -> None:
+async def test_ehlo_sends_the_configured_name(name: str) -> None:
     """Before and after STARTTLS; some relays refuse generic names."""
     async with FaultyServer() as server:
         session = await open_session(server.relay(ehlo=name))
@@ -743,7 +745,9 @@ async def test_ehlo_says_the_configured_name(name: str) -> None:
         ("under_score.example.test", "[127.0.0.1]"),
     ],
 )
-async def test_ehlo_says_by_default_who_we_are(monkeypatch: pytest.MonkeyPatch, host: str, said: str) -> None:
+async def test_ehlo_sends_the_host_name_or_the_address_by_default(
+    monkeypatch: pytest.MonkeyPatch, host: str, said: str
+) -> None:
     """The host's own name where it is a full one, else the address of our end."""
     monkeypatch.setattr("socket.gethostname", lambda: host)
     async with FaultyServer() as server:

@@ -53,7 +53,7 @@ async def upkeep_until(dispatch: Dispatch, is_so: Any) -> None:
         await work
 
 
-async def test_a_delivery_that_can_not_be_ended_is_alone_with_it(
+async def test_a_delivery_that_cannot_expire_affects_no_other(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All others that have expired end, and what was kept long enough goes."""
@@ -80,7 +80,7 @@ async def test_a_delivery_that_can_not_be_ended_is_alone_with_it(
     await upkeep_until(dispatch, lambda: counts(dispatch, account) == {"expired": 4, "queued": 1} and keys() == 0)
 
 
-async def test_a_chore_that_fails_is_put_off_and_the_others_are_done(
+async def test_a_failing_chore_is_postponed_and_the_others_run(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> int:
@@ -98,7 +98,7 @@ async def test_a_chore_that_fails_is_put_off_and_the_others_are_done(
     assert meter.snapshot()["counts"]["chore_failures"] >= 2
 
 
-def test_a_chore_that_goes_on_failing_is_tried_ever_more_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chore_that_keeps_failing_backs_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes its usual turn again once it works."""
     works = False
 

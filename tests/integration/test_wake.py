@@ -26,7 +26,7 @@ def test_a_bell_is_heard(tmp_path: Path, ear: Ear) -> None:
     assert ear._socket.recv(64) == DELIVER
 
 
-def test_a_bell_goes_on_where_no_file_is_left(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bell_rings_without_free_file_descriptors(tmp_path: Path, ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     """It wakes those whom it knows; a thread that records results must not end by it."""
     bell, now = Bell(tmp_path), [0.0]
     monkeypatch.setattr(wake.clock, "monotonic", lambda: now[0])
@@ -42,14 +42,14 @@ def test_a_bell_goes_on_where_no_file_is_left(tmp_path: Path, ear: Ear, monkeypa
     assert (ear._socket.recv(64), ear._socket.recv(64)) == (DELIVER, DELIVER)
 
 
-def test_who_has_ended_is_forgotten(tmp_path: Path, ear: Ear) -> None:
+def test_the_socket_of_an_ended_process_is_removed(tmp_path: Path, ear: Ear) -> None:
     ear._socket.close()
     Bell(tmp_path).ring(DELIVER)
 
     assert list((tmp_path / "wake").iterdir()) == []
 
 
-def test_a_bell_that_is_dropped_keeps_no_file_open(tmp_path: Path) -> None:
+def test_a_discarded_bell_keeps_no_file_open(tmp_path: Path) -> None:
     def opened() -> int:
         gc.collect()
         return len(os.listdir("/proc/self/fd"))

@@ -35,7 +35,7 @@ async def poster() -> AsyncIterator[Poster]:
     "said",
     ["Mon, 01 Jan 2024 00:00:00 +99999999999999999", f"{'9' * 30} Jan 2024 00:00:00 GMT", "9" * 5000, "soon", "\N{POUND SIGN}"],
 )  # fmt: skip
-async def test_whatever_retry_after_says_the_answer_has_come(poster: Poster, said: str) -> None:
+async def test_any_retry_after_value_is_a_valid_response(poster: Poster, said: str) -> None:
     """What was taken would be posted again."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +46,7 @@ async def test_whatever_retry_after_says_the_answer_has_come(poster: Poster, sai
         assert (await poster.post(url, b"{}", {})).status == 200
 
 
-async def test_an_endpoint_of_a_company_is_known_by_its_own_ca() -> None:
+async def test_an_endpoint_is_verified_by_a_custom_ca() -> None:
     """By that of the webhook, else by that of the settings; by the system's it is a stranger."""
     ca = trustme.CA()
     ours, other = ca.cert_pem.bytes().decode(), trustme.CA().cert_pem.bytes().decode()
@@ -70,7 +70,7 @@ async def test_an_endpoint_of_a_company_is_known_by_its_own_ca() -> None:
 
 
 @pytest.mark.parametrize("is_idle", [False, True], ids=["with the answer", "while it is idle"])
-async def test_what_nobody_asked_for_answers_nothing(poster: Poster, is_idle: bool) -> None:
+async def test_unsolicited_data_is_not_taken_for_a_response(poster: Poster, is_idle: bool) -> None:
     """A server gives up an idle connection with a 408: the next event goes over another one and is not refused."""
     was_answered, has_spoken = asyncio.Event(), asyncio.Event()
 
@@ -93,7 +93,7 @@ async def test_what_nobody_asked_for_answers_nothing(poster: Poster, is_idle: bo
     assert (first.status, second.status) == (200, 200)
 
 
-async def test_a_connection_that_nobody_uses_any_more_is_closed() -> None:
+async def test_an_unused_connection_is_closed() -> None:
     """Its webhook may be gone; kept for ever, such connections would take the room of those that are used."""
     is_closed = asyncio.Event()
 

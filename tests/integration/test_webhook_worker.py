@@ -126,7 +126,7 @@ def disabled(house: House, hook: dict[str, Any]) -> Any:
     return eventually(look)
 
 
-def test_an_event_arrives_signed(house: House, alice: Client, sink: Sink) -> None:
+def test_an_event_is_posted_signed(house: House, alice: Client, sink: Sink) -> None:
     """The public library accepts it, and the body is the event as the feed has it."""
     hook = subscribe(alice, sink, "/a")
     (id_,) = happen(house, alice)
@@ -141,7 +141,7 @@ def test_an_event_arrives_signed(house: House, alice: Client, sink: Sink) -> Non
     assert (row.status, row.due_at, row.status_code, row.attempts) == ("delivered", None, 204, 1)
 
 
-def test_a_failure_is_tried_again_by_the_schedule(house: House, alice: Client, sink: Sink) -> None:
+def test_a_failure_is_retried_by_the_schedule(house: House, alice: Client, sink: Sink) -> None:
     """5 seconds, then 5 minutes, a fifth more or less, under the same id; the answer is kept until it succeeds."""
     hook = subscribe(alice, sink, "/a")
     sink.answers["/a"].extend([500, 302])
@@ -186,7 +186,7 @@ def test_the_last_failure_ends_it(house: House, alice: Client, sink: Sink) -> No
     assert (row.status, row.due_at, row.attempts) == ("failed", None, 10)
 
 
-def test_gone_disables(house: House, alice: Client, sink: Sink) -> None:
+def test_a_410_response_disables_the_webhook(house: House, alice: Client, sink: Sink) -> None:
     """410 means never again: what waited is given up, and the others are told once."""
     hook, other = subscribe(alice, sink, "/gone"), subscribe(alice, sink, "/other", "webhook.disabled")
     sink.answers["/gone"].extend([410] * 5)
@@ -202,7 +202,7 @@ def test_gone_disables(house: House, alice: Client, sink: Sink) -> None:
     assert len(sink.told("/other")) == 1
 
 
-def test_five_days_of_failure_disable(house: House, alice: Client, sink: Sink) -> None:
+def test_five_days_of_failures_disable_the_webhook(house: House, alice: Client, sink: Sink) -> None:
     """Nothing but failure for five days: it gets no more events until somebody looks after it."""
     hook = subscribe(alice, sink, "/a")
     sink.answers["/a"].append(500)
@@ -215,7 +215,7 @@ def test_five_days_of_failure_disable(house: House, alice: Client, sink: Sink) -
     assert row_of(house, id_, hook).status == "failed"
 
 
-def test_a_success_clears_the_record(house: House, alice: Client, sink: Sink) -> None:
+def test_a_success_clears_failing_since(house: House, alice: Client, sink: Sink) -> None:
     """An endpoint that works again has all its days again."""
     hook = subscribe(alice, sink, "/a")
     change_hook(house, hook, failing_since=house.database.now() - 4 * clock.DAY)
@@ -226,7 +226,7 @@ def test_a_success_clears_the_record(house: House, alice: Client, sink: Sink) ->
     assert alice.get(f"/webhooks/{hook['id']}").json["failing_since"] is None
 
 
-def test_a_failure_begins_a_record(house: House, alice: Client, sink: Sink) -> None:
+def test_a_failure_sets_failing_since(house: House, alice: Client, sink: Sink) -> None:
     """The five days are counted from the first failure."""
     hook = subscribe(alice, sink, "/a")
     sink.answers["/a"].append(500)
@@ -292,7 +292,7 @@ def test_a_replay_keeps_the_webhook_id(house: House, alice: Client, sink: Sink) 
     assert [(t.id, t.body) for t in told] == [(id_, told[0].body)] * 2
 
 
-def test_a_disabled_webhook_is_told_nothing(house: House, alice: Client, sink: Sink) -> None:
+def test_nothing_is_posted_to_a_disabled_webhook(house: House, alice: Client, sink: Sink) -> None:
     """What waits for a webhook that was switched off is given up, with the reason."""
     hook = subscribe(alice, sink, "/a")
     (id_,) = happen(house, alice)
@@ -304,7 +304,7 @@ def test_a_disabled_webhook_is_told_nothing(house: House, alice: Client, sink: S
     assert (row.status, row.error, sink.told("/a")) == ("failed", "webhook disabled", [])
 
 
-def test_an_unreadable_secret_is_a_failure_like_another(house: House, alice: Client, sink: Sink) -> None:
+def test_an_undecryptable_secret_counts_as_a_failure(house: House, alice: Client, sink: Sink) -> None:
     """A lost MAILSVC_SECRET_KEY does not leave rows leased for ever: they are tried again and say why."""
     hook = subscribe(alice, sink, "/a")
     change_hook(house, hook, secret="gAAAA")
@@ -328,7 +328,7 @@ def test_stopping_lets_a_post_finish(house: House, alice: Client, sink: Sink) ->
     assert row_of(house, id_, hook).status == "delivered"
 
 
-def test_a_stop_before_a_look_is_heard(
+def test_a_stop_between_claims_is_noticed(
     house: House, alice: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not taken for news, to be followed by a rest."""
@@ -360,7 +360,7 @@ def test_a_redirect_is_explained(sink: Sink) -> None:
     assert "redirects are not followed" in answer["error"]
 
 
-def test_a_trial_keeps_to_the_allowed_addresses(sink: Sink) -> None:
+def test_a_trial_respects_the_allowed_targets(sink: Sink) -> None:
     """Public targets only: a request that names this host is not made."""
     answer = post_now("public", None, TrialPost(sink.url("/a"), None, b"{}", [SECRET], "evt_1"))
 
@@ -389,9 +389,7 @@ def poison(house: House, statement: str, **values: str) -> None:
         "UPDATE mailsvc_webhook SET url = 7 WHERE id = :hook",
     ],
 )
-def test_a_webhook_whose_rows_can_not_be_read_is_alone_with_it(
-    house: House, alice: Client, sink: Sink, statement: str
-) -> None:
+def test_unreadable_rows_of_a_webhook_affect_no_other(house: House, alice: Client, sink: Sink, statement: str) -> None:
     """SQLite lets a row say anything; the other webhooks are told."""
     bad, good = subscribe(alice, sink, "/bad"), subscribe(alice, sink, "/good")
     first = happen(house, alice, 2)
@@ -406,7 +404,7 @@ def test_a_webhook_whose_rows_can_not_be_read_is_alone_with_it(
     assert {told.id for told in sink.told("/good")} == {*first, *second}
 
 
-def test_an_event_that_can_not_be_read_is_alone_with_it(house: House, alice: Client, sink: Sink) -> None:
+def test_an_unreadable_event_affects_no_other(house: House, alice: Client, sink: Sink) -> None:
     """The same webhook is told of the others, and the delivery says that this one is lost."""
     hook = subscribe(alice, sink, "/a")
     ids = happen(house, alice, 3)
@@ -419,7 +417,7 @@ def test_an_event_that_can_not_be_read_is_alone_with_it(house: House, alice: Cli
     assert lost.due_at is None
 
 
-def test_a_webhook_for_which_there_is_an_error_of_ours_is_alone_with_it(
+def test_an_internal_error_for_one_webhook_affects_no_other(
     house: House, alice: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is left alone for a while, says since when it fails, and the others are told."""

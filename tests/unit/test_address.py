@@ -107,7 +107,7 @@ def test_a_mailbox_is_read(text: str, name: str | None, addr: str) -> None:
         ("=?a?b?" * 100_000 + "<a@b.test>", "998 octets"),
     ],
 )
-def test_what_is_not_one_mailbox_is_refused_with_the_fix(text: str, said: str) -> None:
+def test_anything_but_one_mailbox_is_rejected_with_the_fix(text: str, said: str) -> None:
     """A reader that guesses can be made to mail somebody else."""
     with pytest.raises(ValueError, match=said) as refused:
         parse_mailbox(text)
@@ -136,7 +136,7 @@ def test_any_text_is_a_mailbox_or_a_value_error(text: str) -> None:
 
 @given(name=st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_categories=["Cc"]), max_size=30))
 @settings(max_examples=200, deadline=None)
-def test_a_mailbox_shown_is_read_back(name: str) -> None:
+def test_a_formatted_mailbox_parses_to_itself(name: str) -> None:
     """``str`` writes what ``parse_mailbox`` reads, whatever the name."""
     mailbox = Mailbox(" ".join(name.split()) or None, "a", "b.test")
 
@@ -155,7 +155,7 @@ def test_every_dot_atom_is_a_local_part(atoms: list[str]) -> None:
 @pytest.mark.parametrize(
     "text", ["a." * 2_000_000, "a" * 4_000_000 + "@b.test", "x <" + "a." * 2_000_000, '"' + "a" * 4_000_000]
 )
-def test_megabytes_that_are_no_address_are_refused_without_much_memory(text: str) -> None:
+def test_a_huge_invalid_address_is_rejected_without_much_memory(text: str) -> None:
     """Each character that a pattern may have to give back would take a hundred octets of it."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ValueError, match="998 octets"):

@@ -45,7 +45,7 @@ def test_the_strongest_mechanism_for_a_password_is_chosen(offered: Sequence[str]
 
 
 @pytest.mark.parametrize(("offered", "chosen"), [(ALL, "OAUTHBEARER"), ({"PLAIN", "XOAUTH2"}, "XOAUTH2")])
-def test_a_token_is_used_as_a_token(offered: Sequence[str], chosen: str) -> None:
+def test_a_token_is_sent_by_a_token_mechanism(offered: Sequence[str], chosen: str) -> None:
     """It must never go out as a password."""
     assert auth.choose(account(password=None, access_token=TOKEN), frozenset(offered)) == chosen
 
@@ -64,32 +64,32 @@ def test_the_configured_mechanism_is_used() -> None:
         ({"password": None, "access_token": "t"}, {"PLAIN"}),
     ],
 )
-def test_without_a_fitting_mechanism_nothing_is_tried(given: dict[str, Any], offered: set[str]) -> None:
+def test_no_login_is_tried_without_a_common_mechanism(given: dict[str, Any], offered: set[str]) -> None:
     """The error names what is offered and what is needed."""
     with pytest.raises(auth.AuthImpossible, match="needed is"):
         auth.choose(account(**given), frozenset(offered))
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
-def test_the_right_password_is_admitted(mechanism: str) -> None:
+def test_the_right_password_is_accepted(mechanism: str) -> None:
     """Also one with a colon, a blank and a letter beyond ASCII."""
     assert admitted(mechanism, account()) == USER
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"])
-def test_the_wrong_password_is_not(mechanism: str) -> None:
+def test_the_wrong_password_is_rejected(mechanism: str) -> None:
     """The test's server would notice."""
     assert admitted(mechanism, account(password="guess")) is None
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
-def test_the_right_token_is_admitted(mechanism: str) -> None:
+def test_the_right_token_is_accepted(mechanism: str) -> None:
     """RFC 7628, and Google's older form."""
     assert admitted(mechanism, account(password=None, access_token=TOKEN)) == USER
 
 
 @pytest.mark.parametrize(("mechanism", "acknowledgement"), [("XOAUTH2", b""), ("OAUTHBEARER", b"\x01")])
-def test_the_error_of_a_refused_token_is_acknowledged(mechanism: str, acknowledgement: bytes) -> None:
+def test_the_error_challenge_after_a_rejected_token_is_acknowledged(mechanism: str, acknowledgement: bytes) -> None:
     """It comes as a challenge; only after our answer the refusal itself does (RFC 7628 section 3.2.3)."""
     talk = auth.dialogue(mechanism, account(password=None, access_token="stale"))
     next(talk)
@@ -105,7 +105,7 @@ def test_cram_md5_answers_the_example_of_its_rfc() -> None:
     assert talk.send(b"<1896.697170952@postoffice.reston.mci.net>") == b"tim b913a602c7eda7a495b4e6e7334d3890"
 
 
-def test_scram_refuses_a_server_that_does_not_know_the_password() -> None:
+def test_scram_rejects_a_server_that_does_not_know_the_password() -> None:
     """Its proof is wrong: somebody else answers."""
     talk, judge = auth.dialogue("SCRAM-SHA-256", account()), Judge("SCRAM-SHA-256")
     challenge = judge.challenge(next(talk))
@@ -118,7 +118,7 @@ def test_scram_refuses_a_server_that_does_not_know_the_password() -> None:
 
 
 @pytest.mark.parametrize("challenge", [b"", b"\xff", b"r=short,s=AAAA,i=1", b"nonsense"])
-def test_scram_survives_nonsense(challenge: bytes) -> None:
+def test_scram_rejects_malformed_challenges(challenge: bytes) -> None:
     """Whatever the server says, it ends in words."""
     talk = auth.dialogue("SCRAM-SHA-256", account())
     next(talk)
@@ -127,7 +127,7 @@ def test_scram_survives_nonsense(challenge: bytes) -> None:
         talk.send(challenge)
 
 
-def test_scram_asks_for_the_servers_proof() -> None:
+def test_scram_requires_the_server_signature() -> None:
     """A server that admits us without one has proven nothing."""
     exchange, judge = auth.Exchange("SCRAM-SHA-256", account()), Judge("SCRAM-SHA-256")
     challenge = judge.challenge(base64.b64decode(exchange.begin().split()[2]))
@@ -139,7 +139,7 @@ def test_scram_asks_for_the_servers_proof() -> None:
 
 
 @pytest.mark.parametrize("iterations", ["100001", "10000000", "0", "-1", "9" * 400])
-def test_scram_computes_no_more_than_it_must(iterations: str) -> None:
+def test_scram_bounds_the_iteration_count(iterations: str) -> None:
     """Ten million iterations would keep a processor busy for seconds at every login."""
     talk = auth.dialogue("SCRAM-SHA-256", account())
     nonce = next(talk).decode().rpartition("r=")[2]
@@ -194,7 +194,7 @@ def test_login_answers_any_two_prompts(prompts: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("challenge", ["!!!", "é", "A", "=", "\N{REPLACEMENT CHARACTER}"])
 @pytest.mark.parametrize("mechanism", ["CRAM-MD5", "SCRAM-SHA-256"])
-def test_a_challenge_that_is_not_base64_is_told_in_our_words(mechanism: str, challenge: str) -> None:
+def test_a_challenge_that_is_not_base64_is_reported_clearly(mechanism: str, challenge: str) -> None:
     """Never in those of an exception of Python's."""
     exchange = auth.Exchange(mechanism, account())
     exchange.begin()

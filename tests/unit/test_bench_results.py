@@ -29,14 +29,14 @@ def test_the_table_shows_the_ratio_to_both_postfix_settings() -> None:
 
 
 @pytest.mark.parametrize(("at_least", "value", "reached"), [(True, 9, False), (True, 10, True), (False, 11, False)])
-def test_a_bar_knows_its_direction(at_least: bool, value: float, reached: bool) -> None:  # noqa: FBT001
+def test_a_bar_says_whether_more_is_better(at_least: bool, value: float, reached: bool) -> None:  # noqa: FBT001
     """Rates have to be above, times and memory below."""
     bar = Bar("x", lambda _: 0, 10, "x", at_least=at_least)
 
     assert bar.reached(value) is reached
 
 
-def test_a_missing_scenario_is_told_and_never_a_figure() -> None:
+def test_a_missing_scenario_is_reported_without_a_figure() -> None:
     """A bar without its scenario says why in the table."""
     shown = table.render({}, {}, {"claim-sqlite": "SKIPPED: no time"})
 
@@ -56,7 +56,7 @@ def test_the_rate_ends_with_the_last_distinct_message() -> None:
     assert (figure.values["sink_cpu"], figure.values["load_cpu"]) == (0.5, 0.25)
 
 
-def test_lost_messages_leave_no_figure() -> None:
+def test_no_figure_is_given_where_messages_were_lost() -> None:
     """A system that loses mail is not fast."""
     count = Count(arrivals=10, distinct=9, connections=1, first_at=0, last_at=1, cpu_s=0)
 

@@ -40,7 +40,7 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...], co
 
 
 @pytest.mark.parametrize("path", [path for path, c in ALL if not isinstance(c, click.Group)], ids=" ".join)
-def test_every_command_speaks_to_machines(path: tuple[str, ...]) -> None:
+def test_every_command_has_json_output(path: tuple[str, ...]) -> None:
     """--json is an option of all of them."""
     assert "--json" in CliRunner().invoke(_mailsvc, [*path, "--help"]).output
 
@@ -58,7 +58,7 @@ def test_every_command_speaks_to_machines(path: tuple[str, ...]) -> None:
         ["key", "create", "--network", "10.0.0.0/99"],
     ],
 )
-def test_wrong_usage_has_an_exit_code_of_its_own(arguments: list[str]) -> None:
+def test_usage_errors_have_their_own_exit_code(arguments: list[str]) -> None:
     """2, and a sentence on stderr."""
     said = CliRunner().invoke(_mailsvc, arguments)
 
@@ -83,7 +83,7 @@ def test_a_bad_setting_is_one_sentence(tmp_path: Path, settings: dict[str, str],
 
 
 @pytest.mark.parametrize("arguments", [["queue"], ["send", "--to", "a@b.test", "--text", "Hi"], ["relay", "list"]])
-def test_a_service_that_is_not_there_is_told_with_what_to_do(tmp_path: Path, arguments: list[str]) -> None:
+def test_an_unreachable_service_is_reported_with_advice(tmp_path: Path, arguments: list[str]) -> None:
     """Exit code 1, and how to start it, whether or not a key is known."""
     said = mailsvc(*arguments, environment=clean_environment(URL="http://127.0.0.1:1"), directory=tmp_path)
 
@@ -99,7 +99,7 @@ def test_keys_are_not_made_in_a_database_that_does_not_exist(tmp_path: Path) -> 
     assert ("run mailsvc migrate" in said.err, list(tmp_path.iterdir())) == (True, [])
 
 
-def test_the_doctor_finds_nothing_where_nothing_is(tmp_path: Path) -> None:
+def test_the_doctor_reports_what_is_missing_and_creates_nothing(tmp_path: Path) -> None:
     """It tells each missing thing, makes none of them, and fails."""
     said = mailsvc("doctor", "--json", environment=clean_environment(BIND="127.0.0.1:1"), directory=tmp_path)
     wrong = {f["check"] for f in said.json["findings"] if f["level"] == "problem"}
@@ -138,12 +138,12 @@ def own_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://127.0.0.1.example.test", None),
     ],
 )
-def test_the_key_of_this_host_never_leaves_it(own_host: None, url: str | None, key: str | None) -> None:
+def test_the_local_key_is_never_sent_to_another_host(own_host: None, url: str | None, key: str | None) -> None:
     """Only a service on this host is sent the data directory's key."""
     assert find_service(url, None).key == key
 
 
-def test_a_service_that_listens_everywhere_is_asked_on_loopback(
+def test_a_service_bound_to_all_addresses_is_reached_on_loopback(
     own_host: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """0.0.0.0 is where it listens, not where it is."""
@@ -156,14 +156,14 @@ def test_a_service_that_listens_everywhere_is_asked_on_loopback(
     "content",
     [b'[{"to": "a"}, {"to": "b"}]', b'{"messages": [{"to": "a"}, {"to": "b"}]}', b'{"to": "a"}\n\n{"to": "b"}\n'],
 )
-def test_several_messages_come_as_a_list_or_a_line_each(content: bytes) -> None:
+def test_several_messages_are_given_as_a_list_or_one_per_line(content: bytes) -> None:
     """The options are added to each, and win."""
     letter = letter_of(content, {"subject": "Hi"})
 
     assert letter.messages == ({"to": "a", "subject": "Hi"}, {"to": "b", "subject": "Hi"})
 
 
-def test_a_finished_mail_takes_an_envelope_and_its_handling() -> None:
+def test_a_raw_message_takes_envelope_and_delivery_options() -> None:
     """Its headers are its own; all else becomes an argument of the API."""
     mail = b"From: a@app.test\n\nHi\n"
     given = {"from": "x@app.test", "to": ["b@c.test"], "relay": "main", "tags": ["a", "b"], "metadata": {"order": "17"}}
@@ -182,7 +182,7 @@ def options(**given: object) -> dict[str, object]:
     return dict.fromkeys(lists, ()) | dict.fromkeys(texts) | given
 
 
-def test_a_header_that_is_named_twice_occurs_twice() -> None:
+def test_a_header_option_given_twice_adds_two_headers() -> None:
     """In the order given; of metadata, one value would be lost."""
     assert members(options(headers=("X-Tag: a", "X-B:c", "X-Tag:b")))["headers"] == {"X-Tag": ["a", "b"], "X-B": ["c"]}
     with pytest.raises(click.UsageError, match="twice"):
@@ -190,13 +190,13 @@ def test_a_header_that_is_named_twice_occurs_twice() -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"[1]", b'{"messages": 3}'])
-def test_json_that_is_no_message_is_wrong_usage(content: bytes) -> None:
+def test_json_that_is_not_a_message_is_a_usage_error(content: bytes) -> None:
     """It is told before anything is sent."""
     with pytest.raises(click.UsageError):
         letter_of(content, {})
 
 
-def test_every_field_at_fault_is_shown() -> None:
+def test_every_invalid_field_is_shown() -> None:
     """One line each; a single one needs no list."""
     errors = [{"field": "to.0", "detail": "is wrong"}, {"field": "subject", "detail": "too"}]
 
@@ -204,13 +204,13 @@ def test_every_field_at_fault_is_shown() -> None:
     assert explain_problem({"title": "T", "detail": "to.0: is wrong", "errors": errors[:1]}) == "to.0: is wrong"
 
 
-def test_what_a_server_said_does_not_steer_the_terminal() -> None:
+def test_a_server_reply_cannot_control_the_terminal() -> None:
     """Escape sequences and line ends become blanks."""
     assert one_line("550 \x1b[2Jno\r\nsuch \u202euser") == "550  [2Jno  such  user"
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(4, "4 s"), (90, "1.5 min"), (7200, "2 h"), (200_000, "2.3 d")])
-def test_ages_are_told_in_the_unit_that_fits(seconds: float, shown: str) -> None:
+def test_ages_are_shown_in_a_fitting_unit(seconds: float, shown: str) -> None:
     """One number and its unit."""
     assert age(seconds) == shown
 

@@ -106,7 +106,7 @@ def test_any_file_arrives_as_it_was_given(content: bytes, name: str) -> None:
 
 @given(value=field_text)
 @some
-def test_any_value_of_an_own_header_arrives_alone(value: str) -> None:
+def test_any_custom_header_value_adds_no_other_header(value: str) -> None:
     """No value makes another field; folding keeps every space."""
     raw = composed(headers={"X-A": value})
 
@@ -117,7 +117,7 @@ def test_any_value_of_an_own_header_arrives_alone(value: str) -> None:
         assert message["X-A"] == value.strip(" \t")
 
 
-def test_the_header_is_what_was_asked_for_and_no_more() -> None:
+def test_the_header_has_only_the_requested_fields() -> None:
     """Bcc is in no form part of it."""
     message = received(bcc="Carol <carol@example.test>", cc="b@example.test", reply_to="r@app.test")
 
@@ -126,7 +126,7 @@ def test_the_header_is_what_was_asked_for_and_no_more() -> None:
     assert (message["Date"], message["Message-ID"]) == ("Tue, 14 Nov 2023 22:13:20 +0000", MESSAGE_ID)
 
 
-def test_only_blind_copies_are_sent_to_undisclosed_recipients() -> None:
+def test_a_message_with_only_bcc_shows_undisclosed_recipients() -> None:
     """Some servers would add a field of their own choice."""
     assert received(to=[], bcc="a@b.test")["To"] == "undisclosed-recipients:;"
 
@@ -186,7 +186,7 @@ def test_the_parts_are_nested_as_readers_expect(fields: dict[str, object], tree:
     assert not [part for part in message.walk() if part.defects]
 
 
-def test_a_shown_picture_keeps_its_content_id() -> None:
+def test_an_embedded_image_keeps_its_content_id() -> None:
     """Both with the angle brackets of RFC 2392 and without them in the input."""
     parts = [part for part in received(html=HTML, attachments=[LOGO]).walk() if part["Content-ID"]]
 
@@ -217,7 +217,7 @@ def test_a_text_that_holds_the_boundary_does_not_end_its_part() -> None:
     assert content_of(composed(text=text, html="h")) == (lf(text), "h")
 
 
-def test_an_answer_continues_its_conversation() -> None:
+def test_a_reply_references_its_thread() -> None:
     """RFC 5322 section 3.6.4: the last reference is the one replied to."""
     answer = received(references=("<a@x.test>", "<b@x.test>"))
 
@@ -235,12 +235,14 @@ def test_an_answer_continues_its_conversation() -> None:
         ({"List-Unsubscribe": "<https://x.test/u>", "List-Unsubscribe-Post": "X"}, False, "X"),
     ],
 )
-def test_only_the_sender_vouches_for_one_click(headers: dict[str, str], asked: bool, post: str | None) -> None:
+def test_one_click_unsubscribe_needs_the_sender_to_ask_for_it(
+    headers: dict[str, str], asked: bool, post: str | None
+) -> None:
     """RFC 8058 section 3.1: the mark is there only where it was asked for."""
     assert received(headers=headers, list_unsubscribe_post=asked)["List-Unsubscribe-Post"] == post
 
 
-def test_one_click_needs_an_uri_to_post_to() -> None:
+def test_one_click_unsubscribe_needs_an_https_uri() -> None:
     """A mailto: can't be posted to."""
     assert "https URI" in faults(list_unsubscribe_post=True)["list_unsubscribe_post"]
     assert faults(list_unsubscribe_post=True, headers={"List-Unsubscribe": "<mailto:u@x.test>"})
@@ -266,7 +268,7 @@ def test_header_lines_are_folded_at_78_columns() -> None:
 
 @pytest.mark.parametrize("name", ["X_Order", "X-App.Part", "X-" + "a" * 198, "!#$%&'*+.^_`|~-"])
 @pytest.mark.parametrize("value", ["17", "x" * 998, "ü" * 300, "a b " * 200])
-def test_a_name_may_be_what_rfc_5322_allows(name: str, value: str) -> None:
+def test_a_header_name_may_be_anything_that_rfc_5322_allows(name: str, value: str) -> None:
     """Providers have names with underscores; no name makes a line too long."""
     raw = composed(headers={name: value})
 
@@ -303,13 +305,13 @@ def test_the_same_message_is_the_same_bytes() -> None:
         (b"", "expected"),
     ],
 )
-def test_bytes_that_are_not_what_was_meant_are_never_used(raw: bytes, said: str) -> None:
+def test_malformed_composed_bytes_are_rejected(raw: bytes, said: str) -> None:
     """The last guard, whatever went wrong before it."""
     with pytest.raises(HeaderMismatch, match=said):
         verify(raw, ["From"])
 
 
-def test_a_forged_message_id_or_reference_is_caught_by_the_last_guard() -> None:
+def test_an_invalid_message_id_or_reference_is_caught_by_the_final_check() -> None:
     """These come from our own rows, but nothing is taken on trust."""
     with pytest.raises(HeaderMismatch):
         compose(prepared(), message_id="<a@b>\r\nBcc: v@x.test", date=NOW, boundary_seed="s")
@@ -317,7 +319,7 @@ def test_a_forged_message_id_or_reference_is_caught_by_the_last_guard() -> None:
         composed(references=("<a@b>\r\nBcc: v@x.test",))
 
 
-def test_what_cannot_be_read_has_no_content() -> None:
+def test_an_unreadable_message_has_no_content() -> None:
     """A view must not fail on what others wrote."""
     assert content_of(b"") == ("", None)
     assert content_of(b"Content-Type: text/html; charset=nonsense\r\n\r\n\xc3\xbc") == (None, "ü")
@@ -426,7 +428,7 @@ def test_a_picture_is_inline_where_the_html_refers_to_it(html: str) -> None:
 @pytest.mark.parametrize(
     "html", ["<p>cid:logo@app</p>", '<img src="cid:logo@app2">', '<img src="acid:logo@app">', "<!-- cid:logo@app -->"]
 )
-def test_a_picture_that_is_not_shown_is_a_file(html: str) -> None:
+def test_an_image_without_a_reference_is_an_attachment(html: str) -> None:
     """A word in the text, or another id, shows nothing."""
     picture = Attachment(filename="logo.png", content=b"1", content_type="image/png", content_id="logo@app")
     message = read(composed(html=html, attachments=[picture]))
@@ -436,7 +438,7 @@ def test_a_picture_that_is_not_shown_is_a_file(html: str) -> None:
 
 
 @pytest.mark.parametrize("disposition", ["attachment", "inline"])
-def test_a_disposition_that_was_asked_for_is_kept(disposition: Any) -> None:
+def test_a_requested_disposition_is_kept(disposition: Any) -> None:
     """As a file for whom the HTML also shows it, or in line where nothing refers to it."""
     picture = Attachment(
         filename="a.png", content=b"1", content_type="image/png", content_id="a", disposition=disposition

@@ -59,7 +59,7 @@ def test_a_reference_is_found_in_every_spelling(html: str) -> None:
         "</p src='cid:logo@app'>",
     ],
 )
-def test_what_shows_nothing_is_no_reference(html: str) -> None:
+def test_text_that_displays_nothing_is_no_reference(html: str) -> None:
     """Text, comments, and tags that never end."""
     assert content_ids_in(html) == frozenset()
 
@@ -70,7 +70,7 @@ def test_what_shows_nothing_is_no_reference(html: str) -> None:
     ["<!--", "<a ", "<![", "<!", "</", "<a b='", "<style>", "<a\t", "<?", "<!--[if ", "<!--[if x]>", "<a b=c ", "<a ' "]
     + ["<a style='/*", "<style>/*", "<style>url(", "<img src='&#", "<img srcset='cid:a,", "<style>\\", "<img src='x'>"],
 )
-def test_a_broken_text_takes_no_more_time_than_a_whole_one(piece: str) -> None:
+def test_malformed_html_is_read_in_linear_time(piece: str) -> None:
     """It is looked at while others wait; a reader that goes back at each mistake would take hours for this."""
     content_ids_in(piece * 100_000)
 
@@ -78,7 +78,7 @@ def test_a_broken_text_takes_no_more_time_than_a_whole_one(piece: str) -> None:
 @pytest.mark.parametrize(
     "html", ["<img src='&#" + "9" * 5000 + ";cid:a'>", "<img src='cid:%ff%00'>", "<style>\\ffffff \\d800"]
 )
-def test_characters_that_there_are_not_are_no_accident(html: str) -> None:
+def test_references_to_invalid_characters_raise_nothing(html: str) -> None:
     """Numbers of more digits than Python reads, halves of characters, octets that are not UTF-8."""
     content_ids_in(html)
 
@@ -109,7 +109,7 @@ MARKUP = [
 
 @given(st.lists(st.sampled_from(MARKUP), max_size=60).map("".join))
 @settings(max_examples=500, deadline=None)
-def test_anything_can_be_read(html: str) -> None:
+def test_any_html_can_be_read(html: str) -> None:
     """Never an error: it is an application's text, and may be any."""
     for found in content_ids_in(html):
         assert found

@@ -15,7 +15,7 @@ from mailsvc.domain.lifecycle import Status
         ("", False), (".*", False), ("mess.*", False), ("message", False), ("message.", False), ("message.lost", False), ("message.*.*", False), ("**", False),
     ],
 )  # fmt: skip
-def test_a_pattern_is_everything_a_family_or_a_type(pattern: str, is_one: bool) -> None:
+def test_a_pattern_is_a_star_a_family_or_an_exact_type(pattern: str, is_one: bool) -> None:
     """What would match nothing for ever is no pattern."""
     assert is_pattern(pattern) == is_one
 
@@ -28,11 +28,11 @@ def test_a_pattern_is_everything_a_family_or_a_type(pattern: str, is_one: bool) 
         (("relay.*", "message.sent"), "message.sent", True),
     ],
 )  # fmt: skip
-def test_a_pattern_covers_its_types(patterns: tuple[str, ...], event_type: str, covered: bool) -> None:
+def test_a_pattern_matches_its_types(patterns: tuple[str, ...], event_type: str, covered: bool) -> None:
     assert matches(patterns, event_type) == covered
 
 
-def test_every_state_that_is_told_has_a_word() -> None:
+def test_every_reported_status_has_an_event_type() -> None:
     """All but those that are on their way."""
     assert set(EVENT_OF_STATUS.values()) <= VOCABULARY.keys()
     assert set(Status) - EVENT_OF_STATUS.keys() == {Status.SCHEDULED, Status.QUEUED, Status.SENDING}

@@ -45,7 +45,7 @@ PAIRS = [(row[0], change, to) for row in ROWS for change, to in zip(CHANGES, row
 
 
 @pytest.mark.parametrize(("status", "change", "to"), PAIRS)
-def test_every_pair_has_its_place(status: str, change: Change, to: str) -> None:
+def test_each_change_of_each_status_has_one_result(status: str, change: Change, to: str) -> None:
     """A change that means nothing to a state leaves it alone."""
     assert follow(Status(status), change) == (None if to == "." else Status(to))
 
@@ -54,7 +54,7 @@ def test_the_table_is_complete() -> None:
     assert {(Status(status), change) for status, change, _ in PAIRS} == set(product(Status, Change))
 
 
-def test_a_repeated_change_means_nothing() -> None:
+def test_a_repeated_change_has_no_effect() -> None:
     """News comes twice; the second one is no news. Only an operator's retry of what waits may be repeated."""
     again = {
         (s, c) for s, c in product(Status, Change) if (to := follow(s, c)) is not None and follow(to, c) is not None
@@ -63,7 +63,7 @@ def test_a_repeated_change_means_nothing() -> None:
     assert {change for _, change in again} == {Change.RETRY}
 
 
-def test_only_what_is_not_final_can_be_recalled() -> None:
+def test_only_statuses_that_are_not_final_can_be_canceled() -> None:
     assert not FINAL & RECALLABLE
     assert {s for s in Status if follow(s, Change.CANCEL)} == RECALLABLE
 
@@ -75,6 +75,6 @@ def test_only_what_is_not_final_can_be_recalled() -> None:
         ({"deferred", "sending"}, "deferred"), ({"sending", "queued"}, "sending"), ({"scheduled", "canceled"}, "scheduled"),
     ],
 )  # fmt: skip
-def test_a_message_shows_what_needs_attention_first(statuses: set[str], expected: str) -> None:
+def test_a_message_shows_its_most_urgent_status(statuses: set[str], expected: str) -> None:
     """All alike, else held, deferred, sending, queued, scheduled, else partial."""
     assert message_status(statuses) == expected

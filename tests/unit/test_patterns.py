@@ -48,12 +48,12 @@ def test_no_pattern_has_possessive_quantifiers() -> None:
         'A = r"[+]++"', 'A = r"[^]]*+"', 'A = ("a" r"\\+++")',
     ],
 )  # fmt: skip
-def test_one_would_be_found_wherever_it_is_written(source: str) -> None:
+def test_a_possessive_quantifier_is_found_wherever_it_is_written(source: str) -> None:
     """In a part of a pattern, in bytes, in what is not compiled by name."""
     assert any(map(is_possessive, strings_in(source)))
 
 
 @pytest.mark.parametrize("text", ["[+*]+", r"\++", r"[\]+]+", "a+ +", "[]*+]+", r"\*\+"])
-def test_plus_signs_that_are_characters_are_no_fault(text: str) -> None:
+def test_literal_plus_signs_are_not_quantifiers(text: str) -> None:
     """In a class, or escaped."""
     assert not is_possessive(text)

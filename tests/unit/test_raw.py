@@ -30,7 +30,7 @@ def fault(raw: bytes, *, sender: str | None = None, to: tuple[str, ...] = ()) ->
     return error.field, error.detail
 
 
-def test_a_complete_message_is_not_touched() -> None:
+def test_a_complete_message_is_not_changed() -> None:
     """A signature over it stays valid."""
     submission = submitted(WHOLE)
 
@@ -73,7 +73,7 @@ def test_blind_copies_and_a_return_path_are_removed() -> None:
     assert submission.recipients[1] == Recipient("c@d.test", "bcc", False)
 
 
-def test_the_given_envelope_counts_more_than_the_header() -> None:
+def test_the_given_envelope_overrides_the_header() -> None:
     """Its kinds are what the header shows of each recipient."""
     raw = WHOLE.replace(b"Date:", b"Cc: C D <c@D.test>\r\nBcc: z@z.test\r\nDate:")
     submission = submitted(raw, sender="bounces@app.test", to=("e@f.test", "c@d.test", "a@B.test", "a@b.test"))
@@ -112,7 +112,7 @@ def test_the_newest_resent_block_gives_the_envelope(before: bytes) -> None:
     assert submission.content == before + WHOLE
 
 
-def test_a_blind_copy_of_a_resending_is_a_recipient_and_hidden() -> None:
+def test_a_resent_bcc_is_a_recipient_and_is_removed() -> None:
     submission = submitted(NEW + b"Resent-Bcc: b@y.test\r\n" + WHOLE)
 
     assert [r.address for r in submission.recipients] == ["z@y.test", "w@y.test", "b@y.test"]
@@ -127,7 +127,7 @@ def test_a_blind_copy_of_a_resending_is_a_recipient_and_hidden() -> None:
         (NEW.replace(b"x@y.test", b"x@"), "body", "Resent-From"),
     ],
 )
-def test_a_resent_block_that_says_too_little_is_refused(before: bytes, field: str, words: str) -> None:
+def test_an_incomplete_resent_block_is_rejected(before: bytes, field: str, words: str) -> None:
     """The old To and Cc must never be mailed in its place."""
     where, detail = fault(before + b"Received: from a by b\r\n" + OLD + WHOLE)
 
@@ -135,7 +135,7 @@ def test_a_resent_block_that_says_too_little_is_refused(before: bytes, field: st
 
 
 @pytest.mark.parametrize("name", [b"Resent-Cc", b"Resent-Bcc", b"Resent-Sender"])
-def test_a_field_that_may_be_of_an_older_block_is_refused(name: bytes) -> None:
+def test_an_ambiguous_resent_field_is_rejected(name: bytes) -> None:
     """Where nothing stands between two blocks, whoever an older one named could be mailed again."""
     newest = NEW.replace(b"Resent-Cc: w@y.test\r\n", b"")
     between = name + b": victim@y.test\r\n"
@@ -150,7 +150,7 @@ def test_a_field_that_may_be_of_an_older_block_is_refused(name: bytes) -> None:
 @pytest.mark.parametrize(
     "trace", [b"Received: from a by b; Mon, 13 Nov 2023 22:13:20 +0000\r\n", b"Return-Path: <x@y.test>\r\n"]
 )
-def test_a_trace_field_tells_two_blocks_apart(trace: bytes) -> None:
+def test_a_trace_field_separates_two_resent_blocks(trace: bytes) -> None:
     """Then the older one's fields may be in any order."""
     submission = submitted(NEW + trace + b"Resent-Bcc: old@y.test\r\n" + OLD + WHOLE)
 
@@ -158,13 +158,13 @@ def test_a_trace_field_tells_two_blocks_apart(trace: bytes) -> None:
     assert b"old@y.test" not in submission.content.replace(OLD, b"")
 
 
-def test_a_given_envelope_counts_more_than_a_resent_block() -> None:
+def test_the_given_envelope_overrides_a_resent_block() -> None:
     submission = submitted(NEW + WHOLE, sender="s@y.test", to=("r@y.test",))
 
     assert (submission.sender.addr, [r.address for r in submission.recipients]) == ("s@y.test", ["r@y.test"])
 
 
-def test_a_recipient_is_shown_as_what_the_header_names_it_in_any_case() -> None:
+def test_a_recipient_is_matched_with_the_header_in_any_case() -> None:
     """One address in several letter cases is one."""
     submission = submitted(
         WHOLE.replace(b"To: a@b.test", b"To: Ann@B.test\r\nCc: Cy <CY@b.test>"), to=("ANN@b.test", "cy@b.test")
@@ -182,19 +182,19 @@ def test_white_space_before_the_colon_is_obsolete_but_a_field() -> None:
     assert b"From : orders@app.test\r\n" in submission.content
 
 
-def test_of_several_authors_the_sender_posts() -> None:
+def test_a_message_with_several_authors_uses_its_sender() -> None:
     """RFC 5322 section 3.6.2."""
     raw = b"From: a@x.test, b@x.test\nSender: b@x.test\nTo: c@x.test\n\n"
 
     assert submitted(raw).sender.addr == "b@x.test"
 
 
-def test_a_unix_file_gets_crlf() -> None:
+def test_unix_line_endings_become_crlf() -> None:
     """LF alone is how such files are kept."""
     assert submitted(WHOLE.replace(b"\r\n", b"\n")).content == WHOLE
 
 
-def test_a_message_of_a_header_alone_is_whole() -> None:
+def test_a_message_without_a_body_is_complete() -> None:
     """The body may be empty, the line that separates it may not be missing."""
     assert submitted(MINIMAL).content.endswith(MINIMAL + b"\r\n")
 
@@ -226,7 +226,7 @@ def test_a_message_of_a_header_alone_is_whole() -> None:
         (b"X: " + b"x\r\n " * 70_000 + b"x\r\n" + WHOLE, "262144"),
     ],
 )
-def test_what_cannot_go_as_it_is_is_refused_with_the_reason(raw: bytes, said: str) -> None:
+def test_an_unsendable_message_is_rejected_with_the_reason(raw: bytes, said: str) -> None:
     """Nothing is repaired that a signature may cover, nothing sent that two servers read in two ways."""
     field, detail = fault(raw)
 
@@ -234,7 +234,7 @@ def test_what_cannot_go_as_it_is_is_refused_with_the_reason(raw: bytes, said: st
     assert said in detail
 
 
-def test_faults_of_the_envelope_are_named_by_its_parameters() -> None:
+def test_envelope_errors_name_the_parameter() -> None:
     """As in the JSON form."""
     assert fault(WHOLE, sender="")[0] == "from"
     assert fault(WHOLE, to=("a@b.test", "c"))[0] == "to.1"
@@ -260,7 +260,7 @@ def test_octets_beyond_ascii_are_kept_and_reported() -> None:
     assert body.content == signed
 
 
-def test_what_is_shown_cannot_act_on_a_reader() -> None:
+def test_displayed_fields_have_no_control_characters() -> None:
     """An encoded line break stays encoded on the wire, and is replaced where it is shown."""
     raw = WHOLE.replace(b"=C3=9F", b"=0ABcc: x")
 
@@ -268,7 +268,7 @@ def test_what_is_shown_cannot_act_on_a_reader() -> None:
     assert submitted(raw).content == raw
 
 
-def test_a_header_made_to_be_slow_is_shown_undecoded() -> None:
+def test_a_header_too_slow_to_decode_is_shown_undecoded() -> None:
     """What begins thousands of encoded words and ends none would cost the square of its length."""
     raw = WHOLE.replace(b"Subject: ", b"Subject: " + b"=?a?b?\r\n " * 20_000)
 
@@ -302,7 +302,7 @@ def test_addresses_are_read_out_of_any_list(value: str, found: list[str]) -> Non
 
 @given(st.binary(max_size=300))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes_are_a_submission_or_a_refusal(tail: bytes) -> None:
+def test_any_bytes_are_accepted_or_rejected_without_error(tail: bytes) -> None:
     """No other error comes out, and what is taken keeps its tail."""
     try:
         submission = submitted(WHOLE + tail)
@@ -319,7 +319,7 @@ def test_any_bytes_are_a_submission_or_a_refusal(tail: bytes) -> None:
     subject=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=60),
 )
 @settings(max_examples=100, deadline=None)
-def test_what_we_compose_we_take_as_raw(text: str, subject: str) -> None:
+def test_a_composed_message_is_accepted_as_raw(text: str, subject: str) -> None:
     """Composer and reader agree, and the independent reader with both."""
     raw = composed(text=text.replace("\0", ""), subject=subject, html="h")
     submission = submitted(raw)

@@ -21,7 +21,9 @@ def parsed(said: str) -> Reply:
 
 
 @pytest.mark.parametrize(("provider", "stage", "said", "reason", "follows"), ROWS)
-def test_a_real_refusal_means_what_it_says(provider: str, stage: str, said: str, reason: str, follows: str) -> None:
+def test_a_real_refusal_gets_the_expected_reason(
+    provider: str, stage: str, said: str, reason: str, follows: str
+) -> None:
     """Reason, suppression, and whether it is tried again."""
     reply = parsed(said)
     meaning = meaning_of(Stage(stage), reply, reply.text)
@@ -37,7 +39,7 @@ def test_the_table_is_large_and_its_rows_have_a_source() -> None:
     assert all(table["source"].startswith("http") for table in CORPUS.values())
 
 
-def test_no_reply_before_a_recipient_was_named_suppresses() -> None:
+def test_no_reply_to_mail_suppresses_a_recipient() -> None:
     """Whatever is said to MAIL is about the sender."""
     replies = [parsed(said) for _, _, said, _, _ in ROWS]
 
@@ -68,7 +70,7 @@ def test_a_reply_to_several_recipients_at_once_suppresses_none_of_them(stage: St
         ("550 5.1.1 Recipient address rejected: unknown", False),
     ],
 )
-def test_a_cap_on_recipients_is_told_from_a_quota(said: str, expected: bool) -> None:
+def test_a_recipient_limit_is_distinguished_from_a_quota(said: str, expected: bool) -> None:
     """The one has the transaction split, the other has it wait."""
     assert is_about_count(parsed(said)) is expected
 

@@ -25,7 +25,7 @@ def test_the_defaults_need_no_settings(tmp_path: Path) -> None:
     assert (settings.targets, settings.auto_migrate, settings.max_queue) == ("any", True, None)
 
 
-def test_a_file_beats_the_variable_and_the_variable_beats_the_toml(tmp_path: Path) -> None:
+def test_a_secret_file_overrides_the_variable_which_overrides_the_toml(tmp_path: Path) -> None:
     """X_FILE, then X, then x in mailsvc.toml."""
     (tmp_path / "level").write_text("error\n")
     (tmp_path / "mailsvc.toml").write_text('mailsvc_log_level = "debug"\nlog_format = "json"\nmax_queue = 7\n')
@@ -38,7 +38,7 @@ def test_a_file_beats_the_variable_and_the_variable_beats_the_toml(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["true", "1", "YES", "on"])
-def test_truth_has_many_words(tmp_path: Path, text: str) -> None:
+def test_a_boolean_may_be_written_in_several_ways(tmp_path: Path, text: str) -> None:
     """Whatever their case."""
     assert from_environment(tmp_path, ALLOW_PLAINTEXT=text).allow_plaintext is True
 
@@ -89,7 +89,7 @@ def test_truth_has_many_words(tmp_path: Path, text: str) -> None:
         ({"AUTO_MIGRATE": "maybe"}, "MAILSVC_AUTO_MIGRATE must be true or false"),
     ],
 )
-def test_what_cannot_be_used_is_named(tmp_path: Path, given: dict[str, str], said: str) -> None:
+def test_an_invalid_value_is_reported_by_name(tmp_path: Path, given: dict[str, str], said: str) -> None:
     """In one sentence, without what may be secret."""
     with pytest.raises(BadSetting) as refused:
         from_environment(tmp_path, **given)
@@ -101,7 +101,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, given: dict[str, str], sai
 
 @pytest.mark.parametrize("service", ["", "HTTP_", "POSTGRES_REPLICA_"])
 @pytest.mark.parametrize("address", ["10.43.0.17", "fd00:10:96::a"])
-def test_what_kubernetes_says_of_services_is_left_alone(tmp_path: Path, service: str, address: str) -> None:
+def test_variables_set_by_kubernetes_are_ignored(tmp_path: Path, service: str, address: str) -> None:
     """A Service named mailsvc, or mailsvc-http, puts these into every pod of its namespace."""
     shown = f"[{address}]" if ":" in address else address
     given = {
@@ -122,7 +122,7 @@ def test_what_kubernetes_says_of_services_is_left_alone(tmp_path: Path, service:
         ("bind = ['x']", "must be text, a number, true or false"),
     ],
 )
-def test_a_fault_in_the_toml_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_an_error_in_the_toml_is_reported(tmp_path: Path, text: str, said: str) -> None:
     """As one in the environment is."""
     (tmp_path / "mailsvc.toml").write_text(text)
 
@@ -130,7 +130,7 @@ def test_a_fault_in_the_toml_is_named(tmp_path: Path, text: str, said: str) -> N
         from_environment(tmp_path)
 
 
-def test_a_relay_url_says_everything() -> None:
+def test_a_relay_url_configures_every_option() -> None:
     """User and password are percent-encoded."""
     url = (
         "smtps://us%40er:p%3Aw%2F@smtp.example.test?rate=14/s&verp=no&max_connections=3&return_path=b@app.test"
@@ -157,7 +157,7 @@ def test_a_relay_url_says_everything() -> None:
         "smtp://user:p?a=b&tls=sekret@smtp.example.test",
     ],
 )  # fmt: skip
-def test_an_error_of_a_url_quotes_nothing_secret(url: str) -> None:
+def test_an_error_about_a_url_shows_no_secret(url: str) -> None:
     """What stands before the last @, and in the query, may be a part of a password."""
     with pytest.raises((BadSetting, Invalid)) as refused:
         validate_relay(NewRelay(**{"name": "x", "default": True, **parse_relay_url(url)}), allow_plaintext=False)
@@ -169,7 +169,7 @@ def test_an_error_of_a_url_quotes_nothing_secret(url: str) -> None:
     "option",
     ["tls=bogus", "tls=", "tls=STARTTLS", "auth=magic", "auth=", "pipelining=on", "max_recipients=many", "ca="],
 )
-def test_an_option_of_a_relay_that_means_nothing_is_refused(option: str) -> None:
+def test_an_unknown_relay_option_is_rejected(option: str) -> None:
     """Above all a TLS mode: one that nobody knows must not become none."""
     with pytest.raises(BadSetting, match=f"{option.partition('=')[0]}="):
         parse_relay_url(f"{RELAY}?{option}")
@@ -188,7 +188,7 @@ def test_an_option_of_a_relay_that_means_nothing_is_refused(option: str) -> None
         ("smtp://user@smtp.example.test", "no password"),
     ],
 )
-def test_a_relay_url_that_is_none_is_explained(url: str, said: str) -> None:
+def test_an_invalid_relay_url_is_explained(url: str, said: str) -> None:
     """A password with a special character is the usual reason."""
     with pytest.raises(BadSetting, match=said) as refused:
         parse_relay_url(url)

@@ -63,7 +63,7 @@ def test_obsolete_white_space_before_a_colon_hides_no_structure(name: bytes) -> 
         HEAD + "Content-Type: message/rfc822\r\n\r\nSubject: ü\r\n\r\nü\r\n".encode(),
     ],
 )
-def test_what_could_be_read_in_two_ways_stays_as_it_is(raw: bytes) -> None:
+def test_an_ambiguous_message_is_not_changed(raw: bytes) -> None:
     """Nothing may come out as something else, and 8-bit never under the name of 7bit."""
     assert seven_bit(raw) == raw
 
@@ -82,7 +82,7 @@ def many_parts(count: int, head: bytes = b"Content-Type: text/plain\r\n") -> byt
         HEAD + b"Content-Type: text/plain" + b";\r\n a=b" * 25_000 + b"\r\n\r\n\xc3\xbc\r\n",
     ],
 )
-def test_what_would_take_too_long_stays_as_it_is(raw: bytes) -> None:
+def test_a_message_too_slow_to_convert_is_not_changed(raw: bytes) -> None:
     """A message of very many parts, or with huge headers: nobody else may wait for it."""
     assert seven_bit(raw) == raw
 
@@ -102,13 +102,13 @@ def test_many_parts_are_encoded_one_by_one() -> None:
     assert contents(seven_bit(many_parts(300))) == [("text/plain", "ü".encode())] * 300
 
 
-def test_what_needs_nothing_is_not_touched() -> None:
+def test_a_seven_bit_message_is_not_changed() -> None:
     raw = HEAD + b"\r\nHello\r\n"
 
     assert seven_bit(raw) is raw
 
 
-def test_a_text_that_declares_nothing_is_declared() -> None:
+def test_an_undeclared_text_gets_mime_headers() -> None:
     """Without MIME-Version, readers pass over the encoding (RFC 2045 section 4)."""
     message: EmailMessage = read(seven_bit("Subject: s\r\n\r\nGrüße\r\n".encode()))
 
@@ -128,14 +128,14 @@ def test_a_text_that_declares_nothing_is_declared() -> None:
         NESTED.replace(b"Subject: inner", b"DKIM-Signature: v=1;\r\n b=x"),
     ],
 )
-def test_what_is_signed_or_has_no_end_stays_as_it_is(raw: bytes) -> None:
+def test_a_signed_or_unterminated_part_is_not_changed(raw: bytes) -> None:
     """A signature over it would break."""
     assert seven_bit(raw) == raw
 
 
 @given(st.binary(max_size=400))
 @settings(max_examples=300, deadline=None)
-def test_any_body_comes_out_whole(body: bytes) -> None:
+def test_any_body_survives_the_conversion(body: bytes) -> None:
     """Whatever is in it: the decoded text is the same, or nothing was changed."""
     body = body.replace(b"\r", b"").replace(b"\n", b"\r\n").replace(b"\0", b"") + b"\r\n"
     raw = HEAD + b"Content-Type: text/plain; charset=latin-1\r\n\r\n" + body

@@ -20,13 +20,13 @@ VECTOR = (
 )
 
 
-def test_the_published_vector_holds() -> None:
+def test_the_published_test_vector_is_reproduced() -> None:
     id_, timestamp, body, signature = VECTOR
 
     assert sign([SECRET], id_, timestamp, body) == signature
 
 
-def test_several_secrets_sign_side_by_side() -> None:
+def test_each_secret_adds_a_signature() -> None:
     """During a rotation receivers know the one or the other."""
     id_, timestamp, body, signature = VECTOR
     both = sign([new_secret(), SECRET], id_, timestamp, body).split(" ")
@@ -60,7 +60,7 @@ def test_a_secret_has_24_to_64_bytes(size: int) -> None:
     "secret",
     ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whsec_" + base64.b64encode(b"x" * 65).decode(), "whsec_é", SECRET + "!", SECRET + " "],
 )  # fmt: skip
-def test_what_is_no_secret_is_refused(secret: str) -> None:
+def test_an_invalid_secret_is_rejected(secret: str) -> None:
     """A prefix, and 24 to 64 bytes of base64."""
     with pytest.raises(ValueError, match="24 to 64 bytes"):
         check_secret(secret)

@@ -112,13 +112,13 @@ def test_refusals_are_sorted(line: str, expected: str) -> None:
         ("550 5.1.1 <dmarc.spamhaus@x.test> unknown", "mailbox_unknown"),
     ],
 )
-def test_words_within_an_address_are_not_the_relays(line: str, expected: str) -> None:
+def test_words_in_an_address_do_not_decide_the_reason(line: str, expected: str) -> None:
     """Whoever chooses an address must not choose the reason."""
     assert reason(line) == expected
 
 
 @pytest.mark.parametrize("line", ["550 5.1.1 unknown", "550 user unknown", "552 5.2.2 full", "550 5.2.1 disabled"])
-def test_no_recipient_is_at_fault_before_one_was_named(line: str) -> None:
+def test_a_refusal_of_mail_never_blames_a_recipient(line: str) -> None:
     """A refusal of MAIL is about the sender: it must suppress nobody."""
     assert reason(line, Stage.MAIL) == "sender_rejected"
 
@@ -144,7 +144,7 @@ def test_our_own_refusals_have_reasons_too(text: str, expected: str) -> None:
     assert (meaning.reason, meaning.type) == (expected, "soft")
 
 
-def test_our_own_words_give_their_code_apart() -> None:
+def test_our_own_text_is_split_into_code_and_text() -> None:
     assert own_words("5.3.4 the message has 10 bytes") == ("5.3.4", "the message has 10 bytes")
     assert own_words("connection lost") == (None, "connection lost")
 

@@ -60,7 +60,7 @@ INSIDE = [
 
 
 @pytest.mark.parametrize("host", INSIDE)
-def test_an_address_inside_is_refused_in_every_spelling(host: str) -> None:
+def test_a_private_address_is_rejected_in_every_notation(host: str) -> None:
     """Decimal, octal, hexadecimal, full-width, mapped, translated, tunnelled."""
     with pytest.raises(ValueError, match=r"is not a public address \(MAILSVC_WEBHOOK_TARGETS=any"):
         check_url(f"https://{host}/hook", "public")
@@ -69,7 +69,7 @@ def test_an_address_inside_is_refused_in_every_spelling(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["8.8.8.8", "[2606:4700::1111]", "[::ffff:8.8.8.8]", "[64:ff9b::8.8.8.8]", "app.example.test"]
 )
-def test_a_public_address_and_any_name_may_be_given(host: str) -> None:
+def test_public_addresses_and_names_are_accepted(host: str) -> None:
     """What a name leads to is looked at when it is dialled."""
     assert check_url(f"https://{host}/hook", "public").startswith("https://")
 
@@ -88,14 +88,14 @@ def test_a_public_address_and_any_name_may_be_given(host: str) -> None:
         "https://h.test/\n",
     ],
 )
-def test_what_is_no_such_url_is_refused(url: str) -> None:
+def test_a_url_that_is_malformed_or_not_http_is_rejected(url: str) -> None:
     """Before anybody looks at its host."""
     with pytest.raises(ValueError, match="must|is not a URL"):
         check_url(url, "any")
 
 
 @pytest.mark.parametrize("url", ["https://h.test/é", "https://h.test/?q=é"])
-def test_what_could_never_be_posted_is_refused(url: str) -> None:
+def test_a_url_that_cannot_be_posted_to_is_rejected(url: str) -> None:
     """No request line has such a character, and how to encode it is for the endpoint to say."""
     with pytest.raises(ValueError, match="percent-encoded"):
         check_url(url, "any")
@@ -215,7 +215,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
 @pytest.mark.parametrize(
     "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:127.0.0.1"], ["64:ff9b::a00:1"]]
 )
-def test_a_name_that_leads_inside_is_not_dialled(names: dict[str, list[list[str]]], addresses: list[str]) -> None:
+def test_a_name_that_resolves_to_a_private_address_is_not_dialled(
+    names: dict[str, list[list[str]]], addresses: list[str]
+) -> None:
     """Not even at another of its addresses."""
     names["evil.test"] = [addresses]
     answer = post("public", "http://evil.test:9/hook")

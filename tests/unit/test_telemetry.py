@@ -17,7 +17,7 @@ def record(said: str, error: Exception | None = None) -> logging.LogRecord:
 
 
 @pytest.mark.parametrize("formatter", [_Console(), _Json()])
-def test_what_a_server_said_steers_no_terminal(formatter: logging.Formatter) -> None:
+def test_logged_server_text_cannot_control_a_terminal(formatter: logging.Formatter) -> None:
     """In text, facts and errors; it can still be read."""
     line = formatter.format(record(STEERING, ValueError(STEERING)))
 
@@ -26,7 +26,7 @@ def test_what_a_server_said_steers_no_terminal(formatter: logging.Formatter) -> 
     assert "\\u001b[2Jb" in line
 
 
-def test_json_says_the_same_as_was_said() -> None:
+def test_json_logs_keep_the_original_text() -> None:
     """Escapes are those of JSON."""
     assert json.loads(_Json().format(record(STEERING)))["reply"] == STEERING
 
@@ -42,6 +42,6 @@ def test_json_says_the_same_as_was_said() -> None:
         ("Bearer mk_sekretsekret", "Bearer ********"),
     ],
 )
-def test_urls_keep_their_secrets(text: str, shown: str) -> None:
+def test_secrets_in_urls_are_not_logged(text: str, shown: str) -> None:
     """What stands before the last @, and in the query."""
     assert redact(text) == shown

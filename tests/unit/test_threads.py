@@ -20,7 +20,7 @@ ME = "<me@app.test>"
         ("Subject: x\r\n\r\nReferences: <a@b>", []),
     ],
 )
-def test_an_answer_refers_to_all_before_it(header: str, older: list[str]) -> None:
+def test_a_reply_references_all_earlier_messages(header: str, older: list[str]) -> None:
     """The parent's references, or else what it answered itself; the parent comes last."""
     assert references_of_answer(header.encode(), ME) == (*older, ME)
 

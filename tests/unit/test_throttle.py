@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mailsvc.delivery.throttle import FORGET_SECONDS, MANY, MEASURE_SECONDS, Pace, Speed
 
 
-def test_first_small_claims_show_how_fast_a_lane_is() -> None:
+def test_small_first_claims_measure_the_speed_of_a_lane() -> None:
     """It waited much longer for them than it took."""
     speed = Speed()
     for start in (10.0, 10.3):
@@ -76,7 +76,7 @@ def test_a_speed_lies_between_the_least_and_the_most_of_the_stints(stints: list[
     assert speed.per_second == 0 or min(rates) * 0.99 <= speed.per_second <= max(rates) * 1.01
 
 
-def test_a_relay_that_says_too_much_gets_half() -> None:
+def test_the_rate_is_halved_after_a_rate_limit_reply() -> None:
     """Of what it got when it said so; what it says in the same moment is the same sign."""
     pace = Pace()
     pace.slow_down(100.0, seen=40.0)
@@ -86,7 +86,7 @@ def test_a_relay_that_says_too_much_gets_half() -> None:
     assert pace.wait(100.0) == pytest.approx(1 / 20)
 
 
-def test_said_again_it_is_half_of_that_but_never_nothing() -> None:
+def test_the_rate_is_halved_again_but_never_reaches_zero() -> None:
     """A daily quota is asked for once a minute."""
     pace = Pace()
     for n in range(40):
@@ -95,7 +95,7 @@ def test_said_again_it_is_half_of_that_but_never_nothing() -> None:
     assert pace.wait(490.0) == pytest.approx(60)
 
 
-def test_without_complaint_it_recovers() -> None:
+def test_the_rate_recovers_without_rate_limit_replies() -> None:
     """Double every minute, up to what is set, or until it is no limit any more."""
     free, limited = Pace(), Pace()
     limited.set_rate(20.0)

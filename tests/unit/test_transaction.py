@@ -190,7 +190,7 @@ def test_a_quoted_local_part_may_hold_blanks_and_brackets() -> None:
         "",
     ],
 )
-def test_what_could_end_a_command_is_never_said(address: str) -> None:
+def test_an_address_that_could_end_its_command_is_never_sent(address: str) -> None:
     """The last border before the wire: such an address is a fault of ours, and nothing is written."""
     talk = Talk([said("250 ok")])
 
@@ -211,7 +211,7 @@ def test_no_address_makes_a_second_command(address: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"a\nb\r\n", b"a\rb\r\n", b"a\r\n\n.\r\n", b"\n.\n", b"a\r"])
-def test_content_with_a_bare_line_break_never_leaves(content: bytes) -> None:
+def test_content_with_a_bare_line_break_is_never_sent(content: bytes) -> None:
     """SMTP smuggling: some servers end a message at LF.LF."""
     with pytest.raises(ValueError, match="bare"):
         Talk([]).run(Submission("shop@app.test", (ALICE,), content))
@@ -233,7 +233,7 @@ def test_content_with_a_bare_line_break_never_leaves(content: bytes) -> None:
         (Submission("a@b.test", (ALICE,), b"\xe4\r\n", eight_bit=True), (), "5.6.3"),
     ],
 )
-def test_what_the_relay_can_not_take_bounces_unasked(
+def test_a_message_beyond_the_capabilities_of_the_relay_bounces_unsent(
     submission: Submission, offers: tuple[str, ...], text: str
 ) -> None:
     """Nothing is written, and the session stays good."""
@@ -255,12 +255,12 @@ def test_only_the_recipient_that_needs_smtputf8_bounces(offers: tuple[str, ...])
 
 
 @pytest.mark.parametrize("line", ["SIZE", "SIZE 0", "SIZE ²", "SIZE " + "9" * 5000, "SIZE x", "size"])
-def test_a_size_that_says_nothing_is_no_limit(line: str) -> None:
+def test_a_missing_zero_or_invalid_size_is_no_limit(line: str) -> None:
     """RFC 1870: 0 means none is known; nonsense must not stop the mail."""
     assert offering(line).size is None
 
 
-def test_capabilities_are_read_in_any_case_and_in_old_spelling() -> None:
+def test_capabilities_are_read_in_any_case_and_in_the_old_syntax() -> None:
     """`AUTH=` is how some servers repeat it for old clients."""
     read = offering("pipelining", "size 10", "8bitmime", "auth plain", "AUTH=LOGIN", "StartTLS", "Dsn", "x-other")
 
@@ -319,7 +319,7 @@ NAMES = [row[0] for row in TABLE]
 
 
 @pytest.mark.parametrize(("name", "replies", "expected", "stage", "usable"), TABLE, ids=NAMES)
-def test_every_answer_is_sorted_by_whose_fault_it_is(
+def test_every_reply_is_classified_by_whose_fault_it_is(
     name: str, replies: Sequence[str], expected: list[Fate], stage: Stage, usable: bool
 ) -> None:
     """DESIGN, Whose fault?, with PIPELINING."""
@@ -329,7 +329,7 @@ def test_every_answer_is_sorted_by_whose_fault_it_is(
 
 
 @pytest.mark.parametrize(("name", "replies", "expected", "stage", "usable"), TABLE, ids=NAMES)
-def test_lock_step_sorts_as_pipelining_does(
+def test_lock_step_classifies_replies_as_pipelining_does(
     name: str, replies: Sequence[str], expected: list[Fate], stage: Stage, usable: bool
 ) -> None:
     """Whether commands go out together is no matter for the verdicts."""
@@ -352,14 +352,14 @@ def test_lock_step_sorts_as_pipelining_does(
         (("250 reset", "250 ok", "421 bye"), False),
     ],
 )
-def test_a_relay_that_leaves_before_it_answers_mail_was_not_heard(replies: Sequence[str], unheard: bool) -> None:
+def test_a_connection_lost_before_the_reply_to_mail_is_unheard(replies: Sequence[str], unheard: bool) -> None:
     """On a reused connection that means that it was dead: nobody is charged (the session decides)."""
     for offers in ((), ("PIPELINING",)):
         finding = Talk([said(*replies)]).run(MAIL, *offers, reset_first=True)
         assert (finding.unheard, finding.in_step) == (unheard, False)
 
 
-def test_silence_is_not_a_dead_connection() -> None:
+def test_a_timeout_is_not_a_dead_connection() -> None:
     """Who does not answer in time may be busy with what we said."""
     talk = Transaction(MAIL, offering("PIPELINING")).converse(deque())
     next(talk)
@@ -384,7 +384,7 @@ def test_silence_is_not_a_dead_connection() -> None:
         (Broken("early", Reply(421, None, "bye")), UNTRIED),
     ],
 )
-def test_what_breaks_in_the_middle_of_the_body_was_not_delivered(interruption: Broken, expected: Fate) -> None:
+def test_an_interrupted_body_was_not_delivered(interruption: Broken, expected: Fate) -> None:
     """Without its dot there was no message; whoever was refused before stays refused."""
     talk = Talk([said("250 ok", "250 ok", "550 no", "354 go on")], interruption=interruption)
     finding = talk.run(MAIL, "PIPELINING")
@@ -393,7 +393,7 @@ def test_what_breaks_in_the_middle_of_the_body_was_not_delivered(interruption: B
     assert talk.accepted is None
 
 
-def test_without_the_lease_no_dot_goes_out() -> None:
+def test_no_dot_is_sent_without_the_lease() -> None:
     """Whoever holds the lease now will send it; nothing is charged."""
     talk = Talk([said("250 ok", "550 no", "250 ok", "354 go on")], lease_is_ours=False)
     finding = talk.run(MAIL, "PIPELINING")
@@ -429,7 +429,7 @@ def test_a_dot_in_every_line_costs_no_more_than_its_length() -> None:
 
 
 @given(st.binary())
-def test_only_whole_line_breaks_pass(content: bytes) -> None:
+def test_content_with_bare_cr_lf_or_nul_is_rejected(content: bytes) -> None:
     """CR and LF are told apart from CRLF in any bytes."""
     rest = content.replace(b"\r\n", b"")
     if b"\r" in rest or b"\n" in rest or b"\0" in rest:
@@ -443,7 +443,7 @@ def test_only_whole_line_breaks_pass(content: bytes) -> None:
 
 
 @given(st.sampled_from(TABLE), st.data())
-def test_how_the_bytes_are_cut_makes_no_difference(
+def test_replies_are_parsed_alike_however_the_bytes_are_split(
     row: tuple[str, Sequence[str], object, object, object], data: st.DataObject
 ) -> None:
     """The same bytes in one piece or in any other number give the same finding."""
@@ -490,7 +490,7 @@ def test_a_reply_that_came_before_garbage_counts() -> None:
         (b"250-a\r\n250-b\r\n250 c\r\n", Reply(250, None, "a\nb\nc")),
     ],
 )
-def test_replies_are_taken_apart(line: bytes, expected: Reply) -> None:
+def test_replies_are_parsed_into_code_enhanced_code_and_text(line: bytes, expected: Reply) -> None:
     """RFC 5321 section 4.2, RFC 2034 section 4."""
     assert ReplyParser().feed(line) == [expected]
 
@@ -512,7 +512,7 @@ def test_replies_are_taken_apart(line: bytes, expected: Reply) -> None:
         b"250-" + b"x" * 1000 + b"\r\n" + (b"250-" + b"x" * 1000 + b"\r\n") * 40,
     ],
 )
-def test_what_is_no_reply_is_not_guessed_at(line: bytes) -> None:
+def test_a_malformed_reply_is_an_error(line: bytes) -> None:
     """Bounded and strict: a flaw, and nothing that comes later is read."""
     parser = ReplyParser()
 
@@ -521,7 +521,7 @@ def test_what_is_no_reply_is_not_guessed_at(line: bytes) -> None:
     assert parser.feed(b"250 ok\r\n") == []
 
 
-def test_too_many_needs_somebody_accepted() -> None:
+def test_too_many_recipients_requires_an_accepted_one() -> None:
     """Else the same recipients would be tried again at once, for ever."""
     assert not is_too_many(Reply(452, "4.5.3", "too many"), accepted=0)
     assert is_too_many(Reply(452, "4.5.3", "too many"), accepted=1)
@@ -549,14 +549,14 @@ def opened(*replies: str, interruption: Broken | None = None) -> TransactionEnd:
         return end.value
 
 
-def test_an_early_envelope_is_not_said_again() -> None:
+def test_an_early_envelope_is_not_sent_again() -> None:
     finding = opened("250 ok", "250 ok", "550 5.1.1 no", "354 go", "250 taken")
 
     assert (fates(finding), finding.in_step, finding.misunderstood) == ([SENT, BOUNCED], True, False)
 
 
 @pytest.mark.parametrize("offers", [("SIZE 10", "PIPELINING"), ()], ids=["too large", "no pipelining"])
-def test_nothing_opens_early_where_nothing_may_be_said(offers: tuple[str, ...]) -> None:
+def test_no_envelope_is_sent_early_without_pipelining_or_beyond_the_size_limit(offers: tuple[str, ...]) -> None:
     assert Transaction(MAIL, offering(*offers)).open_early() == b""
 
 
@@ -569,20 +569,22 @@ def test_nothing_opens_early_where_nothing_may_be_said(offers: tuple[str, ...]) 
     ],
     ids=["out of sequence", "unknown", "silence"],
 )
-def test_who_can_not_cope_with_it_costs_no_attempt(replies: list[str], interruption: Broken | None) -> None:
+def test_a_relay_that_rejects_an_early_envelope_costs_no_attempt(
+    replies: list[str], interruption: Broken | None
+) -> None:
     """The same words, not said early, would bounce or defer the message."""
     finding = opened(*replies, interruption=interruption)
 
     assert (finding.unheard, finding.misunderstood, finding.in_step) == (True, True, False)
 
 
-def test_a_connection_lost_before_the_early_envelope_is_answered_is_no_misunderstanding() -> None:
+def test_a_connection_lost_before_the_reply_to_an_early_envelope_is_not_blamed_on_it() -> None:
     finding = opened()
 
     assert (finding.unheard, finding.misunderstood) == (True, False)
 
 
-def test_silence_after_the_first_answer_is_the_messages_for_now() -> None:
+def test_a_timeout_after_the_first_reply_defers_the_message() -> None:
     finding = opened("250 ok", interruption=Broken("no answer in time", timed_out=True))
 
     assert (fates(finding), finding.unheard, finding.misunderstood) == ([DEFERRED, DEFERRED], False, False)

@@ -33,7 +33,7 @@ def test_a_relay_waits_twice_as_long_after_each_failure(failures: int, wait: int
     ("attempt", "wait"),
     [(1, 5), (2, 300), (3, 1800), (4, 7200), (5, 18000), (6, 36000), (7, 50400), (8, 72000), (9, 86400)],
 )
-def test_a_webhook_keeps_the_schedule_of_standard_webhooks(attempt: int, wait: int) -> None:
+def test_a_webhook_follows_the_schedule_of_standard_webhooks(attempt: int, wait: int) -> None:
     """5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h."""
     assert seconds(schedule.next_attempt(attempt, now=0, chance=MIDDLE, retry_after=None)) == wait
 
@@ -48,7 +48,7 @@ def test_an_endpoint_may_ask_for_a_longer_wait(asked: float, wait: int) -> None:
     assert seconds(schedule.next_attempt(1, now=0, chance=MIDDLE, retry_after=asked)) == wait
 
 
-def test_chance_spreads_what_failed_together() -> None:
+def test_jitter_spreads_simultaneous_failures() -> None:
     """By a fifth, of webhooks by a tenth."""
     spread = [
         [seconds(wait) for chance in (0.0, 0.999999) if (wait := rule(chance)) is not None]
