@@ -198,6 +198,7 @@ def test_headers_keep_tabs_and_lose_outer_white_space() -> None:
     [
         ({"subject": "ü" * 500}, "subject"),
         ({"headers": {"X-A": "x" * 999}}, "headers.X-A"),
+        ({"headers": {"List-Help": f"<https://a.test/{'x' * 971}>"}}, "headers.List-Help"),  # a line of 999
         ({"headers": {f"X-{i}": "x" for i in range(101)}}, "headers"),
         ({"headers": {"List-Unsubscribe": "<https://ü.test>"}}, "headers.List-Unsubscribe"),
         ({"to": ["a@b.test"] * 1001}, "to"),
@@ -266,6 +267,7 @@ def test_a_value_over_a_limit_or_malformed_is_reported(fields: dict[str, object]
         {"headers": {"X-A": ("x",) * 100}},
         {"headers": {"X-A": "x " * 500 + "y" * 992}},
         {"headers": {"List-Help": ("<https://a.test>",)}},
+        {"headers": {"List-Help": f"<https://a.test/{'x' * 970}>"}},
         {"headers": {"Content-Language": "de"}},
         {"headers": {"Arc": "x", "XXXX": "x", "X-Resent-By": "x"}},
         {"to": [f"a{i}@b.test" for i in range(1000)]},
