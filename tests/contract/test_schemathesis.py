@@ -12,7 +12,7 @@ from schemathesis.checks import CHECKS
 
 from mailsvc.api.app import routed
 from mailsvc.api.routes import routes
-from tests.support.api import Client, House, open_house
+from tests.support.api import ApiHarness, Client, open_harness
 
 # Whether a value is acceptable is more than a schema can say (an address, what exists), so neither "fits the schema,
 # must be taken" nor its reverse is asked. Keys have tests of their own: guessing many of them is answered 429.
@@ -29,17 +29,19 @@ FEW = settings(
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHarness]:
     checked = {"ok": True, "steps": [], "tls": None, "capabilities": [], "duration_ms": 1.0}
     tried = {"delivered": True, "status_code": 200, "duration_ms": 1.0}
-    house = open_house(tmp_path_factory.mktemp("house"), check_relay=lambda _: checked, try_webhook=lambda *_: tried)
-    yield house
-    house.close()
+    harness = open_harness(
+        tmp_path_factory.mktemp("harness"), check_relay=lambda _: checked, try_webhook=lambda *_: tried
+    )
+    yield harness
+    harness.close()
 
 
 @pytest.fixture(scope="module")
-def client(house: House) -> Client:
-    client = house.move_in("alice")
+def client(harness: ApiHarness) -> Client:
+    client = harness.create_app("alice")
     client.post("/relays", {"name": "default", "host": "127.0.0.1", "port": 2525, "tls": "none"})
     return client
 
@@ -58,8 +60,8 @@ def known(client: Client) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def api(house: House) -> schemathesis.BaseSchema:
-    return schemathesis.openapi.from_wsgi("/openapi.yaml", house.flask)
+def api(harness: ApiHarness) -> schemathesis.BaseSchema:
+    return schemathesis.openapi.from_wsgi("/openapi.yaml", harness.flask)
 
 
 def operations() -> list[tuple[str, str]]:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mailsvc.store.database import Database
-from tests.support.api import Client, House, open_house
-from tests.support.letters import writer
+from tests.support.api import ApiHarness, Client, open_harness
+from tests.support.messages import writer
 
 
 @pytest.fixture
@@ -18,20 +18,20 @@ def furnishing() -> dict[str, Any]:
 
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path, furnishing: dict[str, Any]) -> Iterator[House]:
+def harness(database: Database, tmp_path: Path, furnishing: dict[str, Any]) -> Iterator[ApiHarness]:
     """A service without workers, on an empty database."""
-    house = open_house(tmp_path, database, **furnishing)
-    yield house
-    house.close()
+    harness = open_harness(tmp_path, database, **furnishing)
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
-def shop(house: House) -> Client:
+def shop(harness: ApiHarness) -> Client:
     """An app with a relay."""
-    return writer(house, "shop")
+    return writer(harness, "shop")
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
+def alice(harness: ApiHarness) -> Client:
     """The admin of an app that has nothing yet."""
-    return house.move_in("alice")
+    return harness.create_app("alice")

@@ -11,14 +11,14 @@ import yaml
 
 from mailsvc.api.markdown import Markdown
 from mailsvc.domain.lifecycle import Status
-from tests.support.api import House, open_house
+from tests.support.api import ApiHarness, open_harness
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = open_house(tmp_path, max_recipients=77)
-    yield house
-    house.close()
+def harness(tmp_path: Path) -> Iterator[ApiHarness]:
+    harness = open_harness(tmp_path, max_recipients=77)
+    yield harness
+    harness.close()
 
 
 class _Page(HTMLParser):
@@ -34,17 +34,17 @@ class _Page(HTMLParser):
         self.texts.append((self.tags[-1][0] if self.tags else "", data))
 
 
-def test_the_document_is_served_without_a_key(house: House) -> None:
+def test_the_document_is_served_without_a_key(harness: ApiHarness) -> None:
     """Anybody may read how the API works; the limits are this service's own."""
-    answer = house.flask.test_client().get("/openapi.yaml")
+    answer = harness.flask.test_client().get("/openapi.yaml")
     draft = yaml.safe_load(answer.data)["components"]["schemas"]["Draft"]
 
     assert (200, 77) == (answer.status_code, draft["properties"]["to"]["maxItems"])
 
 
-def test_the_page_shows_every_operation_and_schema(house: House) -> None:
+def test_the_page_shows_every_operation_and_schema(harness: ApiHarness) -> None:
     """Each has its place to link to."""
-    client = house.flask.test_client()
+    client = harness.flask.test_client()
     document = yaml.safe_load(client.get("/openapi.yaml").data)
     page = client.get("/docs").text
 
@@ -55,9 +55,9 @@ def test_the_page_shows_every_operation_and_schema(house: House) -> None:
         assert f'id="schema-{name}"' in page
 
 
-def test_the_page_needs_no_script_and_loads_nothing(house: House) -> None:
+def test_the_page_needs_no_script_and_loads_nothing(harness: ApiHarness) -> None:
     """It works offline and where scripts are forbidden; the policy forbids everything else."""
-    answer = house.flask.test_client().get("/docs")
+    answer = harness.flask.test_client().get("/docs")
     page = _Page()
     page.feed(answer.text)
 
@@ -67,10 +67,10 @@ def test_the_page_needs_no_script_and_loads_nothing(house: House) -> None:
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
-def test_every_link_of_the_page_has_a_target(house: House) -> None:
+def test_every_link_of_the_page_has_a_target(harness: ApiHarness) -> None:
     """A link within the page has its target there."""
     page = _Page()
-    page.feed(house.flask.test_client().get("/docs").text)
+    page.feed(harness.flask.test_client().get("/docs").text)
     targets = {f"#{a['id']}" for _, a in page.tags if "id" in a}
 
     links = {a["href"] for tag, a in page.tags if tag == "a"}
@@ -78,19 +78,19 @@ def test_every_link_of_the_page_has_a_target(house: House) -> None:
     assert links - targets == {"/openapi.yaml", "https://www.standardwebhooks.com/"}
 
 
-def test_every_id_of_the_page_is_its_own(house: House) -> None:
+def test_every_id_of_the_page_is_its_own(harness: ApiHarness) -> None:
     """A link leads to one place."""
     page = _Page()
-    page.feed(house.flask.test_client().get("/docs").text)
+    page.feed(harness.flask.test_client().get("/docs").text)
     ids = [a["id"] for _, a in page.tags if "id" in a]
 
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_shows_no_raw_markdown(house: House) -> None:
+def test_the_page_shows_no_raw_markdown(harness: ApiHarness) -> None:
     """Code and links in texts are rendered."""
     page = _Page()
-    page.feed(house.flask.test_client().get("/docs").text)
+    page.feed(harness.flask.test_client().get("/docs").text)
 
     assert not [
         text for tag, text in page.texts if tag not in ("style", "pre", "code") and re.search(r"`|\]\(|\*\*", text)
@@ -102,17 +102,17 @@ def test_html_in_a_text_is_shown_and_not_obeyed() -> None:
     assert "&lt;b&gt;a <code>&lt;i&gt;</code>" == Markdown().line("<b>a `<i>`")
 
 
-def test_the_guide_says_what_each_status_means(house: House) -> None:
+def test_the_guide_says_what_each_status_means(harness: ApiHarness) -> None:
     """A status that is added later is explained there, too."""
-    page = house.flask.test_client().get("/docs").text
+    page = harness.flask.test_client().get("/docs").text
     statuses = page[page.index('<h2 id="statuses">') : page.index('<h2 id="conventions">')]
 
     assert {status.value for status in Status} <= set(re.findall(r"<td><code>(\w+)</code>", statuses))
 
 
-def test_each_operation_has_a_request_to_copy(house: House) -> None:
+def test_each_operation_has_a_request_to_copy(harness: ApiHarness) -> None:
     """Its words are those of a shell; they name the method and the path, and a key where one is needed."""
-    client = house.flask.test_client()
+    client = harness.flask.test_client()
     page = _Page()
     page.feed(client.get("/docs").text)
     requests = {

@@ -12,8 +12,8 @@ from mailsvc.api.feed import Interest, newest
 from mailsvc.domain.lifecycle import Change
 from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.tables import event
-from tests.support.api import Client, House
-from tests.support.letters import claim_all, settle, submit, writer
+from tests.support.api import ApiHarness, Client
+from tests.support.messages import claim_all, settle, submit, writer
 
 
 def feed(client: Client, query: str = "") -> dict[str, Any]:
@@ -27,10 +27,10 @@ def types(page: dict[str, Any]) -> list[str]:
     return [e["type"] for e in page["data"]]
 
 
-def tell(house: House, app_id: str, *kinds: str) -> None:
+def tell(harness: ApiHarness, app_id: str, *kinds: str) -> None:
     """Events come up, as another process would append them; no bell rings."""
-    with house.database.write() as connection:
-        append_events(connection, [NewEvent(app_id, kind, {}) for kind in kinds], now=house.database.now())
+    with harness.database.write() as connection:
+        append_events(connection, [NewEvent(app_id, kind, {}) for kind in kinds], now=harness.database.now())
 
 
 class Poll(threading.Thread):
@@ -44,26 +44,26 @@ class Poll(threading.Thread):
     def run(self) -> None:
         self.page = feed(self.client, self.query)
 
-    def start_waiting(self, house: House) -> "Poll":
+    def start_waiting(self, harness: ApiHarness) -> "Poll":
         """Start, and return once it sleeps."""
         waits = threading.Event()
-        original = type(house.services.feed).expect
+        original = type(harness.services.feed).expect
 
         def expect(interest: Interest) -> None:
-            original(house.services.feed, interest)
+            original(harness.services.feed, interest)
             waits.set()
 
-        house.services.feed.expect = expect  # type: ignore[method-assign]
+        harness.services.feed.expect = expect  # type: ignore[method-assign]
         self.start()
         assert waits.wait(10)
         return self
 
 
 class TestOrder:
-    def test_it_begins_with_the_oldest_and_ends_with_the_newest(self, house: House, shop: Client) -> None:
+    def test_it_begins_with_the_oldest_and_ends_with_the_newest(self, harness: ApiHarness, shop: Client) -> None:
         """The feed is oldest first and complete, as webhooks would carry it."""
         id_ = submit(shop)["id"]
-        settle(house, claim_all(house)[0], Change.BOUNCE, code=550)
+        settle(harness, claim_all(harness)[0], Change.BOUNCE, code=550)
         page = feed(shop)
 
         assert types(page) == ["message.queued", "message.bounced"]
@@ -72,24 +72,24 @@ class TestOrder:
             "data"
         ].items()
 
-    def test_every_event_of_a_message_names_its_tags_and_metadata(self, house: House, shop: Client) -> None:
+    def test_every_event_of_a_message_names_its_tags_and_metadata(self, harness: ApiHarness, shop: Client) -> None:
         """Also the first one, so that an application can tell at once what it is about."""
         submit(shop, tags=["receipt"], metadata={"order": "17"})
-        settle(house, claim_all(house)[0], Change.SENT)
+        settle(harness, claim_all(harness)[0], Change.SENT)
 
         assert [(e["data"]["tags"], e["data"]["metadata"]) for e in feed(shop)["data"]] == [
             (["receipt"], {"order": "17"})
         ] * 2
 
-    def test_stored_bodies_are_returned_unchanged(self, house: House, shop: Client) -> None:
+    def test_stored_bodies_are_returned_unchanged(self, harness: ApiHarness, shop: Client) -> None:
         """The same bytes that a webhook carries."""
         submit(shop, tags=["ü"], metadata={"b": "1", "a": "</é>"})
-        with house.database.read() as connection:
+        with harness.database.read() as connection:
             frozen = connection.execute(select(event.c.body)).scalar_one()
 
         assert frozen.encode() in shop.get("/events").data
 
-    def test_pages_follow_one_another_while_events_are_added(self, house: House, shop: Client) -> None:
+    def test_pages_follow_one_another_while_events_are_added(self, harness: ApiHarness, shop: Client) -> None:
         """A consumer that follows next_cursor sees every event once, also those that come meanwhile."""
         seen, query = [], "limit=2"
         for n in range(5):
@@ -119,7 +119,7 @@ class TestOrder:
         assert page["data"] == []
         assert [e["data"]["message_id"] for e in feed(shop, f"after={page['next_cursor']}")["data"]] == [later]
 
-    def test_now_works_before_the_first_event(self, house: House, shop: Client) -> None:
+    def test_now_works_before_the_first_event(self, harness: ApiHarness, shop: Client) -> None:
         """A cursor of an empty feed continues with its first event."""
         cursor = feed(shop, "after=now")["next_cursor"]
         again = feed(shop, f"after={cursor}")["next_cursor"]
@@ -139,16 +139,16 @@ class TestFilters:
             ("type=inbound.received", []),
         ],
     )
-    def test_types_and_patterns(self, house: House, shop: Client, query: str, found: list[str]) -> None:
+    def test_types_and_patterns(self, harness: ApiHarness, shop: Client, query: str, found: list[str]) -> None:
         """Repeated types are OR; a pattern covers its family."""
         submit(shop)
-        tell(house, shop.app_id, "relay.paused", "relay.resumed")
+        tell(harness, shop.app_id, "relay.paused", "relay.resumed")
 
         assert types(feed(shop, query)) == found
 
-    def test_a_filtered_cursor_passes_over_events_that_do_not_match(self, house: House, shop: Client) -> None:
+    def test_a_filtered_cursor_passes_over_events_that_do_not_match(self, harness: ApiHarness, shop: Client) -> None:
         """Pages of a filtered feed are filled, and a feed without a hit still moves on."""
-        tell(house, shop.app_id, *["relay.paused"] * 250, "relay.resumed", *["relay.paused"] * 10)
+        tell(harness, shop.app_id, *["relay.paused"] * 250, "relay.resumed", *["relay.paused"] * 10)
         page = feed(shop, "type=relay.resumed&limit=1")
         none = feed(shop, "type=mailbox.*")
 
@@ -184,73 +184,73 @@ class TestFilters:
 
 
 class TestOthers:
-    def test_each_app_sees_only_its_own_events(self, house: House, shop: Client) -> None:
+    def test_each_app_sees_only_its_own_events(self, harness: ApiHarness, shop: Client) -> None:
         """Another app's events are neither shown nor usable as a place to begin, nor found by their message."""
         id_ = submit(shop)["id"]
-        bob = writer(house, "bob")
+        bob = writer(harness, "bob")
         theirs = feed(shop)["data"][0]["id"]
 
         assert feed(bob)["data"] == feed(bob, f"message={id_}")["data"] == []
         assert bob.get(f"/events?after={theirs}").status_code == 422
 
-    def test_reading_events_needs_the_read_scope(self, house: House, shop: Client) -> None:
+    def test_reading_events_needs_the_read_scope(self, harness: ApiHarness, shop: Client) -> None:
         """A key that may only send learns nothing."""
-        assert house.client_of(shop.app_id, "send").get("/events").json["code"] == "insufficient_scope"
-        assert types(feed(house.client_of(shop.app_id, "read"))) == []
+        assert harness.client_of(shop.app_id, "send").get("/events").json["code"] == "insufficient_scope"
+        assert types(feed(harness.client_of(shop.app_id, "read"))) == []
 
 
 class TestWaiting:
-    def test_existing_events_are_returned_at_once(self, house: House, shop: Client) -> None:
+    def test_existing_events_are_returned_at_once(self, harness: ApiHarness, shop: Client) -> None:
         """Nobody sleeps who has something to hear."""
         submit(shop)
-        house.services.feed.expect = lambda *_: pytest.fail("it slept")  # type: ignore[method-assign]
+        harness.services.feed.expect = lambda *_: pytest.fail("it slept")  # type: ignore[method-assign]
 
         assert types(feed(shop, "wait=30")) == ["message.queued"]
 
-    def test_a_notification_wakes_a_waiting_request(self, house: House, shop: Client) -> None:
+    def test_a_notification_wakes_a_waiting_request(self, harness: ApiHarness, shop: Client) -> None:
         """The answer comes with the event, long before the time is up."""
-        poll = Poll(shop, "after=now&wait=30").start_waiting(house)
-        tell(house, shop.app_id, "relay.paused")
-        house.services.feed.heard(b"de")
+        poll = Poll(shop, "after=now&wait=30").start_waiting(harness)
+        tell(harness, shop.app_id, "relay.paused")
+        harness.services.feed.heard(b"de")
         poll.join(20)
 
         assert types(poll.page) == ["relay.paused"]
 
-    def test_unrelated_events_do_not_end_the_wait(self, house: House, shop: Client) -> None:
+    def test_unrelated_events_do_not_end_the_wait(self, harness: ApiHarness, shop: Client) -> None:
         """A ring for another app, or for an event that is not wanted, lets it sleep on."""
-        poll = Poll(shop, "after=now&wait=30&type=relay.resumed").start_waiting(house)
-        tell(house, house.move_in("bob").app_id, "relay.resumed")
-        tell(house, shop.app_id, "relay.paused")
-        house.services.feed.heard(b"e")
-        tell(house, shop.app_id, "relay.resumed")
-        house.services.feed.heard(b"e")
+        poll = Poll(shop, "after=now&wait=30&type=relay.resumed").start_waiting(harness)
+        tell(harness, harness.create_app("bob").app_id, "relay.resumed")
+        tell(harness, shop.app_id, "relay.paused")
+        harness.services.feed.heard(b"e")
+        tell(harness, shop.app_id, "relay.resumed")
+        harness.services.feed.heard(b"e")
         poll.join(20)
 
         assert types(poll.page) == ["relay.resumed"]
 
-    def test_an_event_without_a_notification_is_found(self, house: House, shop: Client) -> None:
+    def test_an_event_without_a_notification_is_found(self, harness: ApiHarness, shop: Client) -> None:
         """Bells ring on their own host only, and are only a hint: who waits looks again by itself."""
-        poll = Poll(shop, "after=now&wait=30").start_waiting(house)
-        tell(house, shop.app_id, "relay.paused")
+        poll = Poll(shop, "after=now&wait=30").start_waiting(harness)
+        tell(harness, shop.app_id, "relay.paused")
         poll.join(20)
 
         assert types(poll.page) == ["relay.paused"]
 
-    def test_a_notification_between_query_and_wait_is_not_lost(self, house: House, shop: Client) -> None:
+    def test_a_notification_between_query_and_wait_is_not_lost(self, harness: ApiHarness, shop: Client) -> None:
         """Who looked before the last round is told to look again at once."""
-        tell(house, shop.app_id, "relay.paused")
-        with house.database.read() as connection:
+        tell(harness, shop.app_id, "relay.paused")
+        with harness.database.read() as connection:
             seen = newest(connection)
         late = Interest(shop.app_id, (), (), seen - 1)
-        Poll(shop, "after=now&wait=3").start_waiting(house).join(20)
-        house.services.feed.expect(late)
+        Poll(shop, "after=now&wait=3").start_waiting(harness).join(20)
+        harness.services.feed.expect(late)
 
         assert late.news.done()
 
-    def test_a_shutdown_ends_all_waiting_requests(self, house: House, shop: Client) -> None:
+    def test_a_shutdown_ends_all_waiting_requests(self, harness: ApiHarness, shop: Client) -> None:
         """Who waits is answered with a cursor to go on with."""
-        poll = Poll(shop, "after=now&wait=30").start_waiting(house)
-        house.services.feed.stop()
+        poll = Poll(shop, "after=now&wait=30").start_waiting(harness)
+        harness.services.feed.stop()
         poll.join(20)
 
         assert (poll.page["data"], poll.page["next_cursor"]) == ([], feed(shop, "after=now")["next_cursor"])

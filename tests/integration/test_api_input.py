@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import Answer, Client, House
-from tests.support.letters import submit, take_all
+from tests.support.api import Answer, ApiHarness, Client
+from tests.support.messages import submit, take_all
 
 RAW = b"From: a@app.test\r\nTo: b@example.test\r\nSubject: s\r\n\r\nHi\r\n"
 LETTER = {"from": "Shop <orders@app.test>", "to": "alice@example.test", "subject": "Hi", "text": "Hello."}
@@ -181,9 +181,9 @@ class TestAddresses:
 
 
 class TestReturnPath:
-    def test_the_return_path_of_the_message_overrides_the_relays(self, house: House, shop: Client) -> None:
+    def test_the_return_path_of_the_message_overrides_the_relays(self, harness: ApiHarness, shop: Client) -> None:
         submit(shop, return_path="bounces@app.test")
-        (facts,) = take_all(house).messages.values()
+        (facts,) = take_all(harness).messages.values()
 
         assert facts.return_path == "bounces@app.test"
 
@@ -202,7 +202,7 @@ class TestReturnPath:
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "return_path")
         assert "30 characters" in answer.json["errors"][0]["detail"]
 
-    def test_a_long_return_path_is_accepted_without_a_token(self, house: House, shop: Client) -> None:
+    def test_a_long_return_path_is_accepted_without_a_token(self, harness: ApiHarness, shop: Client) -> None:
         """What the error advises helps: the relay that the message goes by decides."""
         shop.post("/relays", RELAY | {"verp": False, "default": False})
         long = "b" * 64 + "@app.test"

@@ -11,15 +11,15 @@ from sqlalchemy import select, update
 from mailsvc import clock
 from mailsvc.api.keys import KeyObject
 from mailsvc.store.tables import api_key
-from tests.support.api import Client, House
+from tests.support.api import ApiHarness, Client
 
 READER = {"name": "reader", "scopes": ["read"]}
 
 
 @pytest.fixture
-def admin(house: House) -> Client:
+def admin(harness: ApiHarness) -> Client:
     """An admin of the first app."""
-    return house.move_in("first")
+    return harness.create_app("first")
 
 
 def make(client: Client, **form: Any) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def make(client: Client, **form: Any) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def holder(house: House, made: dict[str, Any]) -> Client:
-    return Client(house.flask.test_client(), made["app"], made["key"])
+def holder(harness: ApiHarness, made: dict[str, Any]) -> Client:
+    return Client(harness.flask.test_client(), made["app"], made["key"])
 
 
 def own_id(client: Client) -> str:
@@ -37,17 +37,17 @@ def own_id(client: Client) -> str:
     return str(next(k["id"] for k in client.get("/keys").json["data"] if "admin" in k["scopes"]))
 
 
-def later(house: House) -> str:
-    return clock.rfc3339(house.database.now() + clock.HOUR)
+def later(harness: ApiHarness) -> str:
+    return clock.rfc3339(harness.database.now() + clock.HOUR)
 
 
 class TestMake:
-    def test_the_key_is_shown_once(self, house: House, admin: Client) -> None:
+    def test_the_key_is_shown_once(self, harness: ApiHarness, admin: Client) -> None:
         """Neither a list nor the table holds it afterwards."""
-        made = make(admin, networks=["127.0.0.0/8", "::1"], expires_at=later(house))
+        made = make(admin, networks=["127.0.0.0/8", "::1"], expires_at=later(harness))
         key = made.pop("key")
         msgspec.convert(made, KeyObject, strict=True)
-        with house.database.read() as connection:
+        with harness.database.read() as connection:
             kept = str(connection.execute(select(api_key)).all())
 
         assert key.startswith("mk_") and len(key) == 46
@@ -55,17 +55,17 @@ class TestMake:
         assert admin.get(f"/keys/{made['id']}").json == made
         assert key not in json.dumps(admin.get("/keys").json) + kept
 
-    def test_a_key_is_limited_to_its_scopes(self, house: House, admin: Client) -> None:
+    def test_a_key_is_limited_to_its_scopes(self, harness: ApiHarness, admin: Client) -> None:
         """And nothing else."""
-        reader = holder(house, make(admin))
+        reader = holder(harness, make(admin))
 
         assert reader.get("/messages").status_code == 200
         assert {reader.get("/keys").json["code"], reader.post("/keys", READER).json["code"]} == {"insufficient_scope"}
 
-    def test_it_works_only_inside_its_networks(self, house: House, admin: Client) -> None:
+    def test_it_works_only_inside_its_networks(self, harness: ApiHarness, admin: Client) -> None:
         """403 names the network as the reason."""
-        outside = holder(house, make(admin, networks=["10.0.0.0/8"]))
-        inside = holder(house, make(admin, networks=["10.0.0.0/8", "127.0.0.1/32"]))
+        outside = holder(harness, make(admin, networks=["10.0.0.0/8"]))
+        inside = holder(harness, make(admin, networks=["10.0.0.0/8", "127.0.0.1/32"]))
 
         assert outside.get("/messages").json["code"] == "network_not_allowed"
         assert inside.get("/messages").status_code == 200
@@ -96,65 +96,65 @@ class TestMake:
 
 
 class TestApps:
-    def test_the_first_app_makes_keys_for_others(self, house: House, admin: Client) -> None:
+    def test_the_first_app_makes_keys_for_others(self, harness: ApiHarness, admin: Client) -> None:
         """By id or by name; the key then belongs to that app alone."""
-        bob = house.move_in("bob")
+        bob = harness.create_app("bob")
         keys = [make(admin, app=app) for app in ("bob", bob.app_id)]
 
         assert [k["app"] for k in keys] == [bob.app_id] * 2
         assert bob.get(f"/keys/{keys[0]['id']}").status_code == 200
         assert admin.get(f"/keys/{keys[0]['id']}").status_code == 404
 
-    def test_other_apps_cannot_make_keys_for_others(self, house: House, admin: Client) -> None:
+    def test_other_apps_cannot_make_keys_for_others(self, harness: ApiHarness, admin: Client) -> None:
         """403 whether the named app exists or not; naming oneself is nothing special."""
-        bob = house.move_in("bob")
+        bob = harness.create_app("bob")
         answers = [bob.post("/keys", READER | {"app": app}) for app in ("first", admin.app_id, "nobody")]
 
         assert {(a.status_code, a.json["code"]) for a in answers} == {(403, "insufficient_scope")}
         assert make(bob, app="bob")["app"] == make(bob, app=bob.app_id)["app"] == bob.app_id
 
-    def test_keys_of_other_apps_are_not_found(self, house: House, admin: Client) -> None:
+    def test_keys_of_other_apps_are_not_found(self, harness: ApiHarness, admin: Client) -> None:
         """404 on every route, and the key goes on working."""
-        bob = house.move_in("bob")
+        bob = harness.create_app("bob")
         made = make(bob)
         path = f"/keys/{made['id']}"
         answers = [admin.get(path), admin.patch(path, {"name": "x"}), admin.delete(path)]
 
         assert {(a.status_code, a.json["code"]) for a in answers} == {(404, "not_found")}
         assert made["id"] not in str(admin.get("/keys").json)
-        assert holder(house, made).get("/messages").status_code == 200
+        assert holder(harness, made).get("/messages").status_code == 200
 
 
 class TestChange:
-    def test_fields_not_given_are_unchanged(self, house: House, admin: Client) -> None:
+    def test_fields_not_given_are_unchanged(self, harness: ApiHarness, admin: Client) -> None:
         """PATCH answers the whole object, without the key."""
-        made = make(admin, networks=["127.0.0.0/8"], expires_at=later(house))
+        made = make(admin, networks=["127.0.0.0/8"], expires_at=later(harness))
         del made["key"]
         patched = admin.patch(f"/keys/{made['id']}", {"name": "writer", "scopes": ["send", "send"]}).json
 
         assert patched == made | {"name": "writer", "scopes": ["send"], "updated_at": patched["updated_at"]}
         assert admin.get(f"/keys/{made['id']}").json == patched
 
-    def test_a_change_takes_effect_at_once(self, house: House, admin: Client) -> None:
+    def test_a_change_takes_effect_at_once(self, harness: ApiHarness, admin: Client) -> None:
         """A key that was used a moment ago has its new scopes at its next use."""
         made = make(admin)
-        reader = holder(house, made)
+        reader = holder(harness, made)
         before = reader.get("/messages").status_code
         admin.patch(f"/keys/{made['id']}", {"scopes": ["send"]})
 
         assert (before, reader.get("/messages").status_code) == (200, 403)
 
-    def test_an_expiry_can_be_removed_and_a_past_one_is_kept(self, house: House, admin: Client) -> None:
+    def test_an_expiry_can_be_removed_and_a_past_one_is_kept(self, harness: ApiHarness, admin: Client) -> None:
         """An expired key can be renamed without giving it new life."""
-        made = make(admin, expires_at=later(house))
-        with house.database.write() as connection:
+        made = make(admin, expires_at=later(harness))
+        with harness.database.write() as connection:
             connection.execute(update(api_key).where(api_key.c.id == made["id"]).values(expires_at=1))
         path = f"/keys/{made['id']}"
 
         assert admin.patch(path, {"name": "old"}).json["expires_at"] == clock.rfc3339(1)
-        assert holder(house, made).get("/messages").status_code == 401
+        assert holder(harness, made).get("/messages").status_code == 401
         assert admin.patch(path, {"expires_at": None}).json["expires_at"] is None
-        assert holder(house, made).get("/messages").status_code == 200
+        assert holder(harness, made).get("/messages").status_code == 200
 
     @pytest.mark.parametrize(
         "patch", [{"app": "x"}, {"scopes": []}, {"name": ""}, {"expires_at": "2020-01-01T00:00:00Z"}]
@@ -169,21 +169,21 @@ class TestChange:
 
 
 class TestRevoke:
-    def test_a_revoked_key_is_refused_at_once(self, house: House, admin: Client) -> None:
+    def test_a_revoked_key_is_refused_at_once(self, harness: ApiHarness, admin: Client) -> None:
         """204, then 401 for its holder and 404 for its object."""
         made = make(admin)
-        reader = holder(house, made)
+        reader = holder(harness, made)
         before = reader.get("/messages").status_code
         answer = admin.delete(f"/keys/{made['id']}")
 
         assert (before, answer.status_code, answer.data) == (200, 204, b"")
         assert (reader.get("/messages").status_code, admin.delete(f"/keys/{made['id']}").status_code) == (401, 404)
 
-    def test_the_last_admin_key_cannot_be_revoked(self, house: House, admin: Client) -> None:
+    def test_the_last_admin_key_cannot_be_revoked(self, harness: ApiHarness, admin: Client) -> None:
         """Neither deleted nor made less; another app's admin or an expired key is no other one."""
-        house.move_in("bob")
-        spare = make(admin, scopes=["admin"], expires_at=later(house))
-        with house.database.write() as connection:
+        harness.create_app("bob")
+        spare = make(admin, scopes=["admin"], expires_at=later(harness))
+        with harness.database.write() as connection:
             connection.execute(update(api_key).where(api_key.c.id == spare["id"]).values(expires_at=1))
         path = f"/keys/{next(k['id'] for k in admin.get('/keys').json['data'] if k['id'] != spare['id'])}"
         answers = [admin.delete(path), admin.patch(path, {"scopes": ["read", "send"]})]
@@ -191,19 +191,19 @@ class TestRevoke:
         assert [(a.status_code, a.json["code"]) for a in answers] == [(409, "conflict")] * 2
         assert admin.get(path).json["scopes"] == ["admin"]
 
-    def test_an_admin_key_can_be_revoked_if_another_exists(self, house: House, admin: Client) -> None:
+    def test_an_admin_key_can_be_revoked_if_another_exists(self, harness: ApiHarness, admin: Client) -> None:
         """Keys can be rotated: make the new one, use it, revoke the old one."""
         old = own_id(admin)
-        new = holder(house, make(admin, scopes=["admin"]))
+        new = holder(harness, make(admin, scopes=["admin"]))
 
         assert new.delete(f"/keys/{old}").status_code == 204
         assert (admin.get("/keys").status_code, new.get("/keys").status_code) == (401, 200)
 
-    def test_two_admins_revoking_each_other_leave_one_key(self, house: House, admin: Client) -> None:
+    def test_two_admins_revoking_each_other_leave_one_key(self, harness: ApiHarness, admin: Client) -> None:
         """However they meet, an admin key is left."""
         first = own_id(admin)
         made = make(admin, scopes=["admin"])
-        other, barrier, codes = holder(house, made), threading.Barrier(2), []
+        other, barrier, codes = holder(harness, made), threading.Barrier(2), []
 
         def revoke(client: Client, id_: str) -> None:
             barrier.wait(10)

@@ -18,8 +18,8 @@ from mailsvc.api.message_objects import AttemptPage, MessageEventPage, MessageOb
 from mailsvc.domain.lifecycle import Change, Status, message_status
 from mailsvc.outcomes.expire import expire_due
 from mailsvc.store.tables import body, delivery, message
-from tests.support.api import Client, House
-from tests.support.letters import claim_all, set_statuses, settle, submit, take_all, writer
+from tests.support.api import ApiHarness, Client
+from tests.support.messages import claim_all, set_statuses, settle, submit, take_all, writer
 
 
 def listed(client: Client, query: str = "") -> list[str]:
@@ -93,10 +93,10 @@ class TestObject:
             whole = shop.get(f"/messages/{id_}?include=content").json
             assert (whole["text"], whole["html"]) == (fields.get("text"), fields.get("html"))
 
-    def test_a_deleted_body_is_reported(self, house: House, shop: Client) -> None:
+    def test_a_deleted_body_is_reported(self, harness: ApiHarness, shop: Client) -> None:
         """After retention the facts remain; content is null, raw is not there."""
         id_ = submit(shop)["id"]
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(delete(body))
         whole = shop.get(f"/messages/{id_}?include=content").json
 
@@ -115,10 +115,10 @@ class TestObject:
         assert found["References"].split() == ["<zero@c.test>", answers[0]["message_id"], answers[1]["message_id"]]
         assert shown(shop, answers[2]["id"])["in_reply_to"] == answers[1]["id"]
 
-    def test_a_thread_survives_a_deleted_body(self, house: House, shop: Client) -> None:
+    def test_a_thread_survives_a_deleted_body(self, harness: ApiHarness, shop: Client) -> None:
         """Its last message is still known."""
         parent = submit(shop)
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(delete(body))
         answer = submit(shop, in_reply_to=parent["id"])
 
@@ -132,10 +132,10 @@ class TestObject:
         assert answer.headers["Content-Type"] == "message/rfc822"
         assert f"Message-ID: {made['message_id']}\r\n".encode() in answer.data
 
-    def test_attempts_and_the_next_attempt_are_shown(self, house: House, shop: Client) -> None:
+    def test_attempts_and_the_next_attempt_are_shown(self, harness: ApiHarness, shop: Client) -> None:
         """A deferral shows its reply and when it will be tried again."""
         made = submit(shop)
-        settle(house, claim_all(house)[0], Change.DEFER, code=451, due_in=clock.MINUTE)
+        settle(harness, claim_all(harness)[0], Change.DEFER, code=451, due_in=clock.MINUTE)
         answer = shop.get(f"/messages/{made['id']}/attempts").json
         msgspec.convert(answer, AttemptPage, strict=True)
         (entry,) = shown(shop, made["id"])["deliveries"]
@@ -146,12 +146,12 @@ class TestObject:
         assert (entry["status"], entry["attempts"], entry["last_smtp"]["code"]) == ("deferred", 1, 451)
         assert entry["next_attempt_at"] > entry["updated_at"]
 
-    def test_attempts_are_paged(self, house: House, shop: Client) -> None:
+    def test_attempts_are_paged(self, harness: ApiHarness, shop: Client) -> None:
         """Like every list: each once, oldest first, until there is no cursor."""
         path = f"/messages/{submit(shop, 'a@example.test', 'b@example.test')['id']}/attempts"
         for _ in range(2):
-            for row in claim_all(house):
-                settle(house, row, Change.DEFER, code=451, due_in=0)
+            for row in claim_all(harness):
+                settle(harness, row, Change.DEFER, code=451, due_in=0)
         whole = shop.get(path).json
         seen, cursor = [], ""
         while cursor is not None:
@@ -166,17 +166,17 @@ class TestObject:
             assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
 
     @pytest.mark.parametrize("status", ["held", "sending", "sent", "bounced", "canceled"])
-    def test_only_pending_deliveries_have_a_next_attempt(self, house: House, shop: Client, status: str) -> None:
+    def test_only_pending_deliveries_have_a_next_attempt(self, harness: ApiHarness, shop: Client, status: str) -> None:
         """A lease is no promise of another try."""
         id_ = submit(shop)["id"]
-        set_statuses(house, id_, (status,))
+        set_statuses(harness, id_, (status,))
 
         assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] is None
 
-    def test_its_events_are_counted_and_paged(self, house: House, shop: Client) -> None:
+    def test_its_events_are_counted_and_paged(self, harness: ApiHarness, shop: Client) -> None:
         """Oldest first, by sequence without gaps; the cursor leads on."""
         id_ = submit(shop)["id"]
-        settle(house, claim_all(house)[0], Change.SENT)
+        settle(harness, claim_all(harness)[0], Change.SENT)
         first = shop.get(f"/messages/{id_}/events?limit=1").json
         rest = shop.get(f"/messages/{id_}/events?limit=1&cursor={first['next_cursor']}").json
         msgspec.convert(first, MessageEventPage, strict=True)
@@ -215,7 +215,7 @@ class TestList:
 
         assert shop.get("/messages?limit=2").json["next_cursor"] is None
 
-    def test_a_sparse_filter_fills_its_pages(self, house: House, shop: Client) -> None:
+    def test_a_sparse_filter_fills_its_pages(self, harness: ApiHarness, shop: Client) -> None:
         """Filtered lists page like others, however much lies between."""
         wanted = [submit(shop, tags=["rare"] if n % 5 == 0 else [])["id"] for n in range(15)]
         first = shop.get("/messages?limit=2&tag=rare").json
@@ -230,12 +230,16 @@ class TestList:
         for spelling in ("bob@example.test", "BOB@EXAMPLE.test"):
             assert listed(shop, f"recipient={spelling}") == [wanted]
 
-    def test_a_page_costs_a_fixed_number_of_queries(self, house: House, shop: Client) -> None:
+    def test_a_page_costs_a_fixed_number_of_queries(self, harness: ApiHarness, shop: Client) -> None:
         """One query for messages, one for their deliveries, never one a row."""
         for _ in range(5):
             submit(shop)
         statements: list[str] = []
-        engine, event, note = house.database._reader, "before_cursor_execute", lambda *args: statements.append(args[2])
+        engine, event, note = (
+            harness.database._reader,
+            "before_cursor_execute",
+            lambda *args: statements.append(args[2]),
+        )
         hooks.listen(engine, event, note)
         listed(shop)
         hooks.remove(engine, event, note)
@@ -314,7 +318,7 @@ class TestFilters:
         """A plus that was not percent-encoded arrives as a space."""
         assert shop.get(f"/messages?since=2026-01-31T12:00:00{offset}").status_code == 200
 
-    def test_the_status_filter_agrees_with_the_status_shown(self, house: House, shop: Client) -> None:
+    def test_the_status_filter_agrees_with_the_status_shown(self, harness: ApiHarness, shop: Client) -> None:
         """For every mixture of two or three states, exactly one status finds the message: the one that it shows."""
         mixtures = [
             *combinations(Status, 2),
@@ -325,7 +329,7 @@ class TestFilters:
         expected: dict[str, list[str]] = {}
         for mixture in mixtures:
             id_ = submit(shop, *(f"r{n}@example.test" for n in range(len(mixture))))["id"]
-            set_statuses(house, id_, tuple(map(str, mixture)))
+            set_statuses(harness, id_, tuple(map(str, mixture)))
             expected.setdefault(message_status(set(map(str, mixture))), []).insert(0, id_)
 
         for status in [*map(str, Status), "partial"]:
@@ -334,10 +338,10 @@ class TestFilters:
 
 
 class TestOthers:
-    def test_a_message_of_another_app_is_not_found(self, house: House, shop: Client) -> None:
+    def test_a_message_of_another_app_is_not_found(self, harness: ApiHarness, shop: Client) -> None:
         """Every route answers 404, and neither state nor lists tell of it."""
         path = f"/messages/{submit(shop)['id']}"
-        bob = writer(house, "bob")
+        bob = writer(harness, "bob")
         answers = [bob.get(path + view) for view in ("", "/events", "/attempts", "/raw")]
         answers += [bob.post(path + verb) for verb in ("/cancel", "/retry", "/hold", "/release")]
         answers.append(bob.patch(path, {"priority": "low"}))
@@ -346,10 +350,10 @@ class TestOthers:
         assert listed(bob) == listed(bob, "recipient=alice@example.test") == []
         assert shown(shop, path.rpartition("/")[2])["status"] == "queued"
 
-    def test_scopes_are_kept_apart(self, house: House, shop: Client) -> None:
+    def test_scopes_are_kept_apart(self, harness: ApiHarness, shop: Client) -> None:
         """A key that reads steers nothing, a key that sends reads nothing."""
         path = f"/messages/{submit(shop)['id']}"
-        reader, sender = house.client_of(shop.app_id, "read"), house.client_of(shop.app_id, "send")
+        reader, sender = harness.client_of(shop.app_id, "read"), harness.client_of(shop.app_id, "send")
         refused = [reader.post(path + "/cancel"), reader.patch(path, {}), sender.get(path), sender.get("/messages")]
 
         assert {(a.status_code, a.json["code"]) for a in refused} == {(403, "insufficient_scope")}
@@ -362,10 +366,10 @@ class TestOthers:
 
 
 class TestSteering:
-    def test_cancel_answers_for_each_delivery(self, house: House, shop: Client) -> None:
+    def test_cancel_answers_for_each_delivery(self, harness: ApiHarness, shop: Client) -> None:
         """What waits is recalled, what is gone says why it was not."""
         made = submit(shop, "a@example.test", "b@example.test")
-        set_statuses(house, made["id"], ("sent", "queued"))
+        set_statuses(harness, made["id"], ("sent", "queued"))
         answer = shop.post(f"/messages/{made['id']}/cancel")
         msgspec.convert(answer.json, MessageActionResult, strict=True)
 
@@ -382,15 +386,15 @@ class TestSteering:
         assert (answers, told) == ([200, 409], ["message.queued", "message.canceled"])
 
     @pytest.mark.parametrize("verb", ["cancel", "hold", "retry", "release"])
-    def test_a_delivery_being_sent_cannot_be_canceled(self, house: House, shop: Client, verb: str) -> None:
+    def test_a_delivery_being_sent_cannot_be_canceled(self, harness: ApiHarness, shop: Client, verb: str) -> None:
         """A delivery at the relay can't be recalled; its own result still counts afterwards."""
         id_ = submit(shop)["id"]
-        (held,) = claim_all(house)
+        (held,) = claim_all(harness)
         answer = shop.post(f"/messages/{id_}/{verb}")
 
         assert (answer.status_code, answer.json["code"]) == (409, "conflict")
         assert "being sent" in answer.json["detail"]
-        assert settle(house, held, Change.SENT) == {held.id}
+        assert settle(harness, held, Change.SENT) == {held.id}
         assert shown(shop, id_)["status"] == "sent"
 
     @pytest.mark.parametrize("verb", ["cancel", "hold", "retry", "release"])
@@ -403,15 +407,15 @@ class TestSteering:
         assert shown(shop, id_)["status"] == "queued"
         assert shop.post(f"/messages/{id_}/hold", {}).status_code == 200
 
-    def test_either_the_cancel_or_the_claim_wins(self, house: House, shop: Client) -> None:
+    def test_either_the_cancel_or_the_claim_wins(self, harness: ApiHarness, shop: Client) -> None:
         """However they meet: either it is canceled and nobody sends it, or it is sent and the cancel says so."""
         ids = [submit(shop)["id"] for _ in range(12)]
         claimed: list[str] = []
-        worker = threading.Thread(target=lambda: claimed.extend(row.message_id for row in claim_all(house)))
+        worker = threading.Thread(target=lambda: claimed.extend(row.message_id for row in claim_all(harness)))
         codes = dict.fromkeys(ids, 0)
 
         def cancel(some: list[str]) -> None:
-            client = Client(house.flask.test_client(), shop.app_id, shop.key)
+            client = Client(harness.flask.test_client(), shop.app_id, shop.key)
             codes.update({id_: client.post(f"/messages/{id_}/cancel").status_code for id_ in some})
 
         threads = [
@@ -427,31 +431,31 @@ class TestSteering:
         assert {id_ for id_, code in codes.items() if code == 409} == set(claimed)
         assert {id_ for id_, code in codes.items() if code == 200} == set(ids) - set(claimed)
 
-    def test_held_waits_until_it_is_released(self, house: House, shop: Client) -> None:
+    def test_held_waits_until_it_is_released(self, harness: ApiHarness, shop: Client) -> None:
         """Hold keeps it from every claim; release makes it due."""
         id_ = submit(shop)["id"]
         held = shop.post(f"/messages/{id_}/hold").json["status"]
-        claims = claim_all(house)
+        claims = claim_all(harness)
         released = shop.post(f"/messages/{id_}/release").json["status"]
 
         assert (held, claims, released) == ("held", [], "queued")
-        assert [row.message_id for row in claim_all(house)] == [id_]
+        assert [row.message_id for row in claim_all(harness)] == [id_]
         assert shop.post(f"/messages/{id_}/release").status_code == 409
 
-    def test_released_before_its_time_it_still_waits(self, house: House, shop: Client) -> None:
+    def test_released_before_its_time_it_still_waits(self, harness: ApiHarness, shop: Client) -> None:
         """A schedule is not forgotten because somebody held the message for a while."""
-        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        at = clock.rfc3339(harness.database.now() + clock.HOUR)
         id_ = submit(shop, scheduled_at=at)["id"]
         shop.post(f"/messages/{id_}/hold")
         released = shop.post(f"/messages/{id_}/release").json
 
-        assert claim_all(house) == []
+        assert claim_all(harness) == []
         assert (released["status"], released["deliveries"][0]["changed"]) == ("scheduled", True)
         assert shown(shop, id_)["deliveries"][0]["next_attempt_at"] == at
 
-    def test_a_release_for_now_ignores_the_schedule(self, house: House, shop: Client) -> None:
+    def test_a_release_for_now_ignores_the_schedule(self, harness: ApiHarness, shop: Client) -> None:
         """Nor does it show one, nor wait for it after it was held for a while."""
-        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        at = clock.rfc3339(harness.database.now() + clock.HOUR)
         id_ = submit(shop, scheduled_at=at)["id"]
         shop.post(f"/messages/{id_}/retry")
         told = shown(shop, id_)
@@ -460,30 +464,32 @@ class TestSteering:
 
         assert (told["status"], told["scheduled_at"]) == ("queued", None)
         assert released["status"] == "queued"
-        assert len(claim_all(house)) == 1
+        assert len(claim_all(harness)) == 1
 
-    def test_retry_queues_failed_deliveries(self, house: House, shop: Client) -> None:
+    def test_retry_queues_failed_deliveries(self, harness: ApiHarness, shop: Client) -> None:
         """A bounced delivery is sent again, what was sent is not."""
         made = submit(shop, "a@example.test", "b@example.test")
-        first, second = sorted(claim_all(house), key=lambda row: row.id)
-        settle(house, first, Change.SENT)
-        settle(house, second, Change.BOUNCE, code=550)
+        first, second = sorted(claim_all(harness), key=lambda row: row.id)
+        settle(harness, first, Change.SENT)
+        settle(harness, second, Change.BOUNCE, code=550)
         answer = shop.post(f"/messages/{made['id']}/retry").json
 
         assert [(d["status"], d["changed"]) for d in answer["deliveries"]] == [("sent", False), ("queued", True)]
-        assert [row.id for row in claim_all(house)] == [second.id]
+        assert [row.id for row in claim_all(harness)] == [second.id]
 
-    def test_a_retry_spares_a_suppressed_recipient_unless_it_is_forced(self, house: House, shop: Client) -> None:
+    def test_a_retry_spares_a_suppressed_recipient_unless_it_is_forced(self, harness: ApiHarness, shop: Client) -> None:
         """The bounce that ended the delivery put its address on the list."""
         id_ = submit(shop)["id"]
-        settle(house, claim_all(house)[0], Change.BOUNCE, code=550, hard=True)
+        settle(harness, claim_all(harness)[0], Change.BOUNCE, code=550, hard=True)
         refused = shop.post(f"/messages/{id_}/retry")
 
         assert (refused.status_code, "suppression list" in refused.json["detail"]) == (409, True)
         assert shop.post(f"/messages/{id_}/retry", {"force": True}).json["status"] == "queued"
-        assert not take_all(house).suppressed
+        assert not take_all(harness).suppressed
 
-    def test_a_suppressed_delivery_is_tried_once_its_address_is_off_the_list(self, house: House, shop: Client) -> None:
+    def test_a_suppressed_delivery_is_tried_once_its_address_is_off_the_list(
+        self, harness: ApiHarness, shop: Client
+    ) -> None:
         """Without force, since nothing speaks against it any more."""
         entry = shop.post("/suppressions", {"address": "a@example.test"}).json
         id_ = submit(shop, "a@example.test")["id"]
@@ -491,7 +497,7 @@ class TestSteering:
 
         assert shop.post(f"/messages/{id_}/retry").json["status"] == "queued"
 
-    def test_a_canceled_message_is_not_retried(self, house: House, shop: Client) -> None:
+    def test_a_canceled_message_is_not_retried(self, harness: ApiHarness, shop: Client) -> None:
         """It was recalled for good: 409."""
         id_ = submit(shop)["id"]
         shop.post(f"/messages/{id_}/cancel")
@@ -499,53 +505,53 @@ class TestSteering:
 
         assert (refused.status_code, refused.json["code"]) == (409, "conflict")
 
-    def test_an_address_suppressed_after_accept_is_not_sent_to(self, house: House, shop: Client) -> None:
+    def test_an_address_suppressed_after_accept_is_not_sent_to(self, harness: ApiHarness, shop: Client) -> None:
         """A claim looks it up again, in any spelling and for the message's tags."""
         submit(shop, "Alice@Example.test", tags=["news"])
         submit(shop, "bob@example.test", tags=["receipt"])
         shop.post("/suppressions", {"address": "alice@example.test", "tag": "news"})
         shop.post("/suppressions", {"address": "bob@example.test", "tag": "news"})
-        claimed = take_all(house)
+        claimed = take_all(harness)
 
         assert [row.recipient for row in claimed.rows if row.id in claimed.suppressed] == ["Alice@example.test"]
 
-    def test_an_expiry_event_shows_the_last_refusal(self, house: House, shop: Client) -> None:
+    def test_an_expiry_event_shows_the_last_refusal(self, harness: ApiHarness, shop: Client) -> None:
         """The last reply, since only it explains why."""
         id_ = submit(shop)["id"]
-        settle(house, claim_all(house)[0], Change.DEFER, code=451, due_in=clock.HOUR)
-        with house.database.write() as connection:
-            expire_due(connection, now=house.database.now() + 4 * clock.DAY, limit=10)
+        settle(harness, claim_all(harness)[0], Change.DEFER, code=451, due_in=clock.HOUR)
+        with harness.database.write() as connection:
+            expire_due(connection, now=harness.database.now() + 4 * clock.DAY, limit=10)
         last = shop.get(f"/messages/{id_}/events").json["data"][-1]
 
         assert (last["type"], last["data"]["smtp"]["code"]) == ("message.expired", 451)
 
-    def test_a_retried_expired_message_gets_a_new_expiry(self, house: House, shop: Client) -> None:
+    def test_a_retried_expired_message_gets_a_new_expiry(self, harness: ApiHarness, shop: Client) -> None:
         """Else it would expire before anybody could try it."""
         id_ = submit(shop, expires_in=60)["id"]
-        began = house.database.now() - 61 * clock.SECOND
-        with house.database.write() as connection:
+        began = harness.database.now() - 61 * clock.SECOND
+        with harness.database.write() as connection:
             connection.execute(update(message).values(created_at=began, expires_at=began + 60 * clock.SECOND))
             connection.execute(update(delivery).values(status="expired", due_at=None, expires_at=None))
 
         assert shop.post(f"/messages/{id_}/retry").json["status"] == "queued"
-        with house.database.read() as connection:
-            assert connection.execute(delivery.select()).one().expires_at > house.database.now()
+        with harness.database.read() as connection:
+            assert connection.execute(delivery.select()).one().expires_at > harness.database.now()
 
-    def test_every_retry_of_an_expired_message_gets_the_same_lifetime(self, house: House, shop: Client) -> None:
+    def test_every_retry_of_an_expired_message_gets_the_same_lifetime(self, harness: ApiHarness, shop: Client) -> None:
         """And the message goes on showing what it was given."""
         id_ = submit(shop, expires_in=60)["id"]
         for age in (clock.DAY, clock.HOUR):
-            with house.database.write() as connection:
+            with harness.database.write() as connection:
                 connection.execute(
                     update(message).values(
-                        created_at=message.c.created_at - age, expires_at=house.database.now() - clock.SECOND
+                        created_at=message.c.created_at - age, expires_at=harness.database.now() - clock.SECOND
                     )
                 )
                 connection.execute(update(delivery).values(status="expired", due_at=None, expires_at=None))
-            before = house.database.now()
+            before = harness.database.now()
             assert shop.post(f"/messages/{id_}/retry").status_code == 200
-            after = house.database.now()
-            with house.database.read() as connection:
+            after = harness.database.now()
+            with harness.database.read() as connection:
                 began = connection.execute(delivery.select()).one().expires_at - 60 * clock.SECOND
 
             assert shown(shop, id_)["expires_in"] == 60
@@ -553,23 +559,23 @@ class TestSteering:
 
 
 class TestPatch:
-    def test_a_message_is_rescheduled(self, house: House, shop: Client) -> None:
+    def test_a_message_is_rescheduled(self, harness: ApiHarness, shop: Client) -> None:
         """The answer is the whole message; expiry counts from the new time."""
         id_ = submit(shop, expires_in=600)["id"]
-        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        at = clock.rfc3339(harness.database.now() + clock.HOUR)
         answer = shop.patch(f"/messages/{id_}", {"scheduled_at": at})
         found = answer.json
 
         assert (answer.status_code, found) == (200, shown(shop, id_))
         assert found["updated_at"] == found["deliveries"][0]["updated_at"] > found["created_at"]
         assert (found["scheduled_at"], found["status"], found["expires_in"]) == (at, "scheduled", 600)
-        assert claim_all(house) == []
+        assert claim_all(harness) == []
 
-    def test_null_and_the_past_mean_now(self, house: House, shop: Client) -> None:
+    def test_null_and_the_past_mean_now(self, harness: ApiHarness, shop: Client) -> None:
         """A schedule can be taken away, and what goes out now has its whole time to do so."""
-        later = clock.rfc3339(house.database.now() + 9 * clock.DAY)
+        later = clock.rfc3339(harness.database.now() + 9 * clock.DAY)
         ids = [submit(shop, scheduled_at=later, expires_in=60)["id"] for _ in range(2)]
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(message).values(created_at=message.c.created_at - clock.DAY))
         answers = [
             shop.patch(f"/messages/{id_}", {"scheduled_at": at}).json
@@ -577,21 +583,21 @@ class TestPatch:
         ]
 
         assert {(a["status"], a["scheduled_at"]) for a in answers} == {("queued", None)}
-        claims = claim_all(house)
+        claims = claim_all(harness)
         assert len(claims) == 2
-        assert all(row.expires_at > house.database.now() for row in claims)
+        assert all(row.expires_at > harness.database.now() for row in claims)
 
-    def test_an_expiry_is_shown_as_it_was_given(self, house: House, shop: Client) -> None:
+    def test_an_expiry_is_shown_as_it_was_given(self, harness: ApiHarness, shop: Client) -> None:
         """Also where it counts from another moment than before, and after further changes."""
-        later = clock.rfc3339(house.database.now() + clock.DAY)
+        later = clock.rfc3339(harness.database.now() + clock.DAY)
         id_ = submit(shop, scheduled_at=later)["id"]
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(message).values(created_at=message.c.created_at - clock.HOUR))
-        before = house.database.now()
+        before = harness.database.now()
         shop.patch(f"/messages/{id_}", {"scheduled_at": None, "expires_in": 600})
-        after = house.database.now()
+        after = harness.database.now()
         found = shop.patch(f"/messages/{id_}", {"priority": "low"}).json
-        with house.database.read() as connection:
+        with harness.database.read() as connection:
             began = connection.execute(delivery.select()).one().expires_at - 600 * clock.SECOND
 
         assert found["expires_in"] == 600
@@ -599,22 +605,24 @@ class TestPatch:
         again = shop.patch(f"/messages/{id_}", {"scheduled_at": later}).json
         assert (again["expires_in"], again["status"]) == (600, "scheduled")
 
-    def test_other_changes_leave_the_expiry_of_a_past_schedule(self, house: House, shop: Client) -> None:
+    def test_other_changes_leave_the_expiry_of_a_past_schedule(self, harness: ApiHarness, shop: Client) -> None:
         """Expiry counts from the schedule also after that has come."""
-        at = clock.rfc3339(house.database.now() + clock.HOUR)
+        at = clock.rfc3339(harness.database.now() + clock.HOUR)
         id_ = submit(shop, scheduled_at=at, expires_in=600)["id"]
-        with house.database.write() as connection:
-            begin = house.database.now() - clock.MINUTE
+        with harness.database.write() as connection:
+            begin = harness.database.now() - clock.MINUTE
             connection.execute(update(message).values(scheduled_at=begin, expires_at=begin + 600 * clock.SECOND))
         found = shop.patch(f"/messages/{id_}", {"priority": "low"}).json
 
         assert (found["expires_in"], found["priority"], found["status"]) == (600, "low", "queued")
 
     @pytest.mark.parametrize("status", ["sending", "sent", "bounced", "canceled", "suppressed"])
-    def test_a_message_being_sent_or_finished_cannot_be_changed(self, house: House, shop: Client, status: str) -> None:
+    def test_a_message_being_sent_or_finished_cannot_be_changed(
+        self, harness: ApiHarness, shop: Client, status: str
+    ) -> None:
         """409 with the reason."""
         id_ = submit(shop)["id"]
-        set_statuses(house, id_, (status,))
+        set_statuses(harness, id_, (status,))
         answer = shop.patch(f"/messages/{id_}", {"priority": "low"})
 
         assert (answer.status_code, answer.json["code"]) == (409, "conflict")

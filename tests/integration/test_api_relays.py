@@ -13,8 +13,8 @@ from mailsvc.api.relay_objects import RelayCheck, RelayObject
 from mailsvc.domain.relay import Relay
 from mailsvc.store.tables import delivery, event, relay
 from mailsvc.store.vault import Vault
-from tests.support.api import Client, House
-from tests.support.letters import writer
+from tests.support.api import ApiHarness, Client
+from tests.support.messages import writer
 
 ACME = {"name": "acme", "host": "smtp.acme.test", "username": "shop", "password": "s3cret"}
 CHECKED = {
@@ -49,19 +49,19 @@ def acme(alice: Client) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def row_of(house: House, relay_id: str) -> Any:
-    with house.database.read() as connection:
+def row_of(harness: ApiHarness, relay_id: str) -> Any:
+    with harness.database.read() as connection:
         return connection.execute(select(relay).where(relay.c.id == relay_id)).one()
 
 
-def change(house: House, relay_id: str, **values: Any) -> None:
-    with house.database.write() as connection:
+def change(harness: ApiHarness, relay_id: str, **values: Any) -> None:
+    with harness.database.write() as connection:
         connection.execute(update(relay).where(relay.c.id == relay_id).values(**values))
 
 
-def told(house: House) -> list[tuple[str, dict[str, Any]]]:
+def told(harness: ApiHarness) -> list[tuple[str, dict[str, Any]]]:
     """Type and data of every event so far."""
-    with house.database.read() as connection:
+    with harness.database.read() as connection:
         bodies = [json.loads(b) for b in connection.execute(select(event.c.body).order_by(event.c.position)).scalars()]
     return [(body["type"], body["data"]) for body in bodies]
 
@@ -78,9 +78,9 @@ class TestObject:
 
         assert alice.get(f"/relays/{acme['id']}").json == acme
 
-    def test_secrets_are_masked_and_encrypted(self, house: House, acme: dict[str, Any]) -> None:
+    def test_secrets_are_masked_and_encrypted(self, harness: ApiHarness, acme: dict[str, Any]) -> None:
         """A password is never shown again, neither in an answer nor in the table."""
-        row = row_of(house, acme["id"])
+        row = row_of(harness, acme["id"])
 
         assert (acme["password"], acme["oauth"]) == ("********", None)
         assert "s3cret" not in json.dumps(acme) + str(row)
@@ -185,9 +185,9 @@ class TestList:
 
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, query.partition("=")[0])
 
-    def test_other_apps_see_nothing(self, house: House, acme: dict[str, Any]) -> None:
+    def test_other_apps_see_nothing(self, harness: ApiHarness, acme: dict[str, Any]) -> None:
         """A foreign relay is no relay, whatever is done to it."""
-        bob = house.move_in("bob")
+        bob = harness.create_app("bob")
         path = f"/relays/{acme['id']}"
         answers = [bob.get(path), bob.patch(path, {"port": 25}), bob.delete(path)]
         answers += [bob.post(f"{path}/{verb}") for verb in ("check", "pause", "resume")]
@@ -195,9 +195,9 @@ class TestList:
         assert {(a.status_code, a.json["code"]) for a in answers} == {(404, "not_found")}
         assert bob.get("/relays").json == {"data": [], "next_cursor": None}
 
-    def test_a_reader_may_only_read(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_reader_may_only_read(self, harness: ApiHarness, alice: Client, acme: dict[str, Any]) -> None:
         """Credentials are a matter of admin keys."""
-        reader = house.client_of(alice.app_id, "read")
+        reader = harness.client_of(alice.app_id, "read")
         path = f"/relays/{acme['id']}"
         refused = [
             reader.post("/relays", ACME),
@@ -218,9 +218,9 @@ class TestNamesAndDefault:
 
         assert [(a.status_code, a.json["code"]) for a in answers] == [(409, "conflict")] * 2
 
-    def test_another_app_may_use_the_same_name(self, house: House, acme: dict[str, Any]) -> None:
+    def test_another_app_may_use_the_same_name(self, harness: ApiHarness, acme: dict[str, Any]) -> None:
         """Names are unique in an app only."""
-        assert house.move_in("bob").post("/relays", ACME).status_code == 201
+        assert harness.create_app("bob").post("/relays", ACME).status_code == 201
 
     def test_only_one_relay_is_the_default(self, alice: Client, acme: dict[str, Any]) -> None:
         """Who becomes the default takes the flag from the others."""
@@ -231,9 +231,9 @@ class TestNamesAndDefault:
         assert taken == {"other": True, "acme": False}
         assert alice.get(f"/relays/{other['id']}").json["default"] is False
 
-    def test_the_defaults_of_other_apps_stay(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_the_defaults_of_other_apps_stay(self, harness: ApiHarness, alice: Client, acme: dict[str, Any]) -> None:
         """One app's default is no matter of another."""
-        house.move_in("bob").post("/relays", ACME)
+        harness.create_app("bob").post("/relays", ACME)
 
         assert alice.get(f"/relays/{acme['id']}").json["default"] is True
 
@@ -245,10 +245,10 @@ class TestChoice:
     """By which relay a message goes that names none, and what keeps it out."""
 
     @pytest.fixture
-    def _sandbox(self, house: House, alice: Client) -> None:
+    def _sandbox(self, harness: ApiHarness, alice: Client) -> None:
         """The sandbox's relay, older than any other."""
         alice.post("/relays", {"name": "sandbox", "host": "127.0.0.1", "default": False})
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(relay).where(relay.c.name == "sandbox").values(managed=True))
 
     def relay_of(self, alice: Client, **fields: Any) -> str:
@@ -290,12 +290,12 @@ class TestChoice:
         assert self.relay_of(alice) == "other"
 
     def test_a_relay_with_an_undecryptable_secret_is_not_used(
-        self, house: House, alice: Client, acme: dict[str, Any]
+        self, harness: ApiHarness, alice: Client, acme: dict[str, Any]
     ) -> None:
         """The others go on."""
         alice.post("/relays", ACME | {"name": "other", "default": False})
-        change(house, acme["id"], secret=Vault("another key").encrypt("{}"))
-        house.services.relays.forget()
+        change(harness, acme["id"], secret=Vault("another key").encrypt("{}"))
+        harness.services.relays.forget()
 
         assert "MAILSVC_SECRET_KEY" in self.refusal(alice)
         assert self.relay_of(alice, relay="other") == "other"
@@ -310,16 +310,18 @@ class TestPatch:
         assert patched == acme | changed | {"updated_at": patched["updated_at"]}
         assert patched["updated_at"] > acme["updated_at"]
 
-    def test_the_response_of_get_is_accepted_by_patch(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_the_response_of_get_is_accepted_by_patch(
+        self, harness: ApiHarness, alice: Client, acme: dict[str, Any]
+    ) -> None:
         """The mask and read-only members leave things as they are."""
-        before = row_of(house, acme["id"]).secret
+        before = row_of(harness, acme["id"]).secret
         answer = alice.patch(f"/relays/{acme['id']}", acme)
 
         assert (answer.status_code, answer.json) == (200, acme)
-        assert row_of(house, acme["id"]).secret == before
+        assert row_of(harness, acme["id"]).secret == before
 
     def test_the_mask_keeps_the_password(
-        self, house: House, alice: Client, checked: list[Relay], acme: dict[str, Any]
+        self, harness: ApiHarness, alice: Client, checked: list[Relay], acme: dict[str, Any]
     ) -> None:
         """A form that shows the mask can be saved without knowing the secret."""
         alice.patch(f"/relays/{acme['id']}", {"password": "********", "oauth": "********", "port": 25})
@@ -347,15 +349,15 @@ class TestPatch:
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
         assert alice.get(f"/relays/{acme['id']}").json == acme
 
-    def test_new_settings_close_the_breaker(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_new_settings_close_the_breaker(self, harness: ApiHarness, alice: Client, acme: dict[str, Any]) -> None:
         """What was wrong may be right now: the relay is tried at once, and the application hears of it."""
-        change(house, acme["id"], failures=3, retry_at=house.database.now() + 10**9, last_error="auth: 535 no")
+        change(harness, acme["id"], failures=3, retry_at=harness.database.now() + 10**9, last_error="auth: 535 no")
         before = alice.get(f"/relays/{acme['id']}").json
         after = alice.patch(f"/relays/{acme['id']}", {"password": "right"}).json
 
         assert (before["status"], before["status_reason"]) == ("backing_off", "auth: 535 no")
         assert (after["status"], after["retry_at"]) == ("active", None)
-        assert [kind for kind, _ in told(house)] == ["relay.resumed"]
+        assert [kind for kind, _ in told(harness)] == ["relay.resumed"]
 
 
 class TestDelete:
@@ -375,20 +377,22 @@ class TestDelete:
         assert (answer.status_code, answer.json["code"]) == (409, "conflict")
         assert answer.json["detail"].startswith("2 deliveries wait for the relay 'acme'")
 
-    def test_a_relay_with_held_mail_cannot_be_deleted(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_relay_with_held_mail_cannot_be_deleted(
+        self, harness: ApiHarness, alice: Client, acme: dict[str, Any]
+    ) -> None:
         """Held mail is not due, but not finished either."""
         mail(alice)
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(delivery).values(status="held", due_at=None))
 
         assert alice.delete(f"/relays/{acme['id']}").json["detail"].startswith("1 delivery waits")
 
     def test_a_relay_with_only_finished_mail_can_be_deleted(
-        self, house: House, alice: Client, acme: dict[str, Any]
+        self, harness: ApiHarness, alice: Client, acme: dict[str, Any]
     ) -> None:
         """What has ended needs no relay any more."""
         mail(alice)
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(delivery).values(status="sent", due_at=None, expires_at=None))
 
         assert alice.delete(f"/relays/{acme['id']}").status_code == 204
@@ -416,7 +420,9 @@ class TestActions:
         assert (answer.status_code, answer.json["status_reason"]) == (200, reason)
         assert resumed.status_code == 200
 
-    def test_a_pause_is_stored_and_emits_an_event(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_pause_is_stored_and_emits_an_event(
+        self, harness: ApiHarness, alice: Client, acme: dict[str, Any]
+    ) -> None:
         """A pause by hand is a row, so it survives restarts; a second one changes nothing."""
         paused = alice.post(f"/relays/{acme['id']}/pause", {"reason": "provider asked"}).json
         again = alice.post(f"/relays/{acme['id']}/pause").json
@@ -424,9 +430,9 @@ class TestActions:
         assert (paused["status"], paused["status_reason"]) == ("paused", "provider asked")
         assert again["status_reason"] == "provider asked"
         data = {"relay_id": acme["id"], "name": "acme", "reason": "provider asked", "retry_at": None}
-        assert told(house) == [("relay.paused", data)]
+        assert told(harness) == [("relay.paused", data)]
 
-    def test_a_resume_emits_one_event(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_resume_emits_one_event(self, harness: ApiHarness, alice: Client, acme: dict[str, Any]) -> None:
         """Paused and resumed come in pairs; resuming what works says nothing."""
         alice.post(f"/relays/{acme['id']}/pause")
         answers = [alice.post(f"/relays/{acme['id']}/resume") for _ in range(2)]
@@ -434,17 +440,17 @@ class TestActions:
         assert [(a.status_code, a.json["status"], a.json["status_reason"]) for a in answers] == [
             (200, "active", None)
         ] * 2
-        assert [kind for kind, _ in told(house)] == ["relay.paused", "relay.resumed"]
+        assert [kind for kind, _ in told(harness)] == ["relay.paused", "relay.resumed"]
 
-    def test_a_resume_closes_the_breaker(self, house: House, alice: Client, acme: dict[str, Any]) -> None:
+    def test_a_resume_closes_the_breaker(self, harness: ApiHarness, alice: Client, acme: dict[str, Any]) -> None:
         """A relay that backs off is used again at once."""
-        change(house, acme["id"], failures=3, retry_at=house.database.now() + 10**9, last_error="connect: refused")
+        change(harness, acme["id"], failures=3, retry_at=harness.database.now() + 10**9, last_error="connect: refused")
         shown = alice.post(f"/relays/{acme['id']}/resume").json
-        row = row_of(house, acme["id"])
+        row = row_of(harness, acme["id"])
 
         assert (shown["status"], shown["retry_at"]) == ("active", None)
         assert (row.failures, row.retry_at) == (0, None)
-        assert [kind for kind, _ in told(house)] == ["relay.resumed"]
+        assert [kind for kind, _ in told(harness)] == ["relay.resumed"]
 
     def test_a_pause_outlives_new_settings(self, alice: Client, acme: dict[str, Any]) -> None:
         """Only a resume ends a pause."""
@@ -463,18 +469,18 @@ class TestActions:
         msgspec.convert(answer.json, RelayCheck)
 
 
-def test_a_row_read_before_a_change_is_not_cached_after_it(house: House) -> None:
+def test_a_row_read_before_a_change_is_not_cached_after_it(harness: ApiHarness) -> None:
     """A look that began earlier would bring back, for a second, the relay as it was."""
-    shop, book = writer(house, "shop"), house.services.relays
+    shop, book = writer(harness, "shop"), harness.services.relays
     relay_id = shop.get("/relays").json["data"][0]["id"]
     book.forget()
 
     def change(*_: Any) -> None:
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(relay).values(paused=True, updated_at=relay.c.updated_at + 1))
         book.forget()
 
-    hooks.listen(house.database._reader, "after_cursor_execute", change, once=True)
+    hooks.listen(harness.database._reader, "after_cursor_execute", change, once=True)
     book.get(relay_id)
     found = book.get(relay_id)
 
@@ -491,22 +497,22 @@ class TestTargets:
     @pytest.mark.parametrize(
         "host", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "168.63.129.16", "fd00:ec2::254", "::ffff:127.0.0.1"]
     )
-    def test_another_app_cannot_use_a_private_address(self, house: House, host: str) -> None:
+    def test_another_app_cannot_use_a_private_address(self, harness: ApiHarness, host: str) -> None:
         """The first app may: it is the operator's."""
-        operator, stranger = house.move_in("first"), house.move_in("second")
+        operator, stranger = harness.create_app("first"), harness.create_app("second")
         refused = stranger.post("/relays", ACME | {"host": host})
 
         assert (refused.status_code, refused.json["errors"][0]["field"]) == (422, "host")
         assert "MAILSVC_RELAY_TARGETS" in refused.json["errors"][0]["detail"]
         assert operator.post("/relays", ACME | {"host": host}).status_code == 201
 
-    def test_a_resolved_address_is_checked_when_it_is_dialled(self, house: House) -> None:
+    def test_a_resolved_address_is_checked_when_it_is_dialled(self, harness: ApiHarness) -> None:
         """By checks as by deliveries."""
         rules = []
-        for client in (house.move_in("first"), house.move_in("second")):
+        for client in (harness.create_app("first"), harness.create_app("second")):
             made = client.post("/relays", ACME).json
             rules.append(client.post(f"/relays/{made['id']}/check").json["capabilities"])
-            known = house.services.relays.get(made["id"])
+            known = harness.services.relays.get(made["id"])
             assert known is not None
             rules.append([known.relay.targets])
 

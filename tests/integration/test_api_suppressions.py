@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from mailsvc.api.suppressions import SuppressionObject
-from tests.support.api import Client, House
-from tests.support.letters import submit, writer
+from tests.support.api import ApiHarness, Client
+from tests.support.messages import submit, writer
 
 ALICE = {"address": "alice@example.test"}
 
@@ -143,10 +143,10 @@ class TestChange:
 
 
 class TestOthers:
-    def test_an_entry_of_another_app_is_not_found(self, house: House, shop: Client) -> None:
+    def test_an_entry_of_another_app_is_not_found(self, harness: ApiHarness, shop: Client) -> None:
         """Neither seen nor changed by another app, whose own mail it does not stop."""
         path = f"/suppressions/{make(shop)['id']}"
-        bob = writer(house, "bob")
+        bob = writer(harness, "bob")
         answers = [bob.get(path), bob.patch(path, {"note": "x"}), bob.delete(path)]
 
         assert {(a.status_code, a.json["code"]) for a in answers} == {(404, "not_found")}
@@ -154,10 +154,10 @@ class TestOthers:
         assert submit(bob)["status"] == "queued"
 
     @pytest.mark.parametrize("scope", ["read", "send"])
-    def test_the_list_needs_the_admin_scope(self, house: House, shop: Client, scope: str) -> None:
+    def test_the_list_needs_the_admin_scope(self, harness: ApiHarness, shop: Client, scope: str) -> None:
         """Whose key only sends must not be able to mail those who complained."""
         path = f"/suppressions/{make(shop)['id']}"
-        other = house.client_of(shop.app_id, scope)
+        other = harness.client_of(shop.app_id, scope)
         refused = [other.post("/suppressions", ALICE), other.patch(path, {}), other.delete(path)]
 
         assert {(a.status_code, a.json["code"]) for a in refused} == {(403, "insufficient_scope")}

@@ -13,7 +13,7 @@ from mailsvc.api.webhook_objects import Trial, WebhookDelivery, WebhookObject
 from mailsvc.domain.signing import TrialPost
 from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.tables import webhook, webhook_delivery
-from tests.support.api import Client, House
+from tests.support.api import ApiHarness, Client
 
 URL = "https://hooks.acme.test/mail"
 TRIED = {"delivered": True, "status_code": 204, "duration_ms": 3.5, "error": None}
@@ -41,30 +41,30 @@ def hook(alice: Client) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def happen(house: House, app_id: str, *types: str, at: int | None = None) -> list[str]:
+def happen(harness: ApiHarness, app_id: str, *types: str, at: int | None = None) -> list[str]:
     """Events of an app, committed one by one; their ids."""
     ids = []
     for kind in types:
         news = NewEvent(app_id, kind, {})
-        with house.database.write() as connection:
-            append_events(connection, [news], now=at or house.database.now())
+        with harness.database.write() as connection:
+            append_events(connection, [news], now=at or harness.database.now())
         ids.append(news.id)
     return ids
 
 
-def settle(house: House, **values: Any) -> None:
+def settle(harness: ApiHarness, **values: Any) -> None:
     """Let every delivery be as given."""
-    with house.database.write() as connection:
+    with harness.database.write() as connection:
         connection.execute(update(webhook_delivery).values(**values))
 
 
-def rows(house: House) -> dict[str, Any]:
-    with house.database.read() as connection:
+def rows(harness: ApiHarness) -> dict[str, Any]:
+    with harness.database.read() as connection:
         return {row.event_id: row for row in connection.execute(select(webhook_delivery))}
 
 
-def row_of(house: House, webhook_id: str) -> Any:
-    with house.database.read() as connection:
+def row_of(harness: ApiHarness, webhook_id: str) -> Any:
+    with harness.database.read() as connection:
         return connection.execute(select(webhook).where(webhook.c.id == webhook_id)).one()
 
 
@@ -76,13 +76,13 @@ class TestObject:
         assert alice.get(f"/webhooks/{hook['id']}").json == hook | {"secret": "********"}
         assert alice.get("/webhooks").json["data"] == [hook | {"secret": "********"}]
 
-    def test_the_secret_is_a_standard_one_and_stored_encrypted(self, house: House, hook: dict[str, Any]) -> None:
+    def test_the_secret_is_a_standard_one_and_stored_encrypted(self, harness: ApiHarness, hook: dict[str, Any]) -> None:
         """The public library takes it, and the table does not hold it."""
         signature = Webhook(hook["secret"]).sign("evt_1", clock.as_datetime(clock.now()), "{}")
 
         assert hook["secret"].startswith("whsec_")
         assert signature.startswith("v1,")
-        assert hook["secret"] not in str(row_of(house, hook["id"]))
+        assert hook["secret"] not in str(row_of(harness, hook["id"]))
 
     def test_all_events_are_the_default(self, alice: Client) -> None:
         """A URL is enough."""
@@ -112,18 +112,18 @@ class TestObject:
 
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
 
-    def test_other_apps_see_nothing(self, house: House, hook: dict[str, Any]) -> None:
+    def test_other_apps_see_nothing(self, harness: ApiHarness, hook: dict[str, Any]) -> None:
         """A foreign webhook is no webhook, whatever is done to it."""
-        bob, path = house.move_in("bob"), f"/webhooks/{hook['id']}"
+        bob, path = harness.create_app("bob"), f"/webhooks/{hook['id']}"
         answers = [bob.get(path), bob.patch(path, {}), bob.delete(path), bob.get(path + "/deliveries")]
         answers += [bob.post(f"{path}/{verb}") for verb in ("test", "rotate-secret")]
         answers.append(bob.post(path + "/replay", {"event_id": "evt_1"}))
 
         assert {(a.status_code, a.json["code"]) for a in answers} == {(404, "not_found")}
 
-    def test_a_reader_may_only_read(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_a_reader_may_only_read(self, harness: ApiHarness, alice: Client, hook: dict[str, Any]) -> None:
         """Where events go to is a matter of admin keys."""
-        reader, path = house.client_of(alice.app_id, "read"), f"/webhooks/{hook['id']}"
+        reader, path = harness.client_of(alice.app_id, "read"), f"/webhooks/{hook['id']}"
         refused = [reader.patch(path, {}), reader.delete(path), reader.post(path + "/rotate-secret")]
 
         assert {a.json["code"] for a in refused} == {"insufficient_scope"}
@@ -138,10 +138,10 @@ class TestPatch:
 
         assert patched == shown | {"description": "orders", "updated_at": patched["updated_at"]}
 
-    def test_switching_it_on_clears_its_record(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_switching_it_on_clears_its_record(self, harness: ApiHarness, alice: Client, hook: dict[str, Any]) -> None:
         """After a repair the endpoint starts anew."""
         bad = {"enabled": False, "failing_since": 1, "disabled_reason": "it failed for five days"}
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             connection.execute(update(webhook).values(**bad))
         before = alice.get(f"/webhooks/{hook['id']}").json
         after = alice.patch(f"/webhooks/{hook['id']}", {"enabled": True}).json
@@ -169,24 +169,28 @@ class TestPatch:
 
 
 class TestDelete:
-    def test_deleting_a_webhook_deletes_its_rows(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_deleting_a_webhook_deletes_its_rows(
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
+    ) -> None:
         """Nothing is left of a deleted webhook."""
-        happen(house, alice.app_id, "message.sent", "message.sent")
+        happen(harness, alice.app_id, "message.sent", "message.sent")
         answer = alice.delete(f"/webhooks/{hook['id']}")
 
         assert (answer.status_code, alice.get(f"/webhooks/{hook['id']}").status_code) == (204, 404)
-        assert rows(house) == {}
+        assert rows(harness) == {}
 
 
 class TestSecrets:
-    def test_a_rotation_shows_the_new_secret_once(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_a_rotation_shows_the_new_secret_once(
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
+    ) -> None:
         """The old one signs along for the grace, a day unless said otherwise."""
-        before = house.database.now()
+        before = harness.database.now()
         rotated = alice.post(f"/webhooks/{hook['id']}/rotate-secret").json
-        row = row_of(house, hook["id"])
+        row = row_of(harness, hook["id"])
 
         assert rotated["secret"] not in ("********", hook["secret"])
-        assert house.services.vault.decrypt(row.old_secret) == hook["secret"]
+        assert harness.services.vault.decrypt(row.old_secret) == hook["secret"]
         assert 0 <= row.old_secret_until - before - clock.DAY < clock.HOUR
         assert alice.get(f"/webhooks/{hook['id']}").json == rotated | {"secret": "********"}
 
@@ -225,9 +229,9 @@ class TestTrial:
 
 
 class TestDeliveries:
-    def test_they_are_listed_newest_first(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_they_are_listed_newest_first(self, harness: ApiHarness, alice: Client, hook: dict[str, Any]) -> None:
         """Only what the webhook subscribed to, each with its fate."""
-        sent, _, bounced = happen(house, alice.app_id, "message.sent", "relay.paused", "message.bounced")
+        sent, _, bounced = happen(harness, alice.app_id, "message.sent", "relay.paused", "message.bounced")
         first = alice.get(f"/webhooks/{hook['id']}/deliveries?limit=1").json
         rest = alice.get(f"/webhooks/{hook['id']}/deliveries?limit=1&cursor={first['next_cursor']}").json
 
@@ -237,11 +241,11 @@ class TestDeliveries:
         assert (shown.type, shown.status, shown.attempts) == ("message.bounced", "queued", 0)
         assert shown.next_attempt_at is not None
 
-    def test_a_failure_is_explained(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_a_failure_is_explained(self, harness: ApiHarness, alice: Client, hook: dict[str, Any]) -> None:
         """What the endpoint said is kept for debugging."""
-        happen(house, alice.app_id, "message.sent")
+        happen(harness, alice.app_id, "message.sent")
         settle(
-            house,
+            harness,
             status="failed",
             due_at=None,
             status_code=500,
@@ -254,59 +258,63 @@ class TestDeliveries:
         assert (shown["status_code"], shown["response"], shown["duration_ms"]) == (500, "oops", 12.5)
         assert (shown["error"], shown["next_attempt_at"]) == ("answered 500", None)
 
-    def test_they_can_be_filtered(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_they_can_be_filtered(self, harness: ApiHarness, alice: Client, hook: dict[str, Any]) -> None:
         """By status; another word is refused."""
-        happen(house, alice.app_id, "message.sent")
+        happen(harness, alice.app_id, "message.sent")
 
         assert alice.get(f"/webhooks/{hook['id']}/deliveries?status=failed").json["data"] == []
         assert alice.get(f"/webhooks/{hook['id']}/deliveries?status=lost").status_code == 422
 
 
 class TestReplay:
-    def test_one_event_is_queued_again_under_its_id(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_one_event_is_queued_again_under_its_id(
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
+    ) -> None:
         """The row is the same one, so the webhook-id is too; its tries begin anew."""
-        (id_,) = happen(house, alice.app_id, "message.sent")
-        settle(house, status="delivered", due_at=None, attempts=3, lease_token=3)
+        (id_,) = happen(harness, alice.app_id, "message.sent")
+        settle(harness, status="delivered", due_at=None, attempts=3, lease_token=3)
         answer = alice.post(f"/webhooks/{hook['id']}/replay", {"event_id": id_})
-        row = rows(house)[id_]
+        row = rows(harness)[id_]
 
         assert (answer.status_code, answer.json) == (200, {"queued": 1})
         assert (row.status, row.attempts, row.lease_token) == ("queued", 0, 4)
-        assert row.due_at <= house.database.now()
+        assert row.due_at <= harness.database.now()
 
     def test_an_event_being_posted_is_posted_again_afterwards(
-        self, house: House, alice: Client, hook: dict[str, Any]
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
     ) -> None:
         """The post under way may be the one that the endpoint lost; its result does not end the new one."""
-        (id_,) = happen(house, alice.app_id, "message.sent")
-        settle(house, status="sending", lease_token=1)
+        (id_,) = happen(harness, alice.app_id, "message.sent")
+        settle(harness, status="sending", lease_token=1)
 
         assert alice.post(f"/webhooks/{hook['id']}/replay", {"event_id": id_}).json == {"queued": 1}
-        assert (rows(house)[id_].status, rows(house)[id_].lease_token) == ("queued", 2)
+        assert (rows(harness)[id_].status, rows(harness)[id_].lease_token) == ("queued", 2)
 
-    def test_a_range_takes_what_the_webhook_subscribes_to(self, house: House, alice: Client) -> None:
+    def test_a_range_takes_what_the_webhook_subscribes_to(self, harness: ApiHarness, alice: Client) -> None:
         """Also what happened before the webhook was there; since counts, until does not."""
-        start = house.database.now() - clock.DAY
+        start = harness.database.now() - clock.DAY
         times = [start + n * clock.HOUR for n in range(4)]
-        ids = [happen(house, alice.app_id, "message.sent", "relay.paused", at=at)[0] for at in times]
+        ids = [happen(harness, alice.app_id, "message.sent", "relay.paused", at=at)[0] for at in times]
         hook = alice.post("/webhooks", {"url": URL, "events": ["message.*"]}).json
         span = {"since": clock.rfc3339(times[1]), "until": clock.rfc3339(times[3])}
 
         assert alice.post(f"/webhooks/{hook['id']}/replay", span).json == {"queued": 2}
-        assert set(rows(house)) == set(ids[1:3])
+        assert set(rows(harness)) == set(ids[1:3])
 
-    def test_types_narrow_or_widen_a_range(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_types_narrow_or_widen_a_range(self, harness: ApiHarness, alice: Client, hook: dict[str, Any]) -> None:
         """Asked for by name, any event can be told."""
-        happen(house, alice.app_id, "message.sent", "relay.paused")
+        happen(harness, alice.app_id, "message.sent", "relay.paused")
         span = {"since": "2020-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z", "types": ["relay.*"]}
 
         assert alice.post(f"/webhooks/{hook['id']}/replay", span).json == {"queued": 1}
 
-    def test_a_long_range_goes_in_several_transactions(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_a_long_range_goes_in_several_transactions(
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
+    ) -> None:
         """No chunk is lost or taken twice, and other apps' events are not told."""
-        bob, now = house.move_in("bob"), house.database.now()
+        bob, now = harness.create_app("bob"), harness.database.now()
         news = [NewEvent(alice.app_id if n % 2 else bob.app_id, "relay.paused", {}) for n in range(4200)]
-        with house.database.write() as connection:
+        with harness.database.write() as connection:
             append_events(connection, news, now=now)
         span = {"since": clock.rfc3339(now), "until": clock.rfc3339(now + 1), "types": ["*"]}
 
@@ -330,15 +338,19 @@ class TestReplay:
 
         assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, field)
 
-    def test_an_event_of_another_app_is_not_found(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_an_event_of_another_app_is_not_found(
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
+    ) -> None:
         """Another app's event is never told to this one."""
-        (id_,) = happen(house, house.move_in("bob").app_id, "message.sent")
+        (id_,) = happen(harness, harness.create_app("bob").app_id, "message.sent")
 
         assert alice.post(f"/webhooks/{hook['id']}/replay", {"event_id": id_}).status_code == 404
 
-    def test_a_disabled_webhook_is_not_replayed_to(self, house: House, alice: Client, hook: dict[str, Any]) -> None:
+    def test_a_disabled_webhook_is_not_replayed_to(
+        self, harness: ApiHarness, alice: Client, hook: dict[str, Any]
+    ) -> None:
         """The rows would only be given up; the answer says what to do."""
-        (id_,) = happen(house, alice.app_id, "message.sent")
+        (id_,) = happen(harness, alice.app_id, "message.sent")
         alice.patch(f"/webhooks/{hook['id']}", {"enabled": False})
         answer = alice.post(f"/webhooks/{hook['id']}/replay", {"event_id": id_})
 

@@ -15,8 +15,8 @@ from mailsvc.api.body import SHORT_BODY
 from mailsvc.api.gateway import Gateway
 from mailsvc.domain.ids import new_id
 from mailsvc.store.tables import message
-from tests.support.api import Client, House, open_house
-from tests.support.door import Door, Reply
+from tests.support.api import ApiHarness, Client, open_harness
+from tests.support.asgi_client import AsgiClient, Reply
 
 LIMIT = 2 << 20
 PLAIN: dict[str, Any] = {"from": "a@app.test", "to": ["b@example.test"], "subject": "s", "text": "t"}
@@ -25,51 +25,51 @@ Post = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = open_house(tmp_path_factory.mktemp("house"), max_request_bytes=LIMIT)
-    yield house
-    house.close()
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHarness]:
+    harness = open_harness(tmp_path_factory.mktemp("harness"), max_request_bytes=LIMIT)
+    yield harness
+    harness.close()
 
 
 @pytest.fixture(scope="module")
-def door(house: House) -> Iterator[Door]:
-    door = Door(Gateway(house.flask, threads=4, stall=0.3))
-    yield door
-    door.close()
+def client(harness: ApiHarness) -> Iterator[AsgiClient]:
+    client = AsgiClient(Gateway(harness.flask, threads=4, stall=0.3))
+    yield client
+    client.close()
 
 
 @pytest.fixture
-def shop(house: House) -> Client:
-    return moved_in(house)
+def shop(harness: ApiHarness) -> Client:
+    return moved_in(harness)
 
 
 @pytest.fixture
-def post(door: Door, shop: Client) -> Post:
+def post(client: AsgiClient, shop: Client) -> Post:
     """Post a message; what comes back is still to come."""
 
     def post(*parts: bytes, path: str = "/v1/messages", **options: str) -> Any:
         options.setdefault("content_type", "application/json")
-        return door.ask("POST", path, *parts, key=shop.key, **options)
+        return client.ask("POST", path, *parts, key=shop.key, **options)
 
     return post
 
 
-def moved_in(house: House) -> Client:
+def moved_in(harness: ApiHarness) -> Client:
     """An app with a relay."""
-    shop = house.move_in(new_id("app"))
+    shop = harness.create_app(new_id("app"))
     shop.post("/relays", {"name": "default", "host": "127.0.0.1", "port": 2525, "tls": "none"})
     return shop
 
 
 @contextmanager
-def commits_held_up(house: House) -> Iterator[None]:
+def commits_held_up(harness: ApiHarness) -> Iterator[None]:
     """Somebody else is the database's one writer."""
-    with house.database.write():
+    with harness.database.write():
         yield
 
 
-def stored(house: House, shop: Client) -> int:
-    with house.database.read() as connection:
+def stored(harness: ApiHarness, shop: Client) -> int:
+    with harness.database.read() as connection:
         count = select(func.count()).select_from(message).where(message.c.app_id == shop.app_id)
         return int(connection.execute(count).scalar_one())
 
@@ -94,40 +94,42 @@ class TestBodies:
         assert 202 == reply.status
 
     @pytest.mark.parametrize("encoding", ["", "chunked"])
-    def test_a_stalled_body_times_out(self, house: House, shop: Client, post: Post, encoding: str) -> None:
+    def test_a_stalled_body_times_out(self, harness: ApiHarness, shop: Client, post: Post, encoding: str) -> None:
         """408 after a while, on a connection that is then closed."""
         headers = {"transfer_encoding": encoding} if encoding else {"content_length": "1000"}
         reply: Reply = post(BODY, stops="stalled", **headers).result(10)
 
         assert (408, "close") == (reply.status, reply.headers["connection"])
         assert reply.json["request_id"] == reply.headers["x-request-id"]
-        assert 0 == stored(house, shop)
+        assert 0 == stored(harness, shop)
 
     @pytest.mark.parametrize("encoding", ["", "chunked"])
-    def test_a_truncated_body_is_not_accepted(self, house: House, shop: Client, post: Post, encoding: str) -> None:
+    def test_a_truncated_body_is_not_accepted(
+        self, harness: ApiHarness, shop: Client, post: Post, encoding: str
+    ) -> None:
         """Even where what came is a valid message."""
         headers = {"transfer_encoding": encoding} if encoding else {"content_length": "1000"}
         post(BODY, stops="gone", **headers).result(10)
 
-        assert 0 == stored(house, shop)
+        assert 0 == stored(harness, shop)
 
-    def test_a_trickling_body_times_out(self, house: House, shop: Client) -> None:
+    def test_a_trickling_body_times_out(self, harness: ApiHarness, shop: Client) -> None:
         """However regularly a byte comes: a body has a total time, and more only at a rate."""
-        door = Door(Gateway(house.flask, threads=2, total=0.5))
+        client = AsgiClient(Gateway(harness.flask, threads=2, total=0.5))
         headers = {"content_type": "application/json", "content_length": "100000"}
-        reply = door.ask("POST", "/v1/messages", *[b" "] * 100, key=shop.key, stops="trickling", **headers).result(10)
-        door.close()
+        reply = client.ask("POST", "/v1/messages", *[b" "] * 100, key=shop.key, stops="trickling", **headers).result(10)
+        client.close()
 
         assert (408, "close") == (reply.status, reply.headers["connection"])
         assert "more slowly than" in reply.json["detail"]
 
-    def test_a_long_body_is_spooled_to_an_unnamed_file(self, house: House, post: Post) -> None:
+    def test_a_long_body_is_spooled_to_an_unnamed_file(self, harness: ApiHarness, post: Post) -> None:
         """In the data directory, where nothing of it is left."""
-        before = set(house.services.settings.data_dir.iterdir())
+        before = set(harness.services.settings.data_dir.iterdir())
         reply: Reply = post(BODY[:-1], b" " * 1_000_000, BODY[-1:]).result(10)
 
         assert 202 == reply.status
-        assert before == set(house.services.settings.data_dir.iterdir())
+        assert before == set(harness.services.settings.data_dir.iterdir())
 
     def test_the_limit_holds_without_a_length(self, post: Post) -> None:
         """413, and what is beyond it is not even taken."""
@@ -136,9 +138,9 @@ class TestBodies:
 
         assert (413, "payload_too_large") == (reply.status, reply.json["code"])
 
-    def test_no_body_is_read_without_a_valid_key(self, door: Door) -> None:
+    def test_no_body_is_read_without_a_valid_key(self, client: AsgiClient) -> None:
         """The key is looked at first where a body may be long."""
-        reply = door.ask("POST", "/v1/messages", stops="stalled", content_length=str(LIMIT)).result(10)
+        reply = client.ask("POST", "/v1/messages", stops="stalled", content_length=str(LIMIT)).result(10)
 
         assert 401 == reply.status
 
@@ -146,21 +148,23 @@ class TestBodies:
 class TestWaiting:
     """The event loop goes on, whatever a request waits for."""
 
-    def test_commits_are_awaited_by_any_number(self, house: House, shop: Client, door: Door, post: Post) -> None:
+    def test_commits_are_awaited_by_any_number(
+        self, harness: ApiHarness, shop: Client, client: AsgiClient, post: Post
+    ) -> None:
         """More than there are threads; meanwhile others are answered at once, and all of them afterwards."""
         post(BODY).result(10)
-        with commits_held_up(house):
+        with commits_held_up(harness):
             waiting = [post(BODY) for _ in range(50)]
-            assert 200 == door.ask("GET", "/healthz").result(1).status
+            assert 200 == client.ask("GET", "/healthz").result(1).status
             assert not any(reply.done() for reply in waiting)
 
         assert {202} == {reply.result(10).status for reply in waiting}
-        assert 51 == stored(house, shop)
+        assert 51 == stored(harness, shop)
 
-    def test_requests_that_query_the_database_run_in_a_thread(self, house: House, post: Post) -> None:
+    def test_requests_that_query_the_database_run_in_a_thread(self, harness: ApiHarness, post: Post) -> None:
         """A key and a relay that are not known yet, and the message that is replied to."""
-        house.services.keyring.forget()
-        house.services.relays.forget()
+        harness.services.keyring.forget()
+        harness.services.relays.forget()
         first = post(BODY).result(10).json["id"]
         found: Reply = post(json.dumps(PLAIN | {"in_reply_to": first}).encode()).result(10)
         missing: Reply = post(json.dumps(PLAIN | {"in_reply_to": "msg_none"}).encode(), x_request_id="mine").result(10)
@@ -168,16 +172,16 @@ class TestWaiting:
         assert (202, 422) == (found.status, missing.status)
         assert ("mine", "mine") == (missing.headers["x-request-id"], missing.json["request_id"])
 
-    def test_a_client_that_disconnects_does_no_harm(self, house: House, shop: Client, post: Post) -> None:
+    def test_a_client_that_disconnects_does_no_harm(self, harness: ApiHarness, shop: Client, post: Post) -> None:
         """Its message is stored, since it may never know; the others in the same commit are answered."""
         post(BODY).result(10)
-        with commits_held_up(house):
+        with commits_held_up(harness):
             impatient, patient = post(BODY), post(BODY)
-            until(lambda: house.services.outbox.intake._commits.unfinished == 2)
+            until(lambda: harness.services.outbox.intake._commits.unfinished == 2)
             impatient.cancel()
 
         assert 202 == patient.result(10).status
-        assert 3 == stored(house, shop)
+        assert 3 == stored(harness, shop)
 
     def test_a_problem_of_the_commit_names_the_request(self, post: Post) -> None:
         """A key that was used for something else is found out by the intake."""
@@ -191,23 +195,25 @@ class TestWaiting:
 class TestIdempotencyKeys:
     """A second request with a key waits for the first, though not for ever."""
 
-    def test_the_second_request_gets_the_response_to_the_first(self, house: House, shop: Client, post: Post) -> None:
+    def test_the_second_request_gets_the_response_to_the_first(
+        self, harness: ApiHarness, shop: Client, post: Post
+    ) -> None:
         """Also while the first is under way, and between single messages and retries of all kinds."""
         post(BODY).result(10)
-        with commits_held_up(house):
+        with commits_held_up(harness):
             waiting = [post(BODY, idempotency_key="k") for _ in range(5)]
         replies: list[Reply] = [reply.result(10) for reply in waiting]
 
         assert 1 == len({reply.data for reply in replies})
         assert 4 == sum(reply.headers.get("idempotent-replayed") == "true" for reply in replies)
-        assert 2 == stored(house, shop)
+        assert 2 == stored(harness, shop)
 
     def test_a_long_wait_for_the_first_request_is_answered_with_retry_after(
-        self, house: House, shop: Client, post: Post
+        self, harness: ApiHarness, shop: Client, post: Post
     ) -> None:
         """409 after two seconds, and nothing of it is stored later."""
         post(BODY).result(10)
-        with commits_held_up(house):
+        with commits_held_up(harness):
             first, begun = post(BODY, idempotency_key="k"), time.monotonic()
             second: Reply = post(BODY, idempotency_key="k").result(10)
             other = post(BODY, idempotency_key="another")
@@ -220,11 +226,15 @@ class TestIdempotencyKeys:
         )
         assert 1.9 < took < 5
         assert (202, 202) == (first.result(10).status, other.result(10).status)
-        assert 3 == stored(house, shop)
+        assert 3 == stored(harness, shop)
 
 
 def test_a_lack_of_memory_is_reported_without_a_traceback(
-    house: House, door: Door, shop: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: ApiHarness,
+    client: AsgiClient,
+    shop: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """503: it may go better later."""
 
@@ -232,42 +242,42 @@ def test_a_lack_of_memory_is_reported_without_a_traceback(
         raise MemoryError
 
     monkeypatch.setattr("mailsvc.outbox.submit.check", exhausted)
-    reply = door.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
+    reply = client.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
 
     assert (503, "unavailable") == (reply.status, reply.json["code"])
     assert [None] == [record.exc_info for record in caplog.records if record.levelname == "ERROR"]
 
 
 class TestHeads:
-    def test_a_request_must_name_one_host(self, door: Door, shop: Client) -> None:
+    def test_a_request_must_name_one_host(self, client: AsgiClient, shop: Client) -> None:
         """None, or two, and another server might see another request (RFC 9112 section 3.2)."""
-        none, two = (door.ask("GET", "/v1/relays", key=shop.key, host=host).result(10) for host in ("", "a\nb"))
+        none, two = (client.ask("GET", "/v1/relays", key=shop.key, host=host).result(10) for host in ("", "a\nb"))
 
         assert [(400, "invalid_request")] * 2 == [(reply.status, reply.json["code"]) for reply in (none, two)]
 
-    def test_responses_to_an_app_are_not_cacheable(self, door: Door, shop: Client) -> None:
+    def test_responses_to_an_app_are_not_cacheable(self, client: AsgiClient, shop: Client) -> None:
         """Refusals, too."""
-        replies = [door.ask("GET", path, key=key).result(10) for path in ("/v1/relays",) for key in (shop.key, "")]
+        replies = [client.ask("GET", path, key=key).result(10) for path in ("/v1/relays",) for key in (shop.key, "")]
 
         assert ["no-store"] * 2 == [reply.headers["cache-control"] for reply in replies]
 
     """The request line and the headers, as Flask sees them."""
 
-    def test_a_key_that_is_not_ascii_is_refused(self, house: House, shop: Client, post: Post) -> None:
+    def test_a_key_that_is_not_ascii_is_refused(self, harness: ApiHarness, shop: Client, post: Post) -> None:
         """Dropped or spelt anew on its way, it would double a message."""
         reply = post(BODY, idempotency_key="schlüssel").result(10)
 
-        assert (422, 0) == (reply.status, stored(house, shop))
+        assert (422, 0) == (reply.status, stored(harness, shop))
 
-    def test_paths_that_are_not_text_are_not_found(self, door: Door, shop: Client) -> None:
+    def test_paths_that_are_not_text_are_not_found(self, client: AsgiClient, shop: Client) -> None:
         """Percent-encoded or not, UTF-8 or not."""
         for path in ("/v1/messages/%FF", "/v1/messages/msg_%C3%A9", "/v1/messages/%00", "/%2e%2e/healthz", "*"):
-            reply = door.ask("GET", path, key=shop.key).result(10)
+            reply = client.ask("GET", path, key=shop.key).result(10)
             assert (404, "not_found") == (reply.status, reply.json["code"]), path
 
-    def test_head_has_no_body_and_other_methods_are_named(self, door: Door) -> None:
+    def test_head_has_no_body_and_other_methods_are_named(self, client: AsgiClient) -> None:
         """As HTTP asks for."""
-        head, wrong = (door.ask(method, "/healthz").result(10) for method in ("HEAD", "DELETE"))
+        head, wrong = (client.ask(method, "/healthz").result(10) for method in ("HEAD", "DELETE"))
 
         assert (200, b"") == (head.status, head.data)
         assert int(head.headers["content-length"]) > 0
@@ -276,58 +286,58 @@ class TestHeads:
 
 def test_a_rate_counts_a_message_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Also where the request had to be begun again in a thread; a second's worth may come at once."""
-    house = open_house(tmp_path_factory.mktemp("rated"), rate_per_key=1.0)
-    shop = moved_in(house)
-    door = Door(Gateway(house.flask, threads=2))
-    ask = partial(door.ask, "POST", "/v1/messages", BODY, key=shop.key, content_type="application/json")
+    harness = open_harness(tmp_path_factory.mktemp("rated"), rate_per_key=1.0)
+    shop = moved_in(harness)
+    client = AsgiClient(Gateway(harness.flask, threads=2))
+    ask = partial(client.ask, "POST", "/v1/messages", BODY, key=shop.key, content_type="application/json")
     statuses = [ask().result(10).status for _ in range(3)]
-    door.close()
-    house.close()
+    client.close()
+    harness.close()
 
     assert [202, 202, 429] == statuses
 
 
 def test_the_queue_holds_as_many_as_it_may(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whoever comes at the same time: neither one more, nor one less."""
-    house = open_house(tmp_path_factory.mktemp("full"), max_queue=41)
-    shop, door = moved_in(house), Door(Gateway(house.flask, threads=8))
+    harness = open_harness(tmp_path_factory.mktemp("full"), max_queue=41)
+    shop, client = moved_in(harness), AsgiClient(Gateway(harness.flask, threads=8))
     two = json.dumps(PLAIN | {"to": ["b@example.test", "c@example.test"]}).encode()
-    ask = partial(door.ask, "POST", "/v1/messages", key=shop.key, content_type="application/json")
+    ask = partial(client.ask, "POST", "/v1/messages", key=shop.key, content_type="application/json")
     statuses = [reply.result(10).status for reply in [ask(two) for _ in range(60)]]
     statuses += [ask(BODY).result(10).status, ask(BODY).result(10).status]
-    door.close()
-    house.close()
+    client.close()
+    harness.close()
 
     assert [202] * 21 + [503] * 41 == sorted(statuses)
 
 
 def test_the_full_disk_is_named_while_messages_are_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     """By the answer to whether the service is ready."""
-    house = open_house(tmp_path_factory.mktemp("disk"), min_free_disk_bytes=1 << 60)
-    shop, door = moved_in(house), Door(Gateway(house.flask, threads=2))
-    ready = door.ask("GET", "/readyz").result(10)
-    refused = door.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
-    door.close()
-    house.close()
+    harness = open_harness(tmp_path_factory.mktemp("disk"), min_free_disk_bytes=1 << 60)
+    shop, client = moved_in(harness), AsgiClient(Gateway(harness.flask, threads=2))
+    ready = client.ask("GET", "/readyz").result(10)
+    refused = client.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
+    client.close()
+    harness.close()
 
     assert (503, 503) == (ready.status, refused.status)
     assert "nearly full" in ready.json["checks"]["disk"] and "nearly full" in refused.json["detail"]
 
 
-def test_nothing_blocks_the_event_loop(house: House, door: Door) -> None:
+def test_nothing_blocks_the_event_loop(harness: ApiHarness, client: AsgiClient) -> None:
     """A view that forgets itself and asks the database there is told so, and nowhere else."""
     refused = threading.Event()
 
     def ask() -> None:
         try:
-            with house.database.read():
+            with harness.database.read():
                 pass
         except BaseException as error:
             assert "WouldBlock" == type(error).__name__
             refused.set()
 
-    door.loop.call_soon_threadsafe(ask)
+    client.loop.call_soon_threadsafe(ask)
 
     assert refused.wait(10)
-    with house.database.read():
+    with harness.database.read():
         pass

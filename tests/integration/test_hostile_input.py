@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from mailsvc.store.tables import message
-from tests.support.api import Answer, Client, House, open_house
+from tests.support.api import Answer, ApiHarness, Client, open_harness
 
 PLAIN: dict[str, Any] = {"from": "a@app.test", "to": ["b@example.test"], "subject": "s", "text": "t"}
 EVIL = {
@@ -40,29 +40,29 @@ FILE = {"filename": "a", "content": ""}
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = open_house(tmp_path_factory.mktemp("house"), webhook_targets="any")
-    yield house
-    house.close()
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiHarness]:
+    harness = open_harness(tmp_path_factory.mktemp("harness"), webhook_targets="any")
+    yield harness
+    harness.close()
 
 
 @pytest.fixture(scope="module")
-def alice(house: House) -> Client:
-    alice = house.move_in("alice")
+def alice(harness: ApiHarness) -> Client:
+    alice = harness.create_app("alice")
     alice.post("/relays", {"name": "default", "host": "127.0.0.1", "port": 2525, "tls": "none"})
     return alice
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_stored(house: House) -> Iterator[None]:
+def nothing_is_stored(harness: ApiHarness) -> Iterator[None]:
     """What is refused leaves no row."""
-    before = stored(house)
+    before = stored(harness)
     yield
-    assert before == stored(house)
+    assert before == stored(harness)
 
 
-def stored(house: House) -> int:
-    with house.database.read() as connection:
+def stored(harness: ApiHarness) -> int:
+    with harness.database.read() as connection:
         return int(connection.execute(select(func.count()).select_from(message)).scalar_one())
 
 
@@ -233,11 +233,13 @@ def test_an_entry_that_is_not_an_object_is_named(alice: Client) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, identity"])
-def test_compressed_bodies_are_never_unpacked(house: House, alice: Client, encoding: str) -> None:
+def test_compressed_bodies_are_never_unpacked(harness: ApiHarness, alice: Client, encoding: str) -> None:
     """A gzip bomb is a 415 before anything is read of it."""
     headers = {"Authorization": f"Bearer {alice.key}", "Content-Encoding": encoding}
     bomb = gzip.compress(b"0" * 10_000_000)
-    answer = house.flask.test_client().post("/v1/messages", data=bomb, headers=headers, content_type="application/json")
+    answer = harness.flask.test_client().post(
+        "/v1/messages", data=bomb, headers=headers, content_type="application/json"
+    )
 
     assert 415 == answer.status_code
 
@@ -266,18 +268,18 @@ def test_too_many_json_values_are_rejected_before_parsing(alice: Client, body: b
     assert send(alice, body).status_code in (400, 413)
 
 
-def test_commas_in_a_text_do_not_count_as_values(alice: Client, house: House) -> None:
+def test_commas_in_a_text_do_not_count_as_values(alice: Client, harness: ApiHarness) -> None:
     """A text may hold as many commas and colons as it likes."""
     answer = send(alice, json.dumps({"from": "bad", "text": ",:" * 1_000_000}))
 
     assert ["from", "to"] == sorted(fields(answer))
 
 
-def test_foreign_ids_are_404_on_every_route(house: House, alice: Client) -> None:
+def test_foreign_ids_are_404_on_every_route(harness: ApiHarness, alice: Client) -> None:
     """Whose an object is can't be learned: not 403, on no method of no route."""
-    admin = house.move_in("bob")
+    admin = harness.create_app("bob")
     tried = 0
-    for rule in house.flask.url_map.iter_rules():
+    for rule in harness.flask.url_map.iter_rules():
         if not rule.rule.startswith("/v1/") or not rule.arguments:
             continue
         path = re.sub("<[^>]+>", "msg_01arz3ndektsv4rrffq69g5fav", rule.rule.removeprefix("/v1"))
@@ -289,19 +291,19 @@ def test_foreign_ids_are_404_on_every_route(house: House, alice: Client) -> None
     assert tried >= 4
 
 
-def test_an_object_of_another_app_looks_like_a_missing_one(house: House, alice: Client) -> None:
+def test_an_object_of_another_app_looks_like_a_missing_one(harness: ApiHarness, alice: Client) -> None:
     """The answer for another app's relay is the very one for a relay that does not exist."""
     theirs = alice.get("/relays").json["data"][0]["id"]
-    carol = house.move_in("carol")
+    carol = harness.create_app("carol")
     for method in ("GET", "DELETE", "PATCH"):
         found = carol.call(method, f"/relays/{theirs}", {} if method == "PATCH" else None)
         assert (404, "not_found") == (found.status_code, found.json["code"])
 
 
-def test_guessed_keys_are_rate_limited_and_the_right_one_works(house: House) -> None:
+def test_guessed_keys_are_rate_limited_and_the_right_one_works(harness: ApiHarness) -> None:
     """401, soon 429 with Retry-After; who has the key is never locked out by who guesses."""
-    client = house.flask.test_client()
-    dave = house.move_in("dave")
+    client = harness.flask.test_client()
+    dave = harness.create_app("dave")
     answers = [client.get("/v1/relays", headers={"Authorization": f"Bearer mk_{n}"}) for n in range(60)]
 
     assert {401, 429} == {answer.status_code for answer in answers}

@@ -9,7 +9,7 @@ import pytest
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Relay
 from mailsvc.smtp.opening import RelayTrouble, Submission, TransactionResult, open_session
-from tests.support.postfix import Door, Postfix
+from tests.support.postfix import Listener, Postfix
 
 MAIL = b"From: a@app.test\r\nSubject: Hi\r\nMessage-ID: <1@app.test>\r\nDate: Tue, 24 Nov 2026 01:00:00 +0000\r\n\r\n"
 
@@ -60,14 +60,14 @@ async def test_each_recipient_of_one_message_has_its_own_result(postfix: Postfix
     assert [stored.recipient for stored in postfix.wait_for_messages()] == ["bob@example.test"]
 
 
-@pytest.mark.parametrize("door", ["submission", "bare"])
+@pytest.mark.parametrize("listener", ["submission", "bare"])
 @pytest.mark.parametrize("recipient", ["nobody@example.test", "grey@example.test"])
-async def test_a_mail_without_any_recipient_is_not_sent(postfix: Postfix, door: Door, recipient: str) -> None:
+async def test_a_mail_without_any_recipient_is_not_sent(postfix: Postfix, listener: Listener, recipient: str) -> None:
     """With PIPELINING and without, DATA after nothing but refusals leaves nothing at the relay."""
     fate, stage, code, _ = BY_RECIPIENT[recipient]
 
-    assert [v[:3] for v in told(await submitted(postfix.relay(door), recipient))] == [(fate, stage, code)]
-    await submitted(postfix.relay(door))
+    assert [v[:3] for v in told(await submitted(postfix.relay(listener), recipient))] == [(fate, stage, code)]
+    await submitted(postfix.relay(listener))
     assert [stored.recipient for stored in postfix.wait_for_messages()] == ["bob@example.test"]
 
 
@@ -144,7 +144,7 @@ async def test_a_relay_that_rejects_the_connection_is_in_trouble(postfix: Postfi
 
 
 @pytest.mark.parametrize(
-    ("door", "words"),
+    ("listener", "words"),
     [
         ("no_starttls", "doesn't offer STARTTLS"),
         ("expired", "has expired"),
@@ -152,12 +152,12 @@ async def test_a_relay_that_rejects_the_connection_is_in_trouble(postfix: Postfi
         ("untrusted", "not trusted"),
     ],
 )
-async def test_nothing_is_sent_without_verified_tls(postfix: Postfix, door: Door, words: str) -> None:
+async def test_nothing_is_sent_without_verified_tls(postfix: Postfix, listener: Listener, words: str) -> None:
     """Neither password nor mail goes to a relay that can't prove who it is; the reason is in words."""
     with pytest.raises(RelayTrouble, match=words) as caught:
-        await open_session(postfix.relay(door))
+        await open_session(postfix.relay(listener))
 
-    line = await asyncio.to_thread(postfix.wait_for_log, rf"{door}/smtpd.*: disconnect from .*")
+    line = await asyncio.to_thread(postfix.wait_for_log, rf"{listener}/smtpd.*: disconnect from .*")
     assert caught.value.stage is Stage.STARTTLS
     assert "auth=" not in line[0]
     assert "mail=" not in line[0]
@@ -183,11 +183,11 @@ async def test_a_wrong_password_is_the_relays_trouble(postfix: Postfix, auth: st
     assert (caught.value.reply.code, caught.value.reply.enhanced_code) == (535, "5.7.8")
 
 
-@pytest.mark.parametrize("door", ["submission", "implicit"])
+@pytest.mark.parametrize("listener", ["submission", "implicit"])
 @pytest.mark.parametrize("auth", ["auto", "plain", "login", "cram-md5", "scram-sha-256"])
-async def test_every_mechanism_logs_in(postfix: Postfix, door: Door, auth: str) -> None:
+async def test_every_mechanism_logs_in(postfix: Postfix, listener: Listener, auth: str) -> None:
     """By STARTTLS and by implicit TLS, verified."""
-    assert told(await submitted(postfix.relay(door, auth=auth))) == [SENT]
+    assert told(await submitted(postfix.relay(listener, auth=auth))) == [SENT]
 
     assert postfix.policy.asked[-1]["sasl_username"] == "app"
     assert auth == "auto" or postfix.policy.asked[-1]["sasl_method"].lower() == auth
@@ -201,11 +201,11 @@ async def test_a_relay_may_require_its_own_sender_address(postfix: Postfix) -> N
     assert told(await submitted(postfix.relay("owner"), sender="owner@app.test")) == [SENT]
 
 
-@pytest.mark.parametrize("door", ["submission", "bare"])
-async def test_the_received_message_equals_the_sent_one(postfix: Postfix, door: Door) -> None:
+@pytest.mark.parametrize("listener", ["submission", "bare"])
+async def test_the_received_message_equals_the_sent_one(postfix: Postfix, listener: Listener) -> None:
     """Byte for byte, with dots at the beginnings of lines, with all extensions and with none."""
     content = MAIL + b".\r\n..\r\n.x\r\n\r\n" + b"y" * 998 + b"\r\n.\r\nend\r\n"
-    await submitted(postfix.relay(door), content=content)
+    await submitted(postfix.relay(listener), content=content)
 
     assert postfix.wait_for_messages()[0].raw.replace(b"\n", b"\r\n").endswith(content)
 

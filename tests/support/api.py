@@ -28,7 +28,7 @@ from mailsvc.store.tables import api_key, app
 from mailsvc.store.vault import Vault
 from tests.support.tables import copy_empty_sqlite
 
-__all__ = ["Answer", "Client", "House", "open_house"]
+__all__ = ["Answer", "Client", "ApiHarness", "open_harness"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Client:
 
 
 @dataclass
-class House:
+class ApiHarness:
     """One service with as many apps as a test wants."""
 
     services: Services
@@ -80,7 +80,7 @@ class House:
     def database(self) -> Database:
         return self.services.database
 
-    def move_in(self, name: str, *scopes: str) -> Client:
+    def create_app(self, name: str, *scopes: str) -> Client:
         """A new app with a key of these scopes (``admin`` unless said otherwise)."""
         app_id, now = new_id("app"), self.database.now()
         with self.database.write() as connection:
@@ -104,7 +104,7 @@ class House:
         self.database.close()
 
 
-def open_house(data_dir: Path, database: Database | None = None, **given: Any) -> House:
+def open_harness(data_dir: Path, database: Database | None = None, **given: Any) -> ApiHarness:
     """A service without workers on an empty database, by default an embedded one of its own.
 
     ``given`` are further parts of its Services, or settings by their names.
@@ -128,4 +128,4 @@ def open_house(data_dir: Path, database: Database | None = None, **given: Any) -
         readiness=Readiness(settings, database),
         **parts,
     )
-    return House(services, create_app(services))
+    return ApiHarness(services, create_app(services))

@@ -33,12 +33,12 @@ from tests.support.dovecot import Dovecot
 from tests.support.policy import Policy
 from tests.support.rootserver import RootServer, free_ports, run_as_root
 
-__all__ = ["Door", "Postfix", "Stored"]
+__all__ = ["Listener", "Postfix", "Stored"]
 
 HOST = "127.0.0.2"  # not where clients come from: Dovecot takes a client of its own address for a secured one
 PASSABLE = Timeouts(connect=5, greeting=10, ehlo=10, mail=10, rcpt=10, data=10, body=10, eom=20)
 
-Door = Literal[
+Listener = Literal[
     "submission", "implicit", "no_starttls", "expired", "wrong_name", "untrusted", "few", "small", "owner", "bare"
 ]
 _LIBEXEC = "/usr/lib/postfix/sbin"
@@ -106,7 +106,7 @@ retry     unix  -  -  n  -  -  error
 virtual   unix  -  n  n  -  -  virtual
 anvil     unix  -  -  n  -  1  anvil
 """
-_OPTIONS: dict[Door, dict[str, str]] = {
+_OPTIONS: dict[Listener, dict[str, str]] = {
     "submission": {},
     "implicit": {"smtpd_tls_wrappermode": "yes"},
     "no_starttls": {"smtpd_tls_security_level": "none", "smtpd_tls_auth_only": "no"},
@@ -165,8 +165,8 @@ class Postfix(RootServer):
         self._log_seen = 0
         self.ca_path = make_certificates(self.directory, HOST).ca
         self.ca_pem = self.ca_path.read_text()
-        doors: tuple[Door, ...] = get_args(Door)
-        self.ports: dict[Door, int] = dict(zip(doors, free_ports(HOST, len(doors)), strict=True))
+        doors: tuple[Listener, ...] = get_args(Listener)
+        self.ports: dict[Listener, int] = dict(zip(doors, free_ports(HOST, len(doors)), strict=True))
         try:
             self._configure(settings)
             self.start()
@@ -183,16 +183,16 @@ class Postfix(RootServer):
         """For ``MAILSVC_RELAY_URL``."""
         return f"smtp://{self.username}:{self.password}@{HOST}:{self.port}?ca={self.ca_path}"
 
-    def relay(self, door: Door = "submission", **given: Any) -> Relay:
+    def relay(self, listener: Listener = "submission", **given: Any) -> Relay:
         """An account here, as delivery knows it; ``given`` are fields of ``Relay``."""
         fields: dict[str, Any] = {
-            "tls": "implicit" if door == "implicit" else "starttls",
+            "tls": "implicit" if listener == "implicit" else "starttls",
             "ca_pem": self.ca_pem,
             "username": self.username,
             "password": self.password,
             "timeouts": PASSABLE,
         }
-        return Relay(id="rly_1", name=door, host=HOST, port=self.ports[door], **{**fields, **given})
+        return Relay(id="rly_1", name=listener, host=HOST, port=self.ports[listener], **{**fields, **given})
 
     def messages(self, recipient: str | None = None) -> list[Stored]:
         """What arrived, for one recipient or all; Postfix keeps it a moment after it said 250, so rather wait for it."""
@@ -208,7 +208,7 @@ class Postfix(RootServer):
         return found
 
     def wait_for_log(self, pattern: str, seconds: float = 30) -> re.Match[str]:
-        """The first line since ``forget`` that has the pattern; lines name the door, ``postfix/expired/smtpd[…]: …``."""
+        """The first line since ``forget`` that has the pattern; lines name the listener, ``postfix/expired/smtpd[…]: …``."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self._log_since()[0])):
             assert time.monotonic() < deadline, f"nothing like {pattern} in {seconds} s:\n{self.log()}"
@@ -290,7 +290,7 @@ class Postfix(RootServer):
 
     def _doors(self, values: dict[str, str]) -> str:
         lines = []
-        for door, port in self.ports.items():
-            lines += [f"{HOST}:{port} inet n - n - - smtpd", f"  -o syslog_name=postfix/{door}"]
-            lines += [f"  -o {{{name} = {value.format(**values)}}}" for name, value in _OPTIONS[door].items()]
+        for listener, port in self.ports.items():
+            lines += [f"{HOST}:{port} inet n - n - - smtpd", f"  -o syslog_name=postfix/{listener}"]
+            lines += [f"  -o {{{name} = {value.format(**values)}}}" for name, value in _OPTIONS[listener].items()]
         return "\n".join(lines) + "\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.postfix import Door, Postfix
+from tests.support.postfix import Listener, Postfix
 from tests.support.service import Service
 
 RunService = Callable[..., Service]
@@ -51,13 +51,13 @@ def test_every_recipient_learns_its_fate(run_service: RunService, postfix: Postf
     assert kept == ["bob@example.test", "grey@example.test"]
 
 
-@pytest.mark.parametrize("door", ["no_starttls", "expired", "wrong_name", "untrusted", "submission"])
+@pytest.mark.parametrize("listener", ["no_starttls", "expired", "wrong_name", "untrusted", "submission"])
 def test_a_relay_at_fault_is_paused_and_no_message_is_charged(
-    run_service: RunService, postfix: Postfix, door: Door
+    run_service: RunService, postfix: Postfix, listener: Listener
 ) -> None:
-    """Bad TLS, or (at the sound door) a wrong password: the application is told why, and the mail waits uncharged."""
-    password = "wrong" if door == "submission" else postfix.password
-    url = f"smtp://{postfix.username}:{password}@{postfix.host}:{postfix.ports[door]}?ca={postfix.ca_path}"
+    """Bad TLS, or (at the sound listener) a wrong password: the application is told why, and the mail waits uncharged."""
+    password = "wrong" if listener == "submission" else postfix.password
+    url = f"smtp://{postfix.username}:{password}@{postfix.host}:{postfix.ports[listener]}?ca={postfix.ca_path}"
     service = run_service(relay_url=url)
     message = post(service, "bob@example.test")
     events = service.wait_for_events(lambda got: any(e["type"] == "relay.paused" for e in got), seconds=60)

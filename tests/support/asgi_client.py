@@ -10,7 +10,7 @@ from typing import Any
 
 from mailsvc.api.gateway import Gateway
 
-__all__ = ["Door", "Reply"]
+__all__ = ["AsgiClient", "Reply"]
 
 END: dict[str, Any] = {"type": "http.request", "body": b"", "more_body": False}
 
@@ -28,7 +28,7 @@ class Reply:
         return json.loads(self.data)
 
 
-class Door:
+class AsgiClient:
     """An ASGI server without a network."""
 
     def __init__(self, gateway: Gateway) -> None:
