@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from flask.sessions import NullSession, SessionInterface
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter, MapAdapter
 
@@ -47,8 +48,34 @@ class _Json(DefaultJSONProvider):
     ensure_ascii = False
 
 
+class _NoSession(SessionInterface):
+    """The API has no sessions; Flask would look for one at each request."""
+
+    null = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 - Flask's signature
+        return self.null
+
+
 class Api(Flask):
-    """Flask, whose views may promise their answer."""
+    """Flask, whose views may promise their answer.
+
+    It has one hook before each request and one after it. They are called directly, because to look for those of each
+    blueprint costs as much as many a view.
+    """
+
+    session_interface = _NoSession()
+
+    def preprocess_request(self) -> None:
+        """Name the request, and refuse what the gateway refused."""
+        _name_request()
+
+    def process_response(self, response: Response) -> Response:
+        """Add the header fields of every response."""
+        return _stamp_answer(response)
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Nothing is to be done."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """What finds the view: there is one host here, so its name need not be understood."""
@@ -79,9 +106,8 @@ class Api(Flask):
         """The same in an event loop, which goes on while a promise is awaited; WouldBlock passes through."""
         with self.request_context(environ):
             try:
-                found: Any = self.preprocess_request()
-                if found is None:
-                    found = super().dispatch_request()
+                self.preprocess_request()
+                found: Any = super().dispatch_request()
                 if isinstance(found, DeferredResponse):
                     found = await found
             except Exception as error:  # noqa: BLE001 - as above
@@ -96,8 +122,6 @@ def create_app(services: Services) -> Api:
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
     app.extensions[EXTENSION] = services
     problems.install(app)
-    app.before_request(_name_request)
-    app.after_request(_stamp_answer)
     return app
 
 
