@@ -32,3 +32,10 @@ def test_the_map_names_at_least_thirty_behaviours() -> None:
 def test_what_the_map_names_exists(behaviour: str, file: str, name: str) -> None:
     """A renamed file or function is renamed there, too."""
     assert name in names_in(TOP / "mailsvc" / file), behaviour
+
+
+@pytest.mark.parametrize("page", sorted((TOP / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_the_files_that_the_documentation_names_exist(page: Path) -> None:
+    named = set(re.findall(r"`([a-z_]+/[a-z_]+\.py)`", page.read_text("utf-8")))
+
+    assert {file for file in named if not (TOP / "mailsvc" / file).exists() and not (TOP / file).exists()} == set()
