@@ -1,8 +1,8 @@
-"""Where requests come in: the ASGI application that runs Flask.
+"""The ASGI application, which receives all requests and runs Flask.
 
-Keys are looked at first, then bodies are taken from their clients in the event loop, and only then a request gets a thread.
-Short ones that wait for nothing but a commit are answered in the event loop's own thread, since handing them to another
-and back would cost more than the work; the commit is awaited without a thread. All others get a thread of a bounded room.
+It checks the key first, then receives the body in the event loop; only after that does a request get a thread. Short
+requests that wait for nothing but a commit are handled in the event loop's own thread, because passing them to another
+one would cost more than the work; their commit is awaited without a thread. All others get a thread of a bounded pool.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from mailsvc.api.environ import Environ, Scope, Sendable, content_length, enviro
 from mailsvc.api.health import CHECKS
 from mailsvc.api.parts import EXTENSION, Services
 from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
-from mailsvc.api.room import Rooms
+from mailsvc.api.thread_pools import ThreadPools
 from mailsvc.domain.errors import Malformed, Unavailable
 from mailsvc.store.nonblocking import WouldBlock, forbid_waiting
 
@@ -33,20 +33,20 @@ KEY_PATIENCE = 5.0  # seconds
 
 
 class Gateway:
-    """An ASGI application.
+    """The ASGI application.
 
     Args:
-        api: what answers.
+        api: the Flask application.
         threads: how many ordinary requests may be handled at the same time.
-        at_stop: called in the event loop when the process is told to stop, while requests are still answered.
-        pace: how slowly bodies may come; see Uptake.
+        at_stop: called in the event loop when the process must stop, while requests are still handled.
+        pace: the lowest speed of bodies; see Uptake.
     """
 
     def __init__(self, api: Api, *, threads: int, at_stop: Callable[[], None] = lambda: None, **pace: float) -> None:
         self._api, self.at_stop = api, at_stop
         self._services: Services = api.extensions[EXTENSION]
         self._uptake = Uptake(api.config["MAX_CONTENT_LENGTH"], self._services.settings.data_dir, **pace)
-        self._rooms = Rooms(threads)
+        self._pools = ThreadPools(threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -63,7 +63,7 @@ class Gateway:
                 forbid_waiting()
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
-                self._rooms.close()
+                self._pools.close()
                 return
 
     async def _answer(self, scope: Scope, receive: Receive) -> Sendable:
@@ -71,7 +71,7 @@ class Gateway:
         body = environ["wsgi.input"] = Body(content_length(environ), receive, self._uptake)
         try:
             response = await self._handle(scope, body, environ)
-        except Exception as refusal:  # noqa: BLE001 - everybody gets an answer
+        except Exception as refusal:  # noqa: BLE001 - every request gets a response
             response = await self._api.respond(environ_of(scope, body) | {REFUSAL: refusal})
         finally:
             body.drop()
@@ -91,12 +91,12 @@ class Gateway:
         if (method, path) in _QUICK and body.is_short():
             try:
                 return await self._api.respond(environ)
-            except WouldBlock:  # nothing has happened yet
+            except WouldBlock:  # nothing has been done yet
                 environ = environ_of(scope, body)
-        return await self._in_room(scope, body, environ)
+        return await self._in_pool(scope, body, environ)
 
     async def _has_key(self, scope: Scope, environ: Environ) -> bool:
-        """Whether there is a key, and it is right. Raises Unauthorized or RateLimited where it is wrong."""
+        """Whether the request has a key. Raises Unauthorized or RateLimited if it is wrong."""
         key = presented_key(environ.get("HTTP_AUTHORIZATION", ""))
         if not key:
             return False
@@ -106,7 +106,7 @@ class Gateway:
         except WouldBlock:
             try:
                 async with asyncio.timeout(KEY_PATIENCE):
-                    caller = await self._rooms.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
+                    caller = await self._pools.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
             except TimeoutError:
                 raise Unavailable("the database did not confirm the API key in time", retry_after=2) from None
         environ[CALLER] = clock.monotonic(), caller
@@ -114,11 +114,11 @@ class Gateway:
             guest.is_known = True
         return True
 
-    async def _in_room(self, scope: Scope, body: Body, environ: Environ) -> Response:
-        room = self._rooms.choose(scope["path"], is_large=body.is_large())
+    async def _in_pool(self, scope: Scope, body: Body, environ: Environ) -> Response:
+        pool = self._pools.choose(scope["path"], is_large=body.is_large())
         while True:
             try:
-                return await room.run(self._api.respond_here, environ | {GATEWAY: True})
+                return await pool.run(self._api.respond_here, environ | {GATEWAY: True})
             except NotYet as news:
                 poll = await self._wait(scope, news)
             environ = environ_of(scope, body) | {POLL: poll}
