@@ -1,4 +1,4 @@
-"""A real SMTP submission server on loopback that delivers to nobody."""
+"""A real SMTP submission server on loopback that delivers nothing."""
 
 from mailsvc.sandbox.sandbox import Sandbox
 

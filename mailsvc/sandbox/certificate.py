@@ -1,4 +1,4 @@
-"""A certificate made at start, that one relay alone trusts."""
+"""Creates, at start, the certificate that only the sandbox relay trusts."""
 
 import ipaddress
 import ssl
@@ -17,10 +17,10 @@ __all__ = ["make_certificate"]
 
 
 def make_certificate(directory: Path | None = None) -> tuple[str, ssl.SSLContext]:
-    """A self-signed certificate for loopback: its PEM, and the server's side of TLS with it.
+    """Return a self-signed certificate for loopback: its PEM, and the server's TLS context with it.
 
     Args:
-        directory: where its key may lie for a moment; else where the system keeps what is temporary.
+        directory: where the key is stored for a moment; by default the system's directory for temporary files.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mailsvc sandbox")])
@@ -44,7 +44,7 @@ def make_certificate(directory: Path | None = None) -> tuple[str, ssl.SSLContext
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    with tempfile.TemporaryDirectory(dir=directory) as own:  # the ssl module reads keys from files only
+    with tempfile.TemporaryDirectory(dir=directory) as own:  # the ssl module reads keys only from files
         path = Path(own) / "pem"
         path.touch(mode=0o600)
         path.write_bytes(secret + pem)

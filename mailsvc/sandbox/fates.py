@@ -1,4 +1,4 @@
-"""What the sandbox does with each address of ``sandbox.test`` (contract); every other address is taken."""
+"""The sandbox's reaction to each address of ``sandbox.test`` (contract); it accepts every other address."""
 
 import hmac
 from collections import OrderedDict
@@ -12,7 +12,7 @@ DEFERRALS = 2
 
 
 class Fates:
-    """Takes everything, delivers to nobody, and acts out the fates."""
+    """Accepts every message, delivers none, and simulates the outcome that an address stands for."""
 
     def __init__(self, user: str, password: str) -> None:
         self._user, self._password = user, password
@@ -32,7 +32,7 @@ class Fates:
             return b"450 4.2.0 try again later"
         return None
 
-    def message(self, envelope: Envelope, content: bytes) -> bytes:  # noqa: ARG002 - it is dropped
+    def message(self, envelope: Envelope, content: bytes) -> bytes:  # noqa: ARG002 - the content is dropped
         return b"250 2.0.0 taken by the sandbox"
 
     def _defers(self, message: str, recipient: str) -> bool:

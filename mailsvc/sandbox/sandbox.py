@@ -1,4 +1,4 @@
-"""The sandbox relay: where mail goes while no real one is configured."""
+"""The sandbox relay, which receives all mail while no real relay is configured."""
 
 import secrets
 from pathlib import Path
@@ -11,7 +11,7 @@ __all__ = ["Sandbox"]
 
 
 class Sandbox:
-    """A submission server on loopback, with credentials and a certificate of its own, made in this directory."""
+    """A submission server on loopback, with its own credentials and certificate, made in this directory."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, directory: Path | None = None) -> None:
         self.host = host

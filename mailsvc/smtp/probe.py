@@ -18,11 +18,11 @@ __all__ = ["probe"]
 _log = logging.getLogger(__name__)
 
 PATIENCE = 10.0  # seconds for each phase, whatever the relay's settings allow
-LONGEST = 28.0  # for all of them: whoever asked is waiting
+LONGEST = 28.0  # for all phases together: the caller is waiting
 
 
 def probe(relay: Relay) -> dict[str, Any]:
-    """Open a session and close it again, from a thread without an event loop; takes half a minute at most.
+    """Open a session and close it again, from a thread without an event loop; takes at most half a minute.
 
     Returns:
         ``{"ok", "steps": [{"stage", "ok", "detail"}], "tls": {"version", "cipher", "verified"} | None,
@@ -43,7 +43,7 @@ async def _probe(relay: Relay) -> dict[str, Any]:
         report = _failure(relay, trouble)
     except TimeoutError:
         report = _failure(relay, RelayTrouble(Stage.CONNECT, f"gave up after {LONGEST:.0f} seconds"))
-    except Exception as error:  # noqa: BLE001 - whoever asks is told what the delivery worker would be told
+    except Exception as error:  # noqa: BLE001 - the report shows the same error as the delivery worker would
         _log.error("a check failed", exc_info=error, extra={"facts": {"relay": relay.name}})
         report = _failure(relay, unexpected(Stage.CONNECT, error))
     return report | {"duration_ms": round((clock.monotonic() - began) * 1000, 3)}
@@ -81,7 +81,7 @@ def _seen(relay: Relay, passed: list[Stage], tls: Tls | None, offered: tuple[str
 
 
 def _stages(relay: Relay) -> list[Stage]:
-    """What opening a session goes through, in this order."""
+    """The stages of opening a session, in order."""
     opening = {
         "starttls": [Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS],
         "implicit": [Stage.CONNECT, Stage.STARTTLS, Stage.GREETING, Stage.EHLO],

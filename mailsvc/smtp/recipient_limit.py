@@ -1,4 +1,4 @@
-"""Is a refusal about how many recipients came at once? Then fewer are asked at a time, and nobody is charged."""
+"""Recognises refusals of the number of recipients: mailsvc then sends fewer per transaction, and counts no attempt."""
 
 import re
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ __all__ = ["is_cut", "is_too_many"]
 _ADDRESS = re.compile(r"<?[^\s<>@]+@[^\s<>@]+>?")
 _GREY = re.compile(r"gr[ea]y", re.IGNORECASE)
 _TOO_MANY, _LATER, _PASSING = (452, 552), 452, 451
-_ABOUT_ONE = re.compile(r"[45]\.[12]\.\d+")  # its address, its mailbox
+_ABOUT_ONE = re.compile(r"[45]\.[12]\.\d+")  # the recipient's address or mailbox
 
 
 def is_too_many(reply: Reply, *, accepted: int) -> bool:
-    """Whether these recipients go in another transaction: 452, by habit also 552, unless it is about the recipient alone.
+    """Whether to send to these recipients in another transaction.
 
-    Only after one was accepted, else the other transaction would end in the same way for ever.
+    True for 452, and for 552, which many servers send for it, unless the reply is about the recipient alone. Only after
+    the relay has accepted a recipient: otherwise the other transaction would end in the same way, again and again.
     """
     if accepted == 0:
         return False
@@ -28,7 +29,10 @@ def is_too_many(reply: Reply, *, accepted: int) -> bool:
 
 
 def is_cut(replies: Sequence[Reply]) -> bool:
-    """Whether these, to all recipients from one on, are a limit that is told as a passing fault (451): all alike."""
+    """Whether these replies, to all recipients from one on, mean a recipient limit.
+
+    Some relays report the limit as a temporary error (451), with the same text for each recipient beyond it.
+    """
     first = replies[0]
     alike = {(reply.code, reply.enhanced_code, _ADDRESS.sub("", reply.text)) for reply in replies}
     enhanced = first.enhanced_code or "4.3.0"

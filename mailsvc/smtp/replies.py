@@ -1,4 +1,4 @@
-"""SMTP replies out of bytes (RFC 5321 section 4.2), strictly: what is out of form is not guessed at."""
+"""Parses SMTP replies (RFC 5321 section 4.2) strictly: a malformed reply is an error, and is not guessed at."""
 
 import re
 
@@ -14,31 +14,31 @@ MOST_KNOWN = 512
 USUAL_LINE = 64
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])([^\r\n]*))?")
-_EMPTY = (b"", b"\r")  # between replies, as some relays send them
+_EMPTY = (b"", b"\r")  # between replies: some relays send empty lines
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)", re.ASCII)  # RFC 2034 section 4
 
 
-# Relays say few things, over and over: lines that were a whole reply, and what they came to.
+# Relays send few different replies, many times. This maps a line that was a whole reply to its parsed form.
 _known: dict[bytes, Reply] = {}
 
 
 class ReplyParser:
-    """Collects bytes, gives whole replies; how the bytes are cut into pieces makes no difference.
+    """Collects bytes and returns complete replies, however the bytes are cut into pieces.
 
     Attributes:
-        flaw: what was no reply; from then on nothing is read, and the connection is of no more use.
+        flaw: the first error of syntax; after it, nothing more is read and the connection can't be used.
     """
 
     def __init__(self) -> None:
         self.flaw: str | None = None
         self._buffer = b""
-        self._has_blank = False  # since the last reply
+        self._has_blank = False  # whether an empty line came since the last reply
         self._code = b""
         self._lines: list[str] = []
         self._size = 0
 
     def feed(self, data: bytes) -> list[Reply]:
-        """The replies that these bytes complete, up to a flaw."""
+        """Return the replies that these bytes complete, up to a flaw."""
         replies: list[Reply] = []
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
@@ -61,12 +61,12 @@ class ReplyParser:
 
     @property
     def is_between(self) -> bool:
-        """Whether no reply has begun."""
+        """Whether no reply is incomplete."""
         return self._buffer in _EMPTY and not self._lines and self.flaw is None
 
     @property
     def is_spent(self) -> bool:
-        """Whether not one byte has come since the last reply."""
+        """Whether no byte has come since the last reply."""
         return self.is_between and not self._buffer and not self._has_blank
 
     def _take(self, line: bytes) -> Reply | None:
@@ -102,7 +102,7 @@ def _remember(line: bytes, reply: Reply) -> None:
 
 
 def reply_of(code: int, lines: list[str]) -> Reply:
-    """The reply with its enhanced code apart: one that contradicts the code's class is only text."""
+    """The reply, with its enhanced code separate. A code that contradicts the reply's class is left in the text."""
     lines = [safe(line) for line in lines]
     match = _ENHANCED.match(lines[0])
     if match is None or int(match[1][0]) != code // 100:

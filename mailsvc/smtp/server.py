@@ -1,7 +1,7 @@
-"""A small SMTP submission server with STARTTLS and AUTH: the connections of dialogues; one policy decides about everything.
+"""A small SMTP submission server with STARTTLS and AUTH: runs a dialogue per connection; a policy makes all decisions.
 
-It serves the sandbox, and measurements as a fast receiver. What comes in one segment is handled in order (PIPELINING);
-nothing that came before TLS is believed after it; only CRLF.CRLF ends a message.
+The sandbox uses it, and benchmarks use it as a fast receiver. It handles pipelined commands in order (PIPELINING),
+trusts nothing that was received before TLS, and ends a message only at CRLF.CRLF.
 """
 
 import asyncio
@@ -55,10 +55,10 @@ class _Connection(asyncio.Protocol):
         self._handle: Callable[[], bool] = self._take_line
         self._is_upgrading = False
         self._out: list[bytes] = []
-        self._scanned = 0  # bytes of content in which the end was not
+        self._scanned = 0  # bytes of content that were searched for the end
         self._idle: asyncio.TimerHandle | None = None
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -93,7 +93,7 @@ class _Connection(asyncio.Protocol):
             self._out.clear()
 
     def _watch(self) -> None:
-        """Close what has been silent for too long; a timer per connection, not per command."""
+        """Close the connection after a long silence. There is a timer per connection, not per command."""
         self._seen = False
         self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._check_idle)
 
@@ -112,7 +112,7 @@ class _Connection(asyncio.Protocol):
     # Lines and content
 
     def _take_line(self) -> bool:
-        """Handle the next line, if all of it is there."""
+        """Handle the next line, if it is complete."""
         end = self._buffer.find(b"\n")
         if max(end, 0 if end >= 0 else len(self._buffer)) > MOST_LINE:
             self._leave(b"500 5.5.2 line too long")
@@ -141,8 +141,8 @@ class _Connection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     def _take_content(self) -> bool:
-        """Handle the content, if all of it is there."""
-        # An empty message is a dot at once: the CRLF before it is the one of DATA itself.
+        """Handle the content, if it is complete."""
+        # An empty message is just the dot: the CRLF before it is the one that ends DATA.
         if self._scanned == 0 and self._buffer.startswith(b".\r\n"):
             content, rest = b"", 3
         else:
@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
         return True
 
     async def _start_tls(self) -> None:
-        # The first protected bytes can come before we hold the protected transport: they wait in the buffer.
+        # The first protected bytes can arrive before start_tls returns the new transport: keep them in the buffer.
         self._is_upgrading = True
         try:
             transport = await asyncio.get_running_loop().start_tls(

@@ -1,4 +1,4 @@
-"""Sending over an open session: carries out one transaction after another."""
+"""Sends over an open session, one transaction after another."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -19,32 +19,32 @@ from mailsvc.smtp.wire import Wire
 __all__ = ["Dot", "Session", "TransactionResult"]
 
 QUIT_SECONDS = 2.0
-GROUP_SECONDS = 20.0  # of silence after which a relay may have lost what came in one piece
-EARLY_SECONDS = 30.0  # of silence after which a relay is taken not to have seen what came with the dot
+GROUP_SECONDS = 20.0  # of silence: then the relay may have lost commands that were sent in one piece
+EARLY_SECONDS = 30.0  # of silence: then the relay is taken to have missed what was sent with the dot
 
 
 class Dot(Protocol):
-    """Whoever must know of the final dot. Both are called on the event loop and must be quick."""
+    """Is called before and after the final dot. Both methods run on the event loop and must be quick."""
 
     def about(self, accepted: Sequence[int]) -> bool:
-        """The dot goes out next, for these recipients; False where our lease is gone: it must not."""
+        """Called before the dot is sent for these recipients. False forbids it, because our lease is lost."""
 
     def got(self, reply: Reply) -> None:
-        """The reply to the dot was just read."""
+        """Called with the reply to the dot."""
 
 
 class TransactionResult(msgspec.Struct, frozen=True, gc=False):
-    """What became of a submission."""
+    """The result of a submission."""
 
     verdicts: tuple[Verdict, ...]  # in the order of the recipients
-    relay_trouble: RelayTrouble | None  # what the relay's breaker should know
-    stale: bool  # the connection was dead from the start, or too early: nothing happened, use another
+    relay_trouble: RelayTrouble | None  # for the relay's breaker
+    stale: bool  # nothing was sent, use another connection: this one was dead, or too early for the relay
     duration: float  # seconds
-    too_early: bool = False  # the relay can't cope with a transaction that begins before the last one's reply
-    lost_group: bool = False  # silence after commands in one piece; before the dot, so that nothing was sent
-    judged: bool = False  # the relay gave a verdict about the message or a recipient, and the session goes on
-    proven: bool = False  # it had done so for an earlier one of the session
-    most_recipients: int | None = None  # how many the relay takes at once, as far as it showed
+    too_early: bool = False  # the relay can't handle a transaction that begins before the previous one's reply
+    lost_group: bool = False  # no reply to commands sent in one piece; it happened before the dot, so nothing was sent
+    judged: bool = False  # the relay gave a verdict on the message or a recipient, and the session can go on
+    proven: bool = False  # it had already done so for an earlier transaction of the session
+    most_recipients: int | None = None  # the relay's limit of recipients per transaction, if it showed one
 
 
 def _nothing() -> Submission | None:
@@ -52,7 +52,7 @@ def _nothing() -> Submission | None:
 
 
 class Session:
-    """An authenticated connection to a relay, for one transaction after another."""
+    """An authenticated connection to a relay, which carries one transaction after another."""
 
     def __init__(self, relay: Relay, wire: Wire, capabilities: Capabilities) -> None:
         self.relay = relay
@@ -65,39 +65,39 @@ class Session:
         self._wire = wire
         self._in_step = True
         self._needs_reset = False
-        self._early: Transaction | None = None  # the next one, whose envelope went out with the dot
+        self._early: Transaction | None = None  # the next transaction, if its envelope was sent with the dot
         self._following: Callable[[], Submission | None] = _nothing
         if relay.pipelining == "off":
             self.go_one_by_one()
 
     @property
     def usable(self) -> bool:
-        """Whether another transaction may begin on it."""
+        """Whether another transaction may begin on this session."""
         return self._in_step and self._is_quiet and self.sent < self.relay.max_messages_per_connection
 
     @property
     def _is_quiet(self) -> bool:
-        """Alive, and nothing has come that nobody asked for."""
+        """Whether the connection works and no unexpected reply has come."""
         return self._wire.fault is None if self._early is not None else self._wire.is_quiet
 
     async def submit(
         self, submission: Submission, dot: Dot, *, following: Callable[[], Submission | None] = _nothing
     ) -> TransactionResult:
-        """Carry out one transaction. Trouble of any kind is in the result; a cancellation aborts the connection.
+        """Carry out one transaction. All errors of the relay are in the result; a cancellation aborts the connection.
 
         Args:
-            following: gives, at the dot, what will be submitted next over this session; where the relay offers
-                PIPELINING, its envelope goes out together with the dot, which spares a round trip.
+            following: returns, at the time of the dot, the next submission for this session. If the relay offers
+                PIPELINING, its envelope is sent together with the dot, which saves a round trip.
 
         Raises:
-            ValueError: an address or the content can't be said without harm.
+            ValueError: an address or the content can't be sent safely.
         """
         began = clock.monotonic()
         is_reused = self.sent > 0
         self.sent += 1
         if not self._is_quiet:
             self._wire.desert("the relay spoke out of turn, or left")
-        self._in_step, self._following = False, following  # in step again when it is known to be
+        self._in_step, self._following = False, following  # set again once the session is known to be in step
         try:
             transaction = self._transaction(submission)
             ended = await self._converse(transaction, dot)
@@ -109,11 +109,11 @@ class Session:
             self.abort()
         duration = clock.monotonic() - began
         if is_reused and ended.unheard:
-            # Whoever hangs up on the very first one that is early will do so on all of them.
+            # A relay that hangs up on the session's first early transaction will do so on all of them.
             too_early = ended.misunderstood or (transaction.is_opened and self.sent == 2)
             return TransactionResult(_untried(ended), None, stale=True, duration=duration, too_early=too_early)
         if self.has_worked and _is_left(ended):
-            # That is how relays end a connection after so many messages, or so much time.
+            # Relays end connections in this way after a number of messages, or after some time.
             return TransactionResult(_untried(ended), None, stale=True, duration=duration)
         return self._result(ended, transaction, duration)
 
@@ -133,7 +133,7 @@ class Session:
         )
 
     def go_one_by_one(self) -> None:
-        """Send a command only when the one before is answered, whatever the relay offers."""
+        """Wait for each reply before the next command, even if the relay offers PIPELINING."""
         self.capabilities = replace(self.capabilities, pipelining=False)
 
     def _transaction(self, submission: Submission) -> Transaction:
@@ -183,7 +183,7 @@ class Session:
         return True
 
     def _open_next(self) -> bytes:
-        """The envelope of the transaction that follows on this session, if there is one that may begin now."""
+        """The envelope of the session's next transaction, if it may begin now."""
         if not self.capabilities.pipelining or self.sent >= self.relay.max_messages_per_connection:
             return b""
         if (following := self._following()) is None:
@@ -191,13 +191,13 @@ class Session:
         try:
             early = Transaction(following, self.capabilities)
         except ValueError:
-            return b""  # raised again when its turn comes
+            return b""  # raised again when this submission is sent
         opening = early.open_early()
         self._early = early if opening else None
         return opening
 
     async def quit(self) -> None:
-        """Leave politely, but not for long."""
+        """Send QUIT, and wait only briefly for the reply."""
         try:
             if self._in_step and self._early is None and self._wire.is_quiet:
                 self._wire.write(b"QUIT\r\n")
@@ -222,13 +222,13 @@ _IN_GROUP = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 
 
 def _is_left(ended: TransactionEnd) -> bool:
-    """Whether the relay ended the session in the envelope without a word about the message."""
+    """Whether the relay ended the session during the envelope, without a reply about the message."""
     is_over = ended.closing is not None or (ended.broken is not None and not ended.timed_out)
     return is_over and not ended.judged and ended.stage in _IN_GROUP
 
 
 def _untried(ended: TransactionEnd) -> tuple[Verdict, ...]:
-    """Nobody is to blame for a connection that died while it was idle; what we refused ourselves stays refused."""
+    """The verdicts after a connection died while idle: untried, except for recipients that mailsvc itself refused."""
     text = "the connection was found dead"
     return tuple(
         v if v.fate is Fate.BOUNCED else Verdict(Fate.UNTRIED, Stage.MAIL, v.reply, text) for v in ended.verdicts

@@ -1,4 +1,4 @@
-"""What a transaction and its driver say to each other: the steps, the answers to them, and the end."""
+"""The interface between a transaction and its driver: the steps, their results, and the end."""
 
 from collections.abc import Generator
 from typing import TypeAlias
@@ -17,15 +17,15 @@ class Write(msgspec.Struct, frozen=True, gc=False):
 
 
 class Expect(msgspec.Struct, frozen=True, gc=False):
-    """Wait until a reply has come; it will be that of this stage."""
+    """Wait until a reply has come; it is the reply of this stage."""
 
     stage: Stage
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """Send the content, see that the connection is alive and the lease still ours, then send the dot for these recipients.
+    """Send the content, check that the connection works and our lease is valid, then send the dot for these recipients.
 
-    The answer says whether the dot went out; where something breaks, it did not.
+    The result says whether the dot was sent; if ``Broken`` is thrown, it was not.
     """
 
     accepted: tuple[int, ...]
@@ -35,7 +35,7 @@ Step: TypeAlias = Write | Expect | Content
 
 
 class Broken(Exception):
-    """The connection is of no more use: lost, timed out, or out of step."""
+    """The connection can't be used any more: lost, timed out, or out of step."""
 
     def __init__(self, text: str, reply: Reply | None = None, *, timed_out: bool = False) -> None:
         super().__init__(text)
@@ -45,19 +45,19 @@ class Broken(Exception):
 
 
 class TransactionEnd(msgspec.Struct, frozen=True, gc=False):
-    """What a transaction came to."""
+    """The result of a transaction."""
 
     verdicts: tuple[Verdict, ...]
-    stage: Stage  # how far it came
+    stage: Stage  # the last stage
     in_step: bool  # whether the session may be used again
     needs_reset: bool  # whether RSET must come before the next MAIL
-    misunderstood: bool = False  # the relay could not cope with a transaction that was opened early
+    misunderstood: bool = False  # the relay could not handle a transaction that was opened early
     closing: Reply | None = None  # the relay ended the session
-    broken: str | None = None  # the session ended without such words
-    unheard: bool = False  # it was over before the relay said anything about this transaction
-    judged: bool = False  # a reply was about one of the recipients, or about the message
+    broken: str | None = None  # the session ended without such a reply
+    unheard: bool = False  # the session ended before the relay replied to this transaction
+    judged: bool = False  # a reply was about a recipient or the message
     timed_out: bool = False
-    most_recipients: int | None = None  # how many the relay takes at once, as far as it showed
+    most_recipients: int | None = None  # the relay's limit of recipients per transaction, if it showed one
 
 
 Answer: TypeAlias = "bool | None"

@@ -1,8 +1,8 @@
-"""One SMTP transaction, without I/O: a generator that says what to write and what to wait for, and is told what came.
+"""One SMTP transaction, without I/O: a generator that yields what to write and what to wait for.
 
-It reads top to bottom as the protocol does (RFC 5321 section 3.3, RFC 2920 where PIPELINING is offered). It takes the
-replies from a queue, and has its driver wait only where that is empty. A driver that can't go on throws ``Broken`` in; what
-is returned is a verdict for every recipient, whatever happened.
+The code follows the order of the protocol (RFC 5321 section 3.3, RFC 2920 if PIPELINING is offered). It takes replies
+from a queue; its driver waits only while the queue is empty. If the driver can't go on, it throws ``Broken`` into the
+generator. In every case the generator returns a verdict for every recipient.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from mailsvc.smtp.trouble import fate_of, is_about_session
 __all__ = ["Broken", "Content", "Conversation", "Expect", "Step", "Transaction", "TransactionEnd", "Write"]
 
 CLOSING = 421
-_FEW = 5  # accepted before a refusal that may have other reasons: from fewer nothing is learnt
+_FEW = 5  # recipients accepted before a refusal: with fewer, the refusal may have other reasons, and no limit is learnt
 RESET, DATA = b"RSET\r\n", b"DATA\r\n"
 
 
@@ -29,10 +29,10 @@ _OUT_OF_TURN = (500, 502, 503)
 
 
 class Transaction:
-    """One submission to be carried out over a session.
+    """One submission, carried out over a session.
 
     Raises:
-        ValueError: an address or the content can't be said without harm.
+        ValueError: an address or the content can't be sent safely.
     """
 
     def __init__(self, submission: Submission, capabilities: Capabilities, *, reset_first: bool = False) -> None:
@@ -41,7 +41,7 @@ class Transaction:
         refusal = why_not(submission, capabilities)
         self._verdicts: list[Verdict | None] = []
         self._mail = mail_command(submission, capabilities)
-        self._rcpts: dict[int, bytes] = {}  # for those who can be asked about
+        self._rcpts: dict[int, bytes] = {}  # the commands for recipients that can be sent
         for n, address in enumerate(submission.recipients):
             verdict = refusal or why_not_to(address, capabilities)
             self._verdicts.append(verdict)
@@ -61,7 +61,7 @@ class Transaction:
 
     @property
     def is_in_group(self) -> bool:
-        """Whether its envelope goes out in one piece."""
+        """Whether the envelope is sent in one piece."""
         return self._is_pipelined
 
     @property
@@ -70,10 +70,10 @@ class Transaction:
         return self._is_opened
 
     def open_early(self) -> bytes:
-        """Its envelope, to be sent together with the final dot of the transaction before (RFC 2920 section 3.1).
+        """The envelope, to be sent together with the final dot of the previous transaction (RFC 2920 section 3.1).
 
-        Nothing where the relay doesn't pipeline, or nobody would be asked. A relay that can't cope with it is found out
-        by its first reply, or by its silence: then the transaction was never begun, and is no attempt.
+        Empty if the relay doesn't pipeline, or if no recipient can be sent. If the relay can't handle it, its first
+        reply or its silence shows this. In that case the transaction never began, and it is no attempt.
         """
         if not self._is_pipelined or not self._rcpts:
             return b""
@@ -84,10 +84,10 @@ class Transaction:
         return b"".join((self._mail, *self._rcpts.values(), DATA))
 
     def converse(self, came: deque[Reply]) -> Conversation:
-        """Say what is not said yet, and listen.
+        """Carry out the transaction.
 
         Args:
-            came: the replies that nobody has taken yet, and those that are still to come.
+            came: the queue of replies: those that came already, and those to come.
         """
         try:
             if self._rcpts:
@@ -138,7 +138,7 @@ class Transaction:
         elif kind == 3:
             raise Broken("the relay answered MAIL with 3xx")
         elif self._is_opened and reply.code in _OUT_OF_TURN:
-            # Not about this message, but about when it was begun: whoever says so must be told one thing at a time.
+            # This is not about the message, but about the early MAIL: such a relay must get one command at a time.
             self._unheard = self._is_misunderstood = True
             raise Broken(f"the relay wants no MAIL together with the dot before: {reply.text}")
         else:
@@ -146,7 +146,7 @@ class Transaction:
 
     def _rcpt_answered(self, n: int, reply: Reply) -> None:
         if self._ends_session(Stage.RCPT, reply) or self._verdicts[n] is not None:
-            return  # where MAIL was refused, this is only its echo
+            return  # if MAIL was refused, this reply only repeats that
         kind = reply.code // 100
         if kind == 2:
             self._accepted.append(n)
@@ -169,7 +169,7 @@ class Transaction:
         elif self._accepted:
             self._stage = Stage.BODY
         else:
-            self._in_step = False  # it waits for content that nobody wants: leave
+            self._in_step = False  # the relay waits for content, but there is none to send: close
 
     def _content(self, came: deque[Reply]) -> Talk:
         if not (yield Content(tuple(self._accepted))):
@@ -185,19 +185,19 @@ class Transaction:
         kind = reply.code // 100
         if kind == 3:
             raise Broken("the relay answered the final dot with 3xx")
-        self._ends_session(Stage.EOM, reply)  # but this reply is about the message in any case
+        self._ends_session(Stage.EOM, reply)  # even so, this reply is about the message
         self._conclude(Stage.EOM, reply)
         self._needs_reset = kind != 2
 
     def _ends_session(self, stage: Stage, reply: Reply) -> bool:
-        """Whether the relay takes its leave; then what it says is not about the message."""
+        """Whether the relay ends the session; then its reply is not about the message."""
         if reply.code != CLOSING and not is_about_session(stage, reply):
             return False
         self._closing, self._in_step = reply, False
         return True
 
     def _conclude(self, stage: Stage, reply: Reply) -> None:
-        """The reply decides for everybody who has no verdict yet."""
+        """Give the reply's verdict to all recipients that have none yet."""
         self._judged = True
         if len(self._accepted) > 1 and is_about_count(reply):
             self._set_aside(self._accepted, stage, reply, most=len(self._accepted) // 2)
@@ -205,7 +205,10 @@ class Transaction:
             self._fill(Verdict(fate_of(stage, reply), stage, reply, reply.text))
 
     def _set_aside(self, several: list[int], stage: Stage, reply: Reply, *, most: int) -> None:
-        """They were too many, and go in another transaction; a cap is learnt where it can hardly be anything else."""
+        """Leave these recipients, which were too many, for another transaction.
+
+        The limit is learnt only if the refusal can hardly have another reason.
+        """
         self._judged = True
         if most >= _FEW or is_about_count(reply):
             self._most_recipients = most
@@ -213,11 +216,11 @@ class Transaction:
             self._verdicts[n] = Verdict(Fate.UNTRIED, stage, reply, "too many recipients at once")
 
     def _look_for_cut(self) -> None:
-        """A relay may take so many, and then say 451 to each that is beyond."""
+        """Detect a relay that accepts some recipients and then replies 451 to all others."""
         beyond = [n for n in self._rcpts if self._accepted and n > self._accepted[-1]]
         replies = [v.reply for n in beyond if (v := self._verdicts[n]) is not None and v.reply is not None]
         if beyond and len(replies) == len(beyond) and is_cut(replies):
-            # Whoever is really asked for later says so again, to the first of the next transaction.
+            # If the relay really means "later", it says so again to the first recipient of the next transaction.
             self._set_aside(beyond, Stage.RCPT, replies[0], most=len(self._accepted))
 
     def _give_back(self, text: str) -> None:

@@ -1,20 +1,20 @@
-"""Whose fault is it? The one place that sorts failures, as Postfix's smtp_trouble.c does.
+"""Sorts failures by their cause, in this one place, as Postfix's smtp_trouble.c does.
 
-| trouble                                                          | whose           | consequence                         |
-| ---------------------------------------------------------------- | --------------- | ----------------------------------- |
-| DNS, connect, TLS, greeting, EHLO, AUTH refused (any code), 421  | the relay's     | ``RelayTrouble``; nothing is charged |
-| 530, 534, 535, 538 to MAIL: log in, or use TLS, first            | the relay's     | as 421                              |
-| a reused connection is found dead                                | nobody's        | ``stale``; another one is opened    |
-| an envelope that came with the dot before is not understood      | nobody's        | ``stale``, and ``too_early``        |
-| a rate, a quota or a greylist at any stage, whatever the code    | as 4xx          | DEFERRED                            |
-| 4xx to MAIL, DATA or dot; lost or silent before the dot          | the message's   | DEFERRED                            |
-| 5xx to MAIL, DATA or dot                                         | the message's   | BOUNCED                             |
-| 4xx, 5xx to RCPT                                                 | that recipient's | DEFERRED, BOUNCED                   |
-| "too many recipients" after the first, or to DATA or the dot     | nobody's        | UNTRIED; goes in another transaction |
-| silence after a group of commands, where one at a time works     | nobody's        | goes again, one command at a time   |
-| lost or silent after the dot                                     | nobody knows    | UNCERTAIN (RFC 1047)                |
+| failure                                                         | cause         | consequence                       |
+| --------------------------------------------------------------- | ------------- | --------------------------------- |
+| DNS, connect, TLS, greeting, EHLO, AUTH refused (any code), 421 | the relay     | ``RelayTrouble``; no attempt      |
+| 530, 534, 535, 538 to MAIL: log in, or use TLS, first           | the relay     | as 421                            |
+| a reused connection is found dead                               | none          | ``stale``; another one is opened  |
+| an envelope sent with the previous dot is not understood        | none          | ``stale``, and ``too_early``      |
+| a rate, a quota or a greylist at any stage, whatever the code   | as 4xx        | DEFERRED                          |
+| 4xx to MAIL, DATA or dot; lost or silent before the dot         | the message   | DEFERRED                          |
+| 5xx to MAIL, DATA or dot                                        | the message   | BOUNCED                           |
+| 4xx, 5xx to RCPT                                                | the recipient | DEFERRED, BOUNCED                 |
+| "too many recipients" after the first, or to DATA or the dot    | none          | UNTRIED; for another transaction  |
+| silence after a group of commands, if one at a time works       | none          | sent again, one command at a time |
+| lost or silent after the dot                                    | unknown       | UNCERTAIN (RFC 1047)              |
 
-What a loss or silence did to the message is in its verdicts; the relay's breaker is told of it besides.
+The verdicts say how a lost or silent connection affects the message; the relay's breaker counts it as well.
 """
 
 import socket
@@ -25,46 +25,46 @@ from mailsvc.mime.smtp_status import is_for_later
 
 __all__ = ["RelayTrouble", "fate_of", "in_words", "is_about_session", "safe", "unexpected"]
 
-# RFC 4954 section 6: they tell of the session, whatever message happens to be asked about.
+# RFC 4954 section 6: these codes are about the session, not about the message.
 _ABOUT_SESSION = frozenset({530, 534, 535, 538})
 
 
 class RelayTrouble(Exception):
-    """A session that could not be opened, or that the relay ended: the relay's trouble, no message's."""
+    """A session could not be opened, or the relay ended it: a failure of the relay, not of a message."""
 
     def __init__(self, stage: Stage, text: str, *, reply: Reply | None = None, is_ours: bool = False) -> None:
         self.text = safe(text)
         super().__init__(f"{stage.value}: {self.text}")
         self.stage = stage
         self.reply = reply
-        self.is_ours = is_ours  # a fault of this program or of its data
-        self.tls: Tls | None = None  # how the session was protected until then
-        self.offered: tuple[str, ...] = ()  # the relay's last answer to EHLO, line by line
+        self.is_ours = is_ours  # an error in this program or its data
+        self.tls: Tls | None = None  # the TLS of the session up to then
+        self.offered: tuple[str, ...] = ()  # the relay's last reply to EHLO, line by line
 
     @property
     def is_auth(self) -> bool:
-        """Whether the credentials were refused: trying again soon could lock the account."""
+        """Whether the credentials were refused: another attempt soon could lock the account."""
         return self.stage is Stage.AUTH and self.reply is not None and self.reply.code // 100 == 5
 
     @property
     def in_words(self) -> str:
-        """One line: the stage, the code where a reply came, the text."""
+        """One line: the stage, the code (if there was a reply), the text."""
         code = f"{self.reply.code} " if self.reply is not None else ""
         return f"{self.stage.value}: {code}{self.text}"
 
 
 def unexpected(stage: Stage, error: BaseException) -> RelayTrouble:
-    """What nobody foresaw, while something was done for a relay; the log has the rest."""
+    """The trouble for an unexpected error during work for a relay; the log has the details."""
     return RelayTrouble(stage, f"internal error: {type(error).__name__}; see the log", is_ours=True)
 
 
 def safe(text: str) -> str:
-    """The text without what not every database and log can keep: bytes that were no UTF-8, and NULs."""
+    """The text without characters that some databases and logs can't store: invalid UTF-8 and NULs."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def fate_of(stage: Stage, reply: Reply) -> Fate:
-    """What a reply at this stage means for those whom it is about."""
+    """The effect of a reply at this stage on its recipients."""
     kind = reply.code // 100
     if kind == 2 and stage is Stage.EOM:
         return Fate.SENT
@@ -72,12 +72,12 @@ def fate_of(stage: Stage, reply: Reply) -> Fate:
 
 
 def is_about_session(stage: Stage, reply: Reply) -> bool:
-    """Whether a refusal of MAIL is really one of the session."""
+    """Whether a refusal of MAIL is really about the session."""
     return stage is Stage.MAIL and reply.code in _ABOUT_SESSION
 
 
 def in_words(error: BaseException) -> str:
-    """A connection's failure in words that help."""
+    """A text that explains a connection's error."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_in_words(error)
     if isinstance(error, ssl.SSLError):
@@ -89,7 +89,7 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, ConnectionAbortedError) and "SSL" in str(error):
-        return "no answer in time"  # how asyncio ends a TLS handshake that takes too long
+        return "no answer in time"  # asyncio ends a slow TLS handshake in this way
     if isinstance(error, ConnectionError):
         return "connection lost"
     return str(error) or type(error).__name__

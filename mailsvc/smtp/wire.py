@@ -1,4 +1,4 @@
-"""One connection to a relay as asyncio sees it: bytes to replies, one waiter, nothing held back without being noticed."""
+"""One connection to a relay, as an asyncio protocol: from bytes to replies, for one waiter; notices unsent bytes."""
 
 import asyncio
 import socket
@@ -14,30 +14,30 @@ from mailsvc.smtp.trouble import in_words
 
 __all__ = ["Listener", "Wire"]
 
-HELD = 8 * 1024  # less than any kernel buffers for an idle connection; the dot comes next, whatever follows it
-_ESTABLISHED = 1  # of tcp_info's states
-MOST_REPLIES = 1024  # unread: a relay that talks on and on must not fill the memory
+HELD = 8 * 1024  # less than any kernel buffers for an idle connection, so that the kernel takes it at once with the dot
+_ESTABLISHED = 1  # a state of tcp_info
+MOST_REPLIES = 1024  # unread: a relay that keeps sending must not fill the memory
 
 
 class Listener(Protocol):
-    """Whoever must know a reply before anything else happens."""
+    """Is called with a reply before anything else happens."""
 
     def got(self, reply: Reply) -> None: ...
 
 
 class Wire(asyncio.Protocol):
-    """Takes over an open transport. What it can't go on with is in ``fault``, and raised as ``Broken`` to who waits."""
+    """Takes over an open transport. A failure is stored in ``fault``, and raised as ``Broken`` to the waiter."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._loop = asyncio.get_running_loop()
         self._parser = ReplyParser()
-        self.came: deque[Reply] = deque()  # the replies that nobody has taken yet
+        self.came: deque[Reply] = deque()  # replies that are not taken yet
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self._timed_out = False
         self.fault: str | None = None
-        self.listener: Listener | None = None  # told of the next reply, once
+        self.listener: Listener | None = None  # called once, with the next reply
         self._take(transport, _beneath(transport))
         transport.set_protocol(self)
         self._socket = transport.get_extra_info("socket")
@@ -46,7 +46,7 @@ class Wire(asyncio.Protocol):
         self._transport, self._beneath = transport, beneath
         self._hears_of_unsent = False
 
-    # What the transport calls
+    # Called by the transport
 
     def data_received(self, data: bytes) -> None:
         replies = self._parser.feed(data)
@@ -77,7 +77,7 @@ class Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._wake()
 
-    # What a session calls
+    # Called by a session
 
     @property
     def own_address(self) -> str:
@@ -86,12 +86,12 @@ class Wire(asyncio.Protocol):
 
     @property
     def is_quiet(self) -> bool:
-        """Alive, and nothing unexpected has come."""
+        """Whether the connection works, and nothing unexpected has come."""
         return self.fault is None and not self.came and self._parser.is_between and not self._transport.is_closing()
 
     @property
     def is_spent(self) -> bool:
-        """Quiet to the last byte, empty lines included."""
+        """Whether it is quiet and not even an empty line has come."""
         return self.is_quiet and self._parser.is_spent
 
     @property
@@ -103,13 +103,13 @@ class Wire(asyncio.Protocol):
         self._transport.write(data)
 
     def fail(self, text: str) -> None:
-        """Close at once, for this reason."""
+        """Close at once, with this reason."""
         self.fault = self.fault or text
         self._transport.abort()
         self._wake()
 
     def desert(self, text: str) -> None:
-        """Close at once, and forget what came: it would be taken for an answer to something else."""
+        """Close at once, and discard replies: they would be taken for replies to something else."""
         self.came.clear()
         self.fail(text)
 
@@ -126,13 +126,13 @@ class Wire(asyncio.Protocol):
         return self.came.popleft()
 
     async def send_body(self, content: bytes, seconds: float) -> bytes | memoryview:
-        """Send the content without its final dot, until the kernel has it and the connection is seen alive.
+        """Send the content without its final dot; wait until the kernel has it and the connection is known to work.
 
         Args:
-            seconds: how long a piece may take.
+            seconds: the time limit for each piece.
 
         Returns:
-            What is left to be sent together with the dot: an end so small that the kernel takes it at once.
+            The rest, to be sent together with the dot: so small that the kernel takes it at once.
         """
         held: bytes | memoryview = b""
         for piece in stuffed(content):
@@ -145,12 +145,12 @@ class Wire(asyncio.Protocol):
         while self.is_quiet:
             if self._is_connected():
                 return held
-            await self._woken(seconds)  # the event loop will soon tell why, perhaps in the relay's own words
+            await self._woken(seconds)  # the event loop will soon report the reason, perhaps with a reply of the relay
         self._raise_if_broken()
         raise Broken("the relay answered in the middle of the message")
 
     def _is_connected(self) -> bool:
-        # To ask poll(2) would give up Python's lock, for which other threads wait; this asks the kernel without that.
+        # poll(2) would release the GIL, for which other threads wait; this asks the kernel without releasing it.
         return bool(self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED)
 
     async def _send_piece(self, piece: bytes | memoryview, seconds: float) -> None:
@@ -160,7 +160,7 @@ class Wire(asyncio.Protocol):
 
     async def _drained(self, seconds: float) -> None:
         if not self._hears_of_unsent:
-            # From now on every change of what is unsent calls pause_writing or resume_writing: they wake us to look.
+            # From now on every change of the unsent bytes calls pause_writing or resume_writing, which wake us.
             self._beneath.set_write_buffer_limits(high=0, low=0)
             self._transport.set_write_buffer_limits(high=0, low=0)
             self._hears_of_unsent = True
@@ -175,7 +175,7 @@ class Wire(asyncio.Protocol):
             raise Broken(self.fault, timed_out=self._timed_out)
 
     async def start_tls(self, context: ssl.SSLContext, name: str, seconds: float) -> None:
-        """Protect the connection; raises OSError where that fails."""
+        """Start TLS on the connection; raises OSError if that fails."""
         plain = self._transport
         protected = await self._loop.start_tls(
             plain, self, context, server_hostname=name, ssl_handshake_timeout=seconds
@@ -185,7 +185,7 @@ class Wire(asyncio.Protocol):
         self._take(protected, plain)
 
     def tls(self, *, verified: bool) -> Tls | None:
-        """How the connection is protected, if it is."""
+        """The connection's TLS, if it has any."""
         ssl_object = self._transport.get_extra_info("ssl_object")
         if ssl_object is None:
             return None
@@ -202,7 +202,7 @@ class Wire(asyncio.Protocol):
         return self._waiter
 
     def _watch(self) -> None:
-        # One timer for many waits: it looks when it goes off whether there is still something to wait for until later.
+        # One timer serves many waits: when it fires, it checks whether the current wait ends later, and waits on.
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._watchdog = self._loop.call_at(self._deadline, self._look)
@@ -223,6 +223,6 @@ class Wire(asyncio.Protocol):
 
 
 def _beneath(transport: asyncio.Transport) -> asyncio.Transport:
-    """The socket's transport below a TLS transport: asyncio shows it nowhere, yet unsent bytes wait there."""
+    """The socket's transport below a TLS transport. asyncio doesn't expose it, but it can hold unsent bytes."""
     found = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
     return found if isinstance(found, asyncio.Transport) else transport
