@@ -2,7 +2,7 @@
 
 Keys are looked at first, then bodies are taken from their clients in the event loop, and only then a request gets a thread.
 Short ones that wait for nothing but a commit are answered in the event loop's own thread, since handing them to another
-and back would cost more than the work; the commit is awaited without a thread. All others get a thread of a bounded room.
+and back would cost more than the work; the commit is awaited without a thread. All others get a thread of a bounded pool.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from mailsvc.api.environ import Environ, Scope, Sendable, content_length, enviro
 from mailsvc.api.health import CHECKS
 from mailsvc.api.parts import EXTENSION, Services
 from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
-from mailsvc.api.room import Rooms
+from mailsvc.api.thread_pools import ThreadPools
 from mailsvc.domain.errors import Malformed, Unavailable
 from mailsvc.store.nonblocking import WouldBlock, forbid_waiting
 
@@ -46,7 +46,7 @@ class Gateway:
         self._api, self.at_stop = api, at_stop
         self._services: Services = api.extensions[EXTENSION]
         self._uptake = Uptake(api.config["MAX_CONTENT_LENGTH"], self._services.settings.data_dir, **pace)
-        self._rooms = Rooms(threads)
+        self._pools = ThreadPools(threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -63,7 +63,7 @@ class Gateway:
                 forbid_waiting()
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
-                self._rooms.close()
+                self._pools.close()
                 return
 
     async def _answer(self, scope: Scope, receive: Receive) -> Sendable:
@@ -93,7 +93,7 @@ class Gateway:
                 return await self._api.respond(environ)
             except WouldBlock:  # nothing has happened yet
                 environ = environ_of(scope, body)
-        return await self._in_room(scope, body, environ)
+        return await self._in_pool(scope, body, environ)
 
     async def _has_key(self, scope: Scope, environ: Environ) -> bool:
         """Whether there is a key, and it is right. Raises Unauthorized or RateLimited where it is wrong."""
@@ -106,7 +106,7 @@ class Gateway:
         except WouldBlock:
             try:
                 async with asyncio.timeout(KEY_PATIENCE):
-                    caller = await self._rooms.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
+                    caller = await self._pools.keys.run(keyring.find, key, environ["REMOTE_ADDR"])
             except TimeoutError:
                 raise Unavailable("the database did not confirm the API key in time", retry_after=2) from None
         environ[CALLER] = clock.monotonic(), caller
@@ -114,11 +114,11 @@ class Gateway:
             guest.is_known = True
         return True
 
-    async def _in_room(self, scope: Scope, body: Body, environ: Environ) -> Response:
-        room = self._rooms.choose(scope["path"], is_large=body.is_large())
+    async def _in_pool(self, scope: Scope, body: Body, environ: Environ) -> Response:
+        pool = self._pools.choose(scope["path"], is_large=body.is_large())
         while True:
             try:
-                return await room.run(self._api.respond_here, environ | {GATEWAY: True})
+                return await pool.run(self._api.respond_here, environ | {GATEWAY: True})
             except NotYet as news:
                 poll = await self._wait(scope, news)
             environ = environ_of(scope, body) | {POLL: poll}

@@ -1,4 +1,4 @@
-"""Slow clients and silent peers of some hold up nobody else: each kind of waiting has a bounded room of its own."""
+"""Slow clients and silent peers don't block other requests: each kind of waiting has its own bounded thread pool."""
 
 import json
 import selectors

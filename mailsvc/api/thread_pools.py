@@ -1,4 +1,4 @@
-"""Bounded thread pools: each kind of request has its own, so that one kind that waits does not block others."""
+"""Bounded thread pools, one per kind of request: a kind that waits does not block the others."""
 
 import asyncio
 import re
@@ -8,20 +8,20 @@ from typing import TypeVar
 
 from mailsvc.domain.errors import Unavailable
 
-__all__ = ["Room", "Rooms"]
+__all__ = ["ThreadPool", "ThreadPools"]
 
 T = TypeVar("T")
 
 _TRIAL = re.compile(r"/v1/(?:relays|mailboxes)/[^/]+/check|/v1/webhooks/[^/]+/test")  # they wait for peers
 
 
-class Room:
+class ThreadPool:
     """Threads for one kind of request; further requests wait in the event loop, for a limited time.
 
     Args:
-        what: the kind, in the words of the refusal.
-        threads: how many are handled at the same time.
-        patience: seconds that others wait for their turn, before they are told to come back.
+        what: the kind of request, as the error message names it.
+        threads: how many requests are handled at the same time.
+        patience: seconds that further requests wait; then they get 503.
     """
 
     def __init__(self, what: str, threads: int, *, patience: float) -> None:
@@ -52,22 +52,22 @@ class Room:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-class Rooms:
+class ThreadPools:
     """All pools, and the choice between them.
 
     Args:
-        threads: of the room for ordinary requests.
+        threads: the number of threads for ordinary requests.
     """
 
     def __init__(self, threads: int) -> None:
-        self.keys = Room("unknown API keys", 4, patience=5)
-        self._ordinary = Room("requests", threads, patience=8)
-        self._large = Room("large requests", 2, patience=20)
-        self._polls = Room("requests for events", 8, patience=10)
-        self._trials = Room("checks", 16, patience=2)
-        self._public = Room("requests for figures or documents", 2, patience=5)
+        self.keys = ThreadPool("unknown API keys", 4, patience=5)
+        self._ordinary = ThreadPool("requests", threads, patience=8)
+        self._large = ThreadPool("large requests", 2, patience=20)
+        self._polls = ThreadPool("requests for events", 8, patience=10)
+        self._trials = ThreadPool("checks", 16, patience=2)
+        self._public = ThreadPool("requests for figures or documents", 2, patience=5)
 
-    def choose(self, path: str, *, is_large: bool) -> Room:
+    def choose(self, path: str, *, is_large: bool) -> ThreadPool:
         """The pool for a request to this path."""
         path = path.rstrip("/")
         if is_large:
@@ -80,5 +80,5 @@ class Rooms:
 
     def close(self) -> None:
         """Accept no more work."""
-        for room in (self.keys, self._ordinary, self._large, self._polls, self._trials, self._public):
-            room.close()
+        for pool in (self.keys, self._ordinary, self._large, self._polls, self._trials, self._public):
+            pool.close()
