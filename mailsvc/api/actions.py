@@ -1,4 +1,4 @@
-"""What people do to messages that wait: cancel, retry, hold, release, reschedule."""
+"""Actions on waiting messages: cancel, retry, hold, release, reschedule."""
 
 import msgspec
 from flask import Blueprint, Response, jsonify
@@ -60,14 +60,14 @@ class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
 @blueprint.post("/v1/messages/<message:id_>/cancel")
 @needs("send")
 def cancel_message(id_: str) -> Response:
-    """Recall what was not sent yet."""
+    """Cancel the deliveries that are not sent yet."""
     return _change(id_, Change.CANCEL)
 
 
 @blueprint.post("/v1/messages/<message:id_>/retry")
 @needs("send")
 def retry_message(id_: str) -> Response:
-    """Try now what waits or has failed."""
+    """Retry waiting and failed deliveries now."""
     refuse_unknown_arguments()
     return _steered(id_, Change.RETRY, force=read_json_if_any(RetryRequest).force)
 
@@ -75,14 +75,14 @@ def retry_message(id_: str) -> Response:
 @blueprint.post("/v1/messages/<message:id_>/hold")
 @needs("send")
 def hold_message(id_: str) -> Response:
-    """Keep it from being sent until it is released."""
+    """Hold a message: it is not sent until it is released."""
     return _change(id_, Change.HOLD)
 
 
 @blueprint.post("/v1/messages/<message:id_>/release")
 @needs("send")
 def release_message(id_: str) -> Response:
-    """Let go what is held."""
+    """Release a held message."""
     return _change(id_, Change.RELEASE)
 
 

@@ -1,4 +1,4 @@
-"""The Flask application: puts the resources together, gives every answer its request id."""
+"""The Flask application: registers the resources, and gives every response its request id."""
 
 import re
 from collections.abc import Callable
@@ -32,12 +32,12 @@ from mailsvc.telemetry import meter
 __all__ = ["REFUSAL", "Api", "create_app", "routed"]
 
 _RESOURCES = (health, metrics, docs, submit, messages, actions, events, relays, webhooks, suppressions, keys)
-REFUSAL = "mailsvc.refusal"  # in the environ: the problem that the gateway found, to be told as any other
+REFUSAL = "mailsvc.refusal"  # in the environ: a problem found by the gateway, to be answered as any other problem
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
 class _MessageId(BaseConverter):
-    """Nothing else stands there, so that a name below /v1/messages is never taken for a message."""
+    """Matches only message ids, so that another name below /v1/messages is never taken for a message."""
 
     regex = "msg_[^/]+"
 
@@ -48,10 +48,10 @@ class _Json(DefaultJSONProvider):
 
 
 class Api(Flask):
-    """Flask, whose views may promise their answer."""
+    """Flask, with views that may return a deferred response."""
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """What finds the view: there is one host here, so its name need not be understood."""
+        """Return the adapter that finds the view. There is one host here, so the Host field is not parsed."""
         if request is None:
             return None
         environ = request.environ
@@ -59,24 +59,24 @@ class Api(Flask):
         return MapAdapter(self.url_map, host, "/", "", request.scheme, request.path, request.method, query)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: no view here is a coroutine, and asking each time costs as much as routing."""
+        """Return the function unchanged: no view is a coroutine, and Flask's check costs as much as routing."""
         return func
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """What the view returns; a promise is waited for."""
+        """Return the view's response; waits for a deferred one."""
         found: Any = super().dispatch_request()
         return found.wait() if isinstance(found, DeferredResponse) else found
 
     def respond_here(self, environ: dict[str, Any]) -> Response:
-        """The response to a request of PEP 3333, whatever happens."""
+        """Return the response to a request in WSGI form (PEP 3333); every error becomes a response."""
         with self.request_context(environ):
             try:
                 return self.full_dispatch_request()
-            except Exception as error:  # noqa: BLE001 - everybody gets an answer
+            except Exception as error:  # noqa: BLE001 - every request gets a response
                 return self.handle_exception(error)
 
     async def respond(self, environ: dict[str, Any]) -> Response:
-        """The same in an event loop, which goes on while a promise is awaited; WouldBlock passes through."""
+        """As ``respond_here``, in an event loop, which it does not block; WouldBlock passes through."""
         with self.request_context(environ):
             try:
                 found: Any = self.preprocess_request()
@@ -90,7 +90,7 @@ class Api(Flask):
 
 
 def create_app(services: Services) -> Api:
-    """The API for these services."""
+    """Return the API for these services."""
     app = routed()
     app.json = _Json(app)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
@@ -102,10 +102,10 @@ def create_app(services: Services) -> Api:
 
 
 def routed() -> Api:
-    """The application with nothing but its routes, which is all that its description needs."""
+    """Return the application with its routes only, which is enough for its OpenAPI document."""
     app = Api("mailsvc", static_folder=None)
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # it would redirect, by a page of HTML, to what the Host field says
+    app.url_map.merge_slashes = False  # it would redirect, with a page of HTML, to the host in the Host field
     app.url_map.converters["message"] = _MessageId
     for module in _RESOURCES:
         app.register_blueprint(module.blueprint)
@@ -117,7 +117,7 @@ def _name_request() -> None:
     given = environ.get("HTTP_X_REQUEST_ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
     if "\0" in environ["PATH_INFO"]:
-        raise NotFound("no path here holds a NUL")  # PostgreSQL would refuse it as a value
+        raise NotFound("no path here holds a NUL")  # PostgreSQL rejects it in values
     if REFUSAL in environ:
         raise environ[REFUSAL]
 
@@ -128,5 +128,5 @@ def _stamp_answer(response: Response) -> Response:
     headers["X-Request-Id"] = g.get("request_id", "")
     headers["X-Content-Type-Options"] = "nosniff"
     if request.environ["PATH_INFO"].startswith("/v1/"):
-        headers["Cache-Control"] = "no-store"  # what stands there is an app's own, and changes
+        headers["Cache-Control"] = "no-store"  # the response holds an app's own data, and changes
     return response

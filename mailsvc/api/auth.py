@@ -22,9 +22,9 @@ __all__ = ["CALLER", "Caller", "Keyring", "caller", "needs", "presented_key"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CALLER = "mailsvc.caller"  # in the environment of a request whose key was just found: when, and its caller
-CACHE_SECONDS = 1.0  # a revoked key is refused by every process after that
-WRONG_KEYS = 20  # from one address, before it is limited to one per second
+CALLER = "mailsvc.caller"  # in the environ of a request: when its key was found, and the key's caller
+CACHE_SECONDS = 1.0  # a revoked key is rejected by every process after that time
+WRONG_KEYS = 20  # from one address; then it is limited to one per second
 MOST_ADDRESSES = 10_000
 
 
@@ -53,7 +53,7 @@ class Keyring:
         self._log = WrongKeys()
 
     def find(self, key: str, address: str) -> Caller:
-        """The caller that the key belongs to.
+        """Return the caller that the key belongs to.
 
         Raises:
             Unauthorized: no such key, or it is revoked or expired.
@@ -111,7 +111,7 @@ def _caller_of(row: Any) -> Caller:
 
 
 def needs(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a view that only callers with this scope may use; sets ``caller()``."""
+    """Decorates a view so that only callers with this scope may use it; sets ``caller()``."""
 
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
@@ -126,13 +126,13 @@ def needs(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def caller() -> Caller:
-    """Who sent the current request."""
+    """The caller of the current request."""
     found: Caller = g.caller
     return found
 
 
 def presented_key(header: str) -> str:
-    """The key in an Authorization field; empty where there is none."""
+    """The key in an Authorization field; empty if there is none."""
     kind, _, key = header.partition(" ")
     return key.strip() if kind.lower() == "bearer" else ""
 
@@ -141,7 +141,7 @@ def _authenticate(scope: Scope) -> Caller:
     found_at: float
     found: Caller | None
     found_at, found = request.environ.get(CALLER, (-CACHE_SECONDS, None))
-    if found is None or clock.monotonic() - found_at >= CACHE_SECONDS:  # its body may have taken long
+    if found is None or clock.monotonic() - found_at >= CACHE_SECONDS:  # receiving the body may have taken long
         found = _found()
     if found.networks and not _is_inside(request.remote_addr or "", found.networks):
         raise Forbidden(

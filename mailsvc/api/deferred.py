@@ -1,4 +1,4 @@
-"""Answers that are still to come: a view returns one of these rather than hold up its thread until a commit."""
+"""Deferred responses: a view returns one so that its thread does not wait for a commit."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -18,13 +18,13 @@ PATIENCE = 9.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class DeferredResponse:
-    """A response as soon as there is an answer; a Problem instead of one is raised to whoever waits."""
+    """A response that is rendered as soon as the answer is there; a Problem is raised to the waiter."""
 
     done: "Future[Answer] | asyncio.Future[Answer]"
     render: Callable[[Answer], Response]
 
     def wait(self) -> Response:
-        """The response, for a thread that has nothing else to do."""
+        """Return the response; blocks the thread."""
         assert isinstance(self.done, Future)
         try:
             return self.render(self.done.result(PATIENCE))

@@ -1,6 +1,6 @@
-"""``GET /openapi.yaml`` and ``GET /docs``: the API described, for programs and for people. No key is needed.
+"""``GET /openapi.yaml`` and ``GET /docs``: the description of the API, for programs and for people. No key is needed.
 
-The page is made from the document and a guide in Markdown. It needs no script and loads nothing, as its
+The page is built from the document and a guide in Markdown. It needs no script and loads nothing, as its
 Content-Security-Policy says.
 """
 

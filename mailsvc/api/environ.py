@@ -1,4 +1,4 @@
-"""Between ASGI and PEP 3333: a request's head as Flask reads it, and Flask's response as the server sends it."""
+"""Converts between ASGI and PEP 3333: a request's head for Flask, and Flask's response for the server."""
 
 import sys
 from collections.abc import MutableMapping
@@ -28,7 +28,7 @@ _SAME_FOR_ALL = {
 
 
 def content_length(environ: Environ) -> int | None:
-    """None where only the end of the body will tell."""
+    """The length of the body; None if only its end shows the length."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     text = environ.get("CONTENT_LENGTH", "0")
@@ -36,7 +36,7 @@ def content_length(environ: Environ) -> int | None:
 
 
 def flaw_of_host(scope: Scope) -> str | None:
-    """What is wrong with the Host field (RFC 9112 section 3.2): two of them, and two servers see two different requests."""
+    """What is wrong with the Host field (RFC 9112 section 3.2). Of two, a proxy and we could use different ones."""
     hosts = sum(name == b"host" for name, _ in scope["headers"])
     if hosts > 1:
         return "there is more than one Host field; send one"
@@ -46,7 +46,7 @@ def flaw_of_host(scope: Scope) -> str | None:
 
 
 def environ_of(scope: Scope, body: Any) -> Environ:
-    """The request in the words of PEP 3333, where a text is bytes in disguise (Latin-1)."""
+    """The request as PEP 3333 defines it: bytes are decoded as Latin-1."""
     server, client = scope["server"], scope["client"]
     environ: Environ = {
         **_SAME_FOR_ALL,
@@ -73,10 +73,10 @@ def _variable(header: bytes) -> str:
 
 
 def sendable(response: Response, environ: Environ) -> Sendable:
-    """The response as it is sent."""
-    # Copying the headers mends redirects and answers without a body; it takes longer than all else here.
+    """Return the response in the form of ASGI."""
+    # Copying the headers fixes redirects and responses without a body; it takes longer than everything else here.
     headers = response.headers if response.status_code < HTTPStatus.NO_CONTENT else response.get_wsgi_headers(environ)
     named = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     if response.status_code == RequestTimeout.code:
-        named.append((b"connection", b"close"))  # the rest of its body may still come
+        named.append((b"connection", b"close"))  # the rest of the request's body may still arrive
     return response.status_code, named, b"".join(response.get_app_iter(environ))

@@ -1,4 +1,4 @@
-"""GET /v1/events: the ordered feed, for those who prefer pulling to webhooks. Long-polls until there is something new."""
+"""GET /v1/events: the ordered feed of events, to pull instead of using webhooks. With ``wait``, it long-polls."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def list_events() -> Response:
     wanted = _Wanted(request.environ.get(POLL))
     while True:
         with services().database.read() as connection:
-            seen = newest(connection) if wanted.wait else 0  # before looking: what comes in between is looked at twice
+            seen = newest(connection) if wanted.wait else 0  # read first: later events are checked twice
             rows = wanted.look(connection)
         if rows or wanted.remaining <= 0:
             return _page(rows, wanted)
@@ -62,7 +62,7 @@ def list_events() -> Response:
 
 
 class _Wanted:
-    """What the request asks for."""
+    """The parameters of the request."""
 
     def __init__(self, again: Poll | None) -> None:
         self.limit = _number("limit", DEFAULT, 1, MOST)
@@ -89,15 +89,15 @@ class _Wanted:
 
     @property
     def remaining(self) -> float:
-        """Seconds that it still waits."""
+        """The seconds that the request still waits."""
         return self.deadline - clock.monotonic()
 
     def interest(self, seen: int) -> Interest:
-        """What would be news."""
+        """Return the interest in further events."""
         return Interest(caller().app_id, self.types, tuple(self.messages), seen)
 
     def look(self, connection: Connection) -> list[Any]:
-        """The next events, at most a page of them."""
+        """Return the next events, at most a page of them."""
         found: list[Any] = []
         while len(found) < self.limit:
             condition = (event.c.app_id == caller().app_id) & (event.c.position > self.position)
@@ -121,7 +121,7 @@ class _Wanted:
 
 
 def _position(connection: Connection, after: str) -> int:
-    """Where to begin: an event's id, ``now``, ``beginning``, or a cursor of this feed."""
+    """The position to start from: an event's id, ``now``, ``beginning``, or a cursor of this feed."""
     if after == "beginning":
         return 0
     if after == "now":
@@ -138,7 +138,7 @@ def _position(connection: Connection, after: str) -> int:
 
 
 def _page(rows: list[Any], wanted: _Wanted) -> Response:
-    # The bodies are sent as they were frozen: the same bytes that a webhook carries.
+    # The stored bodies are sent unchanged: the same bytes that a webhook carries.
     body = f'{{"data":[{",".join(row.body for row in rows)}],"next_cursor":"pos_{wanted.position}"}}'
     return Response(body, content_type="application/json")
 

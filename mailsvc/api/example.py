@@ -1,4 +1,4 @@
-"""An example value for a JSON schema, so that every body in the documentation is shown filled in."""
+"""Generates an example value for a JSON schema, for every body in the documentation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _PREFIXES = {
 }
 _IDS = {name: _ID.format(prefix) for name, prefix in _PREFIXES.items()} | {"AttemptObject": _ID.format("att") + "_1"}
 _OF_TAG = {"messages": "msg", "webhooks": "whk", "relays": "rly", "suppressions": "sup", "keys": "key"}
-# What a field of this name usually holds, where its schema allows it.
+# A usual value by field name; used if the schema allows it.
 _VALUES: dict[str, Any] = {
     "recipient": "alice@example.test",
     "address": "alice@example.test",
@@ -66,12 +66,12 @@ _VALUES: dict[str, Any] = {
 
 
 def id_of(tag: str) -> str:
-    """An id as the objects of this resource have it."""
+    """An example id in the form of this resource's ids."""
     return _ID.format(_OF_TAG[tag])
 
 
 def sample(schema: Mapping[str, Any], named: Mapping[str, Any], *, name: str = "", depth: int = 0) -> Any:
-    """One value that the schema allows; ``named`` holds what ``$ref`` refers to, ``name`` is the field's."""
+    """Return one value that the schema allows; ``named`` holds the targets of ``$ref``, ``name`` is the field's."""
     if depth > _DEEPEST:
         return None
     if "$ref" in schema:
@@ -87,7 +87,7 @@ def sample(schema: Mapping[str, Any], named: Mapping[str, Any], *, name: str = "
         if keyword in schema:
             return schema[keyword]
     if {"type": "null"} in kinds and {"type": "string"} in kinds:
-        return None  # a text that is mostly not there, such as an error
+        return None  # mostly empty, such as an error
     if kinds != [schema]:
         return sample(kinds[0], named, name=name, depth=depth)
     return _by_type(schema, named, depth)

@@ -1,6 +1,6 @@
-"""Waiting for news: who polls the events feed is told here when somebody has committed an event that it wants.
+"""Wakes requests that poll the events feed, when an event that matches was committed.
 
-One thread reads, for all of them, what is new: a thousand that wait cost no thread, and no query, each.
+One thread reads new events for all of them: a thousand waiting requests need neither a thread nor a query each.
 """
 
 import threading
@@ -20,18 +20,18 @@ from mailsvc.store.tables import event
 __all__ = ["MOST_WAITING", "Feed", "Interest", "newest"]
 
 MOST_WAITING = 1000
-LOOK_EVERY = 2.0  # seconds; a bell is only a hint, and rings on its own host only
-PAUSE = 0.02  # seconds between two looks, however often it rings
-MOST_NEWS = 1000  # events that are looked at one by one; where there are more, everybody looks
+LOOK_EVERY = 2.0  # seconds; a bell is only a hint, and reaches only processes on its own host
+PAUSE = 0.02  # seconds between two reads, however often the bell rings
+MOST_NEWS = 1000  # events that are matched one by one; if there are more, all waiting requests read
 
 
 @dataclass(slots=True, eq=False)
 class Interest:
-    """What somebody waits for; ``news`` is done as soon as there may be some.
+    """The events that a request waits for; ``news`` is done as soon as there may be some.
 
     Args:
-        seen: the newest position, of whatever app, when nothing was found for it.
-        types, messages: as in the feed's arguments; empty stands for all.
+        seen: the newest position, of any app, at the time when nothing was found.
+        types, messages: as in the feed's parameters; empty means all.
     """
 
     app_id: str
@@ -41,7 +41,7 @@ class Interest:
     news: "Future[None]" = field(default_factory=Future)
 
     def is_met_by(self, row: Any) -> bool:
-        """Whether this event is one of those."""
+        """Whether this event matches."""
         return (
             row.app_id == self.app_id
             and row.position > self.seen
@@ -51,31 +51,31 @@ class Interest:
 
 
 def newest(connection: Connection) -> int:
-    """The last position that was given."""
+    """The last assigned position."""
     return int(connection.execute(select(func.max(event.c.position))).scalar() or 0)
 
 
 class Feed:
-    """Tells those who wait, when the events topic rings or at the latest after two seconds."""
+    """Wakes waiting requests when the events topic rings, or after at most two seconds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changed = threading.Condition()
         self._waiting: set[Interest] = set()
-        self._seen = -1  # up to here everybody who waits was told
+        self._seen = -1  # all waiting requests were notified up to this position
         self._has_rung = False
         self.is_stopping = False
         self._thread: threading.Thread | None = None
 
     def heard(self, topics: bytes) -> None:
-        """The bell rang."""
+        """Called when the bell rings."""
         if b"e" in topics:
             with self._changed:
                 self._has_rung = True
                 self._changed.notify_all()
 
     def stop(self) -> None:
-        """Let everybody go."""
+        """Wake all waiting requests."""
         with self._changed:
             self.is_stopping = True
             told, self._waiting = self._waiting, set()
@@ -83,9 +83,9 @@ class Feed:
         _tell(told)
 
     def expect(self, interest: Interest) -> None:
-        """Wait for news. Raises Unavailable where too many do."""
+        """Add a waiting request. Raises Unavailable if there are too many."""
         with self._changed:
-            if self.is_stopping or interest.seen < self._seen:  # there may have been some since it looked
+            if self.is_stopping or interest.seen < self._seen:  # events may have been committed since it read
                 _tell([interest])
                 return
             if len(self._waiting) >= MOST_WAITING:
@@ -95,7 +95,7 @@ class Feed:
             self._changed.notify_all()
 
     def leave(self, interest: Interest) -> None:
-        """Wait no longer."""
+        """Remove a waiting request."""
         with self._changed:
             self._waiting.discard(interest)
 
@@ -108,7 +108,7 @@ class Feed:
         while self._await_ring():
             try:
                 position, is_met = self._look()
-            except Exception:  # noqa: BLE001, S112 - the database is away, which those who ask are told
+            except Exception:  # noqa: BLE001, S112 - the database can't be reached; the requests report that themselves
                 continue
             with self._changed:
                 self._seen = position
@@ -125,7 +125,7 @@ class Feed:
             return not self.is_stopping
 
     def _look(self) -> tuple[int, Callable[[Interest], bool]]:
-        """The newest position, and for whom there is something up to there."""
+        """Return the newest position, and a function that says which interests have matching events up to there."""
         new = select(event.c.position, event.c.app_id, event.c.type, event.c.message_id)
         with self._database.read() as connection:
             if self._seen < 0:
@@ -140,5 +140,5 @@ class Feed:
 
 def _tell(interests: "Sequence[Interest] | set[Interest]") -> None:
     for interest in interests:
-        with suppress(InvalidStateError):  # it was told, or has gone away
+        with suppress(InvalidStateError):  # the request was notified already, or has ended
             interest.news.set_result(None)

@@ -1,4 +1,4 @@
-"""What is wrong with a value of the wrong shape: msgspec's complaints in the words of the API, with field and fix."""
+"""Describes a value of the wrong type: translates msgspec's errors into a field and a way to fix it."""
 
 import re
 from functools import cache
@@ -26,7 +26,7 @@ _GIVEN = _WANTED | {"float": "a fraction", "bool": "a boolean"}
 
 
 def complaint(error: msgspec.ValidationError, value: Any, kind: Any, prefix: str) -> FieldError:
-    """The field at fault below ``prefix``, and what it must be; ``value`` was to be of this ``kind``."""
+    """Return the wrong field below ``prefix``, and what it must be; ``value`` should have had this ``kind``."""
     match = _WHERE.match(str(error))
     said, path = (match[1], match[2] or "") if match else (str(error), "")
     steps = [name or index for name, index in _STEP.findall(path)]
@@ -53,7 +53,7 @@ def _detail(said: str, kind: Any, steps: list[str]) -> str:
 
 
 def _name_of_wrong_member(value: Any, steps: list[str]) -> list[str]:
-    """Msgspec doesn't say which member of a mapping it was; all the values of ours are strings."""
+    """The wrong member of a mapping, which msgspec does not name; all values of our mappings are strings."""
     for step in steps:
         value = value[int(step) if isinstance(value, list) else step]
     wrong = (name for name, member in value.items() if not isinstance(member, str)) if isinstance(value, dict) else ()
@@ -61,7 +61,7 @@ def _name_of_wrong_member(value: Any, steps: list[str]) -> list[str]:
 
 
 def _choices(kind: Any, steps: list[str]) -> str:
-    """The values that the field of this name may have."""
+    """The values that this field allows."""
     type_ = _type_info(kind)
     for step in steps:
         kinds = (type_, *getattr(type_, "types", ()))

@@ -1,6 +1,6 @@
-"""What the fields of the API mean, and an example of each request and of an event, for the OpenAPI document and the page made from it.
+"""The descriptions of the API's fields, and examples of requests and events, for the OpenAPI document and its page.
 
-A field is described once by its name; where a name means something else in one schema, ``Schema.field`` says so.
+A field is described once by its name; if a name has another meaning in one schema, ``Schema.field`` describes it.
 """
 
 from typing import Any
@@ -234,7 +234,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 def describe_fields(named: dict[str, Any]) -> None:
-    """Give each field a description and each object above an example, where they have none of their own."""
+    """Add a description to each field, and an example to each object above, unless they have their own."""
     for name, schema in named.items():
         for field, property_ in schema.get("properties", {}).items():
             text = _TEXTS.get(f"{name}.{field}", _TEXTS.get(field))

@@ -1,8 +1,8 @@
-"""Where requests come in: the ASGI application that runs Flask.
+"""The ASGI application, which receives all requests and runs Flask.
 
-Keys are looked at first, then bodies are taken from their clients in the event loop, and only then a request gets a thread.
-Short ones that wait for nothing but a commit are answered in the event loop's own thread, since handing them to another
-and back would cost more than the work; the commit is awaited without a thread. All others get a thread of a bounded pool.
+It checks the key first, then receives the body in the event loop; only after that does a request get a thread. Short
+requests that wait for nothing but a commit are handled in the event loop's own thread, because passing them to another
+one would cost more than the work; their commit is awaited without a thread. All others get a thread of a bounded pool.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ KEY_PATIENCE = 5.0  # seconds
 
 
 class Gateway:
-    """An ASGI application.
+    """The ASGI application.
 
     Args:
-        api: what answers.
+        api: the Flask application.
         threads: how many ordinary requests may be handled at the same time.
-        at_stop: called in the event loop when the process is told to stop, while requests are still answered.
-        pace: how slowly bodies may come; see Uptake.
+        at_stop: called in the event loop when the process must stop, while requests are still handled.
+        pace: the lowest speed of bodies; see Uptake.
     """
 
     def __init__(self, api: Api, *, threads: int, at_stop: Callable[[], None] = lambda: None, **pace: float) -> None:
@@ -71,7 +71,7 @@ class Gateway:
         body = environ["wsgi.input"] = Body(content_length(environ), receive, self._uptake)
         try:
             response = await self._handle(scope, body, environ)
-        except Exception as refusal:  # noqa: BLE001 - everybody gets an answer
+        except Exception as refusal:  # noqa: BLE001 - every request gets a response
             response = await self._api.respond(environ_of(scope, body) | {REFUSAL: refusal})
         finally:
             body.drop()
@@ -91,12 +91,12 @@ class Gateway:
         if (method, path) in _QUICK and body.is_short():
             try:
                 return await self._api.respond(environ)
-            except WouldBlock:  # nothing has happened yet
+            except WouldBlock:  # nothing has been done yet
                 environ = environ_of(scope, body)
         return await self._in_pool(scope, body, environ)
 
     async def _has_key(self, scope: Scope, environ: Environ) -> bool:
-        """Whether there is a key, and it is right. Raises Unauthorized or RateLimited where it is wrong."""
+        """Whether the request has a key. Raises Unauthorized or RateLimited if it is wrong."""
         key = presented_key(environ.get("HTTP_AUTHORIZATION", ""))
         if not key:
             return False

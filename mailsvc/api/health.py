@@ -1,4 +1,4 @@
-"""Whether the service lives and can take messages. No key is needed."""
+"""Whether the service runs and can accept messages. No key is needed."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ __all__ = ["CHECKS", "OPERATIONS", "Health", "Readiness", "blueprint"]
 
 blueprint = Blueprint("health", __name__)
 
-CHECKS = "mailsvc.checks"  # in the environ: what the gateway found out already
+CHECKS = "mailsvc.checks"  # in the environ: the results of the gateway's checks
 
 
 class Health(msgspec.Struct):
@@ -46,7 +46,7 @@ def get_health() -> Response:
 
 @blueprint.get("/readyz")
 def get_readiness() -> tuple[Response, int]:
-    """Messages can be taken; names what keeps them out. A relay that is down never does."""
+    """Whether messages can be accepted, and what prevents it. A relay that is down never does."""
     checks = request.environ.get(CHECKS) or services().readiness.look()
     ready = all(said == "ok" for said in checks.values())
     return jsonify(status="ready" if ready else "not_ready", checks=checks), 200 if ready else 503

@@ -1,4 +1,4 @@
-"""Reading requests: strict JSON into typed values, and every complaint under the name of its field."""
+"""Reads requests: parses strict JSON into typed values; every error names its field."""
 
 import json
 import re
@@ -25,13 +25,13 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-# The only ways in which valid UTF-8 JSON can spell what neither a database nor a mail can hold.
+# The only escapes in valid UTF-8 JSON that stand for what neither a database nor a mail can store.
 _UNSTORABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-# Of JSON whose escaped quotes and backslashes were taken out, so that every quote begins or ends a string.
+# For JSON without its escaped quotes and backslashes, so that every quote begins or ends a string.
 _STRING = re.compile(rb'"[^"]*"?')
-_STRINGS = re.compile(rb'(?:[^"]*"[^"]*"){1,10000}')  # a stretch that ends outside of them
+_STRINGS = re.compile(rb'(?:[^"]*"[^"]*"){1,10000}')  # a part that ends outside of strings
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# More than any request that keeps the other limits; 35 MiB of "[]," would take a gigabyte of objects.
+# More than in any request within the other limits; 35 MiB of "[]," would take a gigabyte of objects.
 MOST_VALUES = 1_500_000
 MOST_NAMES = 600_000
 _BOM = b"\xef\xbb\xbf"
@@ -45,22 +45,22 @@ def media_type() -> str:
 
 
 def read_body() -> bytes:
-    """The whole body.
+    """Return the whole body.
 
     Raises:
         TooLarge: it is over MAILSVC_MAX_REQUEST_BYTES.
-        Unavailable: too many others have not finished sending theirs.
+        Unavailable: too many other bodies are being received.
     """
     limit = request.max_content_length
     if limit is not None and (request.content_length or 0) > limit:
         raise TooLarge.request(limit)
-    # Not by Flask's own stream, which would cut off without a word what does not say its length.
+    # Not through Flask's own stream: without a Content-Length, it cuts the body off silently.
     data: bytes = request.environ["wsgi.input"].read()
     return data
 
 
 def read_json(kind: type[T]) -> T:
-    """The body as a value of this type.
+    """Return the body as a value of this type.
 
     Raises:
         UnsupportedMedia: it is not sent as JSON.
@@ -72,7 +72,7 @@ def read_json(kind: type[T]) -> T:
 
 
 def read_json_if_any(kind: type[T]) -> T:
-    """As ``read_json``; where there is no body, or an empty one, what an empty object stands for."""
+    """As ``read_json``; a missing or empty body counts as an empty object."""
     if not request.content_length and "Transfer-Encoding" not in request.headers:
         return kind()
     data = read_body()
@@ -87,7 +87,7 @@ class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def refuse_fields() -> None:
-    """For what takes no body, or an empty object: what was meant by more would be passed over. Raises as ``read_json``."""
+    """Reject a body that is not an empty object, because its members would be ignored. Raises as ``read_json``."""
     read_json_if_any(_Nothing)
 
 
@@ -104,7 +104,7 @@ def _typed(data: bytes, kind: type[T]) -> T:
 
 
 def parse_json(data: bytes) -> Any:
-    """Strict JSON (RFC 8259, I-JSON's unique names): UTF-8, no NaN, no name twice, not too deep.
+    """Parse strict JSON (RFC 8259, I-JSON's unique names): UTF-8, no NaN, no duplicate names, limited depth.
 
     Raises:
         Malformed: it is not such JSON.
@@ -112,7 +112,7 @@ def parse_json(data: bytes) -> Any:
     """
     _bound_values(data)
     try:
-        # Decoded here, since json.loads would let UTF-16 and lone surrogates pass.
+        # Decoded here, because json.loads would accept UTF-16 and lone surrogates.
         return _decode(data.removeprefix(_BOM).decode())
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
@@ -124,7 +124,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
-    """Parsed JSON as a value of this type, where null stands for what is not given; raises Invalid."""
+    """Return parsed JSON as a value of this type; null means that a member is not given. Raises Invalid."""
     value = without_nulls(value, kind)
     try:
         return msgspec.convert(value, kind)
@@ -138,7 +138,10 @@ def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:
 
 
 def refuse_unknown_arguments(*known: str) -> None:
-    """A misspelt filter must not silently match everything; raises Invalid, or Malformed where it is not UTF-8."""
+    """Reject unknown parameters, because a misspelt filter would match everything.
+
+    Raises Invalid, or Malformed if the parameters are not UTF-8.
+    """
     if not request.query_string:
         return
     families = tuple(name for name in known if name.endswith("."))  # such as metadata.
@@ -152,13 +155,13 @@ def refuse_unknown_arguments(*known: str) -> None:
     for name, value in request.args.items(multi=True):
         if "\0" in value:
             raise Invalid(FieldError(_shown(name), "must not contain NUL (U+0000); remove it"))
-    if _BAD_ESCAPE.search(request.query_string):  # it would stay as it is, and an address would become another one
+    if _BAD_ESCAPE.search(request.query_string):  # it would be kept as it is, and change an address
         raise Malformed(
             "the parameters in the URL have a % that is not followed by two hexadecimal digits; write it as %25"
         )
     try:
         unquote_to_bytes(request.query_string).decode()
-    except UnicodeDecodeError:  # it would stay percent-encoded, and an address would become another one
+    except UnicodeDecodeError:  # it would stay percent-encoded, and change an address
         raise Malformed("the parameters in the URL are not UTF-8") from None
 
 
@@ -168,7 +171,7 @@ def _bound_values(data: bytes) -> None:
     bare = data.replace(rb"\\", b"").replace(rb"\"", b"")
     values = names = at = 0
     while at < len(bare):
-        # By stretches, since taking out millions of strings at once costs what this is here to prevent.
+        # In parts: removing millions of strings at once would use as much memory as this check must prevent.
         stretch = _STRINGS.match(bare, at)
         end = stretch.end() if stretch else len(bare)
         structure = _STRING.sub(b"", bare[at:end])
@@ -189,8 +192,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_unstorable(value: Any, path: str = "") -> None:
-    """Raises Invalid for a string with half a character or NUL, among names as among values."""
-    waiting = [(path.strip("."), value)]  # no recursion: the value may be nested as deeply as the parser went
+    """Raises Invalid for a string with a lone surrogate or NUL, in names and in values."""
+    waiting = [(path.strip("."), value)]  # no recursion: the value may be as deeply nested as the parser allows
     while waiting:
         where, item = waiting.pop()
         if isinstance(item, str) and (flaw := body_flaw(item)):
@@ -211,5 +214,5 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a JSON number")
 
 
-# Made once: json.loads would make a new one for every request, which takes longer than to read a mail with it.
+# Created once: json.loads would create a decoder per request, which takes longer than reading a mail with it.
 _decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode

@@ -1,4 +1,4 @@
-"""Markdown to HTML for the page /docs. Raw HTML in a text is shown, never obeyed."""
+"""Converts Markdown to HTML for the page /docs. Raw HTML in a text is escaped."""
 
 import itertools
 import re
@@ -14,16 +14,16 @@ class Markdown:
     """CommonMark with tables."""
 
     def __init__(self) -> None:
-        from markdown_it import MarkdownIt  # noqa: PLC0415 - a service that is never asked for the page does not load it
+        from markdown_it import MarkdownIt  # noqa: PLC0415 - loaded only if the page is requested
 
         self._parser = MarkdownIt("commonmark", {"html": False}).enable("table")
 
     def line(self, text: str) -> Markup:
-        """One paragraph's content."""
+        """Return one paragraph's content."""
         return Markup(self._parser.renderInline(text))  # noqa: S704 - the parser escapes
 
     def page(self, text: str) -> tuple[Markup, list[tuple[str, str]]]:
-        """A whole text, and the anchor and title of each of its sections (headings of the second level)."""
+        """Return a whole text, and the anchor and title of each of its sections (headings of the second level)."""
         tokens, sections = self._parser.parse(text), []
         for heading, content in itertools.pairwise(tokens):
             if heading.type == "heading_open":

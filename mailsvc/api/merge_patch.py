@@ -1,4 +1,4 @@
-"""PATCH: a JSON merge patch (RFC 7396) on the form that made the object."""
+"""PATCH: a JSON merge patch (RFC 7396) on the form that created the object."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ _ABSENT = object()
 def changes_of(
     given: Mapping[str, Any], shown: Mapping[str, Any], *, form: Any, mask: str, secrets: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The members of a patch that ask for a change.
+    """Return the members of a patch that change something.
 
-    What GET showed may be sent back as it was, read-only members and masked secrets included; so may the mask of a
-    secret that is not set. Null has no default to put back what ``form`` requires: there it is not given.
+    Members may be sent back as GET showed them, including read-only members and masked secrets; so may the mask of a
+    secret that is not set. Null is ignored for members that ``form`` requires, because they have no default.
     """
     required = {field.encode_name for field in msgspec.structs.fields(form) if field.required}
     return {
@@ -29,7 +29,7 @@ def changes_of(
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """The target after the patch: members set or replaced, null removes (RFC 7396 section 2)."""
+    """Return the target after the patch: members are set or replaced, null removes (RFC 7396 section 2)."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}

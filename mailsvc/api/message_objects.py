@@ -1,4 +1,4 @@
-"""The shapes in which messages, deliveries, attempts and a message's events are shown."""
+"""The JSON objects for messages, deliveries, attempts and a message's events."""
 
 from typing import Any
 

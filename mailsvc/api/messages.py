@@ -1,4 +1,4 @@
-"""GET /v1/messages: what was handed in, what became of it, and the bytes that were sent."""
+"""GET /v1/messages: submitted messages, their deliveries, attempts and events, and the bytes that were sent."""
 
 import re
 from typing import Any
@@ -103,7 +103,7 @@ def get_message_raw(id_: str) -> Response:
 
 
 def found_message(connection: Any, id_: str) -> Any:
-    """The message's row; raises NotFound, also where it is another app's."""
+    """Return the message's row; raises NotFound, also if it belongs to another app."""
     row = read.find(connection, caller().app_id, id_)
     if row is None:
         raise NotFound("there is no such message")
@@ -142,7 +142,7 @@ def _filter() -> Filter:
 
 
 def _bound(arguments: MultiDict[str, str]) -> None:
-    """A database refuses longer patterns and deeper conditions in words that nobody can use."""
+    """Limit the filters: a database rejects longer patterns and deeper conditions with errors that help nobody."""
     values = list(arguments.items(multi=True))
     for name, value in values:
         if max(len(name), len(value)) > LONGEST_VALUE:

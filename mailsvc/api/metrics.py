@@ -1,8 +1,8 @@
-"""``GET /metrics``: the figures of the whole service in Prometheus' text format. No key is needed.
+"""``GET /metrics``: metrics of the whole service in Prometheus' text format. No key is needed.
 
-The queue is counted in the database, by its partial indexes. Counters are kept by the processes that do the work: each
-worker's row carries its own, told apart by the label ``worker`` (a dead worker's series ends instead of making a sum
-fall, so ``rate()`` stays right). Every host that serves one database shows the same workers and the same queue.
+The database counts the queue, with its partial indexes. The working processes keep the counters: each worker's row
+carries its own, with the label ``worker``. A dead worker's series ends, and no sum decreases, so ``rate()`` stays
+right. Every host that serves one database shows the same workers and the same queue.
 """
 
 import json
@@ -40,7 +40,7 @@ OPERATIONS = {
     )
 }
 
-FRESH = 1.5  # seconds that an answer is given again
+FRESH = 1.5  # seconds for which a response is reused
 
 _COUNTERS = {
     "accepted": ("mailsvc_messages_accepted", "Messages accepted and stored durably."),
@@ -95,7 +95,7 @@ def get_metrics() -> Response:
 
 
 class _Cache:
-    """One answer at a time is made, and given to all who ask meanwhile."""
+    """Creates one response at a time, and gives it to all concurrent requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -108,7 +108,7 @@ class _Cache:
             begun = clock.monotonic()
             if begun >= self._stale_at or self._database is not parts.database:
                 self._text, self._database = exposition(parts.database), parts.database
-                # Counting a queue of millions takes a while: it may use a twentieth of the time at most.
+                # Counting a queue of millions takes long: it may use at most a twentieth of the time.
                 self._stale_at = clock.monotonic() + max(FRESH, 20 * (clock.monotonic() - begun))
             return self._text
 
@@ -117,7 +117,7 @@ _cache = _Cache()
 
 
 def exposition(database: Database) -> bytes:
-    """The whole answer; reads the database."""
+    """Return the whole response; reads the database."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(database))
     return generate_latest(registry)

@@ -1,4 +1,4 @@
-"""JSON null: it stands for what is not given, wherever a field can be left out."""
+"""JSON null: it means that a member is not given, for every optional member."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,9 +10,9 @@ __all__ = ["without_nulls"]
 
 
 def without_nulls(value: Any, kind: Any) -> Any:
-    """The value without the null members that a struct of this kind has no use for.
+    """Return the value without null members that have no meaning for a struct of this kind.
 
-    Where a field may be null, null is its word for nothing, and stays. So does what stands for itself (variables).
+    If a field allows null, null is a value, and stays. So does null in free-form values (variables).
     """
     fields = _fields_of(kind)
     if not fields or not isinstance(value, dict):
@@ -55,7 +55,7 @@ def _fields_of(kind: Any) -> Mapping[str, _Field]:
 
 @cache
 def _nested_fields_of(kind: Any) -> list[tuple[str, _Field]]:
-    """Those whose values have members: of a message, three of thirty."""
+    """The fields whose values have members: for a message, three of thirty."""
     return [
         (name, field) for name, field in _fields_of(kind).items() if field.struct is not None or field.drops_members
     ]

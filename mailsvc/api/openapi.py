@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the running code: routes, each view's ``Operation``, scopes and types."""
+"""Generates the OpenAPI 3.1 document from the running code: routes, each view's ``Operation``, scopes and types."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -51,7 +51,7 @@ has an `X-Request-Id`, the client's own if it sent one. An object of another app
 
 
 def describe(app: Flask, limits: Limits) -> dict[str, Any]:
-    """The document for this application, under these limits."""
+    """Return the document for this application, with these limits."""
     known = routes(app)
     types = [kind for route in known for kind in _types_of(route)]
     requests = [route.operation.request for route in known if route.operation.request is not None]
@@ -88,8 +88,8 @@ def describe(app: Flask, limits: Limits) -> dict[str, Any]:
 
 
 def to_yaml(document: dict[str, Any]) -> str:
-    """The document as it is checked in and served."""
-    import yaml  # noqa: PLC0415 - a service that is never asked for the document does not load it
+    """Return the document as YAML, as it is checked in and served."""
+    import yaml  # noqa: PLC0415 - loaded only if the document is requested
 
     class Plain(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - pyyaml's signature
@@ -135,7 +135,7 @@ def _operation(route: Route, schema_of: dict[int, Any], named: dict[str, Any]) -
 def _request_body(route: Route, schema: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
     form = named.get(str(schema.get("$ref", "")).rpartition("/")[2], {})
     content = {"application/json": {"schema": schema}} | dict(route.operation.also_takes)
-    # An action whose members are all optional may be asked for without a body.
+    # The body of an action is optional if all its members are.
     return {
         "required": route.method == "patch" or not form or "required" in form,
         "content": content,

@@ -1,4 +1,4 @@
-"""What a view takes and answers, written beside it; the OpenAPI document is made from these and the routes."""
+"""The request and response of a view, written next to it; the OpenAPI document is generated from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ class Operation:
 
     Args:
         summary: what it does, one sentence.
-        request: the type of the JSON body, None where it takes none.
-        answer: the type of the JSON answer; None with another ``media``, or for an empty one.
-        status: of the answer when it went well.
-        query: its parameters in the URL, each with a sentence.
-        media: of the answer.
+        request: the type of the JSON body, None without one.
+        answer: the type of the JSON response; None with another ``media``, or for an empty one.
+        status: the status of a successful response.
+        query: the parameters in the URL, each with a sentence.
+        media: the media type of the response.
         also_takes: other media types of the body, with their schemas.
         also_answers: other statuses that are no problems, with the types of their JSON.
-        problems: the statuses of its problems where it needs no key; those of the others follow from the method and path.
-        is_idempotent: it takes an Idempotency-Key.
+        problems: the statuses of its problems if it needs no key; otherwise they follow from the method and path.
+        is_idempotent: it accepts an Idempotency-Key.
     """
 
     summary: str

@@ -1,4 +1,4 @@
-"""Lists: newest first, ``?limit=`` and ``?cursor=``, and a cursor that stays valid while rows are added."""
+"""Lists: newest first, with ``?limit=`` and ``?cursor=``; a cursor stays valid while rows are added."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ PAGING = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What part of a list is wanted: at most ``limit`` entries whose id is below ``before``."""
+    """The requested part of a list: at most ``limit`` entries whose id is below ``before``."""
 
     limit: int
     before: str | None
 
     @property
     def fetch(self) -> int:
-        """One more than is shown: it tells whether there is another page."""
+        """The number of rows to fetch: one more than the limit, which shows whether there is another page."""
         return self.limit + 1
 
 
 def requested_page(prefix: str) -> Page:
-    """The page that the request asks for; ids of the list begin with ``prefix``. Raises Invalid."""
+    """The page that the request selects; ids of the list begin with ``prefix``. Raises Invalid."""
     limit, cursor = requested_limit(), request.args.get("cursor")
     if cursor is not None and not is_id(cursor, prefix):
         raise Invalid(FieldError("cursor", "is not a next_cursor of this list"))
@@ -40,7 +40,7 @@ def requested_page(prefix: str) -> Page:
 
 
 def requested_limit() -> int:
-    """How many entries the request asks for. Raises Invalid."""
+    """The number of entries that the request selects. Raises Invalid."""
     text = request.args.get("limit", str(DEFAULT))
     limit = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
     if not 1 <= limit <= MOST:
@@ -51,7 +51,7 @@ def requested_limit() -> int:
 def listing(
     rows: Sequence[Any], page: Page, show: Callable[[Any], dict[str, Any]], *, key: str = "id"
 ) -> dict[str, Any]:
-    """The answer for rows that were fetched in falling order of ``key``, up to ``page.fetch`` of them."""
+    """Return the response for rows that were fetched in descending order of ``key``, up to ``page.fetch`` of them."""
     shown = rows[: page.limit]
     more = len(rows) > page.limit
     return {"data": [show(row) for row in shown], "next_cursor": getattr(shown[-1], key) if more else None}

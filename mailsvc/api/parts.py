@@ -1,4 +1,4 @@
-"""What the API's views are given: made once by the composition root, held by the Flask application."""
+"""The services that the API's views use: created once by the composition root, held by the Flask application."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def _no_webhooks(_post: TrialPost) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts that answer requests together."""
+    """The parts that handle requests together."""
 
     settings: Settings
     database: Database
@@ -48,12 +48,12 @@ class Services:
     keyring: Keyring
     feed: Feed
     readiness: Readiness
-    # What talks to the network belongs to layers beside this one; the composition root hands it in.
+    # Network access belongs to layers beside this one; the composition root passes these functions in.
     check_relay: CheckRelay = _no_relays
     try_webhook: TryWebhook = _no_webhooks
 
 
 def services() -> Services:
-    """The parts of the application that handles the current request."""
+    """Return the parts of the application that handles the current request."""
     found: Services = current_app.extensions[EXTENSION]
     return found

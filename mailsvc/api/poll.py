@@ -1,4 +1,4 @@
-"""Requests that wait for news: what they go on with, and how they wait, with or without a thread."""
+"""Requests that wait for events: their state between two reads, and the wait, with or without a thread."""
 
 import asyncio
 from contextlib import suppress
@@ -9,34 +9,34 @@ from mailsvc.api.feed import Feed, Interest
 
 __all__ = ["GATEWAY", "POLL", "NotYet", "Poll"]
 
-POLL = "mailsvc.poll"  # in the environ of a request that is begun again: its Poll
-GATEWAY = "mailsvc.gateway"  # in the environ where NotYet may be raised
+POLL = "mailsvc.poll"  # in the environ of a repeated request: its Poll
+GATEWAY = "mailsvc.gateway"  # in the environ if NotYet may be raised
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Where a request goes on looking, and until when it waits."""
+    """The position from which a request continues, and its deadline."""
 
     position: int
     deadline: float
 
 
 class NotYet(BaseException):
-    """There is nothing yet: the request is to be begun again when there is, or the time is up. No failure."""
+    """There are no events yet: repeat the request when there are, or at its deadline. Not a failure."""
 
     def __init__(self, interest: Interest, poll: Poll) -> None:
         super().__init__()
         self.interest, self.poll = interest, poll
 
     def wait(self, feed: Feed) -> Poll:
-        """Hold up this thread until then. Raises Unavailable where too many wait."""
+        """Block this thread until then. Raises Unavailable if too many requests wait."""
         feed.expect(self.interest)
         with suppress(TimeoutError):
             self.interest.news.result(self._remaining)
         return self._over(feed, at_once=False)
 
     async def wait_in_loop(self, feed: Feed, is_gone: asyncio.Event) -> Poll:
-        """The same at no cost of a thread, and only while the client is there."""
+        """As ``wait``, without a thread, and only while the client is connected."""
         feed.expect(self.interest)
         news, gone = asyncio.wrap_future(self.interest.news), asyncio.ensure_future(is_gone.wait())
         try:

@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 ``application/problem+json``, with a stable code and the request's id."""
+"""Returns every error as RFC 9457 ``application/problem+json``, with a stable code and the request's id."""
 
 import json
 from typing import Any
@@ -29,9 +29,9 @@ LONGEST_DETAIL = 2000
 
 
 def problem_document(problem: Problem, *, prefix: str = "", most: int = MOST_ERRORS) -> dict[str, Any]:
-    """The members of a problem; ``prefix`` is put before its fields (an entry of a batch).
+    """Return the members of a problem; ``prefix`` is put before its fields (an entry of a batch).
 
-    At most ``most`` fields are named, since a request of a few megabytes can hold a million faults.
+    At most ``most`` fields are named, because a request of a few megabytes can hold a million errors.
     """
     errors = problem.errors
     document: dict[str, Any] = {
@@ -48,7 +48,7 @@ def problem_document(problem: Problem, *, prefix: str = "", most: int = MOST_ERR
 
 
 def field_below(prefix: str, field: str) -> str:
-    """The field's name below an entry of a batch; an entry that is wrong as a whole has the entry's own name."""
+    """The field's name below an entry of a batch; the entry's own name if the whole entry is wrong."""
     return prefix.rstrip(".") if prefix and field in ("", "body") else prefix + field
 
 
@@ -59,7 +59,7 @@ def _detail(problem: Problem, most: int) -> str:
 
 
 def install(app: Flask) -> None:
-    """Answer every failure of a view with a problem document."""
+    """Return a problem document for every failure of a view."""
     app.register_error_handler(Problem, _of_problem)
     app.register_error_handler(HTTPException, _of_http)
     app.register_error_handler(Exception, _of_anything)

@@ -1,4 +1,4 @@
-"""The arguments in the URL of a message/rfc822 submission: what JSON says beside the message itself."""
+"""The URL parameters of a message/rfc822 submission: the settings that JSON carries beside the message itself."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def handling_in(arguments: MultiDict[str, str]) -> Draft:
-    """A draft that holds no more than what these arguments say of the handling.
+    """Return a draft that holds only the settings in these parameters.
 
     Raises:
-        Invalid: one of them has the wrong form, or is given twice.
+        Invalid: a parameter has the wrong form, or is given twice.
     """
     for name in arguments:
         if name not in ("to", "tag") and len(arguments.getlist(name)) > 1:

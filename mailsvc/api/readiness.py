@@ -1,4 +1,4 @@
-"""Whether messages can be taken, found out in a thread of its own: the answer comes in time, whatever hangs."""
+"""Checks whether messages can be accepted, in a separate thread: the response comes in time even if a check hangs."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +15,10 @@ PATIENCE = 5.0  # seconds
 
 
 class Readiness:
-    """Looks at what messages need.
+    """Checks the database, its tables and the disk.
 
     Args:
-        database: best one of its own, so that it waits for nobody's connection.
+        database: best a separate one, so that the check does not wait for a connection.
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -27,7 +27,7 @@ class Readiness:
         self._looking: asyncio.Future[dict[str, str]] | None = None
 
     async def ask(self) -> dict[str, str]:
-        """As ``look``, in an event loop, and within a few seconds. Who asks meanwhile shares the look."""
+        """As ``look``, in an event loop, with a time limit. Concurrent callers share one check."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().run_in_executor(self._thread, self.look)
         try:
@@ -37,10 +37,10 @@ class Readiness:
             return self._checks(f"has not answered for {PATIENCE:g} seconds")
 
     def look(self) -> dict[str, str]:
-        """Each check with ``ok``, or what is wrong."""
+        """Return each check with ``ok``, or what is wrong."""
         try:
             version = migrate.current(self._database)
-        except Exception:  # noqa: BLE001 - whatever it is, we are not ready
+        except Exception:  # noqa: BLE001 - after any error the service is not ready
             log.warning("not ready", exc_info=True)
             return self._checks("can't be reached")
         return self._checks("ok", migrate.lack(version) or "ok")

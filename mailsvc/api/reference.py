@@ -1,4 +1,4 @@
-"""What the page /docs shows of each operation: its fields in words, its responses, and a request for curl."""
+"""The content of the page /docs for each operation: its fields, its responses, and a request with curl."""
 
 import json
 import shlex
@@ -19,7 +19,7 @@ _LIMITS = {
     "maximum": "up to {}",
 }
 _UNSAID: tuple[Any, ...] = (None, [], (), {}, "")
-_SAID_ONCE = "X-Request-Id"  # in the guide, since every operation takes it
+_SAID_ONCE = "X-Request-Id"  # in the guide, because every operation accepts it
 
 
 class Reference:
@@ -51,7 +51,7 @@ class Reference:
             }
 
     def fields(self, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The members of an object, in words."""
+        """Return the members of an object, with descriptions."""
         required, members = schema.get("required", ()), schema.get("properties", {})
         return [_field(name, described, required=name in required) for name, described in members.items()]
 
@@ -104,7 +104,7 @@ class Reference:
         return json.dumps(sample(schema, self._schemas), indent=2, ensure_ascii=False)
 
     def _curl(self, method: str, path: str, operation: Mapping[str, Any], parameters: list[Mapping[str, Any]]) -> str:
-        """The request as a line of shell, for the variables that the page's beginning sets."""
+        """Return the request as a shell command; the page's beginning sets its variables."""
         place = path.replace("{id}", id_of(operation["tags"][0])) if "{id}" in path else path
         verb = "" if method == "get" else f"-X {method.upper()} "
         parts = [f'curl {verb}"$MAILSVC_URL{place}"']
@@ -150,7 +150,7 @@ def _limits(schema: Mapping[str, Any]) -> list[str]:
 
 
 def type_words(schema: Mapping[str, Any], *, nullable: bool = True) -> str:
-    """What a schema allows, in a few words with links; ``nullable`` says whether null is worth a word."""
+    """Return what a schema allows, in a few words with links; ``nullable`` says whether to mention null."""
     if name := _name(schema):
         return f"[{name}](#schema-{name})"
     if "enum" in schema:

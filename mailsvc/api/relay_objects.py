@@ -1,4 +1,4 @@
-"""The shapes in which relays, and checks of them, are shown and changed."""
+"""The JSON objects for relays, changes to them and checks of them."""
 
 from typing import Literal
 

@@ -27,7 +27,7 @@ blueprint = Blueprint("relays", __name__)
 @blueprint.post("/v1/relays")
 @needs("admin")
 def create_relay() -> tuple[dict[str, Any], int]:
-    """Create a relay. With ``default``, which is on unless said otherwise, it becomes the app's default."""
+    """Create a relay. With ``default``, which is true unless set to false, it becomes the app's default."""
     refuse_unknown_arguments()
     wanted, parts = read_json(NewRelay), services()
     row = relays.create_relay(parts.database, caller().app_id, wanted, vault=parts.vault, rules=_rules())
@@ -74,7 +74,7 @@ def update_relay(id_: str) -> dict[str, Any]:
 @blueprint.delete("/v1/relays/<id_>")
 @needs("admin")
 def delete_relay(id_: str) -> tuple[str, int]:
-    """Delete a relay that no delivery waits for."""
+    """Delete a relay that has no waiting deliveries."""
     refuse_unknown_arguments()
     relays.delete_relay(services().database, caller().app_id, id_)
     _tell_workers()
@@ -96,7 +96,7 @@ def check_relay(id_: str) -> dict[str, Any]:
 @blueprint.post("/v1/relays/<id_>/pause")
 @needs("admin")
 def pause_relay(id_: str) -> dict[str, Any]:
-    """Stop using the relay until it is resumed, also after restarts; its messages wait."""
+    """Stop using the relay until it is resumed, even after a restart; its messages wait."""
     refuse_unknown_arguments()
     row = relays.pause_relay(services().database, caller().app_id, id_, reason=_reason())
     _tell_workers()

@@ -1,4 +1,4 @@
-"""What the description of the API says about responses: results, problems and header fields."""
+"""The descriptions of the API's responses: results, problems and header fields."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""The routes of the application, with what their modules say about them.
+"""The routes of the application, with the descriptions in their modules.
 
-A view without an entry in its module's ``OPERATIONS`` is an error, so that nothing can be forgotten.
+A view without an entry in its module's ``OPERATIONS`` is an error, so that none can be forgotten.
 """
 
 import re
@@ -34,7 +34,7 @@ TAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path, with what its module says about it."""
+    """One method of one path, with the description in its module."""
 
     method: str
     path: str
@@ -49,7 +49,7 @@ class Route:
 
 
 def routes(app: Flask) -> list[Route]:
-    """Every operation of the application, the resources that people come for first.
+    """Return every operation of the application, the most used resources first.
 
     Raises:
         LookupError: a view that its module does not describe.
@@ -69,6 +69,6 @@ def routes(app: Flask) -> list[Route]:
 
 
 def _tag(rule: Rule) -> str:
-    """The resource: what stands first in the path below /v1, else the module."""
+    """The resource: the first part of the path below /v1, or else the module."""
     _, version_, resource, *_ = f"{rule.rule}//".split("/")
     return resource if version_ == "v1" else rule.endpoint.partition(".")[0]

@@ -77,10 +77,10 @@ def reference(name: str) -> dict[str, str]:
 def components(
     types: Iterable[Any], limits: Limits, *, requests: Iterable[Any] = ()
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The schema of each type, and the named schemas that they refer to.
+    """Return the schema of each type, and the named schemas that they refer to.
 
     Args:
-        requests: those of the types whose members may be null for what is not given (see ``nulls``).
+        requests: the types whose members may be null if they are not given (see ``nulls``).
     """
     schemas, named = msgspec.json.schema_components(
         [*types, Draft, ProblemDocument], ref_template="#/components/schemas/{name}"
@@ -125,7 +125,7 @@ def _allow_nulls(schema: dict[str, Any]) -> None:
 
 
 def _name_instants(schema: dict[str, Any]) -> None:
-    """Times end in ``_at`` throughout, and are RFC 3339 in UTC."""
+    """Describe members named ``…_at`` or ``timestamp`` as times: RFC 3339 in UTC."""
     for name, property_ in schema.get("properties", {}).items():
         if name.endswith("_at") or name == "timestamp":
             for kind in property_.get("anyOf", [property_]):

@@ -1,4 +1,4 @@
-"""POST /v1/messages: single, batch and raw. Each is checked, built, and answered only when it is durable."""
+"""POST /v1/messages: single, batch and raw. Messages are checked and built; the response waits for the commit."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -35,8 +35,8 @@ blueprint = Blueprint("submit", __name__)
 
 BATCH_SIZE = 1000
 KEY_LENGTH = 255
-LONG_BODY = 65_536  # bytes; of a longer one the fingerprint takes the digest
-ERRORS_PER_ENTRY = 10  # named of each message of a batch that can't be taken
+LONG_BODY = 65_536  # bytes; for a longer one the fingerprint uses the digest
+ERRORS_PER_ENTRY = 10  # reported per rejected message of a batch
 
 
 class BatchOfMessages(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,7 +100,7 @@ OPERATIONS = {
 @blueprint.post("/v1/messages")
 @needs("send")
 def submit_message() -> DeferredResponse:
-    """Take one message: JSON, or a finished one as message/rfc822."""
+    """Accept one message: JSON, or a complete one as message/rfc822."""
     kind = media_type()
     if kind not in ("application/json", "message/rfc822"):
         raise UnsupportedMedia("send JSON (application/json) or a finished message (message/rfc822)")
@@ -114,7 +114,7 @@ def submit_message() -> DeferredResponse:
 @blueprint.post("/v1/messages/batch")
 @needs("send")
 def submit_batch() -> DeferredResponse:
-    """Take up to 1000 messages in one commit."""
+    """Accept up to 1000 messages in one commit."""
     refuse_unknown_arguments("atomic")
     atomic = _flag("atomic")
     if media_type() != "application/json":
@@ -135,7 +135,7 @@ def submit_batch() -> DeferredResponse:
 
 
 class _Refused:
-    """An entry of a batch that can't be taken."""
+    """A rejected entry of a batch."""
 
     def __init__(self, number: int, problem: Problem) -> None:
         prefix = f"messages.{number}."
@@ -157,7 +157,7 @@ def _from_json(outbox: Outbox, app_id: str, data: bytes) -> NewMessage:
 
 
 def _draft(value: Any) -> Draft:
-    """The message of this JSON, whose attachments may be in any spelling of base64."""
+    """Return the draft in this JSON; accepts any variant of base64 in attachments."""
     attachments = value.get("attachments") if isinstance(value, dict) else None
     for attachment in attachments if isinstance(attachments, list) else ():
         if isinstance(attachment, dict) and isinstance(content := attachment.get("content"), str):

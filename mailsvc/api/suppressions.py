@@ -87,7 +87,7 @@ def get_suppression(id_: str) -> Response:
 @blueprint.patch("/v1/suppressions/<id_>")
 @needs("admin")
 def update_suppression(id_: str) -> Response:
-    """Change its note or reason."""
+    """Change the note or reason of an entry."""
     refuse_unknown_arguments()
     given = msgspec.structs.asdict(read_json(SuppressionChange))
     changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}

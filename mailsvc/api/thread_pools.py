@@ -12,11 +12,11 @@ __all__ = ["ThreadPool", "ThreadPools"]
 
 T = TypeVar("T")
 
-_TRIAL = re.compile(r"/v1/(?:relays|mailboxes)/[^/]+/check|/v1/webhooks/[^/]+/test")  # they wait for peers
+_TRIAL = re.compile(r"/v1/(?:relays|mailboxes)/[^/]+/check|/v1/webhooks/[^/]+/test")  # these wait for other servers
 
 
 class ThreadPool:
-    """Threads for one kind of request; further requests wait in the event loop, for a limited time.
+    """The threads for one kind of request. Further requests wait in the event loop, for a limited time.
 
     Args:
         what: the kind of request, as the error message names it.

@@ -1,4 +1,4 @@
-"""The shapes in which webhooks, and what was posted to them, are shown and changed."""
+"""The JSON objects for webhooks, changes to them and their deliveries."""
 
 from typing import Any, Literal, get_args
 
@@ -114,7 +114,7 @@ class WebhookDeliveryList(msgspec.Struct):
 
 
 def shown_webhook_delivery(row: Any) -> dict[str, Any]:
-    # While it is being posted, due_at is the end of the worker's lease, not the time of another attempt.
+    # During a post, due_at is the end of the worker's lease, not the time of the next attempt.
     waits = row.status == "queued" and row.due_at is not None
     return {
         "event_id": row.event_id,

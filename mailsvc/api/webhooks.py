@@ -1,4 +1,4 @@
-"""/v1/webhooks: the endpoints that events are posted to, their secrets, what was posted, and replays."""
+"""/v1/webhooks: the endpoints that receive events, their secrets, deliveries and replays."""
 
 import json
 from typing import Any
@@ -90,7 +90,7 @@ def update_webhook(id_: str) -> dict[str, Any]:
 @blueprint.delete("/v1/webhooks/<id_>")
 @needs("admin")
 def delete_webhook(id_: str) -> tuple[str, int]:
-    """Delete a webhook and what is known of its deliveries."""
+    """Delete a webhook and its deliveries."""
     refuse_unknown_arguments()
     webhooks.delete_webhook(services().database, caller().app_id, id_)
     return "", 204
@@ -121,7 +121,7 @@ def rotate_webhook_secret(id_: str) -> dict[str, Any]:
 @blueprint.get("/v1/webhooks/<id_>/deliveries")
 @needs("read")
 def list_webhook_deliveries(id_: str) -> dict[str, Any]:
-    """What was posted to the webhook, or waits to be."""
+    """The webhook's deliveries, done and waiting."""
     refuse_unknown_arguments("limit", "cursor", "status")
     page, statuses = requested_page("evt"), _statuses()
     row = _get(id_)

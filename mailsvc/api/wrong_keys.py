@@ -9,7 +9,7 @@ from mailsvc.telemetry import facts, log
 __all__ = ["WrongKeys"]
 
 EVERY = 10.0  # seconds between two lines about one address
-LINES = 20  # in such a time, about all addresses
+LINES = 20  # in that time, for all addresses together
 
 
 class WrongKeys:
