@@ -1,7 +1,7 @@
 """The only place that reads the time.
 
-Inside mailsvc an instant is an ``int``: microseconds since 1970-01-01T00:00:00Z. It compares, adds and
-stores the same on every database and costs nothing on the hot path; the API renders it as RFC 3339.
+An instant in mailsvc is an ``int``: microseconds since 1970-01-01T00:00:00Z. All databases compare, add and store it in
+the same way, and it costs nothing on the hot path. The API renders it as RFC 3339.
 """
 
 import re
@@ -20,19 +20,19 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d
 
 
 def now() -> int:
-    """The wall clock, in microseconds since the epoch: for facts that people read (``Date``, ``created_at``)."""
+    """The wall clock, in microseconds since the epoch: for times that people read (``Date``, ``created_at``)."""
     return time.time_ns() // 1000
 
 
 monotonic = time.monotonic
-"""Seconds on a clock that never jumps; only differences mean anything."""
+"""Seconds on a clock that never jumps; only differences are meaningful."""
 
 
 class SteadyClock:
-    """The wall clock for queue arithmetic: follows it forward, never goes back.
+    """The wall clock for the queue's arithmetic: follows the wall clock forward and never goes back.
 
-    After the wall clock was set back, it runs at half speed until the wall has caught up, so that what is due
-    now stays due and nobody's lease grows by the size of the step.
+    If the wall clock is set back, this clock runs at half speed until the wall clock has caught up. So everything that
+    is due stays due, and no lease grows by the size of the step.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Structured logs, and the counters behind ``/metrics``. Neither ever holds a secret, a body or (above debug) an address."""
+"""Structured logs, and the counters behind ``/metrics``. Never with secrets, bodies or (above debug) addresses."""
 
 import json
 import logging
@@ -14,19 +14,19 @@ from mailsvc import clock
 log = logging.getLogger("mailsvc")
 
 _CREDENTIALS = re.compile(
-    r"(://)\S*(@)"  # whatever stands before the last @ of a URL: a password may hold one, too
+    r"(://)\S*(@)"  # everything before the last @ of a URL: a password may contain an @, too
     r"|(://[^\s?]*\?)\S+?(?=[\"',;)}\]]*(?:\s|$))"
     r"|(whsec_)[A-Za-z0-9+/=]+"
     r"|((?:Bearer|mk_)\s?)[A-Za-z0-9_-]{8,}"
 )
-# What a terminal would obey, or show in another order: C0, DEL, C1, and what Unicode has for lines and directions.
+# Characters that control a terminal or change the order of text: C0, DEL, C1, Unicode's line breaks and directions.
 _STEERING = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
 )
 
 
 def redact(text: str) -> str:
-    """The text without what is secret in URLs, webhook secrets and keys."""
+    """The text without secrets in URLs, webhook secrets and keys."""
     return _CREDENTIALS.sub(_mask, text)
 
 
@@ -36,7 +36,7 @@ def _mask(found: re.Match[str]) -> str:
 
 
 def _harmless(text: str) -> str:
-    """The text with escapes of JSON for what would steer a terminal; a mail server may have said it."""
+    """The text with JSON escapes for characters that control a terminal; it may come from a mail server."""
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -64,7 +64,7 @@ class _Console(logging.Formatter):
 
 
 def set_up(log_format: str, level: str) -> None:
-    """Send the log to stderr: for people on a terminal, as JSON lines elsewhere."""
+    """Send the log to stderr: as text to a terminal, as JSON lines elsewhere."""
     stream = logging.StreamHandler(sys.stderr)
     human = log_format == "console" or (log_format == "" and sys.stderr.isatty())
     stream.setFormatter(_Console() if human else _Json())
@@ -75,7 +75,7 @@ def set_up(log_format: str, level: str) -> None:
 
 
 def facts(**named: Any) -> dict[str, dict[str, Any]]:
-    """``log.info("sent", extra=facts(delivery=id))``: what a log line says beside its text."""
+    """``log.info("sent", extra=facts(delivery=id))``: the fields of a log line, beside its text."""
     return {"facts": named}
 
 
@@ -98,7 +98,7 @@ LATENCY_BUCKETS = (
 
 
 class Meter:
-    """The counters of one process; its worker row carries them to whoever serves ``/metrics``."""
+    """The counters of one process; its worker row carries them to the process that serves ``/metrics``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -116,13 +116,13 @@ class Meter:
             self._gauges[name] = value
 
     def observe_latency(self, seconds: float) -> None:
-        """From accept to the relay's reply."""
+        """Count the time from accepting a message to the relay's reply."""
         with self._lock:
             self._latency[bisect_left(LATENCY_BUCKETS, seconds)] += 1
             self._latency_sum += seconds
 
     def snapshot(self) -> dict[str, Any]:
-        """All of it as plain JSON values."""
+        """Return all counters as plain JSON values."""
         with self._lock:
             return {
                 "counts": dict(self._counts),

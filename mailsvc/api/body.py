@@ -1,4 +1,4 @@
-"""Taking up bodies: in the event loop, whole, before anything else is held for a request; long ones into a file."""
+"""Receives request bodies whole, in the event loop, before a request takes other resources; long ones in a file."""
 
 import asyncio
 import tempfile
@@ -18,23 +18,23 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 SHORT_BODY = 64 * 1024
 LARGE_BODY = 1024 * 1024
-HELD_IN_MEMORY = LARGE_BODY  # of one body, until it is written to its file
-HELD_IN_ALL = 64 * 1024 * 1024  # of all bodies together; beyond it, they go to their files at once
-LEAST_WRITE = 128 * 1024  # bytes that make a write worth its thread
+HELD_IN_MEMORY = LARGE_BODY  # of one body; beyond it, the body is written to its file
+HELD_IN_ALL = 64 * 1024 * 1024  # of all bodies together; beyond it, they are written to their files at once
+LEAST_WRITE = 128 * 1024  # bytes: less is not worth a thread
 LONG_AT_ONCE = 512
-YOUNG = 5.0  # seconds: no body is given up sooner to make room
+YOUNG = 5.0  # seconds: until then, a body is not given up for another one
 
 
 @dataclass
 class Uptake:
-    """What all bodies are taken up by.
+    """The limits and the state shared by all bodies.
 
     Args:
         limit: bytes of the largest body.
-        directory: where long ones are kept, in files without a name.
+        directory: for long bodies, in files without a name.
         stall: seconds without a byte until a client is given up.
-        total: seconds for a body, beside those that it may take by its length.
-        rate: bytes a second that its client must send, beyond the total.
+        total: seconds that every body may take, plus time by its length (``rate``).
+        rate: bytes per second that a client must send beyond the total.
     """
 
     limit: int
@@ -46,7 +46,7 @@ class Uptake:
     _under_way: "set[Body]" = field(default_factory=set, init=False)
 
     def enter(self, body: "Body") -> None:
-        """Have room for a long one; where there is none left, the slowest is given up. Raises Unavailable."""
+        """Admit a long body; at the limit, give up the slowest one, or raise Unavailable."""
         if len(self._under_way) >= LONG_AT_ONCE:
             slowest = min(self._under_way, key=lambda other: other.bytes_per_second)
             if slowest.age < YOUNG:
@@ -58,12 +58,12 @@ class Uptake:
         self._under_way.add(body)
 
     def leave(self, body: "Body") -> None:
-        """It is complete, or given up."""
+        """Remove a body that is complete or given up."""
         self._under_way.discard(body)
 
 
 class Body:
-    """What a client sends after the head of its request. For Flask it is ``wsgi.input``, which is read as a whole."""
+    """The body of a request. For Flask it is ``wsgi.input``, which is read as a whole."""
 
     def __init__(self, length: int | None, receive: Receive, uptake: Uptake) -> None:
         self._length, self._receive, self._uptake = length, receive, uptake
@@ -73,20 +73,20 @@ class Body:
         self._file: IO[bytes] | None = None
         self._flaw: Exception | None = None
         self._patience: asyncio.Timeout | None = None
-        self._held = 0  # bytes in memory that count
+        self._held = 0  # bytes in memory, as counted in the uptake
         self.size = 0
 
     def is_short(self) -> bool:
-        """Whether it is known to be so small that anybody's may be kept in memory."""
+        """Whether the body is known to be so small that it may be kept in memory for any client."""
         return self._length is not None and self._length <= SHORT_BODY
 
     def is_large(self) -> bool:
-        """Whether few like it may be handled at the same time."""
+        """Whether only a few such bodies may be handled at the same time."""
         return self.size > LARGE_BODY
 
     @property
     def age(self) -> float:
-        """Seconds since its first byte was asked for."""
+        """Seconds since the first byte was requested."""
         return self._loop.time() - self._began
 
     @property
@@ -94,13 +94,13 @@ class Body:
         return self.size / max(self.age, YOUNG)
 
     def give_up(self, flaw: Exception) -> None:
-        """Take no more of it."""
+        """Stop receiving the body; ``read`` raises this error."""
         self._flaw = flaw
         if self._patience is not None:
             self._patience.reschedule(self._loop.time())
 
     async def fetch(self) -> None:
-        """Take it from the client; ``read`` will tell what went wrong, if anything did."""
+        """Receive the body from the client; an error is raised by ``read``."""
         if self._data is not None or self._flaw is not None:
             return
         self._began = self._loop.time()
@@ -109,16 +109,16 @@ class Body:
                 self._data = await self._take_short()
             else:
                 await self._take_long()
-        except Exception as flaw:  # noqa: BLE001 - it is told to whoever reads
+        except Exception as flaw:  # noqa: BLE001 - ``read`` raises it
             self._flaw = self._flaw or flaw
 
     def read(self, _size: int = -1) -> bytes:
-        """All of it, once it was fetched. What is long is there once only.
+        """The whole body, after ``fetch``. A long body can be read only once.
 
         Raises:
-            TooLarge: it goes beyond the limit.
-            Unavailable: there was no room for it.
-            RequestTimeout, ClientDisconnected: it did not come.
+            TooLarge: the body exceeds the limit.
+            Unavailable: there was no space for it.
+            RequestTimeout, ClientDisconnected: it did not arrive.
         """
         if self._flaw is not None:
             raise self._flaw
@@ -135,7 +135,7 @@ class Body:
         return data
 
     def drop(self) -> None:
-        """Nobody wants it any more."""
+        """Discard the body."""
         self._count(0)
         if self._file is not None:
             self._file.close()
@@ -171,7 +171,7 @@ class Body:
             at_failure.pop_all()
 
     def _count(self, held: int) -> None:
-        """So much of it is in memory."""
+        """Count this many bytes as held in memory."""
         self._uptake.held += held - self._held
         self._held = held
 
@@ -182,14 +182,14 @@ class Body:
     def _write(self, data: bytes) -> None:
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._uptake.directory)  # noqa: SIM115 - until it is read, or dropped
+                self._file = tempfile.TemporaryFile(dir=self._uptake.directory)  # noqa: SIM115 - until it is read or dropped
             self._file.write(data)
         except OSError as error:
             said = f"no disk space for so large a request ({error.strerror}); nothing was stored"
             raise Unavailable(said, retry_after=10) from error
 
     async def _next(self) -> bytes | None:
-        """The next part, or None where that was all."""
+        """The next part; None after the last."""
         if self._length is not None and self.size >= self._length:
             return None
         message = await self._message()

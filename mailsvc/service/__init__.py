@@ -1,1 +1,1 @@
-"""The composition root: what a running mailsvc is made of, and how its processes start and stop."""
+"""The composition root: assembles a running mailsvc; starts and stops its processes."""

@@ -1,4 +1,4 @@
-"""What a newcomer sees: the key, that it is a sandbox, and the first message to copy and paste."""
+"""The text for a new user: the key, a note that it is a sandbox, and a first message to copy and paste."""
 
 import shlex
 
@@ -8,12 +8,12 @@ __all__ = ["banner", "key_line"]
 
 
 def key_line(settings: Settings, key: str) -> str:
-    """What is printed about the first key, at the start that made it."""
+    """The line that is printed about the first key, at the start that created it."""
     return f"\nYour API key (kept in {settings.data_dir.resolve() / 'api-key'}): {key}\n"
 
 
 def banner(settings: Settings, url: str) -> str:
-    """The text that ``mailsvc serve`` prints once when there is no relay."""
+    """The text that ``mailsvc serve`` prints once if there is no relay."""
     key_file = settings.data_dir.resolve() / "api-key"
     body = '{"from": "you@example.org", "to": "ok@sandbox.test", "subject": "Hello", "text": "It works."}'
     bearer = f'"Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'

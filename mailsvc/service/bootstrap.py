@@ -1,4 +1,4 @@
-"""Prepares every start: the data directory, keys, tables, the first app, and the objects that the settings manage."""
+"""Prepares every start: the data directory, keys, tables, the first app, and the objects managed by the settings."""
 
 import secrets
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ _KEY_FILE, _SECRET_FILE = "api-key", "secret-key"
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is shown to whoever starts the service."""
+    """The facts to print at the start."""
 
     new_key: str | None  # the first key, if it was just created
     is_sandbox: bool  # the sandbox's relay is the only one
 
 
 def bootstrap(settings: Settings) -> Start:
-    """Prepare the service to start. Many processes may call it at once.
+    """Prepare the service to start. Several processes may call it at the same time.
 
     Raises:
         BadSetting: the database can't be reached, or its tables are not those that this version needs.
@@ -66,7 +66,7 @@ def prepare_data_dir(settings: Settings) -> None:
 
 
 def open_vault(settings: Settings) -> Vault:
-    """The vault with the keys of the settings, else with the key in the data directory, created if missing."""
+    """The vault with the keys of the settings, or else with the key in the data directory, created if missing."""
     return Vault(
         settings.secret_key or kept_secret(settings.data_dir / _SECRET_FILE, lambda: secrets.token_urlsafe(48))[0]
     )

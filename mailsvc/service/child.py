@@ -1,4 +1,4 @@
-"""Child processes: forked from the first one, ended with it, started again when they die."""
+"""Child processes: forked by the first process, ended with it, restarted when they die."""
 
 import contextlib
 import ctypes
@@ -27,25 +27,25 @@ __all__ = [
     "return_large_memory",
 ]
 
-DRAIN_SECONDS = 10  # for what is under way
-SETTLE_SECONDS = 3  # after them, for writing down what became of it; then whoever is still there is ended
+DRAIN_SECONDS = 10  # for work in progress
+SETTLE_SECONDS = 3  # after that, for storing the results; then the remaining processes are killed
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 8.0
 LONG_LIFE = 60.0
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-# Whoever starts us by nohup wants no end when the terminal closes.
+# A service started with nohup must not stop when the terminal closes.
 _IS_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 STOPPING = (signal.SIGTERM, signal.SIGINT, *(() if _IS_NOHUP else (signal.SIGHUP,)))
 _LAST_DESCRIPTOR = 65536
-LEAST_FILES = 512  # half of them for connections of clients
+LEAST_FILES = 512  # half of them for client connections
 
 
 def on_stop(react: Callable[[], None]) -> None:
-    """Call it, in a thread of its own, at every SIGTERM, SIGINT and SIGHUP from now on; to be asked before other threads start.
+    """Call ``react``, in a separate thread, at every SIGTERM, SIGINT and SIGHUP. Call this before other threads start.
 
-    Python runs handlers in the main thread, which misses a signal that comes just before it begins to wait for a lock.
-    And a child would inherit handlers: what was sent to it before it has its own would be handled by ours, in vain.
-    So children end by these signals until they say otherwise.
+    Python runs signal handlers in the main thread, which misses a signal that comes just before it waits for a lock.
+    A child would also inherit the handlers: a signal sent before it sets its own would run the parent's, to no effect.
+    Therefore children end by these signals until they set handlers.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     os.register_at_fork(after_in_child=_hear)
@@ -65,42 +65,43 @@ def _hear() -> None:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the one that started it ends, however that ends."""
+    """Make the kernel end this process when its parent ends, for whatever reason."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)  # it ended before we could ask
+        os.kill(os.getpid(), signal.SIGTERM)  # it ended before the call
 
 
 def name_process(name: str) -> None:
-    """The name in ``ps`` and ``top``; at most 15 characters."""
+    """Set the name in ``ps`` and ``top``; at most 15 characters."""
     ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def let_others_finish() -> None:
-    """Run no less, but take no processor away from who has it (Linux; nothing elsewhere).
+    """Make this process preempt no other, without running less itself (Linux; no effect elsewhere).
 
-    The processes of a service wake each other many times for each message, and a relay's reply or a request wakes one, too.
-    Each would otherwise stop another in the middle of its work: on two processors, an eighth of the time went into changing
-    places. Idle processors make no difference.
+    The processes of a service wake each other many times per message; a relay's reply or a request wakes one, too.
+    Without this, each would interrupt another in the middle of its work: on two processors, an eighth of the time was
+    spent on context switches. It makes no difference on idle processors.
     """
     with contextlib.suppress(AttributeError, OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def collect_seldom() -> None:
-    """Let a process that lives on many short-lived small objects look for garbage less often.
+    """Run the garbage collector less often, in a process that creates many small short-lived objects.
 
-    Every message is a few dozen objects that reference counting frees at once. By its default, Python looks for cycles
-    among them every 700: a fifth of what accepting or recording a message costs.
+    Every message consists of a few dozen objects, which reference counting frees at once. By default, Python looks for
+    cycles after every 700 of them, which is a fifth of the cost of accepting or recording a message.
     """
     gc.set_threshold(50_000, 20, 50)
 
 
 def return_large_memory() -> None:
-    """Have what large requests took go back to the system at once (glibc; nothing elsewhere).
+    """Return the memory of large requests to the system at once (glibc; no effect elsewhere).
 
-    Left alone, glibc learns to keep blocks of up to 32 MiB in the arena of each thread: a few large messages at the
-    same time made the API's process keep 430 MiB for good, with this 70. A little is kept, since new pages are dear.
+    By default, glibc learns to keep blocks of up to 32 MiB in the arena of each thread: after a few large messages at
+    the same time, the API process kept 430 MiB for good; with this setting, 70. A little is kept, because new pages are
+    costly.
     """
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -109,7 +110,7 @@ def return_large_memory() -> None:
 
 
 def allow_files(wanted: int) -> None:
-    """As many open files as that, or as many as may be: Linux gives 1,024 until it is asked."""
+    """Raise the limit of open files to this number, or as far as allowed: Linux grants 1,024 by default."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
@@ -117,7 +118,7 @@ def allow_files(wanted: int) -> None:
 
 
 def lack_of_files() -> str | None:
-    """What is wrong with the limit of open files, in a sentence; None where it is high enough to work."""
+    """A sentence about a limit of open files that is too low to work; None if it is high enough."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or hard >= LEAST_FILES:
         return None
@@ -130,7 +131,7 @@ def lack_of_files() -> str | None:
 class RestartBackoff:
     """The pauses before a process that died, or couldn't start, is started again.
 
-    They are longer each time, until one has lived for a minute.
+    They grow until a process has run for a minute.
     """
 
     def __init__(self, name: str) -> None:
@@ -139,15 +140,15 @@ class RestartBackoff:
         self._born_at = clock.monotonic()
 
     def begin(self) -> None:
-        """A process starts."""
+        """Note that a process starts."""
         self._born_at = clock.monotonic()
 
     def after(self, exit_code: int) -> float:
-        """It has ended; the answer is how many seconds to wait."""
+        """Note that it has ended. Returns the seconds to wait."""
         return self._lengthen("ended", exit_code=exit_code)
 
     def without(self, error: OSError) -> float:
-        """It could not be started; the answer is how many seconds to wait."""
+        """Note that it could not be started. Returns the seconds to wait."""
         return self._lengthen("could not be started", error=str(error))
 
     def _lengthen(self, what: str, **said: object) -> float:
@@ -158,18 +159,18 @@ class RestartBackoff:
 
 
 class Child:
-    """A child process that is started again when it dies.
+    """A child process that is restarted when it dies.
 
     Args:
-        name: what it is called in ``ps`` and in the log.
-        work: what it does; it ends by SIGTERM.
-        keep: the file descriptor that it needs of this process's.
+        name: its name in ``ps`` and in the log.
+        work: its function, which ends at SIGTERM.
+        keep: the parent's file descriptor that it needs.
     """
 
     def __init__(self, name: str, work: Callable[[], None], *, keep: int | None = None) -> None:
         self._name, self._work, self._keep = name, work, keep
         self._pid: int | None = None
-        self._until = 0.0  # when it is ended, once it is asked to drain
+        self._until = 0.0  # when it is killed, once it must drain
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
 
@@ -177,14 +178,14 @@ class Child:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to drain, once; asked again, end it."""
+        """Make it drain; the second call kills it."""
         if self._stopping.is_set():
             self._send(signal.SIGKILL)
         else:
             self.ask_to_drain()
 
     def ask_to_drain(self) -> None:
-        """Asking again makes no difference."""
+        """Make it drain; further calls have no effect."""
         if not self._stopping.is_set():
             self._until = clock.monotonic() + DRAIN_SECONDS + SETTLE_SECONDS
             self._stopping.set()
@@ -196,7 +197,7 @@ class Child:
                 os.kill(self._pid, number)
 
     def join(self) -> None:
-        """Wait until it has drained; some seconds after the time that it has for that, it is ended."""
+        """Wait until it has drained; kill it some seconds after its time for that."""
         if not self._thread.ident:
             return
         self.ask_to_drain()
@@ -206,7 +207,7 @@ class Child:
             self._thread.join()
 
     def _watch(self) -> None:
-        # The thread that starts a child must outlive it: its end would trigger the child's parent-death signal.
+        # The thread that starts a child must outlive it: the end of the thread would trigger the parent-death signal.
         backoff = RestartBackoff(self._name)
         while not self._stopping.is_set():
             parent = os.getpid()
@@ -219,7 +220,7 @@ class Child:
             if pid == 0:
                 self._be_child(parent)
             self._pid = pid
-            if self._stopping.is_set():  # since we looked; nobody could tell it
+            if self._stopping.is_set():  # set since the last check, when there was no process to signal
                 os.kill(pid, signal.SIGTERM)
             _, status = os.waitpid(pid, 0)
             self._pid = None
@@ -227,7 +228,7 @@ class Child:
                 self._stopping.wait(backoff.after(os.waitstatus_to_exitcode(status)))
 
     def _be_child(self, parent: int) -> None:
-        """Never returns: the parent's own way out is not this process's."""
+        """Run the work, and never return: the parent's code after it is not for this process."""
         code = 1
         try:
             die_with_parent(parent)
@@ -240,14 +241,14 @@ class Child:
             let_others_finish()
             self._work()
             code = 0
-        except Exception as error:  # noqa: BLE001 - somebody must hear of it
+        except Exception as error:  # noqa: BLE001 - the log must show it
             log.error(f"the {self._name} failed", exc_info=error)
         finally:
             os._exit(code)
 
 
 def join_all(children: Sequence[Child]) -> None:
-    """Wait until all have drained, or were ended."""
+    """Wait until all have drained or were killed."""
     for child in children:
         child.ask_to_drain()
     for child in children:

@@ -1,4 +1,4 @@
-"""The API's process: uvicorn, with limits of ours, in an event loop of ours."""
+"""The API's process: uvicorn, with our limits, in our event loop."""
 
 import asyncio
 import contextlib
@@ -17,18 +17,18 @@ from mailsvc.service.unauthenticated import Strangers
 
 __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]
 
-IDLE_SECONDS = 75  # longer than clients keep connections that they don't use: they should be the ones who close them
+IDLE_SECONDS = 75  # longer than clients keep unused connections, so that clients close them
 HEAD_SECONDS = 30.0
 MOST_HEAD = 64 * 1024
 MOST_CONNECTIONS = 4096
-OTHER_FILES = 256  # that the process may need to open
-ACCEPTED_AT_ONCE = 64  # asyncio goes on so often, and complains each time, when no file is left for a connection
+OTHER_FILES = 256  # for other files that the process may open
+ACCEPTED_AT_ONCE = 64  # if no file is left for a connection, asyncio tries this often in a row, and logs each try
 _TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 def answer_requests(gateway: Gateway, listener: socket.socket, *, drain_seconds: int) -> None:
-    """Serve HTTP on a listening socket until SIGTERM or SIGINT, then finish what was begun."""
+    """Serve HTTP on a listening socket until SIGTERM or SIGINT, then finish the open requests."""
     allow_files(MOST_CONNECTIONS + OTHER_FILES)
     asyncio.run(_serve(gateway, listener, drain_seconds))
 
@@ -51,7 +51,7 @@ async def _serve(gateway: Gateway, listener: socket.socket, drain_seconds: int) 
 
 
 def server_of(application: Any, *, drain_seconds: int) -> Server:
-    """What answers by this application, for at most ``drain_seconds`` after it should exit."""
+    """Return a server for this application, which runs for at most ``drain_seconds`` after it should exit."""
     return _Server(
         Config(
             application,
@@ -61,7 +61,7 @@ def server_of(application: Any, *, drain_seconds: int) -> Server:
             backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=drain_seconds,
-            proxy_headers=False,  # who may send is judged by the address that really sent
+            proxy_headers=False,  # access is checked by the real address of the client
             server_header=False,
             access_log=False,
             log_config=None,
@@ -74,19 +74,19 @@ class _Server(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
-            listener.listen(socket.SOMAXCONN)  # asyncio lets no more wait than it accepts at once
+            listener.listen(socket.SOMAXCONN)  # asyncio's backlog is the number that it accepts at once
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are ours: uvicorn would end the process by them once more when all is done."""
+        """Leave signals to us: uvicorn would send them to the process again at its end."""
         yield
 
 
 class Connection(HttpToolsProtocol):
-    """A client's connection, one of not too many: who never showed a key makes room for others.
+    """A client's connection. Their number is limited; one without a valid key can be closed for a new one.
 
-    The head of a request must come in time. It must fit into memory, and so must what stands between the pieces of a body,
-    and behind them; the gateway bounds the body.
+    The head of a request must arrive in time. Its size is limited, and so is everything between the chunks of a body
+    and after the last one; the gateway limits the body.
     """
 
     strangers = Strangers()
@@ -94,16 +94,16 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.parser = _Parser(self)
-        self._unfinished = 0  # bytes that came since a head, a piece of a body, or a message last ended
+        self._unfinished = 0  # bytes since the last end of a head, a chunk of a body, or a message
         self._in_head = False
         self._deadline: asyncio.TimerHandle | None = None
-        self.is_gone = asyncio.Event()  # or it sends no more
+        self.is_gone = asyncio.Event()  # set also if the client only stops sending
         self._is_known = False
         self._address = ""
 
     @property
     def is_silent(self) -> bool:
-        """Whether nobody is at work for it."""
+        """Whether no request of the connection is being handled."""
         return not self._owes_answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -127,13 +127,13 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """The client sends no more, but it may be there for its answer."""
+        """The client sends no more, but may still wait for its response."""
         self.is_gone.set()
         return (self._owes_answer and not self.cycle.more_body) or None
 
     @property
     def is_known(self) -> bool:
-        """Whether a valid key was shown."""
+        """Whether the connection has presented a valid key."""
         return self._is_known
 
     @is_known.setter
@@ -149,13 +149,13 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._deadline is None and not self._owes_answer:
-            self._expect_head()  # or it is what is left of a body that nobody wants: it gets as long
+            self._expect_head()  # or it is the rest of an unread body, which gets the same time
         self._unfinished += len(data)
-        super().data_received(data)  # which counts for nothing if any of that ends in it: the parser doesn't tell where
+        super().data_received(data)  # if any part ends in it, the count restarts at 0: the parser does not tell where
         if self._unfinished > MOST_HEAD and not self.transport.is_closing():
-            if self._in_head and not self._owes_answer:  # it would pass for that one
+            if self._in_head and not self._owes_answer:  # the client would take it for the response to that request
                 self.transport.write(_TOO_LARGE)
-            self.transport.close()  # so that no more comes: httptools keeps even a field that is for nobody
+            self.transport.close()  # so that no more arrives: httptools stores even fields that are not used
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -163,7 +163,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # else it stands behind a body: nothing there is for us
+        if self._in_head:  # otherwise it is a trailer, which is ignored
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -172,7 +172,7 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._unfinished = False, 0
         self._expect_nothing()
         super().on_headers_complete()
-        if self.parser.should_upgrade():  # for a tunnel: what follows is none of ours, whatever the answer
+        if self.parser.should_upgrade():  # a tunnel: the bytes that follow are not requests, whatever the response
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -188,7 +188,7 @@ class Connection(HttpToolsProtocol):
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def head_without_upgrade(self) -> bytes:
-        """The head that was just read, as of a request that wants no other protocol."""
+        """The head that was just read, without its request for another protocol."""
         line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         fields = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([line, *fields, b"", b""])
@@ -207,10 +207,10 @@ class Connection(HttpToolsProtocol):
 
 
 class _Parser(HttpRequestParser):
-    """Reads a request that asks for another protocol as if it did not, which is how to decline (RFC 9110 section 7.8).
+    """Ignores a request for another protocol, which is how to decline it (RFC 9110 section 7.8).
 
-    Java's client asks for HTTP/2 that way. httptools takes what follows such a head for that protocol, and uvicorn, which
-    doesn't speak it, for the next request: the body would be lost, and obeyed.
+    Java's client asks for HTTP/2 in this way. httptools takes the bytes after such a head for that protocol. uvicorn,
+    which doesn't speak it, takes them for the next request: the body would be lost, and run as a request.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -219,7 +219,7 @@ class _Parser(HttpRequestParser):
 
     def _begin(self) -> None:
         super().__init__(self._connection)
-        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as in uvicorn
 
     def feed_data(self, data: Any) -> None:
         rest = memoryview(data)
@@ -227,11 +227,11 @@ class _Parser(HttpRequestParser):
             try:
                 super().feed_data(rest)
             except HttpParserUpgrade as upgrade:
-                if self.get_method() == b"CONNECT":  # it was heard as it is
+                if self.get_method() == b"CONNECT":  # it was handled as it is
                     return
                 rest = rest[upgrade.args[0] :]
                 head = self._connection.head_without_upgrade()
-                self._begin()  # the head may have ended the connection too: whatever came after it would be ignored
+                self._begin()  # if the head has ended the connection, the parser would ignore all later bytes
                 super().feed_data(head)
             else:
                 return

@@ -1,4 +1,4 @@
-"""The relay and the webhook that the settings ask for: stored at every start, whatever was changed in between."""
+"""The relay and the webhook from the settings: stored at every start, replacing changes made in between."""
 
 import contextlib
 from typing import Any
@@ -24,7 +24,7 @@ WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105 - the name of a file
 def manage_relay(connection: Connection, settings: Settings, vault: Vault, app_id: str, *, now: int) -> bool:
     """Store the relay of MAILSVC_RELAY_URL and, for an app without relays, the sandbox's.
 
-    Returns whether the sandbox's is the only one. Raises BadSetting.
+    Returns whether the sandbox's relay is the only one. Raises BadSetting.
     """
     if settings.relay_url is not None:
         wanted = NewRelay(**{"name": "default", "default": True, **parse_relay_url(settings.relay_url)})
@@ -37,7 +37,7 @@ def manage_relay(connection: Connection, settings: Settings, vault: Vault, app_i
 
 
 def manage_webhook(connection: Connection, settings: Settings, vault: Vault, app_id: str, *, now: int) -> None:
-    """Store the webhook of MAILSVC_WEBHOOK_URL, unless its row says the same already. Raises BadSetting."""
+    """Store the webhook of MAILSVC_WEBHOOK_URL, unless its row is the same already. Raises BadSetting."""
     if settings.webhook_url is None:
         return
     found = find_managed_webhook(connection, app_id)
@@ -48,9 +48,9 @@ def manage_webhook(connection: Connection, settings: Settings, vault: Vault, app
 
 
 def _webhook_secret(settings: Settings, found: Any, vault: Vault) -> str | None:
-    """The secret to store; None keeps the stored one.
+    """Return the secret to store; None keeps the stored one.
 
-    Where the settings don't give it, it is also written to a file, because applications need it to verify posts.
+    If the settings don't contain it, it is also written to a file, because applications need it to verify posts.
     """
     if settings.webhook_secret is not None:
         return settings.webhook_secret

@@ -1,4 +1,4 @@
-"""What a process does: serve the API, or work (deliver, notify, keep up)."""
+"""The work of a process by its roles: serve the API, deliver, notify, maintain."""
 
 import asyncio
 import contextlib
@@ -40,12 +40,12 @@ __all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
 ROLES = ("api", "deliver", "notify", "upkeep")
 API_THREADS = 32
-SLOWEST_ANSWER = 30.0  # seconds that the API waits for one reply of a living database
-MOST_FILES = 16_384  # of a worker, whose relays may each have a thousand connections
+SLOWEST_ANSWER = 30.0  # seconds that the API waits for one reply of a database that responds
+MOST_FILES = 16_384  # for a worker, whose relays may each have a thousand connections
 
 
 def make_app(settings: Settings) -> Gateway:
-    """The API as an ASGI application, with its intake thread running."""
+    """Return the API as an ASGI application, with its intake thread running."""
     database, vault = (
         Database(settings.database, pool_size=API_THREADS // 2, patience=SLOWEST_ANSWER),
         open_vault(settings),
@@ -71,7 +71,7 @@ def make_app(settings: Settings) -> Gateway:
 
 
 def crews(roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The worker processes that these roles need, by name; mail must not wait for webhooks, so they are apart."""
+    """Return the worker processes for these roles, by name. Webhooks get their own, so that they don't block mail."""
     telling = tuple(role for role in roles if role == "notify")
     working = tuple(role for role in roles if role in ("deliver", "upkeep"))
     return {name: crew for name, crew in (("worker", working), ("notify", telling)) if crew}
@@ -132,7 +132,7 @@ Listeners = list[tuple[bytes, Callable[[], None]]]
 
 
 def _loops(parts: _Worker, sandbox: SandboxHost, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
-    """The loops of this process's roles, and whom each topic of the bell wakes."""
+    """Return the loops of this process's roles, and the callbacks that the bell calls for each topic."""
     listeners: Listeners = []
     loops: list[Awaitable[None]] = [Loop(partial(_beat, parts.heartbeat)).run(stop)]
     if "deliver" in parts.roles:
@@ -183,11 +183,11 @@ def _join(parts: _Worker) -> None:
 
 
 async def _patiently(stop: asyncio.Event, step: Callable[[], None]) -> None:
-    """Do it as soon as the database allows."""
+    """Run the step as soon as the database allows it."""
     while not stop.is_set():
         try:
             await asyncio.to_thread(step)
-        except Exception:  # noqa: BLE001 - a worker has nothing else to do than to wait for its database
+        except Exception:  # noqa: BLE001 - without its database a worker can only wait
             log.warning("waiting for the database", exc_info=True)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2):

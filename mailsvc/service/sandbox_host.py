@@ -1,4 +1,4 @@
-"""Runs the sandbox's server in the service: one per data directory, however many processes deliver from it."""
+"""Runs the sandbox's server in the service: one per data directory, whatever the number of processes that deliver."""
 
 import asyncio
 import contextlib
@@ -22,15 +22,15 @@ RETRY_SECONDS = 2.0
 class SandboxHost:
     """Runs the sandbox's server while its relay is enabled and no other process with this data directory runs it.
 
-    The process that runs it holds a file lock, which the kernel releases when the process ends. The relay's row names one
-    port: a second server would take mail from the first, and leave the row pointing nowhere when it ends.
+    The process that runs it holds a file lock, which the kernel releases when the process ends. The relay's row
+    contains one port: a second server would take mail from the first, and leave a wrong port in the row when it ends.
     """
 
     def __init__(self, data_dir: Path, database: Database, vault: Vault) -> None:
         self._data_dir, self._database, self._vault = data_dir, database, vault
         self._sandbox: Sandbox | None = None
         self._lock: int | None = None
-        self._runs_elsewhere = False  # in another process
+        self._runs_elsewhere = False  # another process runs it
 
     async def open(self) -> None:
         """Start the server, if it is needed and no other process runs it."""

@@ -1,4 +1,4 @@
-"""Secrets that a start makes and keeps in the data directory: whole or not at all, and the first one made wins."""
+"""Secrets that a start creates and stores in the data directory: atomically, and the first one created is used."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ __all__ = ["keep_secret", "kept_secret", "name_weak_secrets"]
 
 
 def kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
-    """The secret in the file, made now if there is no file; and whether it was made now.
+    """Return the secret in the file, created now if there is no file; and whether it was created now.
 
     Raises:
         BadSetting: the file can't be read or written, or is empty.
@@ -25,7 +25,7 @@ def kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
     try:
         draft = _draft(path, secret)
         try:
-            os.link(draft, path)  # fails where another process was quicker
+            os.link(draft, path)  # fails if another process was faster
         except FileExistsError:
             return _read(path), False
         finally:
@@ -37,7 +37,7 @@ def kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
 
 
 def keep_secret(path: Path, secret: str) -> None:
-    """Let the file hold this secret, whatever it held. Raises BadSetting where it can't be written."""
+    """Replace the file's secret by this one. Raises BadSetting if it can't be written."""
     try:
         _draft(path, secret).replace(path)
         _sync_directory(path.parent)
@@ -46,7 +46,7 @@ def keep_secret(path: Path, secret: str) -> None:
 
 
 def name_weak_secrets(paths: Iterable[Path]) -> None:
-    """Say in the log which of the files others can read, and which hold what can be guessed."""
+    """Log which of the files others can read, and which contain a secret that can be guessed."""
     for path in paths:
         with suppress(OSError, BadSetting):
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -72,7 +72,7 @@ def _read(path: Path) -> str:
 
 
 def _draft(path: Path, secret: str) -> Path:
-    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # for its owner alone
+    descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable only by its owner
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(secret + "\n")
         file.flush()
@@ -81,7 +81,7 @@ def _draft(path: Path, secret: str) -> Path:
 
 
 def _sync_directory(path: Path) -> None:
-    # What is encrypted with a key may outlive a power loss only together with the key.
+    # Data that is encrypted with a key must not survive a power loss without the key.
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""``mailsvc serve``: one command, a few processes of one process group that live and end together.
+"""``mailsvc serve``: one command, a few processes in one process group, which start and end together.
 
-The first process only supervises: it loads the program once, and opens nothing but the port. It forks the API's process, the
-worker's and the notifier's, which share that memory and start at once, and forks one again that died.
+The first process only supervises: it imports the program once, and opens only the port. It forks the processes of the
+API, the worker and the notifier, which share that memory and start at once. It forks a process again if it died.
 """
 
 import gc
@@ -22,24 +22,24 @@ from mailsvc.telemetry import facts, log
 
 __all__ = ["listen", "serve"]
 
-CLOSE_SECONDS = 2  # of those in which the API drains, for cutting off who does not let it
+CLOSE_SECONDS = 2  # at the end of the API's drain time, for closing the remaining connections
 
 
 def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     """Run the roles until SIGTERM or SIGINT. Returns the exit code."""
     if lack := lack_of_files():
         raise BadSetting(lack)
-    # The port first: a start that fails must change nothing for the service that holds it. Those who connect from now on,
-    # and while the API starts again, wait.
+    # The port comes first: a failed start must not change anything for the service that uses the port. From now on, and
+    # while the API restarts, new connections wait.
     listener = _listen(settings) if "api" in roles else None
     preparing = _Preparation(settings)
     from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
     if "api" in roles:
-        from mailsvc.service import httpserver  # noqa: F401, PLC0415 - processes without the API have no use for it
+        from mailsvc.service import httpserver  # noqa: F401, PLC0415 - not needed without the API
     start = preparing.join()
     gc.collect()
-    gc.freeze()  # collecting in a child would copy every page that it shares
+    gc.freeze()  # otherwise a collection in a child would copy every shared page
     children = [Child(name, partial(run_worker, settings, crew)) for name, crew in crews(roles).items()]
     if listener is not None:
         children.append(Child("api", partial(_answer, settings, listener), keep=listener.fileno()))
@@ -66,14 +66,14 @@ def _live(children: list[Child], listener: socket.socket | None, announce: Calla
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
-    from mailsvc.service.httpserver import answer_requests  # noqa: PLC0415 - the first process has loaded it
+    from mailsvc.service.httpserver import answer_requests  # noqa: PLC0415 - already loaded by the first process
     from mailsvc.service.roles import make_app  # noqa: PLC0415 - as above
 
     answer_requests(make_app(settings), listener, drain_seconds=DRAIN_SECONDS - CLOSE_SECONDS)
 
 
 class _Preparation:
-    """The bootstrap, in a child: what it loads is not kept, and this process loads the program meanwhile."""
+    """The bootstrap, in a child: its imports are not kept, and this process imports the program meanwhile."""
 
     def __init__(self, settings: Settings) -> None:
         reader, writer = os.pipe()
@@ -86,7 +86,7 @@ class _Preparation:
         self._reader = reader
 
     def join(self) -> dict[str, Any]:
-        """The members of bootstrap's ``Start``. Raises BadSetting where the start failed."""
+        """Return the members of bootstrap's ``Start``. Raises BadSetting if the start failed."""
         with os.fdopen(self._reader, "rb") as pipe:
             said = pipe.read().decode()
         _, status = os.waitpid(self._child, 0)
@@ -103,7 +103,7 @@ def _bootstrap_child(settings: Settings, writer: int) -> int:
         said, code = json.dumps(asdict(bootstrap(settings))), 0
     except BadSetting as error:
         said, code = str(error), 1
-    except Exception as error:  # noqa: BLE001 - the parent must be told, whatever it is
+    except Exception as error:  # noqa: BLE001 - the parent must learn of every error
         log.error("bootstrap failed", exc_info=error)
         said, code = f"The start failed: {error}", 1
     os.write(writer, said.encode())
@@ -119,7 +119,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port, for the first address of the host where it is free.
+    """Open the port on the first address of the host on which it is free.
 
     Raises:
         OSError: there is no such address, or it is not free.
@@ -128,12 +128,12 @@ def listen(host: str, port: int) -> socket.socket:
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         try:
             listener = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:  # the kernel may be without IPv6, whatever /etc/hosts says
+        except OSError as error:  # the kernel may have no IPv6, whatever /etc/hosts says
             failure = error
             continue
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Connections inherit it. Without, the body of an answer waits 40 ms for its head to be acknowledged.
+            # Connections inherit it. Without it, a response's body waits 40 ms until its head is acknowledged.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listener.bind(address)
             listener.listen(socket.SOMAXCONN)

@@ -1,4 +1,4 @@
-"""Connections that never showed a valid key: so many an address, of which the oldest make room for newcomers."""
+"""Connections without a valid key: their number per address is limited, and the oldest are closed for new ones."""
 
 import asyncio
 from collections import defaultdict
@@ -9,7 +9,7 @@ from mailsvc import clock
 __all__ = ["MOST_OF_ONE_ADDRESS", "Stranger", "Strangers"]
 
 MOST_OF_ONE_ADDRESS = 512
-YOUNG = 1.0  # seconds: nobody is sent away sooner
+YOUNG = 1.0  # seconds: no connection is closed before
 
 
 class Stranger(Protocol):
@@ -19,21 +19,21 @@ class Stranger(Protocol):
 
     @property
     def is_silent(self) -> bool:
-        """Whether nobody is at work for it."""
+        """Whether no request of the connection is being handled."""
 
 
 class Strangers:
-    """Those of all addresses, each address's from the oldest to the newest."""
+    """The connections of all addresses; those of one address from the oldest to the newest."""
 
     def __init__(self) -> None:
         self._since: defaultdict[str, dict[Stranger, float]] = defaultdict(dict)
 
     def enter(self, stranger: Stranger, address: str) -> None:
-        """It has connected."""
+        """Add a new connection."""
         self._since[address][stranger] = clock.monotonic()
 
     def leave(self, stranger: Stranger, address: str) -> None:
-        """It has shown a key, or gone away."""
+        """Remove a connection that has presented a key or was closed."""
         of_address = self._since.get(address)
         if of_address is not None:
             of_address.pop(stranger, None)
@@ -41,13 +41,13 @@ class Strangers:
                 del self._since[address]
 
     def bound(self, address: str) -> None:
-        """Another one comes from there: send the oldest away that say nothing, where there are too many."""
+        """Close an address's oldest silent connections if it has too many."""
         crowd = self._since.get(address, {})
         while len(crowd) >= MOST_OF_ONE_ADDRESS and self._send_away(crowd):
             pass
 
     def make_room(self) -> bool:
-        """Send one away, of the address that has most. False where all are young, or waited for."""
+        """Close one connection of the address that has most. False if all are young, or have open requests."""
         return self._send_away(max(self._since.values(), key=len, default={}))
 
     def _send_away(self, crowd: dict[Stranger, float]) -> bool:
