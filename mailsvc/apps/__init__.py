@@ -1,1 +1,1 @@
-"""The objects of an app: relays, webhooks, keys and suppressions. Rows and verbs; one writer per table."""
+"""The objects of an app: relays, webhooks, keys and suppressions. Holds rows and verbs; each table has one writer."""

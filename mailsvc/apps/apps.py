@@ -1,4 +1,4 @@
-"""The apps themselves: who owns relays, webhooks, keys, suppressions and messages."""
+"""Apps: they own relays, webhooks, keys, suppressions and messages."""
 
 from sqlalchemy import Connection, insert, or_, select
 
@@ -30,5 +30,5 @@ def find_app(connection: Connection, name_or_id: str) -> str | None:
 
 
 def lock_app(connection: Connection, app_id: str) -> None:
-    """Make the changes to one app wait for each other until the transaction ends."""
+    """Serialize changes to one app until the transaction ends."""
     connection.execute(select(app.c.id).where(app.c.id == app_id).with_for_update())

@@ -1,4 +1,4 @@
-"""The API key object as applications write and see it, and its row."""
+"""The API key object as applications send and receive it, and its row."""
 
 import ipaddress
 import json
@@ -18,7 +18,7 @@ MAX_NAME, MAX_NETWORKS = 100, 50
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
-    """What a key may do, from where, and until when."""
+    """The permissions of a key, its networks and its expiry."""
 
     name: str
     scopes: list[Scope]
@@ -28,13 +28,13 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def key_values(wanted: NewKey, *, previous_expiry: str | None = None) -> dict[str, Any]:
-    """The columns that keep what the form says.
+    """Return the columns for this form.
 
     Args:
         previous_expiry: may be given again even if it is in the past.
 
     Raises:
-        Invalid: with every field at fault.
+        Invalid: names every wrong field.
     """
     networks, wrong_networks = _networks(wanted.networks)
     expires_at, wrong_expiry = _expiry(wanted.expires_at, previous_expiry)
@@ -50,7 +50,7 @@ def key_values(wanted: NewKey, *, previous_expiry: str | None = None) -> dict[st
 
 
 def shown_key(row: Any) -> dict[str, Any]:
-    """The key object as the API shows it, without the key."""
+    """Return the key object as the API shows it, without the key."""
     return {
         "id": row.id,
         "name": row.name,

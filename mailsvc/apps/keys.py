@@ -1,4 +1,4 @@
-"""API keys: created, listed, changed and revoked. A key is shown once; only its digest is stored."""
+"""API keys: create, list, change and revoke. A key is shown once; only its digest is stored."""
 
 import hashlib
 import secrets
@@ -33,24 +33,24 @@ _CHANGEABLE = ("name", "scopes", "networks", "expires_at")
 
 
 def new_key() -> str:
-    """A random key of 256 bits."""
+    """Return a random key of 256 bits."""
     return "mk_" + secrets.token_urlsafe(32)
 
 
 def digest_of(key: str) -> str:
-    """What is stored of a key. A key is 256 random bits, so one round of SHA-256 is enough."""
+    """Return the digest of a key, which is stored. A key is 256 random bits, so one round of SHA-256 is enough."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def find_key(database: Database, digest: str) -> Any:
-    """The key with this digest, unless it is revoked; else None."""
-    # Looking up the digest of what was sent takes no longer for a nearly right key.
+    """Return the key with this digest, unless it is revoked; else None."""
+    # Looking up the digest takes no longer for an almost correct key.
     with database.read() as connection:
         return connection.execute(select(api_key).where(api_key.c.digest == digest, _VALID)).first()
 
 
 def list_keys(database: Database, app_id: str, *, before: str | None = None, limit: int) -> Sequence[Any]:
-    """The app's keys that are not revoked, newest first, with an id below ``before``."""
+    """Return the app's keys that are not revoked, newest first, with an id below ``before``."""
     conditions = [api_key.c.app_id == app_id, _VALID]
     if before is not None:
         conditions.append(api_key.c.id < before)
@@ -59,14 +59,14 @@ def list_keys(database: Database, app_id: str, *, before: str | None = None, lim
 
 
 def list_all_keys(database: Database) -> Sequence[Any]:
-    """The keys of all apps that are not revoked, newest first, each with its ``app_name``."""
+    """Return the keys of all apps that are not revoked, newest first, each with its ``app_name``."""
     wanted = select(api_key, app.c.name.label("app_name")).join(app, app.c.id == api_key.c.app_id)
     with database.read() as connection:
         return connection.execute(wanted.where(_VALID).order_by(api_key.c.id.desc())).all()
 
 
 def get_key(database: Database, app_id: str, id_: str) -> Any:
-    """One key. Raises NotFound."""
+    """Return one key. Raises NotFound."""
     with database.read() as connection:
         return _find(connection, id_, app_id)
 
@@ -75,10 +75,10 @@ def create_key(database: Database, wanted: NewKey, *, creator: str | None) -> tu
     """Create a key. Returns its row, and the key itself, which can't be read again.
 
     Args:
-        creator: the app whose admin asks; None for the operator, who may name any app, and names the first one by default.
+        creator: the app whose admin creates the key; None for the operator, who may name any app (default: the first).
 
     Raises:
-        Invalid: with every field at fault.
+        Invalid: names every wrong field.
         Forbidden: only the first app may create keys for other apps.
     """
     values, key, now = key_values(wanted), new_key(), clock.now()
@@ -92,7 +92,7 @@ def update_key(database: Database, app_id: str, id_: str, changes: Mapping[str, 
 
     Raises:
         NotFound: the app has no such key.
-        Invalid: with every field at fault.
+        Invalid: names every wrong field.
         Conflict: it is the last key with scope admin, and would lose it.
     """
     with database.write() as connection:
@@ -106,7 +106,7 @@ def update_key(database: Database, app_id: str, id_: str, changes: Mapping[str, 
 
 
 def revoke_key(connection: Connection, id_: str, *, app_id: str | None = None) -> None:
-    """Refuse a key from now on.
+    """Revoke a key: from now on it is rejected.
 
     Args:
         app_id: the app that the key must belong to; None for any.
@@ -121,7 +121,7 @@ def revoke_key(connection: Connection, id_: str, *, app_id: str | None = None) -
 
 
 def ensure_first_key(connection: Connection, app_id: str, key: str, *, now: int) -> None:
-    """Have this key, which may do everything, in the table. One that was revoked or changed stays so."""
+    """Store this key with all scopes, unless it is stored already; a revoked or changed one stays so."""
     digest = digest_of(key)
     if connection.execute(select(api_key.c.id).where(api_key.c.digest == digest)).first() is None:
         values = {"name": "first", "scopes": '["send","read","admin"]', "networks": "[]"}
@@ -144,14 +144,14 @@ def _insert(connection: Connection, values: dict[str, Any], now: int) -> Any:
 
 
 def _keep_an_admin(connection: Connection, app_id: str, id_: str) -> None:
-    """Nobody may lock themselves out: raises Conflict if this is the app's only usable key with scope admin."""
+    """Prevent a lockout: raises Conflict if this is the app's only usable key with scope admin."""
     is_usable_admin = (
         (api_key.c.app_id == app_id)
         & _VALID
         & api_key.c.scopes.contains('"admin"')
         & or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > clock.now())
     )
-    # All of them are locked, in one order: two admins who revoke each other's keys can't both succeed.
+    # Locks all of them in one order: two admins can't both revoke each other's key.
     ids = select(api_key.c.id).where(is_usable_admin).order_by(api_key.c.id).with_for_update()
     if set(connection.execute(ids).scalars()) == {id_}:
         raise Conflict(f"{id_} is the last key with scope admin; create another one first")

@@ -1,4 +1,4 @@
-"""The relays as submission and delivery need them: decrypted, and cached for a second."""
+"""The relays for submission and delivery: decrypted, and cached for a second."""
 
 import threading
 from dataclasses import replace
@@ -40,9 +40,9 @@ class KnownRelay:
         try:
             self.relay, self.flaw = relay_of(row, vault), None
         except VaultError as error:
-            # Kept as a value: one unreadable relay must not make the others unusable.
+            # Stored as a value: one unreadable relay must not make the others unusable.
             self.relay, self.flaw = relay_without_secrets(row), str(error)
-        except Exception as error:  # noqa: BLE001 - as above, whatever is wrong with the row
+        except Exception as error:  # noqa: BLE001 - as above, for any error in the row
             log.error("a relay's row can't be read", exc_info=error, extra=facts(relay=row.name))
             flaw = f"its stored settings can't be read ({type(error).__name__})"
             self.relay, self.flaw = Relay(id=row.id, name=row.name, host=""), flaw
@@ -58,9 +58,9 @@ class KnownRelay:
 
 
 class RelayBook:
-    """Looks relays up in a cache whose entries live for ``memory`` seconds.
+    """Looks relays up in a cache; entries are valid for ``memory`` seconds.
 
-    ``targets`` limits the addresses of the relays of all apps but the first: those apps are not the operator's.
+    ``targets`` limits the addresses of the relays of all apps but the first: the other apps are not the operator's.
     """
 
     def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0, targets: TargetPolicy = "any") -> None:
@@ -75,7 +75,7 @@ class RelayBook:
         self._generation = 0  # reads that began before the last ``forget`` are not cached
 
     def get(self, relay_id: str) -> KnownRelay | None:
-        """The relay with this id, if it exists."""
+        """Return the relay with this id, if it exists."""
         with self._lock:
             read_at, known = self._by_id.get(relay_id, (0.0, None))
         if read_at and clock.monotonic() - read_at < self._memory:
@@ -83,7 +83,7 @@ class RelayBook:
         return self.get_many([relay_id]).get(relay_id)
 
     def get_many(self, relay_ids: list[str]) -> dict[str, KnownRelay]:
-        """The relays with these ids, as far as they exist."""
+        """Return the relays with these ids, without those that don't exist."""
         now = clock.monotonic()
         with self._lock:
             generation, known = self._generation, {i: self._by_id[i] for i in relay_ids if i in self._by_id}
@@ -115,7 +115,7 @@ class RelayBook:
         return known
 
     def targets_of(self, app_id: str) -> TargetPolicy:
-        """Which addresses the relays of this app may have."""
+        """The addresses that the relays of this app may have."""
         if self._targets == "any":
             return "any"
         if self._first_app is None:
@@ -124,10 +124,10 @@ class RelayBook:
         return "any" if app_id == self._first_app else self._targets
 
     def choose(self, app_id: str, name_or_id: str | None) -> KnownRelay | None:
-        """The relay that the message names, enabled or not; without a name the app's default.
+        """Return the relay that the message names, enabled or not; without a name the app's default.
 
-        The default is the relay marked as such, else the oldest enabled one. The sandbox delivers to nobody, so it is
-        the default only of an app without any other relay.
+        The default is the relay marked as such, else the oldest enabled one. The sandbox delivers nothing, so it is the
+        default only of an app without any other relay.
         """
         relays = self._of_app(app_id)
         if name_or_id is not None:

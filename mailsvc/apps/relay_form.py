@@ -1,4 +1,4 @@
-"""The relay object as applications write it, and its checks."""
+"""The relay object as applications send it, and its checks."""
 
 import ipaddress
 import re
@@ -30,7 +30,7 @@ __all__ = [
 
 MASK = "********"  # shown in place of a stored secret
 SECRETS = ("password", "oauth")
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # names of containers may have underscores
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # container names may contain underscores
 _HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
 _RANGES = {
     "port": (1, 65535),
@@ -89,21 +89,21 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class RelayRules:
-    """What the settings allow the relays of an app."""
+    """The rules that the settings set for the relays of an app."""
 
     allow_plaintext: bool
     targets: TargetPolicy
 
 
 def check_relay(relay: NewRelay, rules: RelayRules) -> None:
-    """Raises Invalid for a relay that an app may not have."""
+    """Raises Invalid for a relay that the app may not have."""
     _refuse_mask(relay)
     validate_relay(relay, allow_plaintext=rules.allow_plaintext)
     _check_target(relay.host, rules.targets)
 
 
 def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
-    """Raises Invalid, with every field at fault."""
+    """Raises Invalid, which names every wrong field."""
     wrong = [
         _unless(_NAME.fullmatch(relay.name), "name", "must be 1 to 64 letters, digits, dots, dashes or underscores"),
         _unless(_is_host(relay.host), "host", "must be a host name such as smtp.example.com, or an IP address"),
@@ -131,7 +131,7 @@ def _refuse_mask(relay: NewRelay) -> None:
 
 def _check_target(host: str, targets: TargetPolicy) -> None:
     if (literal := literal_address(host)) is None:
-        return  # names are resolved, and checked, whenever they are dialled
+        return  # names are resolved and checked at every connect
     try:
         vet([literal], targets, setting="MAILSVC_RELAY_TARGETS")
     except Forbidden as error:
@@ -139,7 +139,7 @@ def _check_target(host: str, targets: TargetPolicy) -> None:
 
 
 def secrets_of(relay: NewRelay) -> dict[str, Any]:
-    """The fields that are stored encrypted, as far as they are set."""
+    """Return the fields that are stored encrypted, if they are set."""
     found = {"password": relay.password, "oauth": msgspec.to_builtins(relay.oauth) if relay.oauth else None}
     if relay.oauth and relay.oauth.access_token is None:
         found["oauth"] = None
@@ -162,7 +162,7 @@ def _is_host(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        is_number = host.rstrip(".").rpartition(".")[2].isdigit()  # neither a name nor an address ends in a bare number
+        is_number = host.rstrip(".").rpartition(".")[2].isdigit()  # no name or address ends in a plain number
         return bool(_HOST.fullmatch(host)) and not is_number
     return True
 
@@ -218,7 +218,7 @@ def _check_ehlo(name: str | None) -> FieldError | None:
 
 
 def check_ca(pem: str | None) -> FieldError | None:
-    """The error of the field ``ca_pem`` of a relay or webhook, if there is one."""
+    """Return the error in the field ``ca_pem`` of a relay or webhook, if there is one."""
     try:
         if pem is not None:
             check_ca_pem(pem)

@@ -1,4 +1,4 @@
-"""Between the relay object and the row that keeps it. Secrets are encrypted in the row."""
+"""Converts between the relay object and its row. Secrets are encrypted in the row."""
 
 import json
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from mailsvc.store.vault import Vault
 
 __all__ = ["relay_form", "relay_of", "relay_values", "relay_without_secrets", "shown_relay"]
 
-# Fields that the rows of older versions lack.
+# Fields that are missing in the rows of older versions.
 _LATER_FIELDS = {"max_recipients": 100, "pipelining": "auto", "ehlo": None}
 
 
 def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
-    """The columns that keep this relay."""
+    """Return the columns for this relay."""
     config = msgspec.to_builtins(relay) | {"host": relay.host.removesuffix(".")}
     for apart in ("name", "default", "enabled", *SECRETS):
         config.pop(apart)
@@ -37,7 +37,7 @@ def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
 
 
 def relay_form(row: Any, vault: Vault) -> NewRelay:
-    """The form that would make this row, secrets included. A PATCH starts from it."""
+    """Return the form for this row, including secrets. A PATCH starts from it."""
     whole = json.loads(row.config) | {
         "name": row.name,
         "default": bool(row.is_default),
@@ -49,7 +49,7 @@ def relay_form(row: Any, vault: Vault) -> NewRelay:
 
 
 def shown_relay(row: Any) -> dict[str, Any]:
-    """The relay object as the API shows it; secrets are masked."""
+    """Return the relay object as the API shows it; secrets are masked."""
     config = json.loads(row.config)
     backing_off = row.retry_at is not None
     status = "paused" if row.paused else "backing_off" if backing_off else "active"
@@ -78,12 +78,12 @@ def shown_relay(row: Any) -> dict[str, Any]:
 
 
 def relay_of(row: Any, vault: Vault) -> Relay:
-    """The relay that a row describes, with its secrets."""
+    """Return the relay in this row, with its secrets."""
     return _relay(row, json.loads(vault.decrypt(row.secret)) if row.secret else {})
 
 
 def relay_without_secrets(row: Any) -> Relay:
-    """The relay that a row describes, where its secrets can't be decrypted."""
+    """Return the relay in this row without its secrets, for a row whose secrets can't be decrypted."""
     return _relay(row, {})
 
 

@@ -1,7 +1,7 @@
-"""The relays of an app: listed, created, changed, deleted, paused and resumed.
+"""The relays of an app: list, create, change, delete, pause and resume.
 
-Changes of one app's relays wait for each other, because names and the default concern all of them. Only this package
-writes the table: see also ``relay_state`` for what deliveries find out, and ``sandbox_relay``.
+Changes to one app's relays are serialized, because names and the default concern all of them. Only this package writes
+the table: ``relay_state`` stores the findings of deliveries; see also ``sandbox_relay``.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,14 +31,14 @@ __all__ = [
     "update_relay",
 ]
 
-# Failures with the old settings say nothing about the new ones.
+# Failures with the old settings don't count for the new ones.
 _NO_FAILURES = {"failures": 0, "retry_at": None, "last_smtp": None, "learnt": None}
 
 
 def list_relays(
     database: Database, app_id: str, *, names: Sequence[str] = (), before: str | None = None, limit: int
 ) -> Sequence[Any]:
-    """Relays of the app, newest first: those with an id below ``before`` and, if ``names`` are given, such a name."""
+    """Return relays of the app, newest first, with an id below ``before`` and, if ``names`` are given, one of them."""
     wanted = select(relay).where(relay.c.app_id == app_id)
     if before is not None:
         wanted = wanted.where(relay.c.id < before)
@@ -49,13 +49,13 @@ def list_relays(
 
 
 def get_relay(database: Database, app_id: str, id_: str) -> Any:
-    """One relay. Raises NotFound."""
+    """Return one relay. Raises NotFound."""
     with database.read() as connection:
         return _find(connection, app_id, id_)
 
 
 def create_relay(database: Database, app_id: str, wanted: NewRelay, *, vault: Vault, rules: RelayRules) -> Any:
-    """Create a relay, which becomes the app's default if it says so.
+    """Create a relay. With ``default``, it becomes the app's default.
 
     Raises:
         Invalid: the app may not have such a relay.
@@ -79,10 +79,10 @@ def update_relay(
     vault: Vault,
     rules: RelayRules,
 ) -> Any:
-    """Change a relay to what ``edit`` makes of its row, and forget its failures.
+    """Change a relay to the form that ``edit`` returns for its row, and forget its failures.
 
     Args:
-        edit: returns the whole relay as it shall be, or None to leave it as it is.
+        edit: returns the complete new form, or None to change nothing.
 
     Raises:
         NotFound, Invalid, Conflict: as for ``get_relay`` and ``create_relay``.
@@ -119,7 +119,7 @@ def delete_relay(database: Database, app_id: str, id_: str) -> None:
 
 
 def pause_relay(database: Database, app_id: str, id_: str, *, reason: str | None) -> Any:
-    """Stop using the relay until it is resumed, also after restarts; its messages wait. Raises NotFound."""
+    """Stop using the relay until it is resumed, even after a restart; its messages wait. Raises NotFound."""
     with database.write() as connection:
         now = database.now()
         lock_app(connection, app_id)
@@ -144,7 +144,7 @@ def resume_relay(database: Database, app_id: str, id_: str) -> Any:
 
 
 def put_managed_relay(connection: Connection, app_id: str, wanted: NewRelay, vault: Vault, *, now: int) -> None:
-    """Create the relay that the settings ask for, or change the app's relay of that name to it. A manual pause stays."""
+    """Create the relay from the settings, or change the app's relay of that name to it. A manual pause stays."""
     values = relay_values(wanted, vault) | {"managed": True}
     own = relay.c.app_id == app_id
     if wanted.default:
@@ -166,7 +166,7 @@ def _find(connection: Connection, app_id: str, id_: str) -> Any:
 def _make_room(
     connection: Connection, app_id: str, wanted: NewRelay, now: int, *, except_for: str | None = None
 ) -> None:
-    """See that no other relay has this name, and take the default flag from the others if this one is the default."""
+    """Check that no other relay has this name; remove the others' default flag if this one is the default."""
     others = relay.c.app_id == app_id
     if except_for is not None:
         others &= relay.c.id != except_for
@@ -188,7 +188,7 @@ def _change(connection: Connection, id_: str, values: dict[str, Any], now: int) 
 
 def _count_waiting(connection: Connection, id_: str) -> int:
     own = delivery.c.relay_id == id_
-    # Two counts, since each has an index over unfinished rows and a condition with OR would use neither.
+    # Two counts, because each has an index over unfinished rows; a condition with OR would use neither.
     queued = select(func.count()).where(own, delivery.c.due_at.is_not(None))
     held = select(func.count()).where(
         own, delivery.c.status == Status.HELD.value, delivery.c.due_at.is_(None), delivery.c.expires_at.is_not(None)

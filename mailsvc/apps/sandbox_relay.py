@@ -23,13 +23,13 @@ def is_sandbox(row: Any) -> bool:
 
 
 def is_sandbox_used(database: Database) -> bool:
-    """Whether a server for the sandbox's relay is needed."""
+    """Whether the sandbox's relay needs a server."""
     with database.read() as connection:
         return connection.execute(select(relay.c.id).where(IS_SANDBOX, relay.c.enabled)).first() is not None
 
 
 def keep_sandbox_relay(connection: Connection, app_id: str, vault: Vault, *, now: int) -> bool:
-    """Have the sandbox's relay enabled while the app has no other, or while deliveries still wait for it.
+    """Keep the sandbox's relay enabled while the app has no other relay, or while deliveries wait for it.
 
     Returns whether the app has no other relay.
     """
@@ -42,14 +42,14 @@ def keep_sandbox_relay(connection: Connection, app_id: str, vault: Vault, *, now
             values = {"enabled": is_wanted, "updated_at": now}
             connection.execute(update(relay).where(relay.c.id == sandbox.id).values(values))
     elif is_alone:
-        # The port is not known before the server listens: see set_sandbox_address.
+        # The port is unknown until the server listens: see set_sandbox_address.
         placeholder = NewRelay(name=SANDBOX, host="127.0.0.1", port=1, default=False)
         put_managed_relay(connection, app_id, placeholder, vault, now=now)
     return is_alone
 
 
 def set_sandbox_address(database: Database, wanted: NewRelay, vault: Vault) -> None:
-    """Let the sandbox's relay point to where its server listens now."""
+    """Set the sandbox's relay to the address on which its server listens."""
     with database.write() as connection:
         row = connection.execute(select(relay.c.id).where(IS_SANDBOX).order_by(relay.c.id).limit(1)).first()
         if row is None:

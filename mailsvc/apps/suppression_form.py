@@ -1,4 +1,4 @@
-"""The suppression object as applications write and see it."""
+"""The suppression object as applications send and receive it."""
 
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ MAX_TAG, MAX_NOTE = 100, 1000
 
 
 class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
-    """An address, and why it must not be mailed; with a tag, only messages with that tag are held back."""
+    """An address that must not be mailed, and the reason; with a tag, only messages with that tag are suppressed."""
 
     address: str
     reason: Reason = "manual"
@@ -27,7 +27,7 @@ class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def checked_address(wanted: NewSuppression) -> str:
-    """The address as it is listed. Raises Invalid for the first field at fault."""
+    """Return the address in its stored form. Raises Invalid for the first wrong field."""
     _check_text("tag", wanted.tag, MAX_TAG)
     check_note(wanted.note)
     if wanted.event_id is not None and not is_id(wanted.event_id, "evt"):
@@ -39,12 +39,12 @@ def checked_address(wanted: NewSuppression) -> str:
 
 
 def check_note(note: str | None) -> None:
-    """Raises Invalid for a note that can't be kept."""
+    """Raises Invalid for a note that can't be stored."""
     _check_text("note", note, MAX_NOTE)
 
 
 def shown_suppression(row: Any) -> dict[str, Any]:
-    """A suppression as the API and events show it."""
+    """Return a suppression as the API and events show it."""
     return {
         "id": row.id,
         "address": row.address,

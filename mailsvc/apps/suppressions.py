@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An entry to be added: an address, and why it must not be mailed."""
+    """A new entry: an address, and why it must not be mailed."""
 
     app_id: str
     address: str
@@ -77,7 +77,7 @@ _ENTRIES = Document(
 
 
 def read_suppressions(connection: Connection, pairs: Iterable[tuple[str, str]]) -> SuppressionList:
-    """The entries for these pairs of an app's id and a recipient."""
+    """Return the entries for these pairs of an app's id and a recipient."""
     apps, recipients = set(), set()
     for app_id, recipient in pairs:
         apps.add(app_id)
@@ -95,7 +95,7 @@ def add_suppressions(connection: Connection, wanted: Sequence[Suppression], *, n
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries to list; an empty tuple means any."""
+    """The entries to list; an empty tuple means any."""
 
     addresses: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Filter:
 def list_suppressions(
     database: Database, app_id: str, wanted: Filter, *, before: str | None = None, limit: int
 ) -> Sequence[Any]:
-    """The app's entries that the filter wants, newest first, with an id below ``before``."""
+    """Return the app's entries that match the filter, newest first, with an id below ``before``."""
     conditions = [suppression.c.app_id == app_id, *wanted.conditions()]
     if before is not None:
         conditions.append(suppression.c.id < before)
@@ -124,7 +124,7 @@ def list_suppressions(
 
 
 def get_suppression(database: Database, app_id: str, id_: str) -> Any:
-    """One entry. Raises NotFound."""
+    """Return one entry. Raises NotFound."""
     with database.read() as connection:
         return _find(connection, app_id, id_)
 
@@ -133,7 +133,7 @@ def create_suppression(database: Database, app_id: str, wanted: NewSuppression) 
     """Stop mailing an address.
 
     Raises:
-        Invalid: for the first field at fault.
+        Invalid: for the first wrong field.
         Conflict: the address is listed already.
     """
     address = checked_address(wanted)
@@ -150,7 +150,7 @@ def update_suppression(database: Database, app_id: str, id_: str, changes: Mappi
 
     Raises:
         NotFound: the app has no such entry.
-        Invalid: the note can't be kept.
+        Invalid: the note can't be stored.
     """
     check_note(changes.get("note"))
     with database.write() as connection:

@@ -1,4 +1,4 @@
-"""The webhook object as applications write and see it, and its row."""
+"""The webhook object as applications send and receive it, and its row."""
 
 import json
 from typing import Any
@@ -28,12 +28,12 @@ __all__ = [
 
 MAX_PATTERNS = 50
 MAX_DESCRIPTION = 500
-# Failures before it was enabled, or at another URL, say nothing about it now.
+# Failures before it was enabled, or at another URL, don't count any more.
 NO_FAILURES: dict[str, Any] = {"failing_since": None, "disabled_reason": None}
 
 
 class NewWebhook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An endpoint of the application that events are posted to."""
+    """An endpoint of the application that receives events."""
 
     url: str
     events: list[str] = msgspec.field(default_factory=lambda: ["*"])
@@ -43,7 +43,7 @@ class NewWebhook(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def check_webhook(webhook: NewWebhook, *, targets: TargetPolicy) -> None:
-    """Raises Invalid, with every field at fault."""
+    """Raises Invalid, which names every wrong field."""
     wrong = [
         _check_url(webhook.url, targets),
         *_check_events(webhook.events),
@@ -56,7 +56,7 @@ def check_webhook(webhook: NewWebhook, *, targets: TargetPolicy) -> None:
 
 
 def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
-    """The columns that keep this webhook, without its secret."""
+    """Return the columns for this webhook, without its secret."""
     return {
         "url": webhook.url,
         "events": compact(webhook.events),
@@ -67,7 +67,7 @@ def webhook_values(webhook: NewWebhook) -> dict[str, Any]:
 
 
 def webhook_form(row: Any) -> NewWebhook:
-    """The form that would make this row. A PATCH starts from it."""
+    """Return the form for this row. A PATCH starts from it."""
     return NewWebhook(
         url=row.url,
         events=json.loads(row.events),
@@ -78,7 +78,7 @@ def webhook_form(row: Any) -> NewWebhook:
 
 
 def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
-    """The webhook object as the API shows it; ``secret`` is given only when it was just created."""
+    """Return the webhook object as the API shows it; ``secret`` is given only if it was just created."""
     rotating = row.old_secret is not None and (row.old_secret_until or 0) > now
     return {
         "id": row.id,
@@ -98,7 +98,7 @@ def shown_webhook(row: Any, *, now: int, secret: str = MASK) -> dict[str, Any]:
 
 
 def secrets_in_force(row: Any, vault: Vault, *, now: int) -> list[str]:
-    """The secrets that sign for this webhook now: its own and, during a rotation, the previous one."""
+    """Return the secrets that sign for this webhook now: its own and, during a rotation, the previous one."""
     secrets = [vault.decrypt(row.secret)]
     if row.old_secret is not None and (row.old_secret_until or 0) > now:
         secrets.append(vault.decrypt(row.old_secret))
@@ -106,12 +106,12 @@ def secrets_in_force(row: Any, vault: Vault, *, now: int) -> list[str]:
 
 
 def managed_webhook_values(url: str, secret: str | None, targets: TargetPolicy, vault: Vault) -> dict[str, Any]:
-    """The columns of the webhook that the settings ask for.
+    """Return the columns of the webhook from the settings.
 
     Args:
         url: MAILSVC_WEBHOOK_URL.
         secret: MAILSVC_WEBHOOK_SECRET, or a new one; None keeps the secret of the row.
-        targets: which addresses the URL may have.
+        targets: the addresses that the URL may have.
         vault: encrypts the secret.
 
     Raises:

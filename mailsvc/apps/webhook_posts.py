@@ -1,4 +1,4 @@
-"""What was posted to a webhook, or waits to be: one row per event and webhook."""
+"""The posts of a webhook, done and waiting: one row per event and webhook."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ ROWS_PER_TRANSACTION = 5000
 def list_posts(
     database: Database, webhook_id: str, *, statuses: Sequence[str] = (), before: str | None = None, limit: int
 ) -> Sequence[Any]:
-    """Rows with the ``type`` of their event, newest event first, of events with an id below ``before``."""
+    """Return rows with the ``type`` of their event, newest event first, of events with an id below ``before``."""
     wanted = (
         select(webhook_delivery, event.c.type)
         .outerjoin(event, event.c.id == webhook_delivery.c.event_id)
@@ -31,14 +31,14 @@ def list_posts(
 
 
 def fail_waiting_posts(connection: Connection, webhook_id: str, reason: str) -> None:
-    """Give up what waits to be posted to a webhook that is disabled."""
+    """Fail the waiting posts of a webhook that is disabled."""
     waiting = (webhook_delivery.c.webhook_id == webhook_id) & webhook_delivery.c.due_at.is_not(None)
     values = {"due_at": None, "status": "failed", "error": f"webhook disabled: {reason}"}
     connection.execute(update(webhook_delivery).where(waiting).values(**values))
 
 
 def delete_posts(database: Database, webhook_id: str) -> None:
-    """Delete the rows of a webhook, in several transactions so that other writers get their turn."""
+    """Delete the rows of a webhook, in several transactions, so that other writers are not blocked."""
     own = webhook_delivery.c.webhook_id == webhook_id
     some = select(webhook_delivery.c.event_id).where(own).limit(ROWS_PER_TRANSACTION).scalar_subquery()
     deleted = ROWS_PER_TRANSACTION

@@ -1,4 +1,4 @@
-"""The webhooks of an app: listed, created, changed, deleted, given new secrets, marked as failing, disabled.
+"""The webhooks of an app: list, create, change, delete, rotate secrets, mark as failing, disable.
 
 Only this module writes the table.
 """
@@ -47,7 +47,7 @@ MAX_GRACE = 30 * 86_400  # seconds
 
 
 def list_webhooks(database: Database, app_id: str, *, before: str | None = None, limit: int) -> Sequence[Any]:
-    """The app's webhooks, newest first, with an id below ``before``."""
+    """Return the app's webhooks, newest first, with an id below ``before``."""
     wanted = select(webhook).where(webhook.c.app_id == app_id)
     if before is not None:
         wanted = wanted.where(webhook.c.id < before)
@@ -56,7 +56,7 @@ def list_webhooks(database: Database, app_id: str, *, before: str | None = None,
 
 
 def get_webhook(database: Database, app_id: str, id_: str) -> Any:
-    """One webhook. Raises NotFound."""
+    """Return one webhook. Raises NotFound."""
     with database.read() as connection:
         return _find(connection, app_id, id_)
 
@@ -75,14 +75,14 @@ def create_webhook(
 def update_webhook(
     database: Database, app_id: str, id_: str, edit: Callable[[Any], NewWebhook | None], *, targets: TargetPolicy
 ) -> Any:
-    """Change a webhook to what ``edit`` makes of its row. Enabling it, or a new URL, clears its record of failures.
+    """Change a webhook to the form that ``edit`` returns for its row. Enabling it, or a new URL, clears its failures.
 
     Args:
-        edit: returns the whole webhook as it shall be, or None to leave it as it is.
+        edit: returns the complete new form, or None to change nothing.
 
     Raises:
         NotFound: the app has no such webhook.
-        Invalid: with every field at fault.
+        Invalid: names every wrong field.
     """
     with database.write() as connection:
         before = _find(connection, app_id, id_, for_update=True)
@@ -96,7 +96,7 @@ def update_webhook(
 
 
 def delete_webhook(database: Database, app_id: str, id_: str) -> None:
-    """Delete a webhook, and what is known of its deliveries. Raises NotFound."""
+    """Delete a webhook and its deliveries. Raises NotFound."""
     with database.write() as connection:
         _find(connection, app_id, id_)
         connection.execute(delete(webhook).where(webhook.c.id == id_))
@@ -127,7 +127,7 @@ def rotate_webhook_secret(
 
 
 def trial_post(row: Any, vault: Vault, *, now: int) -> TrialPost:
-    """A ``webhook.test`` event, to be posted to this webhook now. It is not kept."""
+    """Return a ``webhook.test`` event, to be posted to this webhook now. It is not stored."""
     event_id = new_id("evt")
     payload = {
         "id": event_id,
@@ -141,22 +141,22 @@ def trial_post(row: Any, vault: Vault, *, now: int) -> TrialPost:
 
 
 def mark_failing(connection: Connection, id_: str, *, now: int) -> None:
-    """Posts to the webhook fail; ``failing_since`` is the first failure since the last success."""
+    """Note that a post has failed; ``failing_since`` is the first failure since the last success."""
     own = (webhook.c.id == id_) & webhook.c.failing_since.is_(None)
     connection.execute(update(webhook).where(own).values(failing_since=now))
 
 
 def mark_working(connection: Connection, id_: str) -> None:
-    """A post to the webhook succeeded."""
+    """Note that a post has succeeded."""
     connection.execute(update(webhook).where(webhook.c.id == id_).values(failing_since=None))
 
 
 def disable_webhook(connection: Connection, row: Any, reason: str, *, now: int) -> None:
-    """Post nothing more to the webhook until somebody enables it. Emits ``webhook.disabled``, once."""
+    """Post nothing more to the webhook until it is enabled again. Emits ``webhook.disabled`` once."""
     own = (webhook.c.id == row.id) & webhook.c.enabled
     values = {"enabled": False, "disabled_reason": reason, "updated_at": now}
     if connection.execute(update(webhook).where(own).values(**values)).rowcount != 1:
-        return  # another worker got there first
+        return  # another worker was faster
     fail_waiting_posts(connection, row.id, reason)
     log.warning("webhook disabled", extra=facts(webhook=row.id, reason=reason))
     data = {"webhook_id": row.id, "url": row.url, "reason": reason}
@@ -164,12 +164,12 @@ def disable_webhook(connection: Connection, row: Any, reason: str, *, now: int) 
 
 
 def find_managed_webhook(connection: Connection, app_id: str) -> Any:
-    """The webhook that the settings manage, if there is one."""
+    """Return the webhook that the settings manage, if there is one."""
     return connection.execute(select(webhook).where(webhook.c.app_id == app_id, webhook.c.managed)).first()
 
 
 def put_managed_webhook(connection: Connection, app_id: str, values: Mapping[str, Any], *, now: int) -> None:
-    """Create the webhook that the settings ask for, or change it to these columns."""
+    """Create the webhook from the settings, or change it to these columns."""
     found = find_managed_webhook(connection, app_id)
     if found is None:
         _insert(connection, {"app_id": app_id, "managed": True, **values}, now)
