@@ -1,7 +1,7 @@
-"""Mail addresses as people write them into the API (RFC 5321, 5322, 6531), read strictly.
+"""Parses mail addresses in requests (RFC 5321, 5322, 6531), strictly.
 
-One string is one mailbox. What is not plainly one is refused with the fix, because a reader that guesses can be
-made to mail somebody else. Lists out of the headers of raw mail are ``mime.addresslist``'s.
+One string is one mailbox. Everything else is rejected with the fix, because a reader that guesses could be made to send
+mail to another person. ``mime.addresslist`` reads the lists in headers of raw mail.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ import msgspec
 
 from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS, field_flaw
 
-# No possessive quantifiers: CPython 3.11.0 to 3.11.4 takes what they must not. Alternatives are told apart by one character.
+# No possessive quantifiers: they match wrongly in CPython 3.11.0 to 3.11.4. One character decides between alternatives.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _FAST = re.compile(rf"(?:([A-Za-z0-9 !#$%&'*+/=?^_`{{|}}~.-]*)<)?({_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9.-]+)(>)?")
 
@@ -31,7 +31,7 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 class Mailbox(msgspec.Struct, frozen=True, gc=False):
-    """A display name and an address; the local part is quoted where it must be, the domain is in A-labels."""
+    """A display name and an address; the local part is quoted if necessary, the domain is in A-labels."""
 
     name: str | None
     local: str
@@ -39,12 +39,12 @@ class Mailbox(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def addr(self) -> str:
-        """The form for the envelope and for comparing: ``local@domain``."""
+        """The form for the envelope and for comparisons: ``local@domain``."""
         return f"{self.local}@{self.domain}"
 
     @property
     def needs_smtputf8(self) -> bool:
-        """Whether only RFC 6531 can carry it."""
+        """Whether only RFC 6531 can carry the address."""
         return not self.local.isascii()
 
     def __str__(self) -> str:
@@ -57,12 +57,12 @@ class Mailbox(msgspec.Struct, frozen=True, gc=False):
 
 
 def parse_mailbox(text: str) -> Mailbox:
-    """The mailbox that ``a@b.test``, ``Name <a@b.test>`` or ``"Last, First" <a@b.test>`` means.
+    """Return the mailbox in ``a@b.test``, ``Name <a@b.test>`` or ``"Last, First" <a@b.test>``.
 
     Raises:
         ValueError: it is not exactly one mailbox; the message says what to fix.
     """
-    # The length first: of millions of characters, each that can be given back takes a hundred octets.
+    # The length first: on millions of characters, backtracking takes a hundred octets per character.
     if (
         len(text) <= MAX_FIELD_OCTETS
         and (match := _FAST.fullmatch(text))
@@ -88,7 +88,8 @@ def _parse_any(text: str) -> Mailbox:
 
 def _mailbox(name: str | None, local: str, domain: str) -> Mailbox:
     host = _domain(domain)
-    # More than 64 octets before the @ (RFC 5321) are common: ticket systems put tokens there, and their servers take them.
+    # More than 64 octets before the @ (RFC 5321) are common: ticket systems put tokens there, and their servers accept
+    # it.
     size = len(local) if local.isascii() else len(local.encode())
     if size + len(host) > 253:
         raise ValueError("is longer than 254 octets (RFC 5321); use a shorter address")
@@ -110,7 +111,7 @@ def _canonical_local(local: str) -> str:
     bare = _ESCAPED.sub(r"\1", local[1:-1])
     if not bare:
         raise ValueError("has nothing before the @; write it as name@example.com")
-    # RFC 5321 section 4.1.2: the same mailbox, so the same form, else duplicates would not be seen.
+    # RFC 5321 section 4.1.2: the same mailbox gets the same form; otherwise duplicates would not be found.
     if _DOT_ATOM.fullmatch(bare):
         return bare
     return '"' + bare.replace("\\", "\\\\").replace('"', '\\"') + '"'

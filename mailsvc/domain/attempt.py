@@ -1,4 +1,4 @@
-"""What one SMTP transaction meant for one recipient: the words between delivery and the recorder."""
+"""The result of one SMTP transaction for one recipient, as delivery passes it to the recorder."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Stage(StrEnum):
-    """Where in the session it happened (contract: the ``stage`` of an attempt)."""
+    """The stage of the session (contract: the ``stage`` of an attempt)."""
 
     CONNECT = "connect"
     GREETING = "greeting"
@@ -21,17 +21,17 @@ class Stage(StrEnum):
 
 
 class Fate(StrEnum):
-    """What a transaction's result means for one recipient."""
+    """The effect of a transaction's result on one recipient."""
 
-    SENT = "sent"  # 2xx to the final dot, this recipient among those accepted
+    SENT = "sent"  # 2xx to the final dot, with this recipient accepted
     BOUNCED = "bounced"  # a permanent refusal of this recipient or of the message
-    DEFERRED = "deferred"  # not delivered, worth another try; an attempt is charged
-    UNTRIED = "untried"  # certainly not delivered and not the message's fault; no attempt is charged
-    UNCERTAIN = "uncertain"  # the final dot went out and no reply came (RFC 1047)
+    DEFERRED = "deferred"  # not delivered, worth another try; counts as an attempt
+    UNTRIED = "untried"  # certainly not delivered, and not the message's fault; does not count as an attempt
+    UNCERTAIN = "uncertain"  # the final dot was sent and no reply came (RFC 1047)
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """One SMTP reply (RFC 5321 section 4.2), its enhanced code apart where it has one (RFC 2034, RFC 3463)."""
+    """One SMTP reply (RFC 5321 section 4.2), with its enhanced code separate if it has one (RFC 2034, RFC 3463)."""
 
     code: int
     enhanced_code: str | None
@@ -39,7 +39,7 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tls(msgspec.Struct, frozen=True, gc=False):
-    """The session's protection as it was negotiated."""
+    """The negotiated TLS of a session."""
 
     version: str
     cipher: str
@@ -51,5 +51,5 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     fate: Fate
     stage: Stage
-    reply: Reply | None  # None where no reply came
-    text: str  # the reply's text, or what happened instead, in words
+    reply: Reply | None  # None if no reply came
+    text: str  # the reply's text, or a description of what happened instead

@@ -1,6 +1,6 @@
-"""When a deferred delivery is tried again, and when a relay in trouble is.
+"""The times at which a deferred delivery, or a relay that is backing off, is tried again.
 
-The waits are tenacity's strategies; what they compute is written into a row and survives the process.
+The waits are tenacity's strategies; the result is stored in a row and survives the process.
 """
 
 from datetime import timedelta
@@ -13,9 +13,9 @@ from mailsvc import clock
 _DELIVERY = wait_chain(*[wait_fixed(timedelta(seconds=s)) for s in (30, 120, 480, 1800, 3600, 7200, 14400)])
 _RELAY = wait_exponential(multiplier=5, max=300)
 
-JITTER = 0.2  # a fifth more or less, so that what failed together does not return together
+JITTER = 0.2  # ± a fifth, so that deliveries that failed together are not retried together
 
-FAILURES_TO_OPEN = 3  # failed sessions in a row before a relay is left alone
+FAILURES_TO_OPEN = 3  # failed sessions in a row before a relay is not used
 
 
 def _wait(strategy: wait_base, attempt: int) -> float:
@@ -30,7 +30,7 @@ def next_attempt(attempts: int, *, now: int, chance: float) -> int:
 
 
 def relay_retry(failures: int, *, now: int, chance: float) -> int:
-    """When a relay is tried again after this many failures since its breaker opened (≥ 1): 5 s doubling to 5 min."""
+    """The time of a relay's next try after this many failures since its breaker opened (≥ 1): 5 s doubling to 5 min."""
     return now + int(_wait(_RELAY, failures) * _spread(chance) * clock.SECOND)
 
 

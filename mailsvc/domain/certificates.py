@@ -1,4 +1,4 @@
-"""CAs as people give them: PEM text."""
+"""Checks CA certificates in PEM."""
 
 import ssl
 
@@ -6,7 +6,7 @@ __all__ = ["check_ca_pem"]
 
 
 def check_ca_pem(pem: str) -> None:
-    """Raises ValueError where the text holds no certificates that could be trusted."""
+    """Raises ValueError if the text holds no certificates that could be trusted."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
     except (ssl.SSLError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A message as an application gives it (contract: the JSON of ``POST /v1/messages``), and the rules it must meet."""
+"""A message as an application submits it (contract: the JSON of ``POST /v1/messages``), and its rules."""
 
 import re
 from collections.abc import Callable
@@ -42,12 +42,12 @@ __all__ = [
 DEFAULT_EXPIRES_IN = 259_200  # seconds: three days
 MAX_AHEAD = 366 * clock.DAY
 
-# No encoded word: lenient readers decode it even here, and it may hide a line break.
+# No encoded word: lenient readers decode it even here, and it could hide a line break.
 _REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|msg_[0-9a-z]{26}")
 
 
 class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """The input as it came; nothing but types is checked yet."""
+    """The input as received; only its types are checked."""
 
     from_: str = msgspec.field(name="from")
     to: str | tuple[str, ...] = ()
@@ -76,10 +76,10 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
 
 
 def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
-    """The draft as a message that can be composed and queued.
+    """Return the draft as a message that can be composed and queued.
 
     Raises:
-        Invalid: with every fault of the draft, each by its field.
+        Invalid: names every error of the draft, each with its field.
         TooLarge: the message would be over ``limits.max_message_bytes``.
     """
     errors: list[FieldError] = []
@@ -127,7 +127,7 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
 
 
 class Handling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, gc=False):
-    """How a finished message is to be handled: the members of a draft that are not about its content."""
+    """The settings for handling a message: the members of a draft that are not about its content."""
 
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
@@ -140,7 +140,7 @@ class Handling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=
 
 
 def check_handling(draft: Draft, *, now: int) -> Handling:
-    """Those members of a draft, checked; raises Invalid, with every fault of theirs."""
+    """Return these members of a draft, checked; raises Invalid, which names all their errors."""
     errors: list[FieldError] = []
     check_labels(draft.tags, draft.metadata, errors)
     _check_handling(draft, errors)
@@ -184,7 +184,7 @@ def _count(given: str | tuple[str, ...]) -> int:
     return 1 if isinstance(given, str) else len(given)
 
 
-# An application has few senders and many recipients.
+# Cached, because an application has few senders and many recipients.
 _parse_sender = lru_cache(maxsize=256)(parse_mailbox)
 
 
@@ -209,7 +209,7 @@ def _mailboxes(
 
 
 def _needs_utf8_headers(mailboxes: _Mailboxes) -> bool:
-    """Such an address can stand in a header only as UTF-8, and then every delivery needs RFC 6531."""
+    """Whether a header needs UTF-8 because of such an address; then every delivery needs RFC 6531."""
     return any(mailbox.needs_smtputf8 for mailbox in mailboxes)
 
 
@@ -256,7 +256,7 @@ def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
 
 
 def _check_list(draft: Draft, errors: list[FieldError]) -> None:
-    """One-click wants an https URI to post to (RFC 8058 section 3.1), and only the sender can vouch for it."""
+    """Check for the https URI that one-click needs (RFC 8058 section 3.1); only the sender can provide it."""
     lower = {name.lower(): value for name, value in draft.headers.items()}
     if draft.list_unsubscribe_post and "<https:" not in str(lower.get("list-unsubscribe", "")).lower():
         detail = 'needs a header "List-Unsubscribe" with an https URI, such as <https://app.example/u/17>'
@@ -275,6 +275,6 @@ def _schedule(text: str, now: int, errors: list[FieldError]) -> int | None:
 
 
 def _estimated_size(draft: Draft) -> int:
-    """A lower bound of the wire size, cheap enough to refuse a giant before it is composed."""
+    """Return a lower bound of the wire size: a cheap way to reject a very large message before it is composed."""
     bodies = len(draft.text or "") + len(draft.html or "")
     return bodies + sum(len(a.content) * 78 // 57 for a in draft.attachments)

@@ -1,11 +1,16 @@
-"""What can be wrong with a request, in our words.
+"""The errors of a request.
 
 Problem
- ├── Invalid          422, names each field and its fix
- ├── NotFound         404
- ├── Conflict         409
- ├── TooLarge         413
- └── Unavailable      503, nothing was stored; try again later
+ ├── Malformed         400
+ ├── Unauthorized      401
+ ├── Forbidden         403
+ ├── NotFound          404
+ ├── Conflict          409
+ ├── TooLarge          413
+ ├── UnsupportedMedia  415
+ ├── Invalid           422, names each field and its fix
+ ├── RateLimited       429
+ └── Unavailable       503, nothing was stored; try again later
 """
 
 from dataclasses import dataclass
@@ -13,7 +18,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field of the input and what is wrong with it, e.g. ``FieldError("to.0", "…")``."""
+    """One field of the input and its error, e.g. ``FieldError("to.0", "…")``."""
 
     field: str
     detail: str
@@ -38,13 +43,13 @@ class Problem(Exception):
 
 
 class Malformed(Problem):
-    """The request is not even readable: bad JSON, bad syntax."""
+    """The request can't be parsed: wrong JSON, wrong syntax."""
 
     status, code, title = 400, "invalid_request", "Invalid request"
 
 
 class Invalid(Problem):
-    """The request is readable but its values are not acceptable; every field at fault is named."""
+    """The request can be parsed, but its values are not acceptable; names every wrong field."""
 
     status, code, title = 422, "validation_failed", "Validation failed"
 
@@ -64,19 +69,19 @@ class Unauthorized(Problem):
 
 
 class Forbidden(Problem):
-    """The key is right but does not allow this."""
+    """The key is valid but does not allow this."""
 
     status, code, title = 403, "insufficient_scope", "Forbidden"
 
 
 class NotFound(Problem):
-    """No such thing, or it belongs to somebody else."""
+    """No such object, or it belongs to another app."""
 
     status, code, title = 404, "not_found", "Not found"
 
 
 class Conflict(Problem):
-    """The state of the thing forbids it."""
+    """The state of the object forbids it."""
 
     status, code, title = 409, "conflict", "Conflict"
 
@@ -88,23 +93,23 @@ class TooLarge(Problem):
 
     @classmethod
     def request(cls, limit: int) -> "TooLarge":
-        """A request of more bytes than this."""
+        """Return the error for a request of more bytes than this."""
         return cls(f"the request is larger than {limit} bytes (MAILSVC_MAX_REQUEST_BYTES); send less at once")
 
 
 class UnsupportedMedia(Problem):
-    """A content type or encoding that this endpoint does not take."""
+    """A content type or encoding that this endpoint does not accept."""
 
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
 
 class RateLimited(Problem):
-    """Too many requests; ``retry_after`` says when."""
+    """Too many requests; ``retry_after`` says when to try again."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
 
 
 class Unavailable(Problem):
-    """Cannot be stored now (database away, disk low, queue full); nothing was half-stored."""
+    """The request can't be stored now (no database, disk almost full, queue full); no part of it was stored."""
 
     status, code, title = 503, "unavailable", "Unavailable"

@@ -28,7 +28,7 @@ VOCABULARY: dict[str, str] = {
     "webhook.test": "A test event, sent on request to one webhook.",
 }
 
-# They come with mailboxes: nothing emits them yet.
+# These belong to mailboxes: nothing emits them yet.
 NOT_YET = frozenset(
     {
         "message.delivered",
@@ -57,7 +57,7 @@ EVENT_OF_STATUS: dict[Status, str] = {
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a webhook may subscribe to this: ``*``, ``message.*`` and the like, or an exact type."""
+    """Whether a webhook may subscribe to this pattern: ``*``, ``message.*`` and similar, or an exact type."""
     if text == "*" or text in VOCABULARY:
         return True
     family, dot, star = text.rpartition(".")

@@ -1,7 +1,7 @@
-"""What text may become part of a header or a body, and what hides in RFC 2047 encoded words.
+"""Checks text for headers and bodies, and decodes RFC 2047 encoded words to find what they hide.
 
-A header injection needs a line break that survives to a reader; so line breaks are refused in every
-spelling, encoded ones included, before anything is composed.
+A header injection needs a line break that a reader sees. Therefore line breaks are rejected in every form, encoded ones
+included, before anything is composed.
 """
 
 import binascii
@@ -10,19 +10,19 @@ import re
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _BREAK = re.compile("[\0\n\r]")
 _MAX_DECODED = 4000
-# As lenient as the most lenient readers, for the sake of the guard.
+# As lenient as the most lenient readers, because the check must find what any of them would decode.
 _WORD = re.compile(r"=\?([^?]*)\?([bBqQ])\?(.*?)\?=", re.DOTALL)
 
 MAX_FIELD_OCTETS = 998  # RFC 5322 section 2.1.1
 
 
 def field_flaw(text: str, *, most: int = MAX_FIELD_OCTETS) -> str | None:
-    """Why this text may not be a header's value, as the second half of a sentence, or None. A tab is fine.
+    """Why this text can't be a header's value, as the second half of a sentence, or None. A tab is allowed.
 
     Args:
-        most: octets that it may have.
+        most: the limit in octets.
     """
-    # isprintable() is true for everything harmless that is common, and several times faster than the pattern.
+    # isprintable() is true for all common harmless text, and several times faster than the pattern.
     if not text.isprintable() and (found := _FORBIDDEN.search(text)):
         return f"must not contain {_describe(found[0])}; remove it"
     if len(text) * 4 > most and len(text.encode()) > most:
@@ -42,7 +42,7 @@ def body_flaw(text: str) -> str | None:
 
 
 def surrogate_flaw(text: str) -> str | None:
-    """Half a character of a UTF-16 pair has no UTF-8 form, so it can be neither stored nor sent."""
+    """Why this text has no UTF-8 form (a lone surrogate), so that it can be neither stored nor sent; or None."""
     if text.isascii():
         return None
     try:
@@ -53,22 +53,22 @@ def surrogate_flaw(text: str) -> str | None:
 
 
 def crlf(text: str) -> str:
-    """The text with every line break as CRLF (RFC 5322 section 2.1)."""
+    """Return the text with every line break as CRLF (RFC 5322 section 2.1)."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    # Where there is none, it is found out much faster than replaced.
+    # Checking for a line break is much faster than replacing none.
     return text.replace("\n", "\r\n") if "\n" in text else text
 
 
 def printable(text: str) -> str:
-    """The text with what ``field_flaw`` refuses replaced, for showing what others wrote."""
+    """Return the text with everything that ``field_flaw`` rejects replaced, to show text of others."""
     return _FORBIDDEN.sub("\ufffd", text)
 
 
 def decode_words(text: str) -> str:
-    """The text with its encoded words decoded (RFC 2047), as leniently as readers do; never raises.
+    """Return the text with its encoded words decoded (RFC 2047), as leniently as readers do; never raises.
 
-    A text over 4,000 characters comes back as it is: looking for words takes the square of its length.
+    A text over 4,000 characters is returned unchanged: the search for words takes quadratic time.
     """
     if len(text) > _MAX_DECODED:
         return text
@@ -78,7 +78,7 @@ def decode_words(text: str) -> str:
         between, charset = text[end : word.start()], word[1].partition("*")[0].lower()
         if end and not between.strip():
             between = ""
-        # Neighbours are decoded as one: writers split characters between them, wrongly but often.
+        # Adjacent words are decoded together: writers often split characters between them, wrongly.
         if not between and charset == run_charset:
             run += _word_bytes(word)
         else:
@@ -89,7 +89,7 @@ def decode_words(text: str) -> str:
 
 
 def _undecoded(text: str) -> str:
-    """What the encoded words hold for a reader that does not know their charset, or takes it for another."""
+    """Return the content of the encoded words for a reader that doesn't know their charset, or assumes another one."""
     return "".join([_word_bytes(word).decode("latin-1") for word in _WORD.finditer(text)])
 
 

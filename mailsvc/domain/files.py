@@ -1,4 +1,4 @@
-"""What an attachment may be called and claim to be."""
+"""Checks an attachment's name, type and content id."""
 
 import re
 
@@ -10,14 +10,14 @@ from mailsvc.domain.mediatype import media_type_flaw
 from mailsvc.domain.prepared import Attachment
 
 _TO_STANDARD = str.maketrans("-_", "+/", "\r\n\t ")
-# No encoded word: lenient readers decode it even here, and it may hide a line break.
+# No encoded word: lenient readers decode it even here, and it could hide a line break.
 _CONTENT_ID = re.compile(r"(?!.*=\?)<?([A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200})>?")
 
 
 def standard_base64(text: str) -> str:
-    """Base64 with line breaks, or in the URL-safe alphabet (RFC 4648 section 5), as section 4 of that RFC writes it.
+    """Convert Base64 with line breaks, or in the URL-safe alphabet (RFC 4648 section 5), to the form of section 4.
 
-    Padding may be missing only from the URL-safe form: without it, a content that was cut short would not be noticed.
+    Padding is optional only in the URL-safe form: otherwise a truncated content would not be noticed.
     """
     if "-" in text or "_" in text:
         text = text.translate(_TO_STANDARD)
@@ -26,7 +26,7 @@ def standard_base64(text: str) -> str:
 
 
 def check_attachments(attachments: tuple[Attachment, ...], errors: list[FieldError]) -> tuple[Attachment, ...]:
-    """The attachments with bare content ids; every fault is added to ``errors``."""
+    """Return the attachments with bare content ids; adds every error to ``errors``."""
     checked = []
     ids: set[str] = set()
     for index, attachment in enumerate(attachments):

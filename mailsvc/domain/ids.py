@@ -1,4 +1,4 @@
-"""Identifiers: a prefix that says what it names, and a ULID that sorts by time of making."""
+"""Identifiers: a prefix for the kind of object, and a ULID that sorts by creation time."""
 
 import os
 import random
@@ -14,10 +14,10 @@ _LOW_BITS = 40
 
 
 def new_id(prefix: str) -> str:
-    """A new identifier such as ``msg_01hf3x…``: 48 bits of milliseconds, 80 bits of chance.
+    """Return a new identifier such as ``msg_01hf3x…``: 48 bits of milliseconds, 80 random bits.
 
-    Identifiers made by one thread always ascend, also within a millisecond and when the clock steps back,
-    so that rows are appended to their index rather than scattered over it.
+    Identifiers created by one thread always ascend, even within a millisecond and if the clock is set back, so that
+    rows are appended to their index and not scattered over it.
     """
     sequence = getattr(_mine, "sequence", None)
     if sequence is None:
@@ -32,9 +32,9 @@ def is_id(text: str, prefix: str) -> bool:
 
 
 class _Sequence:
-    """One thread's identifiers. Half of the chance is new every millisecond, the other half counts up within it.
+    """One thread's identifiers. Half of the random bits are new every millisecond; the other half counts up within it.
 
-    No lock and no system call: either would let another thread in, in the middle of every message.
+    It uses no lock and no system call: either would let another thread run, in the middle of every message.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ _mine = threading.local()
 
 
 def _forget() -> None:
-    """A forked process must not go on with its parent's numbers."""
+    """Discard the state: a forked process must not continue its parent's numbers."""
     _mine.__dict__.clear()
 
 

@@ -1,4 +1,4 @@
-"""JSON as it is stored."""
+"""JSON in its stored form."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def compact(value: Any) -> str:
-    """JSON in one canonical spelling, so that a filter can look for a part of it."""
+    """Return JSON in one canonical form, so that a filter can search for a part of it."""
     return _encode(value).decode()

@@ -1,4 +1,4 @@
-"""What Kubernetes says of Services in the environment of every pod, which is not for us even where it begins like a setting."""
+"""Recognises environment variables that Kubernetes sets for Services in every pod; they can look like our settings."""
 
 import ipaddress
 import re
@@ -34,9 +34,9 @@ _SHAPES = (
 
 
 def is_of_a_service(variable: str, value: str, service: str) -> bool:
-    """Whether the variable tells of a Service of this name, or of one whose name goes on behind a dash.
+    """Whether the variable describes a Service of this name, or one whose name continues after a dash.
 
-    Both must fit, the variable's name and the shape of its value: a misspelt setting seldom looks like that.
+    Both the variable's name and the form of its value must match: a misspelt setting seldom does.
     """
     prefix = service.upper().replace("-", "_") + "_"
     if not variable.startswith(prefix):

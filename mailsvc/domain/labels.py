@@ -1,4 +1,4 @@
-"""What an application may write on a message to find it by: tags and metadata."""
+"""The labels of a message, by which an application finds it: tags and metadata."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ MAX_PAIRS, MAX_KEY, MAX_VALUE = 50, 40, 500
 
 
 def check_labels(tags: Sequence[str], metadata: Mapping[str, str], errors: list[FieldError]) -> None:
-    """Add every fault of them to ``errors``."""
+    """Add every error in them to ``errors``."""
     if len(tags) > MAX_TAGS:
         errors.append(FieldError("tags", f"has {len(tags)} entries, at most {MAX_TAGS} are allowed"))
     for index, tag in enumerate(tags[:MAX_TAGS]):
@@ -30,7 +30,7 @@ def check_labels(tags: Sequence[str], metadata: Mapping[str, str], errors: list[
 
 
 def label_flaw(label: str, most: int) -> str | None:
-    """Why this is no name for something, as the second half of a sentence, or None."""
+    """Why this can't be a label, as the second half of a sentence, or None."""
     if not label:
         return "is empty; leave it out"
     return field_flaw(label) or _length_flaw(label, most)

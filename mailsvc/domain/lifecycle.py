@@ -1,6 +1,6 @@
-"""The states of a delivery and the one table that says what may follow what.
+"""The states of a delivery, and one table with all transitions between them.
 
-A repeated or late input that is not in the table changes nothing: ``follow`` answers None.
+A repeated or late change that is not in the table has no effect: ``follow`` returns None.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ __all__ = ["ATTENTION", "FINAL", "PARTIAL", "RECALLABLE", "Change", "Status", "f
 
 
 class Status(StrEnum):
-    """Where a delivery stands (public contract)."""
+    """The status of a delivery (public contract)."""
 
     SCHEDULED = "scheduled"
     QUEUED = "queued"
@@ -27,20 +27,20 @@ class Status(StrEnum):
 
 
 class Change(StrEnum):
-    """What can happen to a delivery."""
+    """A change to a delivery."""
 
-    SENT = "sent"  # the relay took it
-    BOUNCE = "bounce"  # a permanent refusal, or a bounce that came later
-    DEFER = "defer"  # a failed attempt, to be tried again
-    RETURN = "return"  # a claim given back without an attempt
-    GIVE_UP = "give_up"  # uncertain, and the message forbids a second try
+    SENT = "sent"  # the relay accepted it
+    BOUNCE = "bounce"  # a permanent refusal, or a later bounce
+    DEFER = "defer"  # a failed attempt, to be repeated
+    RETURN = "return"  # a claim returned without an attempt
+    GIVE_UP = "give_up"  # uncertain, and the message forbids another try
     EXPIRE = "expire"
     SUPPRESS = "suppress"
     CANCEL = "cancel"
     HOLD = "hold"
     RELEASE = "release"
-    POSTPONE = "postpone"  # released before the time that it is scheduled for
-    RETRY = "retry"  # an operator wants it tried now
+    POSTPONE = "postpone"  # released before its scheduled time
+    RETRY = "retry"  # an operator retries it now
     DELIVER = "deliver"  # a positive DSN
     COMPLAIN = "complain"
 
@@ -51,17 +51,17 @@ FINAL = frozenset({S.SENT, S.DELIVERED, S.BOUNCED, S.COMPLAINED, S.SUPPRESSED, S
 RECALLABLE = frozenset({S.SCHEDULED, S.QUEUED, S.DEFERRED, S.HELD})
 
 _TABLE: dict[tuple[Status, Change], Status] = {
-    # A claim is out: only its own result, fenced by the lease token, ends it.
+    # Claimed: only the result of this claim, fenced by the lease token, ends it.
     (S.SENDING, C.SENT): S.SENT,
     (S.SENDING, C.BOUNCE): S.BOUNCED,
     (S.SENDING, C.DEFER): S.DEFERRED,
     (S.SENDING, C.RETURN): S.QUEUED,
     (S.SENDING, C.GIVE_UP): S.UNCERTAIN,
-    # A claim that came back too late to be sent, e.g. at the very moment of expiry.
+    # Claimed, but too late to be sent, e.g. at the moment of expiry.
     (S.SENDING, C.EXPIRE): S.EXPIRED,
-    # The address was put on the suppression list after the message was accepted.
+    # The address was suppressed after the message was accepted.
     (S.SENDING, C.SUPPRESS): S.SUPPRESSED,
-    # Waiting: people and time may steer it.
+    # Waiting: users and time may change it.
     **{(s, C.EXPIRE): S.EXPIRED for s in RECALLABLE},
     **{(s, C.CANCEL): S.CANCELED for s in RECALLABLE},
     **{(s, C.HOLD): S.HELD for s in (S.SCHEDULED, S.QUEUED, S.DEFERRED)},
@@ -71,37 +71,37 @@ _TABLE: dict[tuple[Status, Change], Status] = {
     (S.QUEUED, C.RETRY): S.QUEUED,
     (S.DEFERRED, C.RETRY): S.QUEUED,
     (S.HELD, C.RETRY): S.QUEUED,
-    # The sender asks again for what ended without reaching anybody.
+    # The sender retries a delivery that ended without success.
     (S.BOUNCED, C.RETRY): S.QUEUED,
     (S.EXPIRED, C.RETRY): S.QUEUED,
     (S.UNCERTAIN, C.RETRY): S.QUEUED,
     (S.SUPPRESSED, C.RETRY): S.QUEUED,
-    # News that comes by mail after the relay took it.
+    # Reports that come by mail after the relay accepted it.
     (S.SENT, C.DELIVER): S.DELIVERED,
     (S.SENT, C.BOUNCE): S.BOUNCED,
     (S.SENT, C.COMPLAIN): S.COMPLAINED,
-    # Uncertain settles as soon as anything is heard of it.
+    # Any report resolves an uncertain delivery.
     (S.UNCERTAIN, C.SENT): S.SENT,
     (S.UNCERTAIN, C.DELIVER): S.DELIVERED,
     (S.UNCERTAIN, C.BOUNCE): S.BOUNCED,
     (S.UNCERTAIN, C.COMPLAIN): S.COMPLAINED,
-    # A first hop said delivered, a later one bounced it (forwarding): the failure is what matters.
+    # A first hop reported success, a later one bounced it (forwarding): the failure counts.
     (S.DELIVERED, C.BOUNCE): S.BOUNCED,
     (S.DELIVERED, C.COMPLAIN): S.COMPLAINED,
 }
 
 
 def follow(status: Status, change: Change) -> Status | None:
-    """The state that comes after, or None where this change means nothing to that state."""
+    """Return the next state, or None if this change has no effect in that state."""
     return _TABLE.get((status, change))
 
 
 ATTENTION = (S.HELD, S.DEFERRED, S.SENDING, S.QUEUED, S.SCHEDULED)
-PARTIAL = "partial"  # all deliveries have ended, not all alike
+PARTIAL = "partial"  # all deliveries have ended, in different states
 
 
 def message_status(statuses: set[str]) -> str:
-    """A message's status out of its deliveries': all alike, else what needs attention first, else ``partial``."""
+    """Return a message's status: its deliveries' if equal, else the one that needs attention, else ``partial``."""
     if len(statuses) == 1:
         return next(iter(statuses))
     return next((s.value for s in ATTENTION if s.value in statuses), PARTIAL)

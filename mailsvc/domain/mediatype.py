@@ -1,4 +1,4 @@
-"""What an attachment may claim to be: a media type whose parameters hide nothing (RFC 2045, RFC 2231)."""
+"""Checks an attachment's media type: its parameters must not hide anything (RFC 2045, RFC 2231)."""
 
 import re
 from collections import defaultdict
@@ -29,7 +29,7 @@ def media_type_flaw(text: str) -> str | None:
 
 
 def _values(text: str) -> list[tuple[str, str]]:
-    """The parameters as the most lenient readers take them: put together, and decoded in every way that may be meant."""
+    """Return the parameters as the most lenient readers see them: joined, and decoded in every possible way."""
     pieces: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     encoded: set[str] = set()
     for whole, value in _PARAMETERS.findall(text):

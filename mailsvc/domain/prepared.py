@@ -1,4 +1,4 @@
-"""A message that passed every check: the shape between the intake's rules and the composer."""
+"""A message that passed all checks: the form between the intake's rules and the composer."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -24,12 +24,12 @@ class Attachment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, froze
     content: bytes
     content_type: str = "application/octet-stream"
     content_id: str | None = None
-    disposition: Disposition | None = None  # None: inline where the HTML refers to it, else attachment
+    disposition: Disposition | None = None  # None: inline if the HTML refers to it, else attachment
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold at most; each is a setting ``MAILSVC_`` + the name."""
+    """The limits of one request; each is a setting ``MAILSVC_`` + the name."""
 
     max_request_bytes: int = 35 * MIB
     max_message_bytes: int = 25 * MIB
@@ -38,15 +38,15 @@ class Limits:
 
 
 class Recipient(msgspec.Struct, frozen=True, gc=False):
-    """One delivery to be: an envelope address and where the message named it."""
+    """One future delivery: an envelope address, and the field of the message that names it."""
 
     address: str
     kind: RecipientKind
-    needs_smtputf8: bool  # for this delivery, be it by the address or by the headers that go with it
+    needs_smtputf8: bool  # for this delivery, because of its address or of the headers
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Checked and normalised; texts have CRLF line breaks, header values no control characters."""
+    """Checked and normalised; texts have CRLF line breaks, header values contain no control characters."""
 
     sender: Mailbox
     to: tuple[Mailbox, ...]
@@ -54,7 +54,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     bcc: tuple[Mailbox, ...]
     reply_to: tuple[Mailbox, ...]
     recipients: tuple[Recipient, ...]  # each address once, to before cc before bcc
-    utf8_headers: bool  # an address in a header can be written there only as UTF-8 (RFC 6532)
+    utf8_headers: bool  # an address in a header needs UTF-8 (RFC 6532)
     subject: str | None
     text: str | None
     html: str | None
@@ -68,16 +68,16 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     relay: str | None  # name or id
     on_uncertain: OnUncertain
     delivery_receipt: bool
-    in_reply_to: str | None  # as given: an id of ours, or a Message-ID in angle brackets
-    agent: Mailbox | None  # of the field Sender
-    return_path: str | None  # of this message, over the relay's
+    in_reply_to: str | None  # as given: an id of mailsvc, or a Message-ID in angle brackets
+    agent: Mailbox | None  # for the field Sender
+    return_path: str | None  # for this message, instead of the relay's
     list_unsubscribe_post: bool
 
 
 def recipients_of(
     to: tuple[Mailbox, ...], cc: tuple[Mailbox, ...], bcc: tuple[Mailbox, ...], *, utf8_headers: bool
 ) -> tuple[Recipient, ...]:
-    """One recipient for each address, the first mention counts; addresses are compared without case."""
+    """Return one recipient per address, the first mention counts; addresses are compared case-insensitively."""
     found: dict[str, Recipient] = {}
     kinds: tuple[tuple[RecipientKind, tuple[Mailbox, ...]], ...] = (("to", to), ("cc", cc), ("bcc", bcc))
     for kind, mailboxes in kinds:
@@ -89,7 +89,7 @@ def recipients_of(
 
 
 def require_size(size: int, limits: Limits) -> None:
-    """Refuse a message whose wire form is over the limit.
+    """Reject a message whose wire form is over the limit.
 
     Raises:
         TooLarge: it is; the detail names the setting.

@@ -1,11 +1,11 @@
-"""A relay: the SMTP submission account (RFC 6409) that messages are handed to."""
+"""A relay: the SMTP submission account (RFC 6409) through which messages are sent."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mailsvc.domain.targets import TargetPolicy
 
-SANDBOX = "sandbox"  # the managed relay that delivers to nobody, while there is no other
+SANDBOX = "sandbox"  # the managed relay that delivers nothing, used while there is no other
 
 TlsMode = Literal["starttls", "implicit", "none"]
 AuthMechanism = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]
@@ -27,7 +27,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Everything that is needed to submit by one account; secrets are already decrypted."""
+    """Everything that a submission through one account needs; secrets are decrypted."""
 
     id: str
     name: str
@@ -42,12 +42,12 @@ class Relay:
     access_token: str | None = field(default=None, repr=False)
     max_connections: int = 10
     max_messages_per_connection: int = 100
-    max_recipients: int = 100  # of one transaction; 100 is what every server must take (RFC 5321 section 4.5.3.1.8)
+    max_recipients: int = 100  # per transaction; every server must accept 100 (RFC 5321 section 4.5.3.1.8)
     pipelining: Literal["auto", "off"] = "auto"
-    rate: float | None = None  # deliveries per second, None for no limit
+    rate: float | None = None  # deliveries per second; None for no limit
     return_path: str | None = None
     verp: bool = True
     dsn: bool = True
-    ehlo: str | None = None  # what to call ourselves; None for this host's name or address
-    targets: TargetPolicy = "any"  # which addresses may be dialled
+    ehlo: str | None = None  # our name in EHLO; None for this host's name or address
+    targets: TargetPolicy = "any"  # the addresses that may be dialled
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -1,16 +1,16 @@
-"""What a return path may be: a plain address, with room for the token that signs it (RFC 5321 section 4.5.3.1.1)."""
+"""Checks a return path: a plain address, short enough for the token that signs it (RFC 5321 section 4.5.3.1.1)."""
 
 from mailsvc.domain.address import Mailbox, parse_mailbox
 
 __all__ = ["TOKEN_LENGTH", "return_path_flaw"]
 
-MOST_LOCAL = 64  # octets: what every server must take
-MOST = 254  # octets in all: a path of 256 with its angle brackets
-TOKEN_LENGTH = 34  # characters: a delivery's id of 26 and a mark of 8 (see ``mime.returnpath``)
+MOST_LOCAL = 64  # octets that every server must accept
+MOST = 254  # octets in all: a path of 256 minus its angle brackets
+TOKEN_LENGTH = 34  # characters: a delivery's id of 26 and a signature of 8 (see ``mime.returnpath``)
 
 
 def return_path_flaw(address: str, *, verp: bool = True) -> str | None:
-    """Why bounces can't come back to this address, as the second half of a sentence, or None.
+    """Why bounces can't be sent to this address, as the second half of a sentence, or None.
 
     Args:
         verp: a ``+`` and a token are added to the part before the @.

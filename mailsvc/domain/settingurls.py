@@ -1,4 +1,4 @@
-"""URLs in settings: what is wrong with one, in words that quote nothing of it, since any part may be a password's."""
+"""Describes errors in the URLs of settings, without quoting them, because any part may be a password's."""
 
 import re
 from urllib.parse import unquote, urlsplit
@@ -10,7 +10,7 @@ _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def percent_flaw(url: str) -> str | None:
-    """What is wrong with its percent-encoding; None where nothing is."""
+    """The error in its percent-encoding; None if there is none."""
     if _NO_ESCAPE.search(url):
         return f"has a % without the two hexadecimal digits of an encoded character; {ENCODED}"
     try:
@@ -21,7 +21,7 @@ def percent_flaw(url: str) -> str | None:
 
 
 def authority_flaw(url: str) -> str | None:
-    """What of a user name or password got where it does not belong, for want of encoding; None where nothing did."""
+    """The error if an unencoded user name or password ends up in another part of the URL; None if there is none."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -14,12 +14,12 @@ PREFIX = "whsec_"
 
 
 def new_secret() -> str:
-    """A fresh secret of 32 bytes."""
+    """Return a new secret of 32 bytes."""
     return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def check_secret(text: str) -> bytes:
-    """The key in a ``whsec_…`` secret; raises ValueError where it is none."""
+    """Return the key in a ``whsec_…`` secret; raises ValueError if it is not one."""
     try:
         key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -30,7 +30,7 @@ def check_secret(text: str) -> bytes:
 
 
 def sign(given: Sequence[str], event_id: str, timestamp: int, body: bytes) -> str:
-    """The ``webhook-signature`` header: one signature for each secret, so that both work while one replaces the other.
+    """Return the ``webhook-signature`` header: one signature per secret, so that both are valid during a rotation.
 
     Args:
         given: secrets, the current one first.
@@ -42,7 +42,7 @@ def sign(given: Sequence[str], event_id: str, timestamp: int, body: bytes) -> st
 
 
 class TrialPost(msgspec.Struct, frozen=True):
-    """An event to be posted once, on request, with what signs it and the CAs to trust (None for the usual ones)."""
+    """An event to be posted once, on request, with its signing secrets and trusted CAs (None for the usual ones)."""
 
     url: str
     ca_pem: str | None

@@ -1,4 +1,4 @@
-"""Which addresses a webhook may reach. A URL is checked when it is given, and every address again when it is dialled."""
+"""The addresses that a webhook may reach. A URL is checked when it is set, every address again at connect."""
 
 import ipaddress
 import socket
@@ -14,20 +14,20 @@ __all__ = ["Forbidden", "TargetPolicy", "check_url", "literal_address", "vet"]
 TargetPolicy = Literal["any", "public"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Networks that carry an IPv4 address inside, with the position of its lowest bit: what counts is where that leads.
+# Networks that embed an IPv4 address, with the position of its lowest bit: the embedded address decides.
 _EMBEDDING = (
     (ipaddress.IPv6Network("::ffff:0:0/96"), 0),  # mapped
     (ipaddress.IPv6Network("::ffff:0:0:0/96"), 0),  # translated (SIIT)
     (ipaddress.IPv6Network("64:ff9b::/96"), 0),  # NAT64
     (ipaddress.IPv6Network("2002::/16"), 80),  # 6to4
 )
-# Not global, whatever the standard library's tables say.
+# Not global, whatever the standard library says.
 _REFUSED = tuple(
     ipaddress.ip_network(text)
     for text in (
         "0.0.0.0/8",
         "100.64.0.0/10",
-        "168.63.129.16/32",  # where a cloud gives its machines secrets; the others' addresses are not global
+        "168.63.129.16/32",  # a cloud gives its machines secrets there; the addresses of other clouds are not global
         "192.88.99.0/24",
         "240.0.0.0/4",
         "::/8",
@@ -41,15 +41,15 @@ _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
 class Forbidden(ValueError):
-    """An address that the target rule doesn't allow; the text says which setting decides."""
+    """An address that the target rule doesn't allow; the text names the setting."""
 
 
 @lru_cache(maxsize=1024)
 def check_url(url: str, policy: TargetPolicy) -> str:
-    """The URL in the form in which it will be called.
+    """Return the URL in the form in which it will be called.
 
     Raises:
-        ValueError: it is no usable http(s) URL, or names a forbidden address literally.
+        ValueError: it is no usable http(s) URL, or contains a forbidden address.
     """
     try:
         parts = urlsplit(url)
@@ -74,14 +74,14 @@ def check_url(url: str, policy: TargetPolicy) -> str:
 
 
 def vet(addresses: Iterable[Address], policy: TargetPolicy, *, setting: str = "MAILSVC_WEBHOOK_TARGETS") -> None:
-    """Raises Forbidden when one of a name's addresses may not be reached: then none of them is."""
+    """Raises Forbidden if one of a name's addresses may not be reached: then the name is not used at all."""
     for address in addresses:
         if policy == "public" and not is_public(address):
             raise Forbidden(f"{address} is not a public address ({setting}=any allows it)")
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address leads to the public internet, also through what it embeds."""
+    """Whether the address leads to the public internet, also through an embedded address."""
     if isinstance(address, ipaddress.IPv6Address):
         if (inner := _embedded(address)) is not None:
             return is_public(inner)
@@ -109,7 +109,7 @@ def _host(host: str) -> str:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that a host literally is, in every spelling that a resolver would take for one (127.1, 0x7f000001)."""
+    """Return the address in a host, in every form that a resolver would take for one (127.1, 0x7f000001)."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which header fields an application may set itself, and what may be in them."""
+"""The header fields that an application may set, and the rules for their values."""
 
 import re
 
@@ -7,10 +7,10 @@ from mailsvc.domain.fieldtext import MAX_FIELD_OCTETS, field_flaw, printable
 from mailsvc.domain.prepared import Headers
 
 MAX_HEADERS = 100
-LONGEST_VALUE = 16_384  # octets, folded: some providers take their instructions as JSON in a header
+LONGEST_VALUE = 16_384  # octets, folded: some providers accept instructions as JSON in a header
 _ALLOWED = frozenset({"content-language"})
 
-_LONGEST_NAME = 200  # characters: some of the line must be left for the value
+_LONGEST_NAME = 200  # characters: the line must leave space for the value
 _NAME = re.compile(rf"[A-Za-z0-9!#$%&'*+.^_`|~-]{{1,{_LONGEST_NAME}}}")
 
 _MADE = "it is made by the service"
@@ -44,7 +44,7 @@ _INSTEAD_OF_FAMILY = {
 
 
 def check_headers(headers: Headers, errors: list[FieldError]) -> Headers:
-    """The headers with outer white space gone; every fault is added to ``errors``."""
+    """Return the headers without outer white space; adds every error to ``errors``."""
     if sum(1 if isinstance(given, str) else len(given) for given in headers.values()) > MAX_HEADERS:
         errors.append(FieldError("headers", f"has too many entries, at most {MAX_HEADERS} are allowed"))
         return {}
@@ -86,7 +86,7 @@ def _name_flaw(name: str, seen: set[str]) -> str | None:
 
 
 def _folds(name: str, value: str) -> bool:
-    """Whether white space allows lines of at most 998 octets (RFC 5322 section 2.2.3)."""
+    """Whether the value can be folded at white space into lines of at most 998 octets (RFC 5322 section 2.2.3)."""
     return all(len(word) + len(name) + 3 <= MAX_FIELD_OCTETS for word in value.split())
 
 
