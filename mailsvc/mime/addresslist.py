@@ -1,4 +1,4 @@
-"""The addresses out of a header field of raw mail: lists, groups and comments (RFC 5322 section 3.4)."""
+"""Parses the addresses in a header field of raw mail: lists, groups and comments (RFC 5322 section 3.4)."""
 
 import re
 
@@ -7,16 +7,16 @@ from mailsvc.domain.fieldtext import decode_words, printable
 
 __all__ = ["mailboxes_of"]
 
-# One piece at a time, so that no separator inside quotes, a comment or angle brackets counts.
+# One token at a time, so that separators inside quotes, comments or angle brackets don't count.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]*>|\\.|.', re.DOTALL)
 _COMMENT_TOKEN = re.compile(r"\\.|[()]", re.DOTALL)
 
 
 def mailboxes_of(value: str) -> list[Mailbox]:
-    """The mailboxes of an unfolded field value, display names decoded.
+    """Return the mailboxes of an unfolded field value, with decoded display names.
 
     Raises:
-        ValueError: one of them is no address; the message says which and what to fix.
+        ValueError: one of them is no address; the message says which one, and what to fix.
     """
     return [_read(item) for item in _items(value)]
 
@@ -26,7 +26,7 @@ def _read(item: str) -> Mailbox:
         if "=?" not in item:
             return parse_mailbox(item)
         phrase, bracket, rest = item.rpartition("<")
-        # Decoded after the address was cut off: what an encoded word hides can't become part of it.
+        # Decoded after the address was separated: the content of an encoded word can't become part of it.
         mailbox = parse_mailbox(bracket + rest)
     except ValueError as error:
         raise ValueError(f"{item[:80]!r} {error}") from error

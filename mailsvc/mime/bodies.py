@@ -1,4 +1,4 @@
-"""Bodies as they go over the wire: 7bit where that is lossless, else quoted-printable or base64 (RFC 2045)."""
+"""Encodes bodies: 7bit if that is lossless, else quoted-printable or base64 (RFC 2045)."""
 
 import binascii
 import re
@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from mailsvc.mime.wire import has_long_line, is_crlf_only
 
-_LITERAL = b"\t\r\n" + bytes(range(32, 127)).replace(b"=", b"")  # what needs no escape in quoted-printable
-_LARGE = 1 << 20  # octets of text that are better not taken to pieces
-_PIECES = re.compile(rb".{1,75}(?<!=)(?<!=.)", re.DOTALL).findall  # no escape is cut
-_BLOCK = 57 * 1024  # input of base64 at a time: whole lines, and never the whole attachment twice
+_LITERAL = b"\t\r\n" + bytes(range(32, 127)).replace(b"=", b"")  # needs no escape in quoted-printable
+_LARGE = 1 << 20  # octets of text that is too large to be split into lines
+_PIECES = re.compile(rb".{1,75}(?<!=)(?<!=.)", re.DOTALL).findall  # never splits an escape
+_BLOCK = 57 * 1024  # input of base64 per step: whole lines, and the whole attachment never twice in memory
 _BLOCK_LINES = struct.Struct("76s" * 1024)  # cuts the lines of a whole block in one call
 
 
 def encode_text(text: str) -> tuple[str, bytes]:
-    """The transfer encoding and the body of a text with CRLF line breaks."""
+    """Return the transfer encoding and the body for a text with CRLF line breaks."""
     data = text.encode()
     if text.isascii() and not has_long_line(data):
         return "7bit", data
@@ -27,7 +27,7 @@ def encode_text(text: str) -> tuple[str, bytes]:
 
 
 def _quoted_lines(data: bytes) -> bytes:
-    """What ``quoted_bytes`` does, for text in which only ``=`` is special: four times as fast, but in many pieces."""
+    """As ``quoted_bytes``, for text in which only ``=`` is special: four times as fast, but with many small objects."""
     escaped = data.replace(b"=", b"=3D")
     lines = escaped.split(b"\r\n") if b"\n" in escaped else [escaped]
     return b"\r\n".join(
@@ -36,21 +36,21 @@ def _quoted_lines(data: bytes) -> bytes:
 
 
 def _fitted(line: bytes) -> bytes:
-    """A line with its escapes as lines of at most 76 columns, none of which ends in white space."""
+    """Return an escaped line as lines of at most 76 columns, none of which ends in white space."""
     if line[-1:] in (b" ", b"\t"):
         line = line[:-1] + b"=%02X" % line[-1]
     return b"=\r\n".join(_PIECES(line)) if len(line) > 76 else line
 
 
 def quoted_bytes(data: bytes) -> bytes:
-    """Quoted-printable of text with CRLF line breaks (RFC 2045 section 6.7)."""
+    """Return text with CRLF line breaks as quoted-printable (RFC 2045 section 6.7)."""
     encoded = binascii.b2a_qp(data)
-    # It breaks lines as the first line of its input does, and by LF alone where that has no second line.
+    # b2a_qp breaks lines in the style of its input's first line, and with a single LF if there is no second line.
     return encoded if b"\r\n" in data else encoded.replace(b"\n", b"\r\n")
 
 
 def base64_lines(data: bytes) -> Iterator[bytes]:
-    """The content as lines of 76 columns, in blocks."""
+    """Return the content as base64 in lines of 76 columns, in blocks."""
     view = memoryview(data)
     for start in range(0, len(data), _BLOCK):
         encoded = binascii.b2a_base64(view[start : start + _BLOCK], newline=False)
@@ -62,7 +62,7 @@ def base64_lines(data: bytes) -> Iterator[bytes]:
 
 
 def as_message(content: bytes) -> bytes | None:
-    """The content of a ``message/*`` part in the only encoding it may have (RFC 2046 section 5.2.1), if it can."""
+    """Return the content of a ``message/*`` part in its only allowed encoding (RFC 2046 section 5.2.1), or None."""
     if not content.isascii():
         return None
     if b"\r" not in content:

@@ -1,7 +1,7 @@
-"""From a checked message to its frozen bytes: built once, read back and compared, never built again.
+"""Composes a checked message into its frozen bytes: once; then they are read back and compared, and never built again.
 
-7-bit by RFC 2045 and 2047 (but for addresses that only RFC 6532 can write), CRLF, lines of at most 998 octets.
-Every retry sends these very bytes.
+7-bit by RFC 2045 and 2047 (except for addresses that need RFC 6532), CRLF, lines of at most 998 octets. Every retry
+sends exactly these bytes.
 """
 
 import io
@@ -19,16 +19,16 @@ __all__ = ["HeaderMismatch", "compose"]
 def compose(
     prepared: Prepared, *, message_id: str, date: int, references: tuple[str, ...] = (), boundary_seed: str
 ) -> bytes:
-    """The message as it goes over the wire.
+    """Return the message in its wire form.
 
     Args:
         message_id: with its angle brackets.
         date: the instant of the Date field.
-        references: the Message-IDs of the conversation, the one replied to last (RFC 5322 section 3.6.4).
+        references: the Message-IDs of the conversation, with the answered one last (RFC 5322 section 3.6.4).
         boundary_seed: unique to the message; letters, digits and underscores.
 
     Raises:
-        HeaderMismatch: the result is not what was meant; nothing of it may be used.
+        HeaderMismatch: the result differs from the input; no part of it may be used.
     """
     body = body_of(prepared, boundary_seed)
     fields = [
@@ -47,7 +47,7 @@ def compose(
 
 
 def _in_one_buffer(chunks: Iterable[bytes]) -> bytes:
-    """The result is the buffer, so a large attachment exists twice (as given and encoded), never three times."""
+    """Join the chunks in one buffer, so that a large attachment exists only twice (as given and encoded)."""
     out = io.BytesIO()
     out.writelines(chunks)
     return out.getvalue()
@@ -60,7 +60,7 @@ def _origin(prepared: Prepared) -> list[Field]:
     if prepared.to:
         fields.append(("To", headers.address_list("To", prepared.to)))
     elif not prepared.cc:
-        # Some servers add a field of their own choice where no recipient field is.
+        # Some servers add a field of their own if there is no recipient field.
         fields.append(("To", "undisclosed-recipients:;"))
     if prepared.cc:
         fields.append(("Cc", headers.address_list("Cc", prepared.cc)))
@@ -81,7 +81,7 @@ def _thread(prepared: Prepared, references: tuple[str, ...]) -> list[Field]:
 
 
 def _own(prepared: Prepared) -> list[Field]:
-    """The application's fields, and the mark of one-click where it asked for it (RFC 8058 section 3.1)."""
+    """Return the application's fields, and the field for one-click if requested (RFC 8058 section 3.1)."""
     fields: list[Field] = []
     for name, given in prepared.headers.items():
         fields += [(name, headers.raw_value(name, v)) for v in ((given,) if isinstance(given, str) else given)]

@@ -1,7 +1,7 @@
-"""Which content ids an HTML text refers to (RFC 2392), in every spelling that HTML, CSS and URLs allow.
+"""Finds the content ids that an HTML text refers to (RFC 2392), in every form that HTML, CSS and URLs allow.
 
-Read as browsers do, in one pass that never goes back: the standard library's reader takes the square of a broken text's
-length, and raises on some.
+Reads as browsers do, in one pass without backtracking: the standard library's parser takes quadratic time for a broken
+text, and raises errors for some.
 """
 
 import re
@@ -15,25 +15,25 @@ __all__ = ["content_ids_in"]
 
 _URLS = frozenset({"src", "href", "background", "poster", "data", "lowsrc", "dynsrc", "longdesc", "cite"})
 _LISTS = frozenset({"srcset", "imagesrcset"})
-# Their content is no markup (HTML, section 13.2.5): it lasts until the end tag of the same name.
+# Their content is no markup (HTML, section 13.2.5): it ends at the end tag of the same name.
 _RAW = {
     name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
     for name in ("style", "script", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
 }
-_LONGEST_URL = 4096  # characters: each of a content id's may be written with a dozen
+_LONGEST_URL = 4096  # characters: a dozen may be needed for each character of a content id
 
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])")
-# Only Outlook reads what such a comment holds. Bounded, so that what does not end is not read again and again.
+# Only Outlook reads the content of such a comment. Bounded, so that an unterminated one is not scanned repeatedly.
 _CONDITION = re.compile(r"<!--\[if[^\]<>]{0,200}\]>", re.IGNORECASE)
 _NAME = re.compile(r"[^\s/>]+")
 _ATTRIBUTE = re.compile(r"[\s/]*(>|[^\s/>][^\s/>=]*)(?:\s*=\s*)?")
 _VALUE = re.compile(r"[^\s>]*")
-_DROPPED = str.maketrans("", "", "\t\r\n")  # by the readers of URLs
+_DROPPED = str.maketrans("", "", "\t\r\n")  # URL parsers drop these
 _COMMA = re.compile(r"[\s,]+")
 
 
 def content_ids_in(html: str) -> frozenset[str]:
-    """The ids, as they stand in ``Content-ID`` without angle brackets; also as spelt, where a writer forgot to encode an id."""
+    """Return the ids as in ``Content-ID`` without angle brackets; also undecoded, for ids that were not encoded."""
     return frozenset(
         id_ for url in _urls(html) if url[:4].lower() == "cid:" for id_ in (url[4:], unquote(url[4:])) if id_
     )
@@ -57,7 +57,7 @@ def _urls(html: str) -> Iterator[str]:
 
 
 def _after_aside(html: str, start: int) -> int:
-    """Where what is no tag ends: a comment, a declaration, an end tag. Of Outlook's comments, only the condition is one."""
+    """The end of a comment, declaration or end tag; of Outlook's conditional comments only the condition."""
     if not html.startswith("<!--", start):
         end = html.find(">", start)
     elif condition := _CONDITION.match(html, start):
@@ -71,7 +71,7 @@ def _after_aside(html: str, start: int) -> int:
 
 
 def _tag(html: str, start: int) -> tuple[str, list[tuple[str, str]], int]:
-    """The name of the tag that starts here, its attributes of interest, and where it ends; nothing where it does not."""
+    """Return the name of the tag that starts here, its relevant attributes, and its end; no name if it has no end."""
     name = _NAME.match(html, start + 1)
     assert name is not None
     found: list[tuple[str, str]] = []
@@ -97,7 +97,7 @@ def _value(html: str, at: int) -> tuple[str, int]:
 
 
 def _of_attribute(name: str, text: str) -> Iterator[str]:
-    local = name.rpartition(":")[2]  # of xlink:href, o:href
+    local = name.rpartition(":")[2]  # for xlink:href, o:href
     if local in _URLS and len(text) <= _LONGEST_URL:
         yield _plain(text).strip().translate(_DROPPED)
     elif local in _LISTS:
@@ -109,5 +109,5 @@ def _of_attribute(name: str, text: str) -> Iterator[str]:
 def _plain(text: str) -> str:
     try:
         return unescape(text)
-    except ValueError:  # a number of more digits than Python reads
+    except ValueError:  # a number with more digits than Python accepts
         return ""

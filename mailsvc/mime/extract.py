@@ -1,4 +1,4 @@
-"""Texts back out of a message's bytes, for showing what was sent. Never raises: what can't be read is None."""
+"""Extracts the texts from a message's bytes, to show a sent message. Never raises: an unreadable text is None."""
 
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -12,7 +12,7 @@ _PARSER = BytesParser(policy=default)
 
 
 def content_of(raw: bytes) -> tuple[str | None, str | None]:
-    """The plain text and the HTML of a message, with LF line breaks; None for what it does not have."""
+    """Return the plain text and the HTML of a message, with LF line breaks; None for a missing one."""
     try:
         head, gap, rest = raw.partition(b"\r\n\r\n")
         message = _PARSER.parsebytes(b"".join([without_obsolete_space(head), gap, rest]))

@@ -1,6 +1,6 @@
-"""Header values as they go over the wire: encoded words (RFC 2047), parameters (RFC 2231), folding (RFC 5322).
+"""Encodes header values: encoded words (RFC 2047), parameters (RFC 2231), folding (RFC 5322).
 
-Values come in checked (``domain.fieldtext``); a line break gets in here only by folding.
+The values are already checked (``domain.fieldtext``); only folding adds line breaks.
 """
 
 import binascii
@@ -18,7 +18,7 @@ _WORD = 75 - len("=?utf-8?q??=")
 _CHUNK = re.compile(r"[ \t]*[^ \t]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _PLAIN_FILENAME = re.compile(r"[A-Za-z0-9 !#$&'()+,.;=@\[\]^_`{}~-]{1,60}")
-# Legal in a phrase too (RFC 2047 section 5 rule 3), so one table serves everywhere.
+# Also legal in a phrase (RFC 2047 section 5 rule 3), so that one table is enough.
 _Q = [chr(b) if chr(b).isalnum() or chr(b) in "!+*-/" else f"={b:02X}" for b in range(128)]
 _Q += [f"={b:02X}" for b in range(128, 256)]
 _Q[32] = "_"
@@ -29,7 +29,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def unstructured(name: str, value: str) -> str:
-    """The value of a field of free text, folded; ``name`` counts for the first line's length."""
+    """Return the value of a free-text field, folded; ``name`` counts for the first line's length."""
     used = len(name) + 2
     if value.isascii() and "=?" not in value and value == value.strip(" \t"):
         folded = _fold(value, used)
@@ -39,14 +39,14 @@ def unstructured(name: str, value: str) -> str:
 
 
 def raw_value(name: str, value: str) -> str:
-    """The value of a field whose syntax the application knows: ASCII is folded and otherwise left alone."""
+    """Return the value of a field whose syntax the application knows: ASCII is only folded."""
     used = len(name) + 2
     folded = _fold(value, used) if value.isascii() else None
     return encoded_words(value, used) if folded is None else folded
 
 
 def _fold(value: str, used: int) -> str | None:
-    """The value broken before white space at 78 columns; None where a word would pass 998."""
+    """Return the value, folded before white space at 78 columns; None if a word would exceed 998."""
     if used + len(value) <= _COLUMNS:
         return value
     lines, line = [], ""
@@ -63,7 +63,7 @@ def _fold(value: str, used: int) -> str | None:
 
 
 def encoded_words(text: str, used: int) -> str:
-    """The text as RFC 2047 words of UTF-8, by B or Q, whichever is shorter; ``used`` columns are taken already."""
+    """Return the text as RFC 2047 words in UTF-8, B or Q, whichever is shorter; ``used`` columns are already used."""
     data = text.encode()
     quoted = [_Q[byte] for byte in data]
     if sum(map(len, quoted)) <= (len(data) + 2) // 3 * 4:
@@ -85,7 +85,7 @@ def _words(data: bytes, widths: list[int], used: int, kind: str) -> str:
 
 
 def _cut(data: bytes, start: int, room: int, widths: list[int]) -> int:
-    """Where a word that begins at ``start`` ends, at the latest, without cutting a character (RFC 2047 section 5)."""
+    """The last possible end of a word that begins at ``start``, without splitting a character (RFC 2047 section 5)."""
     if not widths:
         stop = start + room // 4 * 3
     else:
@@ -101,7 +101,7 @@ def _cut(data: bytes, start: int, room: int, widths: list[int]) -> int:
 
 
 def address_list(name: str, mailboxes: tuple[Mailbox, ...]) -> str:
-    """The value of From, To, Cc or Reply-To, folded after commas."""
+    """Return the value of From, To, Cc or Reply-To, folded after commas."""
     used = len(name) + 2
     lines: list[str] = []
     line = ""
@@ -123,19 +123,19 @@ def _mailbox(mailbox: Mailbox, used: int) -> str:
         if not _PLAIN_NAME.fullmatch(name):
             name = quoted_string(name)
         return f"{name} <{mailbox.local}@{mailbox.domain}>"
-    # A line with an encoded word ends at 76 columns, so the address goes to the next one.
+    # A line with an encoded word has at most 76 columns, so the address moves to the next line.
     phrase = encoded_words(name, used)
     separator = " " if used + len(phrase) + len(mailbox.addr) + 3 <= _WORD_LINE else "\r\n "
     return f"{phrase}{separator}<{mailbox.addr}>"
 
 
 def quoted_string(text: str) -> str:
-    """RFC 5322 section 3.2.4."""
+    """Return the text as a quoted string (RFC 5322 section 3.2.4)."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def filename_parameter(filename: str) -> str:
-    """``; filename="…"``, or the extended form of RFC 2231, in pieces where it is long."""
+    """Return ``; filename="…"``, or the extended form of RFC 2231, in pieces if it is long."""
     if _PLAIN_FILENAME.fullmatch(filename) and not filename.startswith(" ") and not filename.endswith(" "):
         return f';\r\n filename="{filename}"'
     pieces, piece = [], "utf-8''"
@@ -150,12 +150,12 @@ def filename_parameter(filename: str) -> str:
 
 
 def identifiers(ids: tuple[str, ...]) -> str:
-    """The value of References, one identifier a line where they are several."""
+    """Return the value of References; if there are several identifiers, one per line."""
     return "\r\n ".join(ids)
 
 
 def date_time(instant: int) -> str:
-    """RFC 5322 section 3.3, in UTC, whatever the locale."""
+    """Return the instant as in RFC 5322 section 3.3, in UTC, whatever the locale."""
     return _date_time(instant // clock.SECOND)
 
 

@@ -1,4 +1,4 @@
-"""Obsolete syntax that is still a header (RFC 5322 section 4.5), for readers that know only the present one."""
+"""Rewrites obsolete header syntax (RFC 5322 section 4.5), for parsers that know only the current one."""
 
 import re
 
@@ -8,5 +8,5 @@ _BEFORE_COLON = re.compile(rb"^([!-9;-~]+)[ \t]+:", re.MULTILINE)
 
 
 def without_obsolete_space(head: bytes) -> bytes:
-    """The header block with no white space before its colons: the standard library takes such a line for the body's first."""
+    """Return the header without white space before its colons: the standard library takes such lines for the body."""
     return _BEFORE_COLON.sub(rb"\1:", head)

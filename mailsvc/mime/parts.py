@@ -1,4 +1,4 @@
-"""The tree of MIME entities that carries a message's texts and files (RFC 2046), and its bytes."""
+"""Builds the tree of MIME entities for a message's texts and files (RFC 2046), and its bytes."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -19,19 +19,19 @@ Field = tuple[str, str]
 
 
 class Part(NamedTuple):
-    """One entity: its ``Content-`` fields and its body, which is read once."""
+    """One entity: its ``Content-`` fields and its body, which can be read once."""
 
     fields: list[Field]
     chunks: Iterable[bytes]
 
 
 def field_block(fields: list[Field]) -> bytes:
-    """The lines of a header block without the empty line that ends it."""
+    """Return the lines of a header block without the final empty line."""
     return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode()
 
 
 def body_of(prepared: Prepared, seed: str) -> Part:
-    """mixed(alternative(text, related(html, its pictures), others), files), less the layers that aren't needed.
+    """Return mixed(alternative(text, related(html, its pictures), others), files), without unnecessary layers.
 
     Raises:
         ValueError: the seed can't be part of a boundary.
@@ -52,7 +52,7 @@ def body_of(prepared: Prepared, seed: str) -> Part:
 
 
 def _sorted(prepared: Prepared) -> tuple[list[Attachment], list[Attachment], list[Attachment]]:
-    """What the HTML shows, what says the same in another form (an invitation, say), and the files."""
+    """Return the pictures in the HTML, the alternatives to the text (such as an invitation), and the files."""
     named = any(a.content_id is not None for a in prepared.attachments)
     shown = content_ids_in(prepared.html) if named and prepared.html is not None else frozenset()
     pictures, others, files = [], [], []
@@ -79,7 +79,7 @@ def _text(subtype: str, text: str) -> Part:
 
 
 def _alone(part: Part) -> Part:
-    """A body that is the whole message ends its last line, as SMTP requires (RFC 5321 section 4.1.1.4)."""
+    """End the last line of a body that is the whole message, as SMTP requires (RFC 5321 section 4.1.1.4)."""
     data = b"".join(part.chunks)
     return Part(part.fields, (data,) if data.endswith(b"\r\n") else (data, b"\r\n"))
 
@@ -98,7 +98,7 @@ def _file(attachment: Attachment, disposition: str | None) -> Part:
         fields.append(("Content-Disposition", disposition + filename_parameter(attachment.filename)))
     if attachment.content_id is not None:
         fields.append(("Content-ID", f"<{attachment.content_id}>"))
-    # What the top of the message gets at the end: here the values come from the application, too.
+    # compose checks the message's own header at its end; here, too, some values come from the application.
     require_fields(field_block(fields)[:-2], [name for name, _ in fields])
     return Part(fields, chunks)
 
@@ -118,7 +118,7 @@ def _enclosed(boundary: bytes, parts: list[Part]) -> Iterator[bytes]:
 
 
 def _boundary(seed: str, prepared: Prepared) -> str:
-    """What begins each boundary: ``=_`` can't occur in an encoded body, and what goes as it is was searched."""
+    """The prefix of each boundary: ``=_`` can't occur in an encoded body, and unencoded bodies are searched for it."""
     if not _SEED.fullmatch(seed):
         raise ValueError("a boundary seed has 1 to 50 letters, digits and underscores")
     boundary = f"=_{seed}_"

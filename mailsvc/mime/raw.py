@@ -1,7 +1,7 @@
-"""A finished message as an application submits it: checked, completed, and otherwise left byte for byte (RFC 6409 section 8).
+"""Checks and completes a finished message of an application; its other bytes are not changed (RFC 6409 section 8).
 
-A body of 8-bit octets is made 7-bit, for relays without 8BITMIME, unless it is signed. Nothing else is re-encoded; what can't be
-sent as it is, is refused with the reason.
+An 8-bit body is converted to 7-bit, for relays without 8BITMIME, unless it is signed. Nothing else is encoded again; a
+message that can't be sent unchanged is rejected with the reason.
 """
 
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ from mailsvc.mime.sevenbit import seven_bit
 
 __all__ = ["RawSubmission", "prepare_raw"]
 
-# Return-Path is the last server's to write; a Bcc that is left in tells everybody.
+# Return-Path is added by the last server; a remaining Bcc would be visible to all recipients.
 _REMOVED = frozenset({"bcc", "resent-bcc", "return-path"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawSubmission:
-    """What is sent (``content``), in whose name and to whom (the envelope), and what to show of it."""
+    """The bytes to send (``content``), the envelope, and the values to show."""
 
     content: bytes
     message_id: str  # with angle brackets
@@ -36,17 +36,17 @@ class RawSubmission:
     to: tuple[str, ...]
     cc: tuple[str, ...]
     reply_to: tuple[str, ...]
-    eight_bit: bool  # the body holds octets over 127: needs 8BITMIME
-    needs_smtputf8: bool  # headers or an address that only RFC 6531 carries
+    eight_bit: bool  # the body has octets over 127: needs 8BITMIME
+    needs_smtputf8: bool  # headers or an address that need RFC 6531
 
 
 def prepare_raw(
     raw: bytes, *, sender: str | None, recipients: list[str], limits: Limits, now: int, token: str
 ) -> RawSubmission:
-    """The submission as it will be sent; where it has no Message-ID, one is made of ``token`` and the sender's domain.
+    """Return the submission as it will be sent. A missing Message-ID is made of ``token`` and the sender's domain.
 
     Raises:
-        Invalid: with the faults by field: ``body``, or ``from`` and ``to.N`` of the given envelope.
+        Invalid: names the errors by field: ``body``, or ``from`` and ``to.N`` of the given envelope.
         TooLarge: over ``limits.max_message_bytes``.
     """
     require_size(len(raw), limits)
@@ -78,7 +78,7 @@ def prepare_raw(
 
 
 def _origin(fields: list[RawField], header: "_Header") -> "_Header":
-    """The fields that name the envelope."""
+    """Return the fields that contain the envelope."""
     try:
         resent = newest_block(fields)
     except ValueError as error:
@@ -87,9 +87,9 @@ def _origin(fields: list[RawField], header: "_Header") -> "_Header":
 
 
 class _Header:
-    """The fields by name; those that may occur once do (see ``rawfields``).
+    """The fields by name; fields that may occur only once do (see ``rawfields``).
 
-    ``prefix`` is what stands before the names in the message.
+    ``prefix`` precedes the names in the message.
     """
 
     def __init__(self, fields: Iterable[tuple[str, str]], *, prefix: str = "") -> None:
@@ -97,7 +97,7 @@ class _Header:
         self.prefix = prefix
 
     def text(self, key: str) -> str | None:
-        """The value for showing, decoded, without anything that could act on a reader."""
+        """Return the value for display, decoded, without control characters."""
         value = self._values.get(key)
         return None if value is None else printable(decode_words(value))
 
@@ -111,7 +111,7 @@ class _Header:
             raise _refused(f"{self.prefix}{key.title()}: {error}") from error
 
     def shown(self, key: str) -> tuple[str, ...]:
-        """The addresses for showing; a list that can't be read is shown as it is, unless the envelope needs it."""
+        """Return the addresses for display; an unreadable list is shown as it is, unless the envelope needs it."""
         try:
             return tuple(printable(str(m)) for m in mailboxes_of(self._values.get(key, "")))
         except ValueError:
@@ -134,7 +134,7 @@ def _sender(given: str | None, header: _Header) -> Mailbox:
             f"has no {header.prefix}From in its newest block of {header.prefix}fields; add one, or give the envelope by ?from= and ?to="
         )
     authors = header.mailboxes("from")
-    # Several authors need a Sender, the one who posted it (RFC 5322 section 3.6.2).
+    # Several authors need a Sender: the one who posted the message (RFC 5322 section 3.6.2).
     chosen = header.mailboxes("sender")[:1] if len(authors) > 1 else ()
     if not (chosen or authors):
         raise _refused(f"{header.prefix}From: names nobody; add an address, or give the envelope's by ?from=")
@@ -157,7 +157,7 @@ def _recipients(given: list[str], header: _Header, limits: Limits, *, utf8_heade
 
 
 def _with_kinds(recipients: tuple[Recipient, ...], header: _Header) -> tuple[Recipient, ...]:
-    """What the header shows of a recipient decides its kind; unnamed there, it is a blind copy."""
+    """Return the recipients with their kind, by the field that names them; a recipient in no field is a blind copy."""
     to, cc = ({shown.rpartition("<")[2].rstrip(">").lower() for shown in header.shown(key)} for key in ("to", "cc"))
     kinds: list[RecipientKind] = [
         "to" if address in to else "cc" if address in cc else "bcc"

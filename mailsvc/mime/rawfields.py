@@ -1,4 +1,4 @@
-"""The header block of a message that somebody else composed, read strictly and without changing a byte."""
+"""Parses the header block of a message that an application composed: strictly, and without changing a byte."""
 
 import re
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ __all__ = ["RawField", "checked_content", "split_fields"]
 
 MAX_HEADER = 256 * 1024  # bytes
 
-# White space before the colon is obsolete, but a field is one (RFC 5322 section 4.5).
+# White space before the colon is obsolete, but allowed (RFC 5322 section 4.5).
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:([^\r\n]*(?:\r\n[ \t]+[^\r\n \t][^\r\n]*)*)\r\n")
 
-# RFC 5322 section 3.6 and RFC 2045: a second one lets two readers see two different messages.
+# RFC 5322 section 3.6 and RFC 2045: if one occurs twice, two readers see two different messages.
 _ONCE = frozenset(
     [
         "from",
@@ -37,18 +37,18 @@ _ONCE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RawField:
-    """One header field as it stands."""
+    """One header field, unchanged."""
 
     key: str  # the name in lower case
-    value: str  # unfolded, outer white space gone
+    value: str  # unfolded, without outer white space
     raw: bytes  # all its lines with their CRLF
 
 
 def checked_content(raw: bytes) -> bytes:
-    """The message with CRLF line breaks and an empty line after its header; a file with LF alone, as Unix keeps it, is converted.
+    """Return the message with CRLF line breaks and an empty line after its header; a Unix file with LF is converted.
 
     Raises:
-        Invalid: it can't go over the wire as it is.
+        Invalid: it can't be sent unchanged.
     """
     if b"\0" in raw:
         raise _refused("must not contain NUL; encode binary parts in base64")
@@ -64,10 +64,10 @@ def checked_content(raw: bytes) -> bytes:
 
 
 def split_fields(content: bytes) -> tuple[list[RawField], int]:
-    """The header fields and where the body begins.
+    """Return the header fields and the position of the body.
 
     Raises:
-        Invalid: the header can't be read in exactly one way.
+        Invalid: the header is ambiguous.
     """
     end = content.find(b"\r\n\r\n")
     if not -1 < end <= MAX_HEADER:

@@ -1,11 +1,12 @@
-"""Enhanced codes of refusals (RFC 3463), each with the bounce reason that it stands for. Data, read by ``mime.smtp_status``."""
+"""The bounce reason for each enhanced code of a refusal (RFC 3463). Data, read by ``mime.smtp_status``."""
 
 import re
 
 __all__ = ["BY_ENHANCED", "BY_SUBJECT", "MISUSED"]
 
-# subject.detail of an enhanced code (RFC 3463, its registry, and what providers added); the class does not change what it
-# is about. Codes that are used for anything (x.0.0, x.1.0, x.2.0, x.7.0, x.7.1) are missing: words decide, then the subject.
+# subject.detail of an enhanced code (RFC 3463, its registry, and additions of providers); the class doesn't change the
+# subject. Codes that are used for everything (x.0.0, x.1.0, x.2.0, x.7.0, x.7.1) are missing: for them, words decide,
+# then the subject.
 BY_ENHANCED = {
     "1.1": "mailbox_unknown",
     "1.2": "domain_unknown",
@@ -18,7 +19,7 @@ BY_ENHANCED = {
     "2.1": "mailbox_disabled",
     "2.2": "mailbox_full",
     "2.3": "message_too_large",
-    "2.121": "rate_limited",  # Exchange Online: more an hour than the recipient takes
+    "2.121": "rate_limited",  # Exchange Online: more per hour than the recipient accepts
     "2.122": "rate_limited",
     "3.0": "system_error",
     "3.1": "system_error",
@@ -68,7 +69,7 @@ BY_ENHANCED = {
 
 BY_SUBJECT = {"7": "policy_rejected", "6": "content_rejected", "5": "protocol_error"}
 
-# Codes that large providers use for something else than what is registered, with the words by which it shows.
+# Codes that large providers use for another purpose than the registered one, with the words that show it.
 MISUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("1.1", re.compile(r"preferences|limited access", re.IGNORECASE), "policy_rejected"),  # Facebook
     ("1.10", re.compile(r"null ?mx|domain[^.]{0,80}not accept", re.IGNORECASE), "domain_unknown"),

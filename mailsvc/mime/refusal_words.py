@@ -1,7 +1,7 @@
-"""The shapes of words that refusals have, each with the bounce reason that it stands for. Data, read by ``mime.smtp_status``.
+"""The bounce reason for each pattern of words in a refusal. Data, read by ``mime.smtp_status``.
 
-A new shape is one line here and one row in ``tests/corpus/replies.toml``. Shapes are tried from top to bottom, so that the
-more telling ones come first. What is matched is one line without addresses, codes and the paths of URLs.
+A new pattern is one line here and one row in ``tests/corpus/replies.toml``. Patterns are tried from top to bottom, the
+more specific ones first. They are matched with one line without addresses, codes and the paths of URLs.
 """
 
 import re
@@ -15,7 +15,7 @@ def _forms(*rows: tuple[str, ...]) -> Forms:
     return tuple((reason, re.compile("|".join(shapes), re.IGNORECASE)) for reason, *shapes in rows)
 
 
-# More recipients in one transaction than the relay takes. With a period of time it is a rate.
+# More recipients in one transaction than the relay accepts. With a period of time, it is a rate.
 ABOUT_COUNT = re.compile(
     r"too many (rcpts?|recipients|addressees)|(recipient|rcpt)s? (count|limit)[^.]{0,20}(exceed|reached)"
     r"|(number|count) of (rcpts?|recipients|addressees)|(recipient|rcpt)s? per (message|mail|e-?mail|transaction)"
@@ -27,8 +27,8 @@ _PERIOD = r"(second|minute|hour|day|week|month)"
 _MAILS = r"(e-?mails?|mails?|messages?|letters?)"
 _SENDING = r"(send(ing)?|sent|sender|smtp|relay(ing)?|out(going|bound)|submission|delivery|mailing|deliveries)"
 
-# A rate or a quota, of the sending account or of how much a recipient takes in a while: a later try may work. A full
-# mailbox and a message's size have words of limits, too, and stand between.
+# A rate or a quota, of the sending account or of a recipient: a later try may work. A full mailbox and a message's size
+# also have words about limits; their patterns are in between.
 _LATER = _forms(
     (
         "greylisted",
@@ -70,8 +70,8 @@ _LATER = _forms(
     ),
 )
 
-# What is said of the sender, the client, the message or a policy. It outweighs enhanced codes and stock phrases about the
-# recipient, which many servers put before it.
+# Words about the sender, the client, the message or a policy. They outweigh enhanced codes and stock phrases about the
+# recipient, which many servers put before them.
 _OF_THE_SENDER = _forms(
     (
         "authentication_failed",
@@ -133,7 +133,7 @@ _OF_THE_SENDER = _forms(
 
 ELSEWHERE: Forms = _LATER + _OF_THE_SENDER
 
-# What is said of the recipient, or of nothing else; read where nothing above is said and no enhanced code decides.
+# Words about the recipient, or about nothing else; used if no pattern above matches and no enhanced code decides.
 OF_RECIPIENT = _forms(
     (
         "mailbox_full",
@@ -196,7 +196,7 @@ OF_RECIPIENT = _forms(
     ),
 )
 
-# Words that leave a doubt whether the recipient is to blame; then nobody is suppressed.
+# Words that make it doubtful whether the recipient is at fault; then no address is suppressed.
 HINTS = _forms(
     (
         "sender_rejected",

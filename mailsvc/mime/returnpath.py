@@ -1,4 +1,4 @@
-"""Signed return paths: a bounce address of its own for every delivery (VERP), that nobody else can make up."""
+"""Signed return paths: each delivery has its own bounce address (VERP), which can't be forged."""
 
 import hmac
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from mailsvc.domain.returnpath import TOKEN_LENGTH
 
 __all__ = ["read_return_path", "return_path"]
 
-# Characters of base32: 40 bits. Who guesses needs the delivery's own id, too, 80 bits of which are random.
+# Characters of base32: 40 bits. A guess also needs the delivery's id, which has 80 random bits.
 _MARK = TOKEN_LENGTH - 26
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def return_path(address: str, delivery_id: str, key: bytes) -> str:
-    """``bounces@app.test`` and a delivery → ``bounces+<id><mark>@app.test``."""
+    """Return ``bounces+<id><mark>@app.test`` for ``bounces@app.test`` and a delivery."""
     local, _, domain = address.rpartition("@")
     token = delivery_id.removeprefix("dlv_")
     return f"{local}+{token}{_sign(token, key)}@{domain}"
 
 
 def read_return_path(address: str, keys: Sequence[bytes]) -> str | None:
-    """The delivery that such an address was made for, or None where no key made it."""
+    """Return the delivery of such an address, or None if it is signed with none of the keys."""
     local = address.rpartition("@")[0]
     token = local.rpartition("+")[2].lower()
     body, mark = token[:-_MARK], token[-_MARK:]

@@ -1,4 +1,4 @@
-"""An 8-bit message made 7-bit (RFC 2045, RFC 6152 section 3): only the parts that need it are encoded, and only their encoding changes."""
+"""Converts an 8-bit message to 7-bit (RFC 2045, RFC 6152 section 3): only the encoding of 8-bit parts is changed."""
 
 import re
 from email.errors import MultipartInvariantViolationDefect
@@ -13,9 +13,9 @@ from mailsvc.mime.obsolete import without_obsolete_space
 __all__ = ["seven_bit"]
 
 MOST_DEPTH = 50
-# More than real mail has; what they would take is time that others wait for.
+# More than real mail has: they would take time for which others wait.
 MOST_DELIMITERS = 20_000
-MOST_HEADER = 16_384  # bytes of a part's
+MOST_HEADER = 16_384  # bytes of a part's header
 
 _ENCODING = re.compile(
     rb"^content-transfer-encoding[ \t]*:[^\r\n]*(?:\r\n[ \t]+[^\r\n]*)*\r\n", re.IGNORECASE | re.MULTILINE
@@ -24,17 +24,17 @@ _MIME_VERSION = re.compile(rb"^mime-version[ \t]*:", re.IGNORECASE | re.MULTILIN
 _CONTENT_TYPE = re.compile(rb"^content-type[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _SIGNATURE = re.compile(rb"^(dkim-signature|domainkey-signature|arc-[a-z-]+)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _SIGNED = ("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
-_OF_MESSAGES = ("multipart/digest",)  # a part that says nothing is one (RFC 2046 section 5.1.5), and can't be encoded
+_OF_MESSAGES = ("multipart/digest",)  # its parts are messages by default (RFC 2046 section 5.1.5), and can't be encoded
 _CLEAR = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _ENCODABLE = ("7bit", "8bit", "binary", "")
-# A type that stands alone or before its parameters or a comment: anything else could be read as another one.
+# A type alone, or before its parameters or a comment: anything else is ambiguous.
 _KIND = re.compile(r"\s*([\w!#$&^.+-]+/[\w!#$&^.+-]+)\s*(?:[;(]|\Z)", re.ASCII)
-# Not the default policy: it reads the whole grammar of a Content-Type, and takes seconds for a large one.
+# Not the default policy: it parses the full grammar of a Content-Type, and takes seconds for a large one.
 _PARSER = BytesHeaderParser(policy=compat32)
 
 
 def seven_bit(content: bytes) -> bytes:
-    """The message with a 7-bit body, if that is possible without changing what is signed; its header is left alone.
+    """Return the message with a 7-bit body, if that leaves signed parts unchanged; its header is not changed.
 
     Args:
         content: with CRLF line breaks.
@@ -49,7 +49,7 @@ def seven_bit(content: bytes) -> bytes:
 
 
 def _declared(head: bytes, body: bytes) -> bytes:
-    """The header with what makes a transfer encoding count (RFC 2045 section 4), and with the charset that the text is in."""
+    """Return the header with the fields that a transfer encoding needs (RFC 2045 section 4), and the text's charset."""
     if not _MIME_VERSION.search(head):
         head += b"\r\nMIME-Version: 1.0"
     if not _CONTENT_TYPE.search(head) and _is_utf8(body):
@@ -66,7 +66,7 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _entity(content: bytes, depth: int) -> bytes | None:
-    """The entity encoded; None where something in it must stay as it is."""
+    """Return the encoded entity; None if a part of it must not be changed."""
     head, gap, body = content.partition(b"\r\n\r\n")
     if body.isascii():
         return content
@@ -79,7 +79,7 @@ def _entity(content: bytes, depth: int) -> bytes | None:
         return None if parts is None else _with_encoding(head, b"7bit") + gap + parts
     if kind.startswith("message/"):
         inner = None if _SIGNATURE.search(body.partition(gap)[0]) else _entity(body, depth - 1)
-        # A header of 8 bits stays as it is, and is no 7bit content.
+        # An 8-bit header is not changed, and is no 7bit content.
         return _with_encoding(head, b"7bit") + gap + inner if inner is not None and inner.isascii() else None
     if str(header.get("content-transfer-encoding", "")).strip().lower() not in _ENCODABLE:
         return None
@@ -89,14 +89,14 @@ def _entity(content: bytes, depth: int) -> bytes | None:
 
 
 def _header(head: bytes) -> Any:
-    """The header, if it can be read in only one way; else None."""
+    """Return the header if it is unambiguous; else None."""
     if len(head) > MOST_HEADER:
         return None
     try:
         header = _PARSER.parsebytes(without_obsolete_space(head) + b"\r\n\r\n")
     except Exception:  # noqa: BLE001 - the stdlib parser fails in many ways on odd headers; then nothing is changed
         return None
-    # That a multipart has no parts is said because only headers are read.
+    # The defect of a multipart without parts is reported because only headers are parsed.
     defects = [defect for defect in header.defects if not isinstance(defect, MultipartInvariantViolationDefect)]
     is_twice = any(len(header.get_all(name, [])) > 1 for name in ("content-type", "content-transfer-encoding"))
     return None if defects or is_twice else header
@@ -105,18 +105,18 @@ def _header(head: bytes) -> Any:
 def _boundary(header: Any) -> str:
     try:
         return str(header.get_boundary(""))
-    except ValueError:  # a parameter numbered with more digits than Python reads
+    except ValueError:  # a parameter's number with more digits than Python accepts
         return ""
 
 
 def _kind(header: Any) -> str:
-    """The media type in lower case; empty where it can't be told."""
+    """Return the media type in lower case; empty if it is ambiguous."""
     match = _KIND.match(str(header.get("content-type", "text/plain")))
     return match[1].lower() if match else ""
 
 
 def _parts(body: bytes, boundary: str, depth: int) -> bytes | None:
-    """The parts between these boundaries, each encoded."""
+    """Return the parts between these boundaries, each encoded."""
     if not boundary or not boundary.isascii():
         return None
     marks = list(re.finditer(rb"(?:^|(?<=\r\n))--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r\n|$)", body))
@@ -134,7 +134,7 @@ def _parts(body: bytes, boundary: str, depth: int) -> bytes | None:
 
 
 def _part(part: bytes, depth: int) -> bytes | None:
-    # A part may have no header; then it begins with the empty line.
+    # A part without a header begins with the empty line.
     inner = b"\r\n" + part if part.startswith(b"\r\n") else part
     changed = _entity(inner, depth - 1)
     if changed is None or inner is part:
@@ -143,7 +143,7 @@ def _part(part: bytes, depth: int) -> bytes | None:
 
 
 def _with_encoding(head: bytes, encoding: bytes) -> bytes:
-    """The header with this transfer encoding, where the old one stood, or at its end."""
+    """Return the header with this transfer encoding, in the place of the old one or at the end."""
     line = b"Content-Transfer-Encoding: " + encoding + b"\r\n"
     block = head + b"\r\n" if head else b""
     changed, count = _ENCODING.subn(line, block, count=1)

@@ -1,8 +1,8 @@
-"""What a refusal means: reply codes, enhanced codes (RFC 3463) and words, sorted into the public bounce reasons.
+"""Sorts refusals into the public bounce reasons, by reply codes, enhanced codes (RFC 3463) and words.
 
-All lines of a reply count. What they say of the sender, the client, the account, a rate or a policy outweighs an enhanced
-code or a stock phrase about the recipient: an address that is suppressed by mistake is not mailed any more, while one that
-is spared by mistake bounces again. The forms are tables: ``mime.refusal_codes`` and
+All lines of a reply count. Words about the sender, the client, the account, a rate or a policy outweigh an enhanced
+code or a stock phrase about the recipient: an address that is suppressed by mistake gets no more mail, but one that is
+not suppressed by mistake only bounces again. The patterns are tables: ``mime.refusal_codes`` and
 ``mime.refusal_words``.
 """
 
@@ -20,30 +20,30 @@ _RECIPIENT_FAULT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unk
 _HARD = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown"})
 _LATER = frozenset({"rate_limited", "greylisted"})
 
-# A reply to these is about the sender, or about all recipients at once.
+# A reply at these stages is about the sender, or about all recipients together.
 _SHARED = frozenset({Stage.DATA, Stage.BODY, Stage.EOM})
 
-# An address may contain any word: it must not be taken for one of the relay's. The same holds for the path of a URL.
+# An address can contain any word, which must not count as the relay's. The same holds for the path of a URL.
 _ADDRESS = re.compile(r"""(?:"[^"\n]{0,128}"|[^\s<>@":]{1,254})@(?:\[[^\]\s]{0,64}\]|[\w.-]{1,255})""")
 _URL = re.compile(r"https?://([\w.-]{1,255})[^\s>)]{0,1024}", re.IGNORECASE)
 _CODES = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=\n)[45]\d\d[ -]")
 _SPACE = re.compile(r"\s+")
 _OWN_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
-_MOST_TEXT = 4096  # characters: whoever has not come to the point by then never will
+_MOST_TEXT = 4096  # characters: a longer text states its reason before this point, or never
 
 _RECEIVING = re.compile(r"(receive|received|receiving)\b|recipient (thread|has exceeded)", re.IGNORECASE)
 
-# RFC 5321's stock phrase for 450 and 550. It stands before the real reason as often as alone.
+# RFC 5321's stock phrase for 450 and 550. It is used alone as often as before the real reason.
 _STOCK = re.compile(r"requested (mail )?action (not taken|aborted)[:,]?", re.IGNORECASE)
 
 
 class Meaning(msgspec.Struct, frozen=True, gc=False):
-    """What a refusal means.
+    """The meaning of a refusal.
 
     Attributes:
         reason: a word of the public vocabulary of bounces.
-        is_hard: sending to this address again, as it is, will fail for the recipient's sake.
-        is_for_later: a rate, a quota or a greylist: whatever the code's class, a later try may work.
+        is_hard: sending to this address again, unchanged, will fail because of the recipient.
+        is_for_later: a rate, a quota or a greylist: a later try may work, whatever the code's class.
     """
 
     reason: str
@@ -63,22 +63,22 @@ class Meaning(msgspec.Struct, frozen=True, gc=False):
 
 
 def meaning_of(stage: Stage, reply: Reply | None, text: str, *, recipients: int = 1) -> Meaning:
-    """Judge a refusal.
+    """Return the meaning of a refusal.
 
     Args:
-        reply: the refusing reply; None where we refused ourselves, the text then begins with an enhanced code.
-        text: what was said, all lines.
-        recipients: how many the transaction had. A reply at its end that is about one of several can't be told from one
-            that is about another, so that none of them is to blame.
+        reply: the refusal; None if mailsvc itself refused: then the text begins with an enhanced code.
+        text: all lines of the reply's text.
+        recipients: how many the transaction had. A reply at its end may be about any of several recipients, so that
+            none of them counts as faulty.
     """
     enhanced = (reply.enhanced_code if reply else own_words(text)[0]) or ""
     said = _plain(text)
     reason = _rate_by_enhanced(enhanced, said) or _first(ELSEWHERE, said)
     if reason is None and ABOUT_COUNT.search(said):
-        reason = "rate_limited"  # one recipient can't be too many for a transaction: it is the quota of a period
+        reason = "rate_limited"  # one recipient can't be too many for a transaction, so it is a quota per period
     reason = reason or _of_recipient(stage, reply, enhanced, said)
     if reason in _RECIPIENT_FAULT and stage is Stage.MAIL:
-        reason = "sender_rejected"  # nobody was asked about a recipient yet
+        reason = "sender_rejected"  # no recipient was named yet
     elif reason in _HARD and recipients > 1 and stage in _SHARED:
         reason = "other"
     return Meaning(reason)
@@ -90,25 +90,25 @@ def is_for_later(stage: Stage, reply: Reply) -> bool:
 
 
 def is_our_rate(stage: Stage, reply: Reply) -> bool:
-    """Whether a refusal means that the account sends too much, rather than that a recipient gets too much."""
+    """Whether a refusal means that the account sends too much, and not that a recipient gets too much."""
     is_rate = meaning_of(stage, reply, reply.text).reason == "rate_limited"
     return is_rate and not _RECEIVING.search(_plain(reply.text))
 
 
 def is_about_count(reply: Reply) -> bool:
-    """Whether the relay says that one transaction has more recipients than it takes, rather than an hour or a day."""
+    """Whether the relay says that a transaction (not an hour or a day) has too many recipients."""
     said = _plain(reply.text)
     return bool(ABOUT_COUNT.search(said)) and _first(ELSEWHERE, said) is None
 
 
 def own_words(text: str) -> tuple[str | None, str]:
-    """Where no reply came: the enhanced code that our own words begin with, if they do, and the rest of them."""
+    """Split a text of mailsvc itself, used without a reply, into its enhanced code (if any) and the rest."""
     code, _, rest = text.partition(" ")
     return (code, rest) if _OWN_CODE.fullmatch(code) else (None, text)
 
 
 def _plain(text: str) -> str:
-    """The relay's own words in one line, without addresses, codes and the paths of URLs."""
+    """Return the relay's words in one line, without addresses, codes and the paths of URLs."""
     text = _URL.sub(r" \1 ", text[:_MOST_TEXT])
     return _SPACE.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text)))
 
@@ -125,7 +125,7 @@ def _first(forms: Forms, said: str) -> str | None:
 
 
 def _rate_by_enhanced(enhanced: str, said: str) -> str | None:
-    """Codes that stand for a rate decide before words do: those often speak of the account that it is a rate of."""
+    """Return a rate by its enhanced code, which decides before words do: those often describe the limited account."""
     reason = _by_enhanced(enhanced, said)
     return reason if reason in _LATER else None
 

@@ -1,4 +1,4 @@
-"""What a style sheet refers to: the URLs in CSS, in every spelling that its syntax allows."""
+"""Finds the URLs in CSS, in every form that its syntax allows."""
 
 import re
 
@@ -11,6 +11,6 @@ _URL = re.compile(r"""(?:url\(\s*["']?|@import\s+["']|image-set\(\s*["']|,\s*["'
 
 
 def urls_in(css: str) -> list[str]:
-    """The URLs of a style sheet or of a style attribute."""
+    """Return the URLs of a style sheet or a style attribute."""
     plain = _ESCAPE.sub(lambda m: chr(min(int(m[1], 16), 0x10FFFF)) if m[1] else m[2], _COMMENT.sub(" ", css))
     return _URL.findall(plain)

@@ -1,14 +1,14 @@
-"""The rules that every message obeys as bytes: CRLF only, no NUL, lines within 998 octets, known header names."""
+"""The rules for every message's bytes: CRLF only, no NUL, lines within 998 octets, known header names."""
 
 from io import IncrementalNewlineDecoder
 
 MAX_LINE = 998  # octets without CRLF, RFC 5322 section 2.1.1
 
-_WINDOW = 1 << 20  # bytes looked at in one go, so that a large message isn't copied
+_WINDOW = 1 << 20  # bytes searched in one step, so that a large message isn't copied
 
 
 class HeaderMismatch(RuntimeError):
-    """What was composed is not what was meant; such a message must never leave."""
+    """The composed message differs from its input; it must never be sent."""
 
 
 def has_long_line(data: bytes) -> bool:
@@ -23,8 +23,8 @@ def has_long_line(data: bytes) -> bool:
 
 
 def is_crlf_only(data: bytes) -> bool:
-    """Whether every CR and LF is part of a CRLF, and no NUL is there."""
-    # It notes the kinds of line breaks that it sees, several times faster than they can be counted.
+    """Whether every CR and LF is part of a CRLF, and there is no NUL."""
+    # The decoder records the kinds of line breaks that it sees, several times faster than counting.
     seen = IncrementalNewlineDecoder(None, translate=False)
     for at in range(0, len(data), _WINDOW):
         seen.decode(data[at : at + _WINDOW].decode("latin-1"))
@@ -33,7 +33,7 @@ def is_crlf_only(data: bytes) -> bool:
 
 
 def require_fields(block: bytes, expected: list[str]) -> None:
-    """Read a header block as a strict reader does and compare its names with the expected ones.
+    """Read a header block as a strict reader does, and compare its names with the expected ones.
 
     Args:
         block: the lines without the last CRLF.
@@ -43,13 +43,13 @@ def require_fields(block: bytes, expected: list[str]) -> None:
     """
     lines = block.split(b"\r\n")
     names = [line.partition(b":")[0].decode("latin-1") for line in lines if line[:1] not in (b" ", b"\t")]
-    # A continuation of nothing but white space ends the header for some readers.
+    # A continuation line with only white space ends the header for some readers.
     if names != expected or lines[0][:1].isspace() or any(map(bytes.isspace, lines)):
         raise HeaderMismatch(f"expected the fields {expected}, composed {names}")
 
 
 def verify(message: bytes, expected: list[str]) -> None:
-    """Read the frozen bytes back and compare them with what was meant.
+    """Read the frozen bytes back, and compare them with the input.
 
     Raises:
         HeaderMismatch: other fields than expected, or a bare CR, LF or NUL anywhere.
