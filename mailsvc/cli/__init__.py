@@ -1,4 +1,4 @@
-"""The commands. Each module holds one group; ``main`` finds them by name and loads only what is asked for."""
+"""The commands. Each module contains one group; ``main`` finds them by name and loads only the requested one."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""Talking to a running service, and its refusals in one sentence.
+"""The client for a running service; each of its failures is one sentence.
 
 Every failure is a ``ClickException``: the sentence goes to stderr, the exit code is 1.
 """
@@ -17,20 +17,20 @@ import httpcore
 
 __all__ = ["Client", "Refused", "Reply", "Unreachable", "explain_problem"]
 
-PATIENCE = 60.0  # seconds without an answer; a check of a relay takes half of it
+PATIENCE = 60.0  # seconds without a response; a check of a relay takes up to half of it
 RETRY_SECONDS = 1.0
 LONG_POLL = 30
 FEED_PAGE = 200
-MOST_NAMED = 20  # fields at fault that are shown
+MOST_NAMED = 20  # invalid fields that are shown
 Arguments = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 
 class Unreachable(click.ClickException):
-    """Nobody answers at the service's address."""
+    """No service responds at this address."""
 
 
 class Refused(click.ClickException):
-    """The service answered with a problem (RFC 9457)."""
+    """The service returned a problem (RFC 9457)."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status, self.problem = status, dict(problem)
@@ -39,7 +39,7 @@ class Refused(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of success; ``json`` is None where there is no body, or another kind of it."""
+    """A successful response; ``json`` is None if there is no body, or no JSON."""
 
     status: int
     headers: Mapping[str, str]
@@ -49,11 +49,11 @@ class Reply:
 
 @dataclass(slots=True)
 class Client:
-    """One service with one key.
+    """One service, with one key.
 
     Args:
-        url: where it is, e.g. ``http://127.0.0.1:8025``.
-        key: None where only what needs no key is asked.
+        url: its address, e.g. ``http://127.0.0.1:8025``.
+        key: None for requests that need no key.
     """
 
     url: str
@@ -61,11 +61,11 @@ class Client:
     _pool: httpcore.ConnectionPool | None = field(default=None, repr=False)
 
     def get(self, path: str, arguments: Arguments = ()) -> Any:
-        """The JSON of the answer."""
+        """Return the JSON of the response."""
         return self.call("GET", path, arguments=arguments).json
 
     def post(self, path: str, body: Any = None) -> Any:
-        """The JSON of the answer; ``body`` is sent as JSON unless it is None."""
+        """Return the JSON of the response; ``body`` is sent as JSON unless it is None."""
         return self.call("POST", path, content=None if body is None else json.dumps(body).encode()).json
 
     def call(
@@ -77,11 +77,11 @@ class Client:
         arguments: Arguments = (),
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request.
+        """Send one request.
 
         Raises:
-            Unreachable: nobody listens there, or no answer came.
-            Refused: the answer is a problem.
+            Unreachable: nothing listens there, or no response came.
+            Refused: the response is a problem.
         """
         reply = self._exchange(
             method, self._address(path, arguments), content, {**self._headers(content), **(headers or {})}
@@ -91,7 +91,7 @@ class Client:
         return reply
 
     def pages(self, path: str, arguments: Sequence[tuple[str, Any]] = (), *, most: int = 1_000_000) -> Iterator[Any]:
-        """The entries of a list, newest first, page by page."""
+        """Yield the entries of a list, newest first, page by page."""
         cursor = None
         while most > 0:
             given = [*arguments, ("limit", min(200, most)), *([("cursor", cursor)] if cursor else [])]
@@ -103,7 +103,7 @@ class Client:
                 return
 
     def feed(self, after: str, arguments: Sequence[tuple[str, Any]] = ()) -> Iterator[list[dict[str, Any]]]:
-        """The feed's events from ``after`` up to now, page by page."""
+        """Yield the feed's events from ``after`` up to now, page by page."""
         while True:
             page = self.get("/v1/events", [*arguments, ("after", after), ("limit", FEED_PAGE)])
             after = page["next_cursor"]
@@ -118,14 +118,14 @@ class Client:
         *,
         patience: Callable[[], float | None] = lambda: None,
     ) -> Iterator[list[dict[str, Any]]]:
-        """The feed's events from ``after`` on, for ever; an empty list where a while brought none.
+        """Yield the feed's events from ``after`` on, without end; an empty list if a poll brought none.
 
-        A service that goes away is waited for: the feed continues where it was.
+        If the service is down, it is polled until it returns; the feed continues at the same position.
 
         Args:
-            patience: how many seconds to wait at most for what comes next; None for ever.
+            patience: returns the seconds to wait at most for the next events; None means without limit.
         """
-        if after == "now":  # to be where it is now also after a lost connection
+        if after == "now":  # to keep this position even after a lost connection
             page = self.get("/v1/events", [*arguments, ("after", "now"), ("limit", FEED_PAGE)])
             after = page["next_cursor"]
             yield page["data"]
@@ -179,7 +179,7 @@ class Client:
 
 
 def explain_problem(problem: Mapping[str, Any]) -> str:
-    """The problem's detail; its fields a line each where there are several."""
+    """Return the problem's detail; if there are several fields, one line per field."""
     errors = problem.get("errors") or []
     if len(errors) < 2:
         return str(problem.get("detail") or problem.get("title"))
@@ -191,7 +191,7 @@ def explain_problem(problem: Mapping[str, Any]) -> str:
 def _problem_of(reply: Reply) -> Mapping[str, Any]:
     if isinstance(reply.json, Mapping) and ("detail" in reply.json or "title" in reply.json):
         return reply.json
-    if isinstance(reply.json, Mapping) and "checks" in reply.json:  # of /readyz
+    if isinstance(reply.json, Mapping) and "checks" in reply.json:  # from /readyz
         return {"detail": "the service is not ready", **reply.json}
     return {"detail": f"the response has status {reply.status} and is not from mailsvc; check the URL"}
 

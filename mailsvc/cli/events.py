@@ -1,4 +1,4 @@
-"""``mailsvc events``: the ordered feed of what happened."""
+"""``mailsvc events``: the ordered feed of events."""
 
 from typing import Any
 
@@ -41,4 +41,4 @@ def command(service: Client, /, follow: bool, after: str | None, limit: int | No
             if left is not None and left <= 0:
                 return
     except KeyboardInterrupt:
-        return  # the ordinary end of following
+        return  # the normal end of following

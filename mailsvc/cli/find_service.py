@@ -1,4 +1,4 @@
-"""Where the service is, and which key may be sent there."""
+"""Finds the address of the service, and the key that may be sent to it."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -13,13 +13,13 @@ __all__ = ["find_service", "is_elsewhere", "require_key"]
 
 
 def find_service(url: str | None, key: str | None) -> Client:
-    """The service that is meant: as given, else as the environment says, else the one of this host's settings.
+    """Return the service: the given one, else the one in the environment, else the one of this host's settings.
 
-    The key of the data directory is only sent to this host, whatever the URL.
+    The key in the data directory is sent only to this host, whatever the URL.
 
     Raises:
         BadSetting: a setting can't be used.
-        click.UsageError: the URL is none, or no key is known for it.
+        click.UsageError: the URL is invalid, or no key is known for it.
     """
     environ_url, environ_key = settings_module.client_environ()
     url, key = url or environ_url, key or environ_key
@@ -33,16 +33,16 @@ def find_service(url: str | None, key: str | None) -> Client:
 
 
 def is_elsewhere(url: str | None, settings: Settings) -> bool:
-    """Whether a URL was given that is not this host's service, so that nothing here is any of its business."""
+    """Whether a URL was given that is not this host's service; then nothing on this host matters to it."""
     given = url or settings_module.client_environ()[0]
     return given is not None and not (_is_here(given, settings) and settings.data_dir.is_dir())
 
 
 def require_key(client: Client) -> Client:
-    """The same client.
+    """Return the same client, if it has a key.
 
     Raises:
-        Unreachable: nobody answers there, which says more than a missing key.
+        Unreachable: nothing responds there, which explains more than a missing key.
         click.UsageError: no key is known.
     """
     if client.key is None:
@@ -90,6 +90,6 @@ def _checked(url: str) -> str:
     except ValueError:
         is_url = False
     if not is_url or not url.isascii() or not url.isprintable() or " " in url:
-        # It is not quoted: a key or a password may be in it.
+        # Not quoted, because it may contain a key or a password.
         raise click.UsageError("--url (or MAILSVC_URL) is not a URL such as http://127.0.0.1:8025")
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""Following what becomes of messages that were just handed in, recipient by recipient."""
+"""Follows messages after their submission, recipient by recipient."""
 
 import sys
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ REACHED = frozenset({Status.SENT, Status.DELIVERED})
 
 
 class Watch:
-    """Marks the place in the feed before the messages are handed in, so that no event of theirs is missed.
+    """Marks the position in the feed before the messages are submitted, so that none of their events is missed.
 
     Args:
-        timeout: seconds after which whatever is not final is given up; None waits for ever.
+        timeout: seconds after which it stops waiting for deliveries that are not final; None waits without limit.
     """
 
     def __init__(self, service: Client, *, as_json: bool, timeout: float | None) -> None:
@@ -35,7 +35,7 @@ class Watch:
         """Print each change of each delivery until all are final. Returns whether all recipients were reached.
 
         Args:
-            messages: the answers to handing them in.
+            messages: the responses to their submission.
             from_beginning: they are older than this watch (an idempotent replay).
         """
         self._open = {d["id"]: d["recipient"] for message in messages for d in message["deliveries"]}
@@ -84,7 +84,7 @@ class Watch:
 
 
 def event_line(event: dict[str, Any]) -> str:
-    """Time, who it is about, what happened, and what the server said."""
+    """Return an event's time, recipient, type, and the server's reply."""
     data = event["data"]
     smtp = data.get("smtp") or {}
     about = (

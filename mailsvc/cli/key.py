@@ -1,4 +1,4 @@
-"""``mailsvc key``: API keys, created and revoked in the database itself, so that nobody is ever locked out."""
+"""``mailsvc key``: creates and revokes API keys in the database itself, so that a lockout is impossible."""
 
 from typing import get_args
 
@@ -56,7 +56,7 @@ def create(
     form = {"name": name, "scopes": given, "networks": list(networks), "expires_at": expires_at, "app": app_name}
     try:
         wanted = convert(form, NewKey)
-        key_values(wanted)  # options at fault are reported whether or not there is a database
+        key_values(wanted)  # reports wrong options even without a database
         with existing_database(settings_module.load()) as database:
             row, key = keys.create_key(database, wanted, creator=None)
     except Invalid as problem:

@@ -17,7 +17,7 @@ __all__ = ["existing_database", "reach"]
 
 @contextmanager
 def reach(settings: Settings) -> Iterator[Database]:
-    """The database, closed at the end.
+    """Open the database; closes it at the end.
 
     Raises:
         BadSetting: it can't be reached or used, now or inside the block.
@@ -37,7 +37,7 @@ def reach(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def existing_database(settings: Settings) -> Iterator[Database]:
-    """The database, if it has the tables of this version: a misspelt setting must not make a new one.
+    """Open the database if it has the tables of this version: a misspelt setting must not create a new one.
 
     Raises:
         click.ClickException: there are no tables, or older ones.

@@ -1,4 +1,4 @@
-"""What ``mailsvc send`` hands in: messages out of options, of a file, or of stdin."""
+"""The input of ``mailsvc send``: messages from options, a file or stdin."""
 
 import base64
 import json
@@ -14,14 +14,14 @@ __all__ = ["Letter", "letter_of", "members"]
 
 _AS_THEY_ARE = ("subject", "text", "html", "relay", "priority", "on_uncertain", "scheduled_at", "expires_in")
 _LISTS = ("to", "cc", "bcc", "reply_to", "tags")
-# What goes with a finished mail, as the API's arguments for it.
+# The options for a finished message, as query parameters of the API.
 _OF_MAIL = ("from", "relay", "priority", "on_uncertain", "scheduled_at", "expires_in")
 _LISTS_OF_MAIL = {"to": "to", "tags": "tag"}
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Either JSON messages or one finished mail, with the arguments that say its envelope and its handling."""
+    """JSON messages or one finished message, with the parameters for its envelope and handling."""
 
     messages: tuple[dict[str, Any], ...] = ()
     raw: bytes | None = None
@@ -29,15 +29,16 @@ class Letter:
 
 
 def letter_of(content: bytes | None, given: dict[str, Any]) -> Letter:
-    """The letter that the content of a file and the options make together.
+    """Return the letter for the content of a file and the options.
 
     Args:
-        content: JSON (a message, a list of them, ``{"messages": […]}``, or one a line) or a mail as in RFC 5322;
-            None where the options say everything.
-        given: members of a message object; they win over those of a JSON file, and say a mail's envelope and handling.
+        content: JSON (a message, a list of them, ``{"messages": […]}``, or one per line) or a message as in RFC 5322;
+            None if there are only options.
+        given: members of a message object; they override those of a JSON file, and set a finished message's envelope
+            and handling.
 
     Raises:
-        click.UsageError: the content is neither, or the options don't go with it.
+        click.UsageError: the content is neither, or the options can't be used with it.
     """
     if content is None:
         return Letter(messages=(given,))
@@ -59,7 +60,7 @@ def _arguments(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def members(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of a message object that the options name; those that were not given are left out."""
+    """Return the members of a message object for these options; options that were not given are left out."""
     given = {"from": options["sender"], **{name: options[name] for name in _AS_THEY_ARE}}
     found = {name: value for name, value in given.items() if value is not None}
     found |= {name: list(options[name]) for name in _LISTS if options[name]}

@@ -1,4 +1,4 @@
-"""``mailsvc migrate``: bring the database's tables to what this version needs."""
+"""``mailsvc migrate``: change the database's tables to those of this version."""
 
 import json
 

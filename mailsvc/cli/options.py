@@ -1,4 +1,4 @@
-"""Options that many commands share."""
+"""Options shared by many commands."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -30,12 +30,12 @@ _key = click.option(
 
 
 def address_options(command: Callable[P, R]) -> Callable[P, R]:
-    """Take ``--url``, ``--key`` and ``--json`` as ``service_url``, ``service_key`` and ``as_json``."""
+    """Add ``--url``, ``--key`` and ``--json`` as ``service_url``, ``service_key`` and ``as_json``."""
     return _url(_key(json_option(command)))
 
 
 def with_service(command: Callable[Concatenate[Client, P], R]) -> Callable[..., R]:
-    """Take ``--url``, ``--key`` and ``--json``; the command gets a ``Client`` first instead of the first two."""
+    """Add ``--url``, ``--key`` and ``--json``; the command gets a ``Client`` first instead of the first two."""
 
     @wraps(command)
     def found(*args: Any, service_url: str | None, service_key: str | None, **kwargs: Any) -> R:

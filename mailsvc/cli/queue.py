@@ -1,4 +1,4 @@
-"""``mailsvc queue``: what waits, for how long, and when it is tried next."""
+"""``mailsvc queue``: the waiting deliveries, their age, and their next attempts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""``mailsvc serve``: everything, in one command."""
+"""``mailsvc serve``: the whole service, in one command."""
 
 import sys
 from dataclasses import replace
@@ -10,7 +10,7 @@ from mailsvc import telemetry
 from mailsvc.service.supervisor import serve
 
 ROLES = ("api", "deliver", "notify", "upkeep")
-_LATER = ("ingest", "submission")  # roles of the contract that have nothing to do yet
+_LATER = ("ingest", "submission")  # roles of the contract that have no function yet
 
 
 @click.command("serve", epilog="Example: mailsvc serve --bind 0.0.0.0:8025")

@@ -1,4 +1,4 @@
-"""Printing for people: tables, ages, and nothing that a terminal would obey."""
+"""Prints for people: tables and ages, without characters that control a terminal."""
 
 import json
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def one_line(text: str) -> str:
-    """The text without control characters: what a mail server said must not steer the reader's terminal."""
+    """Return the text without control characters: text from a mail server must not control the terminal."""
     return "".join(c if c.isprintable() else " " for c in text).strip()
 
 
 def moment(text: str | None) -> str | None:
-    """An RFC 3339 time of the API, to the second."""
+    """Return an RFC 3339 time of the API, to the second."""
     return f"{text.partition('.')[0].rstrip('Z')}Z" if text else None
 
 
 def age(seconds: float) -> str:
-    """``90`` → ``1.5 min``."""
+    """Return a duration in words: ``90`` → ``1.5 min``."""
     for length, unit in _UNITS:
         if seconds >= length:
             return f"{seconds / length:.1f}".removesuffix(".0") + f" {unit}"
@@ -46,12 +46,12 @@ def age(seconds: float) -> str:
 
 
 def since(text: str) -> float:
-    """Seconds from an RFC 3339 time to now; negative where it is in the future."""
+    """Return the seconds from an RFC 3339 time to now; negative if it is in the future."""
     return (clock.now() - clock.parse_rfc3339(text)) / clock.SECOND
 
 
 def plural(count: int, what: str, many: str | None = None) -> str:
-    """``1 delivery``, ``2 deliveries``."""
+    """Return a count with its noun: ``1 delivery``, ``2 deliveries``."""
     return f"{count:,} {what if count == 1 else many or what + 's'}"
 
 

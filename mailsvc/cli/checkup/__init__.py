@@ -1,1 +1,1 @@
-"""What ``mailsvc doctor`` looks at: each module one place, each finding with what to do."""
+"""The checks of ``mailsvc doctor``: one module per area; each finding says what to do."""

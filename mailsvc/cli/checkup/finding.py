@@ -1,4 +1,4 @@
-"""A finding: what was looked at, whether it is well, and what to do if not."""
+"""A finding: the check, its result, and what to do if something is wrong."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ __all__ = ["Finding", "problem", "warning", "well"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; ``todo`` is empty where all is well."""
+    """One line of the report; ``todo`` is empty if all is well."""
 
     check: str
     level: Literal["ok", "warning", "problem"]
@@ -17,15 +17,15 @@ class Finding:
 
 
 def well(check: str, said: str) -> Finding:
-    """All is as it should be."""
+    """Nothing is wrong."""
     return Finding(check, "ok", said)
 
 
 def warning(check: str, said: str, todo: str) -> Finding:
-    """It works, but somebody should know."""
+    """It works, but needs attention."""
     return Finding(check, "warning", said, todo)
 
 
 def problem(check: str, said: str, todo: str) -> Finding:
-    """Mail is not sent, not kept safely, or not told of."""
+    """Mail is not sent, not stored safely, or not reported."""
     return Finding(check, "problem", said, todo)

@@ -17,7 +17,7 @@ _MEGABYTE = 1_000_000
 
 
 def look_at_host(settings: Settings) -> Iterator[Finding]:
-    """Findings about the settings and what lies on this host's disk."""
+    """Yield findings about the settings and about files on this host."""
     yield from _settings(settings)
     if not settings.data_dir.is_dir():
         yield problem(
@@ -58,7 +58,7 @@ def _directory(path: Path) -> Finding:
 def _private_files(path: Path) -> Iterator[Finding]:
     for file in (path / name for name in _PRIVATE):
         mode = stat.S_IMODE(file.stat().st_mode) if file.exists() else 0
-        # The directory's mode keeps others from the database; the keys are often copied elsewhere with their mode.
+        # The directory's mode protects the database; keys are often copied elsewhere, together with their mode.
         if mode & 0o077 and file.name != "mailsvc.db":
             yield problem("secrets", f"{file} has mode {mode:04o}: others can read it", f"chmod 600 {file}")
         elif file.exists() and not os.access(file, os.R_OK | os.W_OK):
@@ -95,7 +95,7 @@ def _filesystem(settings: Settings) -> Iterator[Finding]:
 
 
 def _kind_of(path: Path) -> str:
-    """The type of the file system, as Linux tells; empty elsewhere."""
+    """The type of the file system, on Linux; empty elsewhere."""
     try:
         mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text("utf-8").splitlines()]
     except OSError:

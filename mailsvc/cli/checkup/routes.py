@@ -1,4 +1,4 @@
-"""Where mail and news go: relays and webhooks of every app."""
+"""The destinations of mail and events: relays and webhooks of every app."""
 
 import json
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ __all__ = ["look_at_routes"]
 
 
 def look_at_routes(database: Database) -> Iterator[Finding]:
-    """Findings about each relay and webhook, with reasons."""
+    """Yield findings about each relay and webhook, with reasons."""
     with database.read() as connection:
         yield from _relays(connection)
         yield from _webhooks(connection, database.now())

@@ -1,4 +1,4 @@
-"""The running service: it answers, it is ready, and it takes the key."""
+"""The running service: it responds, it is ready, and it accepts the key."""
 
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -13,7 +13,7 @@ MOST_SKEW = 5.0  # seconds; the Date header is whole seconds
 
 
 def look_at_service(service: Client) -> Iterator[Finding]:
-    """Findings about what answers at the service's address."""
+    """Yield findings about the service at this address."""
     try:
         reply = service.call("GET", "/healthz")
     except (Unreachable, Refused) as trouble:

@@ -1,4 +1,4 @@
-"""The database: reachable, durable, migrated; its clock, its queue, and whether its secrets can be read."""
+"""The database: reachable, durable, migrated; its clock, its queue, and whether its secrets can be decrypted."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ _DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "synchronous_s
 
 
 def open_if_there(settings: Settings) -> Database | Finding:
-    """The database with tables of this version, else what is wrong with it. An absent file is not made."""
+    """Return the database if it has the tables of this version, else the finding. Never creates a file."""
     url = make_url(settings.database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         return problem("database", f"there is no file {url.database}", "run mailsvc serve or mailsvc migrate")
@@ -47,7 +47,7 @@ def open_if_there(settings: Settings) -> Database | Finding:
 
 
 def look_at_database(database: Database, settings: Settings) -> Iterator[Finding]:
-    """Findings about a database that can be reached and has this version's tables."""
+    """Yield findings about a database that can be reached and has this version's tables."""
     yield well("database", f"{database.dialect} can be reached")
     yield well("migrations", f"the tables are at version {migrate.HEAD}")
     database.measure_skew()
