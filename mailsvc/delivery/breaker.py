@@ -38,7 +38,7 @@ class Breaker:
         """Count a failed session. Returns whether the relay must not be used from now on."""
         self.failures, self.trouble = self.failures + 1, trouble
         if self.is_open(now):
-            return False  # it began before
+            return False  # that session began before
         return trouble.is_auth or trouble.is_ours or self.failures >= FAILURES_TO_OPEN or not self.is_closed
 
     def open(self, seconds: float, now: float) -> None:

@@ -20,7 +20,7 @@ from mailsvc.store.tables import body, message
 __all__ = ["ClaimedBatch", "MessageFacts", "extend", "fill", "fill_apart", "overdue", "read_body", "take"]
 
 SMALL_BODY = 128 * 1024
-PORTION = 256 * 1024  # more would be new memory from the system each time, which costs more than reading
+PORTION = 256 * 1024  # a larger block would be new memory from the system each time, which costs more than reading
 
 
 class MessageFacts(msgspec.Struct, array_like=True, gc=False, frozen=True):

@@ -54,7 +54,7 @@ class Claimer:
     def __init__(self, relays: RelayBook, lanes: Lanes, reporter: Reporter, in_hand: InHand, terms: Terms) -> None:
         self._relays, self._lanes, self._reporter, self._in_hand = relays, lanes, reporter, in_hand
         self._terms, self._database, self._in_thread = terms, terms.database, terms.in_thread
-        self.claimed_at = float("-inf")  # on the monotonic clock: the last time that something was due
+        self.claimed_at = float("-inf")  # on the monotonic clock: the last time that deliveries were due
 
     def hold_off(self) -> float:
         """While many results wait for the database, nothing is claimed."""
@@ -63,7 +63,7 @@ class Claimer:
     def due_lanes(self, after: str, limit: int) -> list[tuple[str, int]]:
         with self._database.read() as connection:
             due = leases.due_lanes(connection, DELIVERIES, after=after, limit=limit)
-        self._relays.get_many([relay_id for relay_id, _ in due])  # here, in a thread, not in the event loop
+        self._relays.get_many([relay_id for relay_id, _ in due])  # here, because this thread may block
         return due
 
     async def usable(self, due: list[tuple[str, int]]) -> list[str]:
@@ -106,7 +106,8 @@ class Claimer:
         now = self._database.now()
         for row in rows:
             if row.id not in in_hand:
-                # Behind the results that wait in the recorder: what is among them is no more in the state that this ends.
+                # Queued behind the results in the recorder: a delivery with a result there is no longer in the state
+                # that this ends.
                 self._reporter.put([Outcome(row.id, Change.RETURN, row.lease_token, due_at=now)])
 
     def _take(self, wanted: Sequence[Quota]) -> tuple[ClaimedBatch, list[DueDelivery]]:
@@ -115,7 +116,7 @@ class Claimer:
         batch = take(self._database, wanted, owner=terms.owner, lease_seconds=terms.lease_seconds)
         to_send = batch.rows
         if batch.rows:
-            try:  # what was settled elsewhere comes first: it holds, whatever fails afterwards
+            try:  # first the deliveries that were settled elsewhere: this holds even if the rest fails
                 to_send, settled = split_off_settled(
                     batch.rows, terms.journal_directory, terms.owner, self._database.now()
                 )
@@ -159,7 +160,7 @@ class Claimer:
         for message_id, claims in by_message.items():
             try:
                 parcels += self._packed(lane, message_id, claims, batch, deadline)
-            except Exception as error:  # noqa: BLE001 - it must not keep the others waiting
+            except Exception as error:  # noqa: BLE001 - one error must not delay the others
                 log_error(error, message=message_id)
                 text = f"internal error: {type(error).__name__}; see the log"
                 self._reporter.put_off(claims, text, lane.relay.host)
@@ -174,7 +175,7 @@ class Claimer:
             self._reporter.give_back(left, unexpected(Stage.CONNECT, error))
             failure = error
         if failure is not None:
-            await self._lanes.failed(lane, failure)  # not one of them: it is more than a message's
+            await self._lanes.failed(lane, failure)  # not by row: the error concerns more than one message
 
     def _packed(
         self, lane: Lane, message_id: str, claims: list[DueDelivery], batch: ClaimedBatch, deadline: float

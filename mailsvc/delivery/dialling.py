@@ -40,7 +40,7 @@ async def dialled(who: Dialling) -> Session | None:
 
 
 async def _dial(who: Dialling) -> Session:
-    if who.is_blocked():  # since this sender last failed
+    if who.is_blocked():  # blocked after this sender's last failure
         raise RelayTrouble(Stage.CONNECT, "the relay is left alone for a while")
     meter.count("sessions")
     try:

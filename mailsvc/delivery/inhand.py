@@ -58,7 +58,7 @@ class InHand:
         parcel.held_bytes = parcel.message.size
         try:
             parcel.content = await self._read(parcel.message.id)
-        except Exception as error:  # noqa: BLE001 - the parcel is set aside, and the others go on
+        except Exception as error:  # noqa: BLE001 - the parcel is set aside, and the others continue
             log_error(error, message=parcel.message.id)
         return parcel.content is not None
 

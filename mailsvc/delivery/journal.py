@@ -20,7 +20,7 @@ from mailsvc.domain.attempt import Reply
 __all__ = ["Entry", "Journal", "OrphanedJournal", "orphaned_journals", "replies_of_others"]
 
 SEGMENT_BYTES = 4 * 1024 * 1024
-STEP_BYTES = 256 * 1024  # that a file grows by
+STEP_BYTES = 256 * 1024  # growth of a file
 
 Claims = list[tuple[str, int]]  # delivery ids with their lease tokens
 
@@ -46,7 +46,7 @@ class _Segment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # Locked before it can be seen under its name, so that nobody takes it for a dead worker's.
+        # Locked before it is visible under its name, so that it is never taken for the file of a dead worker.
         unseen = path.with_suffix(".new")
         self._descriptor = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
@@ -71,7 +71,8 @@ class _Segment:
         self.size = end
 
     def _allocate(self, size: int) -> None:
-        # Beforehand, so that a disk that is full says so here: to touch a page that has no room there would kill us.
+        # In advance, so that a full disk raises an error here: touching a page without disk space would kill the
+        # process.
         try:
             os.posix_fallocate(self._descriptor, 0, size)
         except OSError as error:
@@ -189,7 +190,7 @@ def replies_of_others(directory: Path, owner: str) -> dict[tuple[str, int], Entr
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            continue  # all of it is recorded by now
+            continue  # all of it is recorded already
         answered = (entry for entry in _entries(content.split(b"\n")[1:]) if entry.reply is not None)
         heard.update((claim, entry) for entry in answered for claim in map(_as_key, entry.claims))
     return heard
@@ -214,7 +215,7 @@ def _entries(lines: list[bytes]) -> Iterator[Entry]:
         try:
             line = _decoder.decode(raw)
         except msgspec.DecodeError:
-            continue  # torn by the kill, or the unused end
+            continue  # torn by a kill, or the unused end
         if line.claims:
             entries[line.number] = Entry(line.claims, line.relay_id, line.host)
         elif line.number in entries:

@@ -55,7 +55,7 @@ class Lane:
         self._parts = parts
         self.profile = RelayProfile(relay, learnt or LearnedLimits())
         self.breaker = Breaker()
-        self.share = relay.max_connections  # of the relay's connections, ours
+        self.share = relay.max_connections  # our share of the relay's connections
         self.queue = ParcelQueue()
         self._senders = SenderPool(relay.name, lambda: Sender(self, parts.reports, parts.contents), self._sender_ended)
 
@@ -81,19 +81,19 @@ class Lane:
 
     def _staff(self) -> None:
         if self.share == 0 or self.is_blocked():
-            self._return_waiting()  # no sender of ours may have them: whoever claims them next will
+            self._return_waiting()  # none of our senders may have them: the next claim decides who sends them
         else:
             self._senders.staff(len(self.queue.waiting), self._most)
 
     def _sender_ended(self, error: BaseException | None) -> None:
         if error is not None:
-            # Begun anew at once, it would fail at once. The breaker's waits are for faults of ours, too.
+            # A sender that restarts at once would fail at once. The breaker's waits apply to our own errors, too.
             log.error("a sender failed", exc_info=error, extra=facts(relay=self.relay.name))
             self._senders.in_background(self.trouble(unexpected(Stage.CONNECT, error)))
         elif self.queue.waiting:
             self._staff()
 
-    # What senders ask for (Source)
+    # Called by senders (Source)
 
     async def has_work(self, session: Session | None) -> bool:
         """Wait for a parcel, for as long as the idle session is worth keeping."""
@@ -140,7 +140,7 @@ class Lane:
         if not result.stale:
             self.queue.one_done()
             if _says_too_much(result):
-                # What is deferred comes back, and more of it.
+                # Deferred messages come back, in growing numbers.
                 self.queue.slow_down()
                 log.warning("a relay says that it gets too much", extra=facts(relay=self.relay.name))
         if result.judged:
@@ -150,7 +150,7 @@ class Lane:
         if len(self.queue.waiting) <= self.share and self.room():
             self._parts.wants_more()
 
-    # How the relay fares
+    # Results of the relay
 
     def block(self, seconds: float) -> None:
         """Open the breaker for this long; after it, one session tries."""
@@ -175,11 +175,11 @@ class Lane:
         if waiting := self.queue.withdraw_all():
             self._parts.reports.give_back(waiting, self.breaker.trouble)
 
-    # Changes, and the end
+    # Changes and shutdown
 
     def adopt(self, relay: Relay, share: int) -> None:
         """Use changed settings; sessions opened with the old ones end after their current parcel."""
-        if relay != self.relay:  # the same settings, read anew, must not end sessions
+        if relay != self.relay:  # settings that were only read again must not end sessions
             self.relay, self.profile = relay, RelayProfile(relay, LearnedLimits())
         grew = share > self.share
         shrank, self.share = share < self.share, share

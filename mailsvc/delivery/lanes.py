@@ -20,7 +20,7 @@ from mailsvc.telemetry import meter
 __all__ = ["Lanes"]
 
 SHOW_SECONDS = 1.0
-_BOOK_MEMORY = 2.0  # seconds, comfortably more than the relay book remembers
+_BOOK_MEMORY = 2.0  # seconds, well above the time for which the relay book caches
 
 
 class Book(Protocol):
@@ -60,7 +60,7 @@ class Lanes:
                 continue
             try:
                 is_usable = self._is_usable(known, due_at)
-            except Exception as error:  # noqa: BLE001 - it must not keep the other lanes from their turn
+            except Exception as error:  # noqa: BLE001 - one lane must not block the others
                 await self._unopened(known, error)
             else:
                 usable += [relay_id] if is_usable else []
@@ -70,7 +70,7 @@ class Lanes:
         now = self._database.now()
         is_due = due_at <= now
         if is_due or known.relay.id in self.by_id:
-            self.lane_of(known)  # with the settings that it has now
+            self.lane_of(known)  # with its current settings
         return is_due and (known.retry_at is None or known.retry_at <= now)
 
     async def _unopened(self, known: KnownRelay, error: Exception) -> None:

@@ -14,8 +14,8 @@ class LearnedLimits(msgspec.Struct, frozen=True):
     """Stored as JSON in the relay's row."""
 
     at: int = 0
-    max_recipients: int | None = None  # of one transaction
-    loses_groups: bool = False  # of commands that come in one piece
+    max_recipients: int | None = None  # per transaction
+    loses_groups: bool = False  # drops commands that are sent in one piece
 
     def fewer(self, most: int, *, now: int) -> "LearnedLimits":
         """With a limit of recipients per transaction."""

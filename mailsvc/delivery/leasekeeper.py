@@ -12,8 +12,8 @@ from mailsvc.store.database import Database
 
 __all__ = ["LeaseKeeper"]
 
-AT_ONCE = 200  # parcels in one transaction
-LATE = 0.6  # of a lease: with less of it left, it is extended
+AT_ONCE = 200  # parcels per transaction
+LATE = 0.6  # of a lease: if less remains, the lease is extended
 
 
 class LeaseKeeper:

@@ -23,10 +23,10 @@ class Parcel(msgspec.Struct, eq=False):
     claims: tuple[DueDelivery, ...]
     envelope_sender: str
     journal: Journal
-    deadline: float  # on the monotonic clock: after it, the lease may be somebody else's
+    deadline: float  # on the monotonic clock: after it, another worker may hold the lease
     content: bytes | None = None
     held_bytes: int = 0
-    number: int | None = None  # in the journal, once the dot is about to go out
+    number: int | None = None  # in the journal, from just before the dot
     relay_id: str = ""
     relay_host: str = ""
     host: str = ""

@@ -9,8 +9,8 @@ from mailsvc.delivery.throttle import Pace, Speed
 
 __all__ = ["ParcelQueue"]
 
-WINDOW = 1024  # parcels claimed ahead at most, and deliveries claimed at once
-WINDOW_AFTER_PAUSE = 2  # parcels: one session finds out
+WINDOW = 1024  # the most parcels claimed in advance, and deliveries per claim
+WINDOW_AFTER_PAUSE = 2  # parcels: one session tests the relay
 
 
 class ParcelQueue:
@@ -21,7 +21,7 @@ class ParcelQueue:
         self.waiting: deque[Parcel] = deque()
         self.in_flight: set[Parcel] = set()
         self._speed = Speed()  # in parcels
-        self._deliveries_each = 1.0  # of the parcels that came last
+        self._deliveries_each = 1.0  # deliveries per parcel, of the last parcels
 
     def room(self, *, share: int, is_trying: bool) -> int:
         """How many deliveries may be claimed now.
@@ -34,7 +34,7 @@ class ParcelQueue:
         window = self._window(now, share, is_trying=is_trying)
         free = window - len(self.waiting) - len(self.in_flight)
         if free < window // 4 or free <= 0:
-            return 0  # a claim costs the same for one row as for many: wait until it is worth one
+            return 0  # a claim costs the same for one row as for many: wait until it is worthwhile
         deliveries = min(WINDOW, int(free * self._deliveries_each))
         allowance = self.pace.allowance(now)
         return max(0, deliveries if allowance is None else min(deliveries, allowance))
@@ -50,7 +50,7 @@ class ParcelQueue:
         """Queue claimed parcels."""
         self.waiting.extend(parcels)
         self._speed.begin(clock.monotonic())
-        # Many recipients of one message go in one transaction: to claim a few of them at a time would tear it into many.
+        # Many recipients of one message share a transaction: claiming a few of them at a time would split it into many.
         self._deliveries_each = sum(len(parcel.claims) for parcel in parcels) / len(parcels)
 
     def take(self) -> Parcel | None:

@@ -57,8 +57,8 @@ def split_off_settled(
     for row in rows:
         entry = heard.get((row.id, row.lease_token - 1)) if row.uncertain else None
         if entry is None and row.uncertain and not row.attempts:
-            # Claims that came to nothing may lie in between. With no attempt recorded, this is none of an earlier
-            # round, which bounced and was begun anew. A refusal would say nothing of the claims after it.
+            # Claims without an attempt may lie in between. If no attempt is recorded, the journal's entry is not from
+            # an earlier round, which bounced and was retried. A refusal would not cover the claims after it.
             entry = accepted.get(row.id)
         if entry is None:
             unsettled.append(row)
@@ -73,7 +73,7 @@ def verdict_of(entry: Entry) -> Verdict:
         return Verdict(Fate.UNCERTAIN, Stage.EOM, None, _LOST)
     fate = fate_of(Stage.EOM, entry.reply)
     if len(entry.claims) > 1 and is_about_count(entry.reply):
-        fate = Fate.UNTRIED  # they were too many at once, and nobody got it
+        fate = Fate.UNTRIED  # too many at once, and no recipient got it
     return Verdict(fate, Stage.EOM, entry.reply, entry.reply.text)
 
 

@@ -18,8 +18,8 @@ from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["RelayHealth", "leave_alone"]
 
-NOTE_SECONDS = 5.0  # at least, between writes of errors that open no breaker
-UNREADABLE_SECONDS = 300.0  # before a relay whose row can't be used is looked at again
+NOTE_SECONDS = 5.0  # the least time between writes of errors that open no breaker
+UNREADABLE_SECONDS = 300.0  # before the next look at a relay whose row can't be used
 
 
 class FailingLane(Protocol):

@@ -8,8 +8,8 @@ from mailsvc.telemetry import facts, log
 
 __all__ = ["RelayProfile"]
 
-ONE_AT_A_TIME_SECONDS = 3600.0  # then it is tried again: what looked like it may have been something else
-CLEARED_SECONDS = 3600.0  # silent to single commands, too: its silence has another reason
+ONE_AT_A_TIME_SECONDS = 3600.0  # then groups are tried again: the silence may have had another cause
+CLEARED_SECONDS = 3600.0  # silent to single commands, too: its silence has another cause
 
 
 class RelayProfile:
@@ -18,7 +18,7 @@ class RelayProfile:
     def __init__(self, relay: Relay, learnt: LearnedLimits) -> None:
         self._relay = relay
         self.learnt = learnt
-        self.is_finding_out = False  # it was silent after a group; the next session sends one command at a time
+        self.is_finding_out = False  # silent after a group of commands; the next session sends one command at a time
         self._one_at_a_time_until = self._cleared_until = float("-inf")
 
     @property
@@ -53,7 +53,7 @@ class RelayProfile:
     def _suspect(self) -> bool:
         """The relay offers PIPELINING, but did not answer a group of commands: it may lose them, or be down."""
         if self.is_finding_out:
-            return True  # a session from before; the next one shows
+            return True  # an earlier session; the next one decides
         if clock.monotonic() < self._cleared_until:
             return False
         self.is_finding_out = True

@@ -112,7 +112,7 @@ class Reporter:
 
     def _count(self, parcel: Parcel, result: TransactionResult, started_at: int) -> None:
         message = parcel.message
-        # A scheduled message may have been told to go at once.
+        # A scheduled message may have been released early.
         waited = max(0.0, (started_at - (message.scheduled_at or message.created_at)) / clock.SECOND)
         for verdict in result.verdicts:
             meter.count(f"attempts.{verdict.fate}")

@@ -14,7 +14,7 @@ from mailsvc.telemetry import facts, log
 
 __all__ = ["Contents", "Reports", "Sender", "Source"]
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before the next session where the last one came to nothing
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before the next session if the last one failed
 
 
 class Contents(Protocol):
@@ -52,10 +52,10 @@ class Sender:
     def __init__(self, source: Source, reports: Reports, contents: Contents) -> None:
         self._source, self._reports, self._contents = source, reports, contents
         self._session: Session | None = None
-        self._next: Parcel | None = None  # promised to the session: its envelope may have gone out already
+        self._next: Parcel | None = None  # promised to the session: its envelope may be sent already
         self._submission: Submission | None = None  # of the next
-        self._parcel: Parcel | None = None  # under way
-        self._in_vain = 0  # sessions in a row
+        self._parcel: Parcel | None = None  # in progress
+        self._in_vain = 0  # failed sessions in a row
 
     @property
     def is_sending(self) -> bool:
@@ -81,7 +81,7 @@ class Sender:
             return None
         if self._source.may_keep(session):
             return session
-        session.abort()  # its envelope may be there already: without content it is nothing
+        session.abort()  # its envelope may be sent already; without content it has no effect
         self._take_back()
         return None
 
@@ -99,7 +99,7 @@ class Sender:
         opened = self._session = await self._source.open()
         if opened is None or self._source.may_keep(opened):
             return opened
-        return await self._for_new_work()  # its relay was paused or changed while it was dialled
+        return await self._for_new_work()  # the relay was paused or changed during the connect
 
     def _take_back(self) -> None:
         if self._next is not None:
@@ -121,7 +121,7 @@ class Sender:
             if parcel.number is None:
                 self._reports.give_back([parcel])
             raise
-        except Exception as error:  # noqa: BLE001 - nobody else would ever end this parcel
+        except Exception as error:  # noqa: BLE001 - otherwise nothing would end this parcel
             self._failed(parcel, session, error)
             return
         finally:
@@ -146,7 +146,7 @@ class Sender:
         if parcel is None:
             return None
         if parcel.content is None:
-            self._take_back()  # to be read first: nothing binds it to this session
+            self._take_back()  # to be read again: it is not bound to this session
             return None
         self._submission = parcel.submission(session.relay)
         return self._submission

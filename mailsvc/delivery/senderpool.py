@@ -9,7 +9,7 @@ from mailsvc.delivery.sender import Sender
 
 __all__ = ["SenderPool"]
 
-IDLE_SECONDS = 10.0  # how long an unused session is kept
+IDLE_SECONDS = 10.0  # lifetime of an unused session
 
 
 class SenderPool:
@@ -24,7 +24,7 @@ class SenderPool:
     def __init__(self, name: str, make: Callable[[], Sender], ended: Callable[[BaseException | None], None]) -> None:
         self._name, self._make, self._ended = name, make, ended
         self._senders: dict[asyncio.Task[None], Sender] = {}
-        self._background: set[asyncio.Task[None]] = set()  # asyncio itself keeps no task
+        self._background: set[asyncio.Task[None]] = set()  # asyncio keeps no strong references to tasks
         self._idle: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class SenderPool:
         self.rouse()
         for task, sender in list(self._senders.items()):
             if not sender.is_sending:
-                task.cancel()  # dialling, or about to: nobody is waiting for it
+                task.cancel()  # dialling, or about to: no message depends on it
         if self._senders:
             await asyncio.wait(self._senders, timeout=grace)
         for task in list(self._senders):

@@ -6,12 +6,12 @@ from collections import deque
 
 __all__ = ["ByteBudget", "Pace", "Speed"]
 
-SLACK = 0.05  # seconds: what was not used in the last moments may be caught up
-MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 16, 0.02  # of work, before a speed is taken; where many were done, sooner
-SLOWEST = 1 / 60  # a second: one delivery finds out whether the quota of an hour or a day is there again
-UNLIMITED = 1000.0  # a second, at which a rate that recovers is none any more
+SLACK = 0.05  # seconds: capacity left unused for that long may be caught up
+MEASURE_SECONDS, MANY, SOON_SECONDS = 0.2, 16, 0.02  # of work, before a speed is measured; after many items, sooner
+SLOWEST = 1 / 60  # per second: one delivery tests whether the quota of an hour or a day is available again
+UNLIMITED = 1000.0  # per second: a recovering rate above it is removed
 SAME_SIGN_SECONDS, RECOVERY_SECONDS = 5.0, 60.0
-FORGET_SECONDS = 60.0  # without work, after which a relay may have become another
+FORGET_SECONDS = 60.0  # without work: after that, the relay may have changed
 
 
 class Pace:
@@ -36,7 +36,7 @@ class Pace:
             seen: deliveries a second at which it said so.
         """
         if self._slowed is not None and now - self._slowed_at < SAME_SIGN_SECONDS:
-            return  # what was under way when it said so is answered alike
+            return  # transactions that were in progress at that moment get the same reply
         before = self._rate(now)
         self._slowed = max(SLOWEST, (seen if before is None else before) / 2)
         self._slowed_at = now
@@ -74,8 +74,8 @@ class Speed:
     """Measures throughput, counting only the time in which there was work."""
 
     def __init__(self) -> None:
-        self.per_second = 0.0  # as last measured
-        self._done, self._busy = 0, 0.0  # since then
+        self.per_second = 0.0  # the last measurement
+        self._done, self._busy = 0, 0.0  # since that measurement
         self._since: float | None = None  # None while there is no work
         self._idle_since = 0.0
 

@@ -35,11 +35,11 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     relay_id: str
     host: str
     tls: Tls | None
-    recipients: int  # of the transaction
-    on_uncertain: str  # of the message: resend or hold
-    now: Callable[[], int]  # the queue's clock, looked at only where something is due again
+    recipients: int  # number in the transaction
+    on_uncertain: str  # the message's setting: resend or hold
+    now: Callable[[], int]  # the queue's clock, read only if a delivery is to be due again
     chance: float
-    wait: float = 0.0  # seconds before what was not tried is due again
+    wait: float = 0.0  # seconds before untried deliveries are due again
 
 
 def outcome_of(claim: Claim, verdict: Verdict, seen: Circumstances) -> Outcome:

@@ -30,9 +30,9 @@ from mailsvc.store.database import Database
 __all__ = ["Context", "DeliveryWorker"]
 
 LOOK_SECONDS = 0.05
-CLAIM_DISTANCE = 0.02  # seconds between claims, where the last one left nothing due
-DRAIN_SECONDS = 10.0  # for transactions that are under way
-RECORD_SECONDS = 2.0  # at the end, for results that wait
+CLAIM_DISTANCE = 0.02  # seconds between claims, if the last one left no due rows
+DRAIN_SECONDS = 10.0  # for transactions in progress
+RECORD_SECONDS = 2.0  # at the end, for queued results
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class DeliveryWorker:
     async def _write_down(self, write: Callable[[], None]) -> None:
         try:
             await self._in_thread(write)
-        except Exception as error:  # noqa: BLE001 - the breaker works without being written down
+        except Exception as error:  # noqa: BLE001 - the breaker works without its row
             log_error(error)
         self._context.relays.forget()
         self._context.bell.ring(NOTIFY, EVENTS)

@@ -49,7 +49,7 @@ def prepare_events(connection: Connection, new: Sequence[NewEvent], *, now: int)
 
 
 def _set_sequences(connection: Connection, new: Sequence[NewEvent]) -> None:
-    # In the order of the events, which is mostly that of the index.
+    # In the order of the events, which is mostly the order of the index.
     wanted = dict.fromkeys(item.message_id for item in new if item.message_id and item.sequence is None)
     if not wanted:
         return

@@ -14,7 +14,7 @@ from mailsvc.store.tables import event
 __all__ = ["Span", "queue_again", "replay_event", "replay_span"]
 
 CHUNK = 1000
-# Positions follow the order of commits, times the clocks of several hosts: look a little beyond both ends.
+# Positions follow the order of commits, but times the clocks of several hosts: search a little beyond both ends.
 MARGIN = clock.MINUTE
 
 

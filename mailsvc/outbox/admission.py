@@ -17,7 +17,7 @@ from mailsvc.store.nonblocking import WouldBlock
 __all__ = ["Admission", "lack_of_room"]
 
 LOOK_EVERY = 1.0  # seconds
-LEAST_DISK = 256 * 1024  # bytes: below, a database can hardly commit anything
+LEAST_DISK = 256 * 1024  # bytes: with less, a database can hardly commit
 
 
 class Admission:
@@ -53,7 +53,7 @@ class Admission:
             return
         now = clock.monotonic()
         with self._lock:
-            free_at = max(self._rates.get(key_id, 0.0), now - 1)  # a second's worth may come at once
+            free_at = max(self._rates.get(key_id, 0.0), now - 1)  # the quota of one second may be used at once
             if free_at > now:
                 raise RateLimited(
                     "this key exceeds the rate limit (MAILSVC_RATE_PER_KEY)",

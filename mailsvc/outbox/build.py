@@ -17,12 +17,12 @@ from mailsvc.mime.raw import RawSubmission
 
 __all__ = ["NewMessage", "Terms", "build_draft", "build_raw"]
 
-# A priority is a head start in the queue's order of due times: a normal message passes low ones that are less than ten
-# minutes older, and nothing can be passed for longer than twenty.
+# A priority is a head start in the queue's order of due times: a normal message overtakes low ones that are less than
+# ten minutes older, and no message is overtaken for longer than twenty minutes.
 HEAD_START = {"high": 20 * clock.MINUTE, "normal": 10 * clock.MINUTE, "low": 0}
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
-# Looked up once: an enum's value is a call, and these are needed several times for every delivery.
+# Looked up once: an enum's value is a function call, and each delivery needs these several times.
 _QUEUED, _SCHEDULED, _SUPPRESSED = Status.QUEUED.value, Status.SCHEDULED.value, Status.SUPPRESSED.value
 
 

@@ -22,7 +22,7 @@ __all__ = ["Intake"]
 
 GROUP_BYTES = 8 * 1024 * 1024  # a commit this large takes about a tenth of a second
 GROUP_MESSAGES = 2000
-PATIENCE = 8.0  # seconds that a database may be away before the client is told to come back
+PATIENCE = 8.0  # seconds of a database outage, after which the client gets 503
 RETRY_SECONDS = 0.2
 TURN_SECONDS = 2.0  # how long a second use of an idempotency key waits for the first
 
@@ -97,7 +97,7 @@ class Intake:
     def _store(self, group: list[IntakeRequest]) -> None:
         try:
             answers = self._store_together(group)
-        except Exception as error:  # noqa: BLE001 - every waiter must be answered, whatever it was
+        except Exception as error:  # noqa: BLE001 - every waiter needs an answer, whatever the error
             self._fall_back(group, error)
             return
         self._ring()
@@ -109,11 +109,11 @@ class Intake:
             _refuse(group, error.__cause__, _PERHAPS_KEPT)
             _refuse(self._commits.withdraw_all(), error.__cause__, _NOT_KEPT)
         elif len(group) > 1 and not self._has_lost_link(error):
-            # One bad row must not fail its neighbours: each stands for itself.
+            # One bad row must not fail the others: store each request alone.
             for request in group:
                 self._store([request])
         elif is_away(error):
-            # Those that waited behind a database that is away: their own time would only begin now.
+            # These waited while the database could not be reached; their own time limit would only start now.
             behind = self._commits.withdraw_all() if self._has_lost_link(error) else []
             _refuse(group + behind, error, _NOT_KEPT)
         else:
@@ -127,8 +127,8 @@ class Intake:
             try:
                 return self._plan_and_write(group, again=again)
             except IntegrityError:
-                # Since we looked, another process took an idempotency key, or the server carried out our own commit whose
-                # link was lost: look again, once, and once more for each link that is lost.
+                # Since the check, another process took an idempotency key, or the server completed our own commit,
+                # whose connection was lost: check again, once, and once more per lost connection.
                 if was_taken:
                     raise
                 again = was_taken = True
@@ -148,7 +148,7 @@ class Intake:
     def _plan_and_write(self, group: list[IntakeRequest], *, again: bool) -> list[Answer | Problem]:
         if self._max_queue is not None:
             return self._write_within_room(group, self._max_queue, again=again)
-        # Everything is prepared before the turn of the one writer is taken, because others wait for it.
+        # Everything is prepared before taking the write lock, because others wait for it.
         with self._database.read() as connection:
             stored = stored_ids(connection, group) if again else set()
             plan = plan_commit(connection, group, stored, self._database.now())
@@ -228,7 +228,7 @@ def _answer(answered: Answered) -> None:
 def _set_results(answered: Answered) -> None:
     for request, answer in answered:
         if request.done.done():
-            continue  # whoever awaited it has gone away
+            continue  # its waiter has been cancelled
         if isinstance(answer, Exception):
             request.done.set_exception(answer)
         else:

@@ -24,7 +24,7 @@ _KEPT = frozenset({Status.QUEUED.value, Status.DEFERRED.value})
 _TRIED_AGAIN = frozenset({Status.QUEUED.value, Status.SCHEDULED.value, Status.DEFERRED.value})
 
 
-# While a relay is left alone, its trouble is what keeps waiting what nobody has tried yet.
+# While a relay is backing off, its error is the reason why untried deliveries wait.
 _TROUBLE = case((relay.c.retry_at.is_not(None), relay.c.last_smtp)).label("trouble")
 _DELIVERIES = select(delivery, _TROUBLE).outerjoin(relay, relay.c.id == delivery.c.relay_id)
 

@@ -70,7 +70,7 @@ def _contains(column: Any, fragment: str) -> ColumnElement[bool]:
 
 
 def _says(column: Any, text: str) -> ColumnElement[bool]:
-    # SQLite's lower() knows ASCII only: what is spelt exactly so must be found there, too.
+    # SQLite's lower() handles ASCII only: text in exactly this spelling must be found there, too.
     return or_(_contains(func.lower(column), text.lower()), _contains(column, text))
 
 

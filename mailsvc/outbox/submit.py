@@ -24,7 +24,7 @@ from mailsvc.store.tables import body, message
 
 __all__ = ["Outbox"]
 
-MOST_HEADER = 65_536  # bytes that are looked at of the message that is answered
+MOST_HEADER = 65_536  # bytes that are searched in the answered message
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _ids(connection: Connection, message_id: str) -> list[str]:
 def _due_at(connection: Connection, message_id: str, change: Change, now: int) -> int | None:
     if change is Change.RELEASE:
         scheduled_at = connection.execute(select(message.c.scheduled_at).where(message.c.id == message_id)).scalar()
-        return max(now, scheduled_at or now)  # held and let go again, it still is not sent before its time
+        return max(now, scheduled_at or now)  # a message that was held and released is still not sent before its time
     return now if change is Change.RETRY else None
 
 

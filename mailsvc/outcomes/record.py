@@ -61,12 +61,12 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     delivery_id: str
     change: Change
-    lease_token: int | None = None  # the claim that this ends; None where no claim is involved
+    lease_token: int | None = None  # the claim that this ends; None without a claim
     tried: Try | None = None
     bounce: Bounce | None = None
-    due_at: int | None = None  # for a delivery that goes on waiting
+    due_at: int | None = None  # for a delivery that is still waiting
     why: str | None = None
-    kept_by: str | None = None  # what keeps it waiting though no attempt is charged, as ``last_smtp`` shows it
+    kept_by: str | None = None  # the reason for its wait without an attempt, as shown in ``last_smtp``
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -115,9 +115,9 @@ _decode = msgspec.json.Decoder().decode
 
 _DUE_LATER = frozenset({Status.SCHEDULED, Status.QUEUED, Status.DEFERRED})
 
-# These say what became of it, or that its message forbids to find out by a second try. No other change sends anything,
-# so whether a vanished worker sent it stays as open as before. A claim given back may also have been judged already,
-# as one that may go out again; the next one is judged alike, and the last worker's reply may have become known since.
+# These settle the result, or the message forbids another try to find out. All other changes send nothing, so they
+# don't resolve whether a dead worker sent it. A returned claim may have been judged already, as one that may be sent
+# again; the next claim is judged in the same way, and the last worker's reply may have become known by then.
 _SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIVE_UP})
 
 
@@ -126,7 +126,7 @@ def record(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> 
 
     The caller's transaction makes all of it durable at once.
     """
-    ids = sorted({f.delivery_id for f in outcomes})  # one order, so that two recorders never wait for each other
+    ids = sorted({f.delivery_id for f in outcomes})  # in one order, so that two recorders never deadlock
     rows = {row.id: row for row in _CURRENT.read(connection, ids=listed(ids))}
     steps = _steps(outcomes, rows, now)
     if not steps:
@@ -155,9 +155,9 @@ def _steps(outcomes: Sequence[Outcome], rows: dict[str, _Row], now: int) -> list
         if row is None or outcome.delivery_id in taken:
             continue
         if outcome.lease_token is not None and outcome.lease_token != row.lease_token:
-            continue  # its lease had run out, and somebody else holds it or has finished it
+            continue  # its lease had expired, and another worker holds it or has finished it
         if outcome.lease_token is None and row.status is Status.SENDING:
-            continue  # it may be on its way at this moment: only the holder of the claim knows what becomes of it
+            continue  # it may be in transit now: only the holder of the claim knows the result
         status = follow(row.status, outcome.change)
         if status is None:
             continue
@@ -229,7 +229,7 @@ def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any
         "metadata": msgspec.Raw(row.metadata),
     }
     last_smtp = settlement["last_smtp"]
-    if outcome.tried or (status is Status.EXPIRED and last_smtp):  # then it is what kept it from being sent
+    if outcome.tried or (status is Status.EXPIRED and last_smtp):  # then the refusal is what prevented its delivery
         data["smtp"] = msgspec.Raw(last_smtp)
     if outcome.bounce:
         data["bounce"] = outcome.bounce.shown()
@@ -241,7 +241,7 @@ def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any
 def _is_worth_telling(outcome: Outcome, row: _Row) -> bool:
     """Whether a deferral makes an event: the first one does, and each one with a new reason."""
     if row.last_smtp is None or outcome.tried is None or not row.attempts:
-        return True  # what is shown of a claim that came to nothing was told by nobody
+        return True  # no event has reported the ``last_smtp`` of a claim without an attempt
     before = _decode(row.last_smtp)
     return (before["stage"], before["code"], before["enhanced_code"]) != (
         outcome.tried.stage,

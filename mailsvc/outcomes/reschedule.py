@@ -66,7 +66,7 @@ def _expires_at(facts: Any, wanted: Amendment, scheduled_at: int | None, now: in
     given = span_of(facts)
     began: int = facts.expires_at - given * clock.SECOND
     if wanted.unschedule:
-        # Counted from its acceptance it might have expired while it waited for the time that it was given at first.
+        # Counted from its acceptance, it could have expired while it waited for its original time.
         began = min(began, now)
     elif scheduled_at is not None:
         began = scheduled_at

@@ -15,10 +15,10 @@ __all__ = ["ClaimLoop", "Lanes"]
 LANES_AT_ONCE = 64
 POLL_SECONDS = 1.0
 LEAST_REST = 0.002
-ENOUGH_FAILURES = 3  # lanes for which a claim fails, before the database is taken to be away
+ENOUGH_FAILURES = 3  # lanes with a failed claim, before the database is taken to be unreachable
 
 T = TypeVar("T")
-DueLanes = list[tuple[str, int]]  # ids of lanes that have unfinished rows, each with the due time of its first one
+DueLanes = list[tuple[str, int]]  # ids of lanes with unfinished rows, each with its first due time
 
 
 class Lanes(Protocol):
@@ -83,8 +83,8 @@ class ClaimLoop:
         self._loop = Loop(self._round, distance=distance)
         self._after = ""
         self._looked_at = float("-inf")
-        self._missing_since: float | None = None  # a claim's answer was lost: rows may be ours without our knowing
-        self.backlogs: set[str] = set()  # lanes whose last claim found as much as it asked for
+        self._missing_since: float | None = None  # a claim's reply was lost: rows may be ours without our knowledge
+        self.backlogs: set[str] = set()  # lanes whose last claim returned as many rows as requested
 
     def wake(self) -> None:
         """There may be something to claim."""
@@ -107,7 +107,7 @@ class ClaimLoop:
         claimed = await self._claim_apart(wanted) if wanted else 0
         await self._look_for_missing()
         if claimed or self._after:
-            return 0.0  # there may be more, or lanes that were not looked at yet
+            return 0.0  # there may be more rows, or lanes that were not checked yet
         return self._rest(due)
 
     def _with_backlog(self) -> list[str]:
@@ -135,7 +135,7 @@ class ClaimLoop:
         for lane_id in lane_ids:
             try:
                 room = self._lanes.room(lane_id)
-            except Exception as error:  # noqa: BLE001 - it must not keep the other lanes from their turn
+            except Exception as error:  # noqa: BLE001 - one lane must not block the others
                 await self._failed(lane_id, error)
             else:
                 wanted += [Quota(lane_id, room)] if room > 0 else []
@@ -158,10 +158,10 @@ class ClaimLoop:
         for one in wanted:
             try:
                 claimed += await self._claim([one])
-            except Exception as flaw:  # noqa: BLE001 - it is this lane's
+            except Exception as flaw:  # noqa: BLE001 - an error of this lane
                 failed[one.id] = flaw
                 if len(failed) == min(ENOUGH_FAILURES, len(wanted)) and not claimed and is_away(flaw):
-                    raise error from None  # it is not the lanes
+                    raise error from None  # the lanes are not the cause
         for lane_id, reason in failed.items():
             await self._failed(lane_id, reason)
         return claimed

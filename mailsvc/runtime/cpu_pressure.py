@@ -7,7 +7,7 @@ from mailsvc import clock
 __all__ = ["CpuPressure"]
 
 WINDOW = 0.25  # seconds
-CROWDED = 0.3  # of the time that a process wants a processor, it waits for one
+CROWDED = 0.3  # of the time for which a process wants a processor, it waits for one
 _SCHEDULING = Path("/proc/self/schedstat")  # of the first thread: nanoseconds on a processor, and waiting for one
 
 
@@ -33,5 +33,5 @@ def _scheduling() -> tuple[int, int]:
     try:
         ran, waited, _ = map(int, _SCHEDULING.read_text("ascii").split())
     except (OSError, ValueError):
-        return 0, 0  # a kernel without these figures
+        return 0, 0  # the kernel doesn't provide these numbers
     return ran, waited

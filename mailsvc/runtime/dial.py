@@ -21,7 +21,7 @@ from mailsvc.domain.targets import TargetPolicy, vet
 
 __all__ = ["Endpoint", "Unreachable", "connect", "open_socket"]
 
-STAGGER = 0.25  # seconds between the beginnings of two attempts (RFC 8305 section 5)
+STAGGER = 0.25  # seconds between the starts of two attempts (RFC 8305 section 5)
 
 
 class Unreachable(OSError):
@@ -82,7 +82,7 @@ async def open_socket(endpoint: Endpoint) -> socket.socket:
     """Connect to this address; raises OSError."""
     made = socket.socket(endpoint.family, socket.SOCK_STREAM)
     try:
-        made.setblocking(False)  # noqa: FBT003 - the standard library's way
+        made.setblocking(False)  # noqa: FBT003 - the standard library's signature
         await asyncio.get_running_loop().sock_connect(made, endpoint.sockaddr)
     except BaseException:
         made.close()

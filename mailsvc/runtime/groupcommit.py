@@ -56,7 +56,7 @@ class GroupCommit(Generic[T]):
             if self._stopping:
                 raise Stopped
             self._waiting.append(item)
-            # A lingering thread is not woken for every item: waking it costs as much as committing some of them.
+            # A lingering thread is not woken for every item: waking it costs as much as committing several.
             if len(self._waiting) in (1, self._enough):
                 self._changed.notify()
 

@@ -68,7 +68,7 @@ class Heartbeat:
             now = self._database.now()
             changed = connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=now, stats=stats))
             if changed.rowcount == 0:
-                # The others gave us up for dead (frozen, or cut off): come back as one who joins.
+                # The others took this process for dead (frozen, or disconnected): join again.
                 self._joined_at, self._joined_alone = clock.monotonic(), False
                 self._rejoin(connection, now, stats)
             connection.execute(delete(worker).where(worker.c.seen_at < now - LIVES_FOR))

@@ -35,7 +35,7 @@ class Loop:
             while not stop.is_set():
                 if (distance := self._distance()) > 0:
                     await asyncio.sleep(distance)
-                self._woken.clear()  # before the step, which sees what woke us until now
+                self._woken.clear()  # before the step, which handles every earlier wake-up
                 rest = await self._done()
                 if rest > 0 and not stop.is_set():
                     with contextlib.suppress(TimeoutError):
@@ -47,6 +47,6 @@ class Loop:
     async def _done(self) -> float:
         try:
             return await self._step()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the loop must go on
+        except Exception as error:  # noqa: BLE001 - the loop must continue after any error
             log_error(error)
             return REST_AFTER_ERROR

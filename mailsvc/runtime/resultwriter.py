@@ -16,7 +16,7 @@ __all__ = ["ResultWriter"]
 
 T = TypeVar("T")
 GROUP = 500
-ENOUGH = 128  # results that make a commit worth its cost
+ENOUGH = 128  # results that are worth a commit
 
 
 class ResultWriter(Generic[T]):
@@ -60,7 +60,7 @@ class ResultWriter(Generic[T]):
     def _commit(self, group: list[T]) -> None:
         try:
             self._write_patiently(group)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the others must be written
+        except Exception as error:  # noqa: BLE001 - after any error, the others must be written
             if len(group) > 1:
                 for result in group:
                     self._commit([result])
@@ -74,7 +74,7 @@ class ResultWriter(Generic[T]):
         if self._plainly is not None:
             try:
                 self._write_patiently([self._plainly(result)])
-            except Exception:  # noqa: BLE001 - there is nothing left to try
+            except Exception:  # noqa: BLE001 - no further attempt is possible
                 log.exception("a result can't be written at all")
 
     def _write_patiently(self, group: list[T]) -> None:

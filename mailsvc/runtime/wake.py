@@ -51,13 +51,13 @@ class Bell:
             except (ConnectionRefusedError, FileNotFoundError):
                 self._remove(name)
             except OSError:
-                continue  # it has notes enough to wake up by, or the system is short of something
+                continue  # its queue is full, so it will wake, or the system lacks a resource
 
     def _listeners(self) -> list[str]:
         now = clock.monotonic()
         with self._lock:
             if now - self._read_at > 0.5:
-                with contextlib.suppress(OSError):  # no file is left to read it by: those of before will do
+                with contextlib.suppress(OSError):  # no file descriptor is left: the previous names are enough
                     self._names, self._read_at = [path.name for path in self._directory.path.iterdir()], now
             return list(self._names)
 

@@ -16,7 +16,7 @@ class _Piece(msgspec.Struct, array_like=True, gc=False):
 
 _ids = among(body.c.message_id, "ids")
 _QUERY = Spoken(
-    # One row of all contents in a line, and where each ends: both are put together in the same order.
+    # One row with all contents joined, and the end of each: both are aggregated in the same order.
     sqlite=select(
         func.json_group_array(func.json_array(body.c.message_id, func.length(body.c.content))),
         cast(func.group_concat(body.c.content, ""), LargeBinary),

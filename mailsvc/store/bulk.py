@@ -26,7 +26,7 @@ __all__ = ["Document", "Statement", "among", "carry_out", "decoder_of", "inserti
 T = TypeVar("T")
 Rows = Sequence[Mapping[str, Any]]
 
-_FEW_ROWS, _MOST_ROWS = 16, 128  # of one statement
+_FEW_ROWS, _MOST_ROWS = 16, 128  # per statement
 _encode = msgspec.json.Encoder().encode
 
 
@@ -75,7 +75,7 @@ def _in_words_of_sqlalchemy(driver: Any) -> Iterator[None]:
     """Raise the driver's errors as SQLAlchemy would."""
     try:
         yield
-    except driver.Error as error:  # both drivers have it there (PEP 249, optional extensions)
+    except driver.Error as error:  # both drivers provide it (PEP 249, optional extensions)
         is_lost = getattr(driver, "closed", False)
         raise DBAPIError.instance(None, None, error, driver.Error, connection_invalidated=is_lost) from error
 
@@ -122,7 +122,7 @@ def _portions(rows: Rows) -> Iterator[Rows]:
         start = stop
 
 
-# All names in these statements are of our own tables and columns.
+# All names in these statements are those of our own tables and columns.
 
 
 @lru_cache(maxsize=512)
@@ -235,7 +235,7 @@ def among(column: ColumnElement[Any], parameter: str) -> ColumnElement[bool]:
 
 
 class _Among(FunctionElement[bool]):
-    # Without a type: as a Boolean it would become "(…) = 1" on SQLite, which no index answers.
+    # Without a type: as a Boolean it would become "(…) = 1" on SQLite, which uses no index.
     inherit_cache = True
 
 

@@ -37,10 +37,10 @@ _SQLITE_PRAGMAS = (
     "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
 )
-_PATIENCE_SECONDS = 10  # for locks of other clients, and for a transaction in which nothing happens
-_LONGEST_REPLY = 600.0  # seconds: an index over millions of rows takes its time
+_PATIENCE_SECONDS = 10  # for locks of other clients, and for an idle transaction
+_LONGEST_REPLY = 600.0  # seconds: an index over millions of rows takes long
 _IN_DOUBT = "the link was lost at the commit, which may have been carried out"
-_SKEW_SECONDS = 5.0  # how long what is known of the server's clock is good for
+_SKEW_SECONDS = 5.0  # the validity of a measurement of the server's clock
 _LOCK_NOT_AVAILABLE = "55P03"
 _SERVER_TIME = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 _END_THE_FROZEN = text(
@@ -57,7 +57,7 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     if getattr(getattr(error, "orig", None), "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-        return False  # of the statement, or of what it came upon
+        return False  # an error of the statement or its data
     return isinstance(error, OperationalError | OSError) or type(error).__name__ in (
         "TimeoutError",
         "InterfaceError",
@@ -107,7 +107,7 @@ class Database:
             self._writer, self._liveness = make_engine(
                 url, pool_size=pool_size, lock_seconds=lock_seconds, patience=patience
             )
-            # The same pool. A transaction around a query or two costs as many round trips as they do, and protects nothing.
+            # The same pool. A transaction around one or two queries would double the round trips, and protect nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -141,13 +141,13 @@ class Database:
         self._refuse_the_dead()
         with self._reader.connect() as connection:
             if self.dialect == "sqlite":
-                connection.begin()  # by itself it would, but not for what is asked in the driver's own words
+                connection.begin()  # SQLAlchemy begins a transaction by itself, but not for queries through the driver
             self._compare_clocks(connection)
             try:
                 yield connection
             except DBAPIError as error:
                 if error.connection_invalidated and not connection.invalidated:
-                    # It was asked in the driver's own words. Where SQLAlchemy sees a connection lost, it drops all of them.
+                    # The query went through the driver. Like SQLAlchemy, drop all connections if one is lost.
                     connection.invalidate(error)
                     self.forget_connections()
                 raise
@@ -227,7 +227,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.isolation_level = None  # the driver must not begin transactions by itself
         for pragma in _SQLITE_PRAGMAS:
             connection.execute(pragma)
 

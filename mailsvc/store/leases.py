@@ -40,10 +40,10 @@ class DueDelivery(msgspec.Struct, array_like=True, gc=False, frozen=True):
     recipient: str
     attempts: int
     lease_token: int
-    uncertain: bool  # a worker vanished with it at "sending" (RFC 1047's window), and it was not attempted since
+    uncertain: bool  # a worker died with it at "sending" (RFC 1047's window), and there was no attempt since
     expires_at: int | None
     app_id: str = ""
-    forced: bool = False  # its sender wants it sent although the address is suppressed
+    forced: bool = False  # its sender wants it sent despite a suppression
 
 
 class DuePost(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -66,12 +66,12 @@ class Worklist(Generic[Due]):
     table: str
     keys: tuple[str, ...]
     lane: str
-    leased: str  # what a claim sets besides the lease itself
+    leased: str  # columns that a claim sets, besides the lease itself
     columns: tuple[str, ...]
     decode: Callable[[str], list[Due]]
 
 
-# Once in doubt, it stays so through any number of claims that came to nothing: see ``outcomes.record``.
+# Once uncertain, a delivery stays so through any number of claims without a result: see ``outcomes.record``.
 _UNCERTAIN = "uncertain OR status = 'sending'"
 
 DELIVERIES = Worklist(
@@ -195,7 +195,7 @@ def _postgresql_claim(worklist: Worklist[Any], lanes: int) -> TextClause:
 
 
 def _picked(worklist: Worklist[Any], lanes: int, *, columns: str, locking: str = "") -> str:
-    # A live owner's own expired lease is still in its hands: the clock jumped or the work is slow, it is not lost.
+    # A live owner still works on its own expired leases: the clock jumped or the work is slow; they are not lost.
     return " UNION ALL ".join(
         f"SELECT {columns} FROM (SELECT {columns} FROM {worklist.table} "  # noqa: S608
         f"WHERE {worklist.lane} = :lane{n} AND due_at <= :now AND NOT (status = 'sending' AND lease_owner = :owner) "

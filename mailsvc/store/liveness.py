@@ -15,9 +15,9 @@ from mailsvc import clock
 
 __all__ = ["Liveness", "WatchedConnection"]
 
-SILENCE = 3.0  # seconds without a reply, until somebody looks whether the server lives
-PROOF = 2  # seconds in which it must then answer a new connection
-REMEMBERED = 1.0  # seconds that it is taken for dead without another look
+SILENCE = 3.0  # seconds without a reply, before a check whether the server responds
+PROOF = 2  # seconds for the server to answer a new connection
+REMEMBERED = 1.0  # seconds for which the server counts as dead without another check
 
 
 class Liveness:
@@ -85,7 +85,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     liveness: Liveness
     parameters: dict[str, Any]
-    is_pooled = False  # by PgBouncer: a new connection may wait there for its turn, which proves nothing
+    is_pooled = False  # with PgBouncer a new connection may have to wait, which proves nothing
 
     @classmethod
     def open(cls, liveness: Liveness, *arguments: Any, **parameters: Any) -> "WatchedConnection":

@@ -61,7 +61,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def _run_alembic(connection: Connection) -> None:
-    # Alembic is only needed here; a long-running process that finds its tables ready never loads it.
+    # Alembic is needed only here; a long-running process that finds its tables ready never loads it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 
@@ -93,6 +93,6 @@ def alone(database: Database) -> Iterator[Connection]:
             os.close(lock)
         return
     with database.write() as connection:
-        connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration takes the time that it needs
+        connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process's migration takes as long as it needs
         connection.execute(text("SELECT pg_advisory_xact_lock(7239450712)"))
         yield connection

@@ -13,8 +13,9 @@ from mailsvc.store.liveness import Liveness, WatchedConnection
 
 __all__ = ["make_engine"]
 
-# A host that dies or freezes inside a transaction must not keep its locks for longer than this. The server ends it
-# where it is idle; in the middle of a pipeline it never counts as that: then the other workers end it, or whoever waits for its locks.
+# A host that dies or freezes inside a transaction must not keep its locks for longer than this. The server ends the
+# session if it is idle; in the middle of a pipeline it never counts as idle: then the other workers end it, or a client
+# that waits for its locks.
 _BOUNDS = "SET {scope} idle_in_transaction_session_timeout = '{seconds}s'; SET {scope} lock_timeout = '{seconds}s'"
 _CONNECT = {
     "fallback_application_name": "mailsvc",

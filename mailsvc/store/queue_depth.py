@@ -11,7 +11,7 @@ from mailsvc.store.tables import delivery, event, webhook_delivery
 __all__ = ["QueueFigures", "look_at_queue"]
 
 MOST_LANES = 10_000
-LOOKED_AT = 100  # rows at the head of the queue among which the one that waits longest is sought
+LOOKED_AT = 100  # rows at the head of the queue that are searched for the longest wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,6 @@ def _oldest_age(connection: Connection, now: int) -> float:
         .order_by(delivery.c.due_at)
         .limit(LOOKED_AT)
     )
-    # A due time lies before the acceptance where the priority gave a head start.
+    # A due time is before the acceptance if the priority gave a head start.
     longest: int = max((now - max(row.due_at, row.created_at) for row in rows), default=0)
     return max(0, longest) / clock.SECOND

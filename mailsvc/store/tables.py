@@ -27,7 +27,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 Instant = BigInteger
-# SQLite only counts up a column of exactly this type by itself.
+# SQLite assigns increasing numbers only to a column of exactly this type.
 Position = BigInteger().with_variant(Integer, "sqlite")
 
 
@@ -95,8 +95,8 @@ relay = Table(
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("retry_at", Instant),
     _maybe("last_error"),
-    _maybe("last_smtp"),  # the same as deliveries show what keeps them waiting; while the relay backs off
-    _maybe("learnt"),  # what it was found to be unable to do
+    _maybe("last_smtp"),  # the reply shown as the reason for waiting deliveries, while the relay backs off
+    _maybe("learnt"),  # the limits that it showed
     _at("created_at"),
     _at("updated_at"),
     UniqueConstraint("app_id", "name"),
@@ -110,7 +110,7 @@ message = Table(
     _text("message_id"),
     _text("sender"),
     _text("envelope_sender"),
-    _maybe("return_path"),  # of this message, over the relay's
+    _maybe("return_path"),  # for this message, instead of the relay's
     _maybe("subject"),
     _text("relay_id"),
     Column("size", Integer, nullable=False),
@@ -135,8 +135,8 @@ body = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-# Who is sent what, for those who ask by address (kept in lower case). It stands apart since it never changes: as an index
-# of ``delivery`` it had PostgreSQL write to a random page of it at every change of a delivery's state.
+# The recipients, for searches by address (stored in lower case). A separate table, because its rows never change: as an
+# index of ``delivery``, PostgreSQL would write to a random page of it at every change of a delivery's state.
 recipient = Table(
     "mailsvc_recipient",
     metadata,
@@ -163,12 +163,12 @@ delivery = Table(
     Column("lease_token", Integer, nullable=False),
     _maybe("lease_owner"),
     Column("uncertain", Boolean, nullable=False),
-    Column("forced", Boolean, nullable=False, server_default=false()),  # sent although the address is suppressed
+    Column("forced", Boolean, nullable=False, server_default=false()),  # sent despite a suppression
     _maybe("last_smtp"),
     _at("created_at"),
     _at("updated_at"),
     Index("mailsvc_delivery_message", "message_id"),
-    # NULL in these columns means finished: a claim never reads past work that is done.
+    # NULL in these columns means finished: a claim never reads finished rows.
     Index("mailsvc_delivery_due", "relay_id", "due_at", **_where_not_null("due_at")),
     Index("mailsvc_delivery_expiry", "expires_at", **_where_not_null("expires_at")),
 )
@@ -258,7 +258,7 @@ suppression = Table(
     _text("app_id"),
     _text("address"),
     _text("reason"),
-    _text("tag"),  # "" covers every message
+    _text("tag"),  # "" means every message
     _maybe("note"),
     _maybe("event_id"),
     _at("created_at"),

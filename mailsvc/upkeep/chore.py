@@ -35,7 +35,7 @@ class Chore:
     def _done(self) -> float:
         try:
             has_more = self._step()
-        except Exception as error:  # noqa: BLE001 - the other chores go on, and this one is tried again
+        except Exception as error:  # noqa: BLE001 - the other chores continue, and this one is retried
             log_error(error, chore=self._name)
             meter.count("chore_failures")
             self._pause = min(LONGEST_PAUSE, 2 * (self._pause or self._every))

@@ -13,14 +13,14 @@ from mailsvc.telemetry import facts, log
 
 __all__ = ["pull_in"]
 
-# Beyond the longest wait that each is ever given, its jitter included.
+# Beyond the longest wait of each kind, including its jitter.
 QUEUED, DEFERRED, LEASED = clock.MINUTE, 5 * clock.HOUR, clock.DAY
 WEBHOOK, BREAKER = 27 * clock.HOUR, 10 * clock.MINUTE
 
 
 def pull_in(connection: Connection, *, now: int) -> int:
     """Make rows due now that would wait longer than any rule allows. Reads all unfinished rows. Returns how many."""
-    # What somebody wants to be sent at a time waits for that time.
+    # Scheduled messages keep their time.
     appointed = exists(select(message.c.id).where(message.c.id == delivery.c.message_id, message.c.scheduled_at > now))
     too_far = or_(
         (delivery.c.status == Status.QUEUED.value) & (delivery.c.due_at > now + QUEUED),

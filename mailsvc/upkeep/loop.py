@@ -34,7 +34,7 @@ class Upkeep:
         self._database = database
         self._bell = bell
         self._has_pulled_in = False
-        self._stuck: set[str] = set()  # deliveries that could not be ended, until the next round of pruning
+        self._stuck: set[str] = set()  # deliveries that could not be ended; reset by the next round of pruning
         self._chores = (
             Chore("clock", self._pull_in, every=EVERY_SECONDS),
             Chore("expiry", self._expire_some, every=EVERY_SECONDS),

@@ -26,7 +26,7 @@ class Dialler:
 
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy: TargetPolicy = policy
-        # Threads of its own: a name server that hangs must not hold up the database's.
+        # Separate threads: a name server that hangs must not block the database's threads.
         self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
 
     async def dial(self, host: str, port: int, *, tls: bool, ca_pem: str | None) -> Streams:

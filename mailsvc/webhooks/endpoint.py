@@ -6,8 +6,8 @@ from mailsvc import clock
 
 __all__ = ["Endpoint"]
 
-AT_ONCE = 8  # POSTs under way to one endpoint
-AHEAD_SLOW, AHEAD_QUICK = 16, 256  # rows claimed for one endpoint
+AT_ONCE = 8  # POSTs in progress per endpoint
+AHEAD_SLOW, AHEAD_QUICK = 16, 256  # rows claimed per endpoint
 QUICK_SECONDS = 0.2
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds
 
@@ -18,7 +18,7 @@ class Endpoint:
     def __init__(self) -> None:
         self.turn = asyncio.Semaphore(AT_ONCE)
         self.outstanding = 0
-        self.seconds = 1.0  # a running mean of how long it takes to answer
+        self.seconds = 1.0  # a running mean of its response time
         self._pause = 0.0
         self._paused_until = float("-inf")
 

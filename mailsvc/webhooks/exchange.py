@@ -51,7 +51,7 @@ class Exchange:
     @property
     def _has_unasked(self) -> bool:
         """Whether bytes came after the last response, such as a 408; they would be taken for the next response."""
-        # asyncio has no public way to ask whether something waits to be read.
+        # asyncio has no public way to check for unread data.
         return bool(self._http.trailing_data[0] or getattr(self._reader, "_buffer", b""))
 
     async def post(self, target: str, headers: Headers, content: bytes) -> Response:

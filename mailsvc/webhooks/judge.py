@@ -54,7 +54,7 @@ def _judge(connection: Connection, hook_id: str, answers: Sequence[Answer], now:
     hook = connection.execute(select(webhook).where(webhook.c.id == hook_id)).first()
     if hook is None:
         return
-    if not hook.enabled:  # by a post beside this one, or by hand: what was under way is not tried again
+    if not hook.enabled:  # disabled by another post, or by hand: posts in progress are not retried
         fail_waiting_posts(connection, hook.id, hook.disabled_reason or "by hand")
         return
     gone = any(answer.status == GONE for answer in answers)

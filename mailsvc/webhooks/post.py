@@ -30,11 +30,11 @@ _Key = tuple[bool, str, int, str | None]
 class Answer:
     """The result of a POST."""
 
-    status: int | None  # None where there was no answer
-    body: bytes  # its beginning, for people who look for the fault
-    error: str | None  # in words, where there was no answer or the status needs an explanation
+    status: int | None  # None if there was no response
+    body: bytes  # its beginning, to help find the error
+    error: str | None  # if there was no response, or the status needs an explanation
     duration: float  # seconds
-    retry_after: float | None  # seconds that the endpoint asked us to wait
+    retry_after: float | None  # seconds, as the endpoint requested
 
     @property
     def is_success(self) -> bool:
@@ -143,7 +143,7 @@ class Poster:
                 exchange.abort()
                 if is_fresh:
                     raise
-                # It was closed while it was idle, which says nothing about the endpoint.
+                # It was closed while idle, which says nothing about the endpoint.
             except BaseException:
                 exchange.abort()
                 raise
@@ -227,6 +227,6 @@ def _retry_after(headers: Headers) -> float | None:
                 return min(float(text), 86400.0)
             try:
                 return max(0.0, parsedate_to_datetime(text).timestamp() - clock.now() / clock.SECOND)
-            except Exception:  # noqa: BLE001 - whatever it says, the answer itself has come
+            except Exception:  # noqa: BLE001 - whatever the error, the response itself has come
                 return None
     return None

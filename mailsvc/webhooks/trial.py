@@ -29,7 +29,7 @@ async def _post(targets: TargetPolicy, ca_pem: str | None, trial: TrialPost) -> 
     headers = signed_headers(trial.secrets, trial.event_id, clock.now(), trial.body)
     try:
         answer = await poster.post(check_url(trial.url, targets), trial.body, headers, ca_pem=trial.ca_pem)
-    except ValueError as error:  # the rule became stricter after the webhook was made
+    except ValueError as error:  # the rule became stricter after the webhook was created
         return {"delivered": False, "status_code": None, "duration_ms": 0.0, "error": str(error)}
     finally:
         await poster.aclose()

@@ -30,11 +30,11 @@ from mailsvc.webhooks.post import Answer, Poster, no_answer, signed_headers
 __all__ = ["WebhookWorker"]
 
 LINGER = 0.2  # seconds between commits of results
-CLAIM_DISTANCE = 0.1  # seconds between looks for work: every commit of the mail's wakes us
+CLAIM_DISTANCE = 0.1  # seconds between claims: every commit of a mail's result wakes us
 CROWDED_DISTANCE = 0.2
-CROWDED_POSTS = 50  # per second at least: a twentieth of what one process could post
-DRAIN_SECONDS = 4.0  # for posts that are under way
-RECORD_SECONDS = 3.0  # at the end, for results that wait
+CROWDED_POSTS = 50  # per second at least: a twentieth of the capacity of one process
+DRAIN_SECONDS = 4.0  # for posts in progress
+RECORD_SECONDS = 3.0  # at the end, for queued results
 
 
 class WebhookWorker:
@@ -74,7 +74,7 @@ class WebhookWorker:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
         for task in list(self._tasks):
-            task.cancel()  # its row falls due again, and the webhook-id is the same
+            task.cancel()  # its row becomes due again, with the same webhook-id
         await asyncio.to_thread(self._results.stop, RECORD_SECONDS)
         await self._poster.aclose()
 
@@ -83,7 +83,7 @@ class WebhookWorker:
             return self._looked_at + CROWDED_DISTANCE - clock.monotonic()
         return 0.0 if self._claims.backlogs else self._looked_at + CLAIM_DISTANCE - clock.monotonic()
 
-    # What the claim loop asks
+    # Called by the claim loop
 
     def hold_off(self) -> float:
         self._looked_at = clock.monotonic()
@@ -100,7 +100,7 @@ class WebhookWorker:
     def room(self, lane_id: str) -> int:
         return self._endpoint(lane_id).room()
 
-    def wait(self, lane_id: str) -> float:  # noqa: ARG002 - a response, which wakes us, makes room
+    def wait(self, lane_id: str) -> float:  # noqa: ARG002 - a response, which wakes us, frees capacity
         return 0.0
 
     async def claim(self, wanted: Sequence[Quota]) -> Mapping[str, int]:
@@ -161,7 +161,7 @@ class WebhookWorker:
             return await self._poster.post(check_url(hook.url, self._targets), body, headers, ca_pem=hook.ca_pem)
         except (VaultError, ValueError) as error:
             return no_answer(str(error))
-        except Exception as error:  # noqa: BLE001 - a row whose result is lost would stay in our hands for ever
+        except Exception as error:  # noqa: BLE001 - a row whose result is lost would be held for ever
             log_error(error)
             return no_answer(f"unexpected: {type(error).__name__}")
 
@@ -170,4 +170,4 @@ class WebhookWorker:
 
     def _settled(self, results: list[PostResult]) -> None:
         if not all(result.answer.is_success for result in results):
-            self._bell.ring(NOTIFY, EVENTS)  # one of them may have disabled its webhook, which is news
+            self._bell.ring(NOTIFY, EVENTS)  # one of them may have disabled its webhook, which is an event
