@@ -33,7 +33,7 @@ __all__ = ["Answer", "Client", "House", "open_house"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; ``json`` is None where the body is not JSON."""
+    """A response; ``json`` is None if the body is not JSON."""
 
     status_code: int
     headers: Headers
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass
 class Client:
-    """Somebody with a key; answers are kept whole, so that a test can look at status and headers."""
+    """A client with a key; it returns whole responses, so that a test can check status and headers."""
 
     flask: FlaskClient
     app_id: str
@@ -71,7 +71,7 @@ class Client:
 
 @dataclass
 class House:
-    """One service with as many apps as a test wants."""
+    """One service with any number of apps."""
 
     services: Services
     flask: Flask
@@ -81,14 +81,14 @@ class House:
         return self.services.database
 
     def move_in(self, name: str, *scopes: str) -> Client:
-        """A new app with a key of these scopes (``admin`` unless said otherwise)."""
+        """Create an app. Returns a client with a key of these scopes (default: ``admin``)."""
         app_id, now = new_id("app"), self.database.now()
         with self.database.write() as connection:
             connection.execute(insert(app).values(id=app_id, name=name, created_at=now, updated_at=now))
         return self.client_of(app_id, *scopes)
 
     def client_of(self, app_id: str, *scopes: str) -> Client:
-        """Another key of the app."""
+        """Create another key of the app. Returns a client with it."""
         key, now = "mk_" + secrets.token_urlsafe(32), self.database.now()
         listed = "[" + ",".join(f'"{scope}"' for scope in scopes or ("admin",)) + "]"
         values = {"name": "test", "digest": digest_of(key), "scopes": listed, "networks": "[]"}
@@ -105,7 +105,7 @@ class House:
 
 
 def open_house(data_dir: Path, database: Database | None = None, **given: Any) -> House:
-    """A service without workers on an empty database, by default an embedded one of its own.
+    """Return a service without workers on an empty database, by default a new embedded one.
 
     ``given`` are further parts of its Services, or settings by their names.
     """

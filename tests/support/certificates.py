@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback: one that is right, and one for each way to be wrong."""
+"""Certificates for servers on loopback: a valid one, and one for each kind of error."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ __all__ = ["Certificates", "make_certificates"]
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: the authority that clients trust; each server's key with its chain."""
+    """PEM files: the CA that clients trust; each server's key with its chain."""
 
     ca: Path
     good: Path
@@ -21,7 +21,7 @@ class Certificates:
 
 
 def make_certificates(directory: Path, host: str) -> Certificates:
-    """Write them into the directory, the good one for ``host``."""
+    """Write the files into the directory; the valid certificate is for ``host``."""
     trusted, stranger = trustme.CA(), trustme.CA()
     first, last = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 12, 31, tzinfo=UTC)
     leaves = {

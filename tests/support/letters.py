@@ -1,4 +1,4 @@
-"""Messages of a house: handed in through its API, and moved on as a worker would."""
+"""Messages of a house: submitted through its API, and processed as a worker would."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ __all__ = ["claim_all", "set_statuses", "settle", "submit", "take_all", "writer"
 
 
 def writer(house: House, name: str) -> Client:
-    """Somebody with an app and a relay."""
+    """Return a client of an app with a relay."""
     client = house.move_in(name)
     made = client.post("/relays", {"name": "main", "host": "127.0.0.1", "port": 2525, "tls": "none", "default": True})
     assert made.status_code == 201, made.json
@@ -25,7 +25,7 @@ def writer(house: House, name: str) -> Client:
 
 
 def submit(client: Client, *to: str, **fields: Any) -> dict[str, Any]:
-    """Hand in a message; the answer of the 202."""
+    """Submit a message. Returns the JSON of the 202."""
     letter = {
         "from": "Shop <orders@app.test>",
         "to": list(to) or ["alice@example.test"],
@@ -38,7 +38,7 @@ def submit(client: Client, *to: str, **fields: Any) -> dict[str, Any]:
 
 
 def claim_all(house: House) -> list[Any]:
-    """Claim what is due, as a worker does."""
+    """Claim all due deliveries, as a worker does."""
     with house.database.write() as connection:
         relays = connection.execute(select(delivery.c.relay_id).distinct()).scalars().all()
         lanes = [Quota(relay_id, 100) for relay_id in relays]
@@ -47,7 +47,7 @@ def claim_all(house: House) -> list[Any]:
 
 
 def take_all(house: House) -> ClaimedBatch:
-    """Claim what is due and read what sending it needs, as a worker does."""
+    """Claim all due deliveries and read the data for sending them, as a worker does."""
     with house.database.read() as connection:
         relays = connection.execute(select(delivery.c.relay_id).distinct()).scalars().all()
     claimed = take(house.database, [Quota(relay_id, 100) for relay_id in relays], owner="wrk_test", lease_seconds=60)
@@ -58,7 +58,7 @@ def take_all(house: House) -> ClaimedBatch:
 def settle(
     house: House, held: Any, change: Change, *, code: int = 250, due_in: int | None = None, hard: bool = False
 ) -> set[str]:
-    """Record one attempt's result for a claimed delivery; ``due_in`` microseconds. A hard bounce suppresses."""
+    """Record one attempt's result for a claimed delivery; ``due_in`` is in microseconds. A hard bounce suppresses."""
     now = house.database.now()
     due_at = None if due_in is None else now + due_in
     bounce = Bounce("hard", "mailbox_unknown", "smtp") if hard else None
@@ -68,7 +68,7 @@ def settle(
 
 
 def set_statuses(house: House, message_id: str, statuses: tuple[str, ...]) -> None:
-    """Put the deliveries of a message into these states, in order of their ids."""
+    """Set the deliveries of a message to these states, in order of their ids."""
     with house.database.write() as connection:
         ids = connection.execute(
             select(delivery.c.id).where(delivery.c.message_id == message_id).order_by(delivery.c.id)

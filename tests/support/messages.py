@@ -1,4 +1,4 @@
-"""Messages and results as tests need them."""
+"""Messages and results for tests."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from mailsvc.outcomes.record import Try
 def a_message(
     *, relay: Relay, to: tuple[str, ...] = ("alice@example.test",), now: int | None = None, **fields: Any
 ) -> NewMessage:
-    """A new_message of app ``app_1``, ready to be accepted."""
+    """Return a new_message of app ``app_1``, ready to be accepted."""
     at = clock.now() if now is None else now
     draft = msgspec.convert(
         {"from": "Shop <orders@app.test>", "to": list(to), "subject": "Hi", "text": "Hello.", **fields}, Draft
@@ -23,5 +23,5 @@ def a_message(
 
 
 def sent_try(outcome: str = "sent", code: int = 250) -> Try:
-    """One attempt that ended with this code."""
+    """Return one attempt that ended with this code."""
     return Try(clock.now(), 5.0, "eom", code, None, "said so", "rly_a", "mx.app.test", None, outcome)
