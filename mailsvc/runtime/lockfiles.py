@@ -17,7 +17,7 @@ class LockFiles:
 
     def enrol(self, owner: str) -> None:
         """Show that this process lives, until it ends."""
-        unseen = self._directory / f".{owner}"  # locked before it can be seen, so that nobody takes it for a dead one's
+        unseen = self._directory / f".{owner}"  # locked before it is visible: without a lock, its owner counts as dead
         self._mine = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._mine, fcntl.LOCK_EX)
         unseen.rename(self._directory / owner)

@@ -1,1 +1,1 @@
-"""What tests share: real peers, characters and readers."""
+"""Shared by the tests: real peers, and helpers to create and read messages."""

@@ -33,7 +33,7 @@ __all__ = ["Answer", "Client", "ApiHarness", "open_harness"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; ``json`` is None where the body is not JSON."""
+    """A response; ``json`` is None if the body is not JSON."""
 
     status_code: int
     headers: Headers
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass
 class Client:
-    """Somebody with a key; answers are kept whole, so that a test can look at status and headers."""
+    """A client with a key; it returns whole responses, so that a test can check status and headers."""
 
     flask: FlaskClient
     app_id: str
@@ -88,7 +88,7 @@ class ApiHarness:
         return self.client_of(app_id, *scopes)
 
     def client_of(self, app_id: str, *scopes: str) -> Client:
-        """Another key of the app."""
+        """Create another key of the app. Returns a client with it."""
         key, now = "mk_" + secrets.token_urlsafe(32), self.database.now()
         listed = "[" + ",".join(f'"{scope}"' for scope in scopes or ("admin",)) + "]"
         values = {"name": "test", "digest": digest_of(key), "scopes": listed, "networks": "[]"}

@@ -1,4 +1,4 @@
-"""The gateway in the test's own process, with an event loop in a thread of its own: requests are what a server would hand in."""
+"""The gateway in the test's own process, with its event loop in a thread: passes requests in as a server would."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ END: dict[str, Any] = {"type": "http.request", "body": b"", "more_body": False}
 
 @dataclass
 class Reply:
-    """What the server would send."""
+    """The response that the server would send."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -50,12 +50,12 @@ class AsgiClient:
     def ask(
         self, method: str, path: str, *parts: bytes, key: str = "", stops: str = "", **headers: str
     ) -> "Future[Reply]":
-        """Hand a request in; underscores in the names of headers stand for dashes.
+        """Pass a request in; underscores in header names stand for dashes.
 
         Args:
-            parts: of the body, which says its length unless ``transfer_encoding`` is among the headers.
-            stops: what the client does after the parts: ``stalled`` or ``gone``; else that was all. ``trickling`` has a
-                tenth of a second before each.
+            parts: of the body, which has a Content-Length unless ``transfer_encoding`` is among the headers.
+            stops: the client's behaviour after the parts: ``stalled`` or ``gone``; by default the body is complete.
+                ``trickling`` waits a tenth of a second before each part.
         """
         named = {"host": "here"} | {name.replace("_", "-"): value for name, value in headers.items()}
         if parts and "transfer-encoding" not in named:

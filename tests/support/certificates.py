@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback: one that is right, and one for each way to be wrong."""
+"""Certificates for servers on loopback: a valid one, and one for each kind of error."""
 
 import ssl
 import warnings
@@ -18,7 +18,7 @@ _PAST = {"not_before": datetime(2020, 1, 1, tzinfo=UTC), "not_after": datetime(2
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: the authority that clients trust; each server's key with its chain."""
+    """PEM files: the CA that clients trust; each server's key with its chain."""
 
     ca: Path
     good: Path
@@ -28,7 +28,7 @@ class Certificates:
 
 
 def make_certificates(directory: Path, host: str) -> Certificates:
-    """Write them into the directory, the good one for ``host``."""
+    """Write the files into the directory; the valid certificate is for ``host``."""
     trusted, stranger = trustme.CA(), trustme.CA()
     leaves = {
         "good": trusted.issue_cert(host),

@@ -1,4 +1,4 @@
-"""A delivery worker on a database, with relays as rows of it, and what it made of them."""
+"""A delivery worker on a database, with relays as its rows, and the results."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ __all__ = ["Dispatch"]
 
 @dataclass
 class Dispatch:
-    """One app's relays and messages on this database."""
+    """One app's relays and messages in this database."""
 
     database: Database
     directory: Path
@@ -39,7 +39,7 @@ class Dispatch:
         self.vault = Vault("k" * 40)
 
     def add(self, account: Relay, **changes: Any) -> Relay:
-        """The row of this relay; ``changes`` go into its stored settings unchecked."""
+        """Store this relay; ``changes`` are added to its stored settings unchecked."""
         known = {f.name for f in msgspec.structs.fields(NewRelay)}
         given = {name: getattr(account, name) for name in known if hasattr(account, name)} | {"rate": None}
         given["timeouts"] = msgspec.to_builtins(account.timeouts)
@@ -56,7 +56,7 @@ class Dispatch:
         return account
 
     def put(self, account: Relay, count: int = 1, **draft: Any) -> None:
-        """Accept so many messages for this relay."""
+        """Accept this number of messages for the relay."""
         intake = Intake(self.database, ring=lambda: None)
         for _ in range(count):
             made = a_message(relay=account, now=self.database.now(), **draft)
@@ -65,7 +65,7 @@ class Dispatch:
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[DeliveryWorker]:
-        """A worker, until the block ends."""
+        """Run a worker until the block ends."""
         stop = asyncio.Event()
         worker = DeliveryWorker(
             Context(
@@ -90,7 +90,7 @@ class Dispatch:
             return list(connection.execute(select(table).where(*conditions)))
 
     def rows_as_they_are(self, table: str) -> list[Any]:
-        """Whatever is in them."""
+        """Return the table's rows, without conversion."""
         with self.database.read() as connection:
             return list(connection.execute(text(f"SELECT * FROM {table}")))  # noqa: S608
 
@@ -112,7 +112,7 @@ class Dispatch:
         return [json.loads(row.body)["data"] for row in rows]
 
     def skip_pause(self, account: Relay, worker: DeliveryWorker) -> None:
-        """As if the wait for the relay were over."""
+        """End the relay's pause now."""
         with self.database.write() as connection:
             connection.execute(update(relay).where(relay.c.id == account.id).values(retry_at=self.database.now()))
         lane = worker._lanes.by_id[account.id]

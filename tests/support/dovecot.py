@@ -1,10 +1,10 @@
-"""A real Dovecot, so far only its SASL server, which Postfix asks whether a login is right."""
+"""A real Dovecot; so far only its SASL server, which Postfix uses to check logins."""
 
 from tests.support.rootserver import RootServer, run_as_root
 
 __all__ = ["Dovecot"]
 
-# Delays and penalties after wrong passwords would make tests of wrong passwords slow.
+# Delays and penalties after wrong passwords would make the tests of them slow.
 _CONFIGURATION = """
 protocols = none
 listen = 127.0.0.2
@@ -38,7 +38,7 @@ service auth {{
 
 
 class Dovecot(RootServer):
-    """Knows one user; answers at ``socket``."""
+    """Has one user; listens on ``socket``."""
 
     def __init__(self, *, username: str, password: str, mechanisms: str = "plain login cram-md5 scram-sha-256") -> None:
         super().__init__("dovecot")
@@ -56,8 +56,8 @@ class Dovecot(RootServer):
             raise
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        # A socket of a server that was killed is no sign of life.
+        """Start it and wait until it responds."""
+        # The socket of a killed server is no sign of life.
         run_as_root("rm", "-f", str(self.socket))
         self.launch("/usr/sbin/dovecot", "-F", "-c", str(self._configuration))
         self.wait_until(self.socket.exists)

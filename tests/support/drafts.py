@@ -1,4 +1,4 @@
-"""Messages as an application gives them, and what an independent reader finds in their wire form."""
+"""Drafts as an application submits them, and their wire form as an independent parser reads it."""
 
 from collections.abc import Mapping
 from email.message import EmailMessage
@@ -18,7 +18,7 @@ MESSAGE_ID = "<01hf3x@app.test>"
 
 
 def a_draft(**fields: Any) -> Draft:
-    """Alice gets a short text from the shop, but for the fields given."""
+    """Return a draft: a short text from the shop to Alice, changed by the given fields."""
     plain: Mapping[str, Any] = {
         "from_": "Shop <orders@app.test>",
         "to": ["Alice <alice@example.test>"],
@@ -33,7 +33,7 @@ def prepared(**fields: Any) -> Prepared:
 
 
 def faults(**fields: Any) -> dict[str, str]:
-    """Which fields are refused, and why."""
+    """Return the rejected fields, each with the reason."""
     with pytest.raises(Invalid) as refused:
         prepared(**fields)
     return {error.field: error.detail for error in refused.value.errors}
@@ -44,7 +44,7 @@ def composed(*, references: tuple[str, ...] = (), **fields: Any) -> bytes:
 
 
 def read(raw: bytes) -> EmailMessage:
-    """What the standard library's parser, which shares no code with ours, makes of it."""
+    """Parse the message with the standard library's parser, which shares no code with ours."""
     return BytesParser(policy=default).parsebytes(raw)
 
 

@@ -1,8 +1,8 @@
-"""An SMTP submission server on loopback that does at each stage what a script says, and writes down what it saw.
+"""A scripted SMTP submission server on loopback: the script sets its behaviour at each stage; it records all messages.
 
 ``async with FaultyServer({"rcpt:2": "450 4.2.0 later", "dot": RESET}) as server: server.relay(), server.messages``
 
-A script maps a stage to a mood; stages without one go well.
+A script maps a stage to a mood; stages without a mood succeed.
 
 | stage        | when                                                                          |
 | ------------ | ----------------------------------------------------------------------------- |
@@ -16,11 +16,12 @@ A script maps a stage to a mood; stages without one go well.
 | ``stored``   | instead of the reply to the dot, after the message was stored                 |
 
 ``stage:k`` is the k-th such command of its transaction (``rcpt``) or of its connection (all others), counted from 1;
-``rcpt alice@example.test`` is that recipient. A list holds one mood for each time over the server's life, then all is well.
+``rcpt alice@example.test`` is that recipient. A list contains one mood per occurrence over the server's life; later ones
+succeed.
 
-A mood is a reply (``str``; ``bytes`` go out as they are), DROP, RESET, HANG, FORGET, ``Late(seconds, mood)``, None for "as usual",
-an ``asyncio.Event`` for "as usual, once it is set", or a tuple of moods, one after another. A 2xx or 3xx reply does what the command asks for as well; after 421 the connection
-is closed.
+A mood is a reply (``str``; ``bytes`` are sent unchanged), DROP, RESET, HANG, FORGET, ``Late(seconds, mood)``, None for "as
+usual", an ``asyncio.Event`` for "as usual, once it is set", or a tuple of moods, in order. After a 2xx or 3xx reply the
+command also takes effect; after 421 the connection is closed.
 """
 
 import asyncio
@@ -60,7 +61,7 @@ DROP, RESET, HANG, FORGET = _Fault
 
 @dataclass(frozen=True)
 class Late:
-    """A mood after so many seconds."""
+    """A mood after a delay."""
 
     seconds: float
     mood: "Mood"
@@ -72,7 +73,7 @@ Script: TypeAlias = Mapping[str, "Mood | list[Mood]"]
 
 @dataclass
 class Received:
-    """One transaction as it came."""
+    """One received transaction."""
 
     sender: str
     parameters: str
@@ -80,11 +81,11 @@ class Received:
     protected: bool
     recipients: list[str] = field(default_factory=list)
     recipient_parameters: list[str] = field(default_factory=list)
-    content: bytes = b""  # dots undoubled
+    content: bytes = b""  # dots unstuffed
 
 
 class _Over(Exception):
-    """This connection has come to its end."""
+    """Raised to end this connection."""
 
 
 class FaultyServer:
@@ -92,11 +93,11 @@ class FaultyServer:
 
     Args:
         script: the moods.
-        offers: what EHLO tells, besides STARTTLS and AUTH.
+        offers: the extensions in EHLO, besides STARTTLS and AUTH.
         mechanisms: of AUTH.
         tls: as the relay's: ``starttls`` or ``implicit`` or ``none``.
-        certificate: the right one, or one of the wrong ones; ``old`` speaks nothing above TLS 1.1.
-        small: the server's receive buffer is small, so that what is not read stays at the client.
+        certificate: the valid one, or one of the invalid ones; ``old`` supports nothing above TLS 1.1.
+        small: use a small receive buffer, so that unread data stays with the client.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class FaultyServer:
             await asyncio.wait(self._tasks)
 
     def relay(self, **given: Any) -> Relay:
-        """The account by which this server is reached."""
+        """Return a relay that leads to this server."""
         account: dict[str, Any] = {"host": "127.0.0.1", "port": self.port, "tls": self.tls, "ca_pem": self.ca_pem}
         account |= {"username": USER, "password": PASSWORD, "timeouts": BRISK, "ehlo": "[127.0.0.1]"}
         return Relay(**{"id": "rly_1", "name": "faulty", **account, **given})
@@ -152,7 +153,7 @@ class FaultyServer:
         writer.transport.abort()
 
     def mood(self, stage: str, *details: object) -> Mood:
-        """What the script has for the stage, the most particular entry first."""
+        """Return the script's mood for the stage; the most specific entry counts."""
         for key in (*(f"{stage}{detail}" for detail in details), stage):
             if key in self.script:
                 mood = self.script[key]
@@ -204,7 +205,7 @@ class _Connection:
     # Moods
 
     async def play(self, mood: Mood) -> bool:
-        """Act it out; False where there is nothing to act."""
+        """Perform the mood. Returns False if there is none."""
         match mood:
             case None:
                 return False

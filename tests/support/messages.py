@@ -31,7 +31,7 @@ def a_message(
 
 
 def sent_try(outcome: str = "sent", code: int = 250) -> Try:
-    """One attempt that ended with this code."""
+    """Return one attempt that ended with this code."""
     return Try(clock.now(), 5.0, "eom", code, None, "said so", "rly_a", "mx.app.test", None, outcome)
 
 

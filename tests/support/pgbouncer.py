@@ -1,4 +1,4 @@
-"""A private PgBouncer in transaction mode before a test's PostgreSQL, ended by pid."""
+"""A private PgBouncer in transaction mode in front of a test's PostgreSQL; stopped by pid."""
 
 import os
 import shutil
@@ -13,12 +13,12 @@ from tests.support.postgres import Postgres, free_port
 
 __all__ = ["PgBouncer"]
 
-PATIENCE = 30.0  # seconds until one that doesn't come up has failed
+PATIENCE = 30.0  # seconds until a start counts as failed
 PROGRAM = "/usr/sbin/pgbouncer"
 
 
 class PgBouncer:
-    """Gives each transaction whatever server session is free, of only a few."""
+    """Gives each transaction one of a few server sessions, whichever is free."""
 
     def __init__(self, postgres: Postgres, *, sessions: int = 4) -> None:
         self._dir = Path(tempfile.mkdtemp(prefix="mailsvc-pgbouncer-"))
@@ -57,11 +57,11 @@ class PgBouncer:
                 return
 
     def before(self, url: str) -> str:
-        """The URL by which a database is reached through it."""
+        """Return the URL of this database through PgBouncer."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{url.rpartition('/')[2]}"
 
     def remove(self) -> None:
-        """Stop it, and leave nothing."""
+        """Stop it, and remove its files."""
         self._process.terminate()
         self._process.wait(PATIENCE)
         shutil.rmtree(self._dir, ignore_errors=True)

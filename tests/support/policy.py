@@ -1,4 +1,4 @@
-"""What a Postfix asks before it says yes: a policy server (Postfix SMTPD_POLICY_README) that greylists, and says what a test tells it."""
+"""A policy server for Postfix (Postfix SMTPD_POLICY_README): it greylists, and tests can set its responses."""
 
 import socketserver
 import threading
@@ -13,7 +13,7 @@ _GREYLISTED = "450 4.2.0 Greylisted, come back later"
 
 
 class Policy:
-    """Greylists recipients whose address begins with ``grey``; anything else is allowed unless told otherwise."""
+    """Greylists recipients whose address begins with ``grey``; allows everything else unless a test sets a response."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class Policy:
         self._thread.start()
 
     def forget(self) -> None:
-        """Be as new: nothing told, nobody seen, greylisting only the first try."""
+        """Reset: no responses set, no recipients known, only the first try is greylisted."""
         with self._lock:
             self.greylisted_tries = 1
             self.asked: list[dict[str, str]] = []
@@ -44,11 +44,11 @@ class Policy:
             self._seen: Counter[tuple[str, str]] = Counter()
 
     def say(self, state: State, address: str, action: str, *, times: int | None = None) -> None:
-        """Answer so at this stage; ``times=None`` is for ever.
+        """Set the response at this stage; ``times=None`` means always.
 
         Args:
-            address: of the recipient at RCPT, of the sender at the later stages and at MAIL; ``"*"`` is anybody, and all that
-                there is at CONNECT.
+            address: of the recipient at RCPT, of the sender at MAIL and the later stages; ``"*"`` means any, and is the
+                only one at CONNECT.
             action: a reply with its codes, ``"451 4.3.2 not now"``; 421 and 521 also end the session.
         """
         with self._lock:
@@ -81,7 +81,7 @@ class Policy:
 
 
 def _requests(lines: Iterable[bytes]) -> Iterator[dict[str, str]]:
-    """Each request is lines ``name=value`` and an empty one."""
+    """Yield requests: each consists of lines ``name=value`` and an empty line."""
     request: dict[str, str] = {}
     for line in lines:
         name, equals, value = line.decode(errors="replace").rstrip("\n").partition("=")

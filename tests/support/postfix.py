@@ -1,8 +1,8 @@
-"""A real Postfix as a submission server, with logins by a real Dovecot, and with recipients that act out.
+"""A real Postfix as a submission server, with logins by a real Dovecot, and with recipients that simulate failures.
 
-It listens on 127.0.0.2 only, hands all mail of whatever domain to maildirs of its own, and sends nothing anywhere.
+It listens on 127.0.0.2 only, delivers mail of every domain to its own maildirs, and sends nothing to other hosts.
 
-| recipient            | what Postfix says at RCPT                                             |
+| recipient            | the reply to RCPT                                                     |
 | -------------------- | --------------------------------------------------------------------- |
 | ``nobody…@``         | 550 5.1.1 unknown user                                                |
 | ``full…@``           | 552 5.2.2 over quota                                                  |
@@ -12,7 +12,7 @@ It listens on 127.0.0.2 only, hands all mail of whatever domain to maildirs of i
 | ``…@nowhere.test``   | 550 5.1.2 unknown domain                                              |
 | anybody else         | 250; the mail is then in ``messages()``                               |
 
-A subject with ``GTUBE`` is refused after the dot (550 5.7.1). Everything else is told by ``policy.say(…)``.
+A subject with ``GTUBE`` is refused after the dot (550 5.7.1). ``policy.say(…)`` sets all other replies.
 """
 
 import os
@@ -35,7 +35,7 @@ from tests.support.rootserver import RootServer, free_ports, run_as_root
 
 __all__ = ["Listener", "Postfix", "Stored"]
 
-HOST = "127.0.0.2"  # not where clients come from: Dovecot takes a client of its own address for a secured one
+HOST = "127.0.0.2"  # not the clients' own address: Dovecot takes such a client for a secured one
 PASSABLE = Timeouts(connect=5, greeting=10, ehlo=10, mail=10, rcpt=10, data=10, body=10, eom=20)
 
 Listener = Literal[
@@ -134,7 +134,7 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class Stored:
-    """One mail as it was kept for one recipient; Postfix added Return-Path, X-Original-To, Delivered-To and Received."""
+    """One delivered message; Postfix has added Return-Path, X-Original-To, Delivered-To and Received."""
 
     raw: bytes
 
@@ -148,17 +148,17 @@ class Stored:
 
 
 class Postfix(RootServer):
-    """One server with many doors (ports), which differ in what they offer and how they are protected.
+    """One server with many doors (ports), with different extensions and TLS.
 
     ``submission``: STARTTLS required, AUTH, all extensions · ``implicit``: TLS from the first byte · ``no_starttls`` · ``expired``,
-    ``wrong_name``, ``untrusted``: by their certificates · ``few``: five recipients a mail, then 452 4.5.3 · ``small``: 20,000 bytes, which
-    EHLO doesn't say · ``owner``: MAIL FROM ``owner@app.test`` only, else 553 5.7.1 · ``bare``: no extension but STARTTLS and AUTH.
+    ``wrong_name``, ``untrusted``: by their certificates · ``few``: five recipients per message, then 452 4.5.3 · ``small``: 20,000 bytes, which
+    EHLO doesn't announce · ``owner``: MAIL FROM ``owner@app.test`` only, else 553 5.7.1 · ``bare``: no extension but STARTTLS and AUTH.
     """
 
     username, password, host = "app", "s3cret-pass", HOST
 
     def __init__(self, **settings: str) -> None:
-        """Start it, with further settings of ``main.cf``."""
+        """Start it, with additional settings of ``main.cf``."""
         self.dovecot = Dovecot(username=self.username, password=self.password)
         self.policy = Policy()
         super().__init__("postfix")
@@ -180,7 +180,7 @@ class Postfix(RootServer):
 
     @property
     def relay_url(self) -> str:
-        """For ``MAILSVC_RELAY_URL``."""
+        """The URL for ``MAILSVC_RELAY_URL``."""
         return f"smtp://{self.username}:{self.password}@{HOST}:{self.port}?ca={self.ca_path}"
 
     def relay(self, listener: Listener = "submission", **given: Any) -> Relay:
@@ -195,12 +195,12 @@ class Postfix(RootServer):
         return Relay(id="rly_1", name=listener, host=HOST, port=self.ports[listener], **{**fields, **given})
 
     def messages(self, recipient: str | None = None) -> list[Stored]:
-        """What arrived, for one recipient or all; Postfix keeps it a moment after it said 250, so rather wait for it."""
+        """Return the stored messages, for one recipient or all. Postfix stores them a moment after its 250."""
         found = [Stored(path.read_bytes()) for path in sorted(self._inbox.glob("new/*"))]
         return [stored for stored in found if recipient in (None, stored.recipient)]
 
     def wait_for_messages(self, count: int = 1, recipient: str | None = None, seconds: float = 30) -> list[Stored]:
-        """What arrived, as soon as it is that many."""
+        """Wait until this number of messages is stored, and return them."""
         deadline = time.monotonic() + seconds
         while len(found := self.messages(recipient)) < count:
             assert time.monotonic() < deadline, f"{len(found)} of {count} mails in {seconds} s:\n{self.log()}"
@@ -223,7 +223,7 @@ class Postfix(RootServer):
             return file.read().decode(errors="replace"), file.tell()
 
     def forget(self) -> None:
-        """Be as new for the next test: no mail, also none on its way, nothing told, nothing logged."""
+        """Reset for the next test: no mail (also none in the queue), no policy responses, an empty log."""
         self.policy.forget()
         deadline = time.monotonic() + 30
         while self._queued():
@@ -234,7 +234,7 @@ class Postfix(RootServer):
             path.unlink()
 
     def _greets(self) -> bool:
-        # Until the end of a whole session: what is left of it would use up what a test tells the policy.
+        # Until the end of a whole session: otherwise the rest of it would use up responses that a test sets.
         try:
             with smtplib.SMTP(HOST, self.port, timeout=PASSABLE.greeting) as client:
                 return client.noop()[0] == 250
@@ -242,12 +242,12 @@ class Postfix(RootServer):
             return False
 
     def _queued(self) -> str:
-        # Twice, in the order in which mail moves: what a bounce adds meanwhile is not overlooked.
+        # Twice, in the order in which mail moves: so a bounce that is added meanwhile is found.
         queues = [str(self.directory / "queue" / name) for name in ("incoming", "active") * 2]
         return run_as_root("find", *queues, "-ignore_readdir_race", "-type", "f")
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it responds."""
         self.launch(f"{_LIBEXEC}/master", "-c", str(self._configuration))
         self.wait_until(self._greets)
 
@@ -256,7 +256,7 @@ class Postfix(RootServer):
         self.dovecot.remove()
         self.policy.close()
 
-    # How it is set up
+    # Setup
 
     @property
     def _inbox(self) -> Path:

@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster for tests: its own directory, its own port, ended by pid."""
+"""A private PostgreSQL cluster for tests: its own directory, its own port; stopped by pid."""
 
 import contextlib
 import os
@@ -14,20 +14,20 @@ from pathlib import Path
 import psutil
 import psycopg
 
-PATIENCE = 30.0  # seconds until a cluster that doesn't come up or go down has failed
+PATIENCE = 30.0  # seconds until a start or stop counts as failed
 _BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 _names = count()
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 class Postgres:
-    """Starts and stops one cluster; makes databases in it. It ends with the test run, however that ends."""
+    """Starts and stops one cluster; creates databases in it. It ends with the test run, for whatever reason."""
 
     def __init__(self, *, durable: bool = False) -> None:
         if not _BIN:
@@ -75,8 +75,8 @@ class Postgres:
         return self._dir.parent / f"{self._dir.name}.out"
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        # The signal at our death (SIGINT: stop fast) is set after the change of user, which would clear it.
+        """Start it and wait until it responds."""
+        # The parent-death signal (SIGINT: stop fast) is set after the change of user, which would clear it.
         command = [*self._as, "setpriv", "--pdeathsig", "INT", str(self._bin / "postgres"), "-D", self._data]
         with self._out.open("ab") as out:
             self._process = subprocess.Popen(
@@ -96,11 +96,11 @@ class Postgres:
         return True
 
     def log(self) -> str:
-        """The end of what it said."""
+        """Return the end of its output."""
         return self._out.read_text(errors="replace")[-8000:] if self._out.exists() else ""
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it; ``immediate`` is a crash."""
+        """Stop it; ``immediate`` simulates a crash."""
         self._run("pg_ctl", "-D", self._data, "-w", "-m", mode, "stop")
         self._reap()
 
@@ -110,18 +110,18 @@ class Postgres:
         others = psutil.Process(self._process.pid).children(recursive=True)
         self._process.kill()
         self._reap()
-        psutil.wait_procs(others, timeout=PATIENCE)  # until then a new start finds the memory in use
+        psutil.wait_procs(others, timeout=PATIENCE)  # before that, a new start finds the shared memory in use
 
     def freeze(self, number: int = signal.SIGSTOP) -> None:
-        """Have all of it stand still, with its connections open, as its host would in a snapshot."""
+        """Freeze all its processes, with their connections open, as a snapshot of the host would."""
         assert self._process is not None
         first = psutil.Process(self._process.pid)
         for process in (first, *first.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):  # one that served a connection may end at any moment
+            with contextlib.suppress(psutil.NoSuchProcess):  # a backend may end at any moment
                 process.send_signal(number)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue all its processes."""
         self.freeze(signal.SIGCONT)
 
     def _reap(self) -> None:
@@ -140,14 +140,14 @@ class Postgres:
             )
 
     def fresh_database(self) -> str:
-        """The URL of an empty database."""
+        """Create an empty database. Returns its URL."""
         name = f"test_{next(_names)}"
         with self.connect() as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{name}"
 
     def remove(self) -> None:
-        """Stop it for good, and leave nothing."""
+        """Stop it, and remove its files."""
         if self._process is not None and self._process.poll() is None:
             self.thaw()
         if self._process is not None and self._process.poll() is None:

@@ -1,4 +1,4 @@
-"""A total-queue checker: what was promised, what arrived, what is missing or too much."""
+"""A total-queue checker: compares promised messages with received ones; finds missing and surplus ones."""
 
 import random
 import threading
@@ -21,7 +21,7 @@ from tests.support.service import Service
 
 @dataclass
 class Ledger:
-    """What clients were promised by 202."""
+    """The messages that clients were promised by 202."""
 
     promised: set[str] = field(default_factory=set)  # "<message-id> recipient"
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -32,7 +32,7 @@ class Ledger:
 
 
 class Clients:
-    """Threads that post messages and repeat every request, with its key, until it is answered by 202."""
+    """Threads that post messages and repeat every request, with its key, until the response is 202."""
 
     def __init__(self, service: Service, ledger: Ledger, *, messages: int, threads: int = 4, seed: int = 7) -> None:
         self._service, self._ledger = service, ledger
@@ -95,7 +95,7 @@ class Clients:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The checker's words are Jepsen's: lost, duplicated, unexpected."""
+    """The result, in the terms of Jepsen: lost, duplicated, unexpected."""
 
     promised: int
     lost: int
@@ -111,13 +111,13 @@ class Verdict:
         )
 
     def keeps_the_promise(self, messages: int, *, duplicates: int) -> bool:
-        """All of these were promised, nothing was lost or made up, each fate is known and told, and hardly any came twice."""
+        """Whether all of these were promised, none lost or made up, and each result recorded, with few duplicates."""
         faults = (self.lost, self.unexpected, self.unfinished, self.untold)
         return self.promised == messages and not any(faults) and self.duplicated <= duplicates
 
 
 def wait_until_done(database: Database, seconds: float = 120) -> None:
-    """Until no delivery waits any more."""
+    """Wait until no delivery is waiting."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with database.read() as connection:
@@ -130,14 +130,14 @@ def wait_until_done(database: Database, seconds: float = 120) -> None:
 
 
 def _skip_backoff(database: Database) -> None:
-    """What was uncertain at a kill waits half a minute for its next try: don't."""
+    """Skip the half minute that an uncertain delivery waits after a kill."""
     with database.write() as connection:
         waiting = (delivery.c.status == "deferred") & delivery.c.due_at.is_not(None)
         connection.execute(update(delivery).where(waiting).values(due_at=database.now()))
 
 
 def judge(database: Database, ledger: Ledger, received: Counter[str]) -> Verdict:
-    """Compare what was promised, what is recorded, and what arrived."""
+    """Compare the promised, the recorded and the received messages."""
     final = {s.value for s in FINAL}
     with database.read() as connection:
         rows = connection.execute(
@@ -158,7 +158,7 @@ def judge(database: Database, ledger: Ledger, received: Counter[str]) -> Verdict
 
 
 def dots_in_flight(service: Service) -> int:
-    """Deliveries whose dot went out without a reply before the kill."""
+    """Count deliveries whose dot was sent before the kill, without a reply."""
     left = read_testaments(service.data_dir / "journal")
     return sum(
         len(entry.claims) for orphaned_journal in left for entry in orphaned_journal.entries if entry.reply is None
@@ -166,7 +166,7 @@ def dots_in_flight(service: Service) -> int:
 
 
 def verdict_on(service: Service, ledger: Ledger, receiver: Receiver, url: str = "") -> Verdict:
-    """Let everything come to its end, then judge; the receiver is stopped."""
+    """Wait until all deliveries have ended, then judge; stops the receiver."""
     store = Database(url or f"sqlite:///{service.data_dir / 'mailsvc.db'}")
     wait_until_done(store)
     verdict = judge(store, ledger, receiver.received())

@@ -1,7 +1,7 @@
-"""A receiving SMTP server in a process of its own, which writes down every message that it took before it says so.
+"""A receiving SMTP server in a separate process, which records every message before it confirms it.
 
-``python -m tests.support.receiver DIR``: listens on loopback with STARTTLS and AUTH, writes ``DIR/port`` and ``DIR/ca.pem``, and a
-line ``<message-id> <recipient>`` to ``DIR/received`` for each recipient of each message.
+``python -m tests.support.receiver DIR``: listens on loopback with STARTTLS and AUTH, writes ``DIR/port`` and
+``DIR/ca.pem``, and a line ``<message-id> <recipient>`` to ``DIR/received`` for each recipient of each message.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def _serve(directory: Path) -> None:
 
 
 class Receiver:
-    """Starts it, and tells what it took."""
+    """Starts the server, and reads what it received."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ class Receiver:
         return f"smtp://{USER}:{PASSWORD}@127.0.0.1:{self.port}?ca={self.directory / 'ca.pem'}"
 
     def received(self) -> Counter[str]:
-        """How often each ``<message-id> <recipient>`` came."""
+        """Count how often each ``<message-id> <recipient>`` was received."""
         path = self.directory / "received"
         return Counter(path.read_text().splitlines()) if path.exists() else Counter()
 

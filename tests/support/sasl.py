@@ -1,4 +1,4 @@
-"""The server's side of every AUTH mechanism, for tests: one account, told apart from anybody else."""
+"""The server's side of every AUTH mechanism, for tests, with one valid account."""
 
 import hmac
 from collections.abc import Callable
@@ -11,7 +11,7 @@ USER, PASSWORD, TOKEN = "shop@app.test", "pa:ss wörd", "ya29.token"
 
 
 class Judge:
-    """One AUTH dialogue; ``user`` is set once the client has proven who it is."""
+    """One AUTH dialogue; ``user`` is set after a successful login."""
 
     def __init__(self, mechanism: str) -> None:
         self.user: str | None = None
@@ -30,7 +30,7 @@ class Judge:
             self._scram = self._mechanism.make_server(self._know)
 
     def challenge(self, response: bytes | None) -> bytes | None:
-        """What to ask next after this response (None: there was none yet); None when the dialogue is over."""
+        """Return the next challenge after this response (None: there was none yet); None at the end of the dialogue."""
         if response is None:
             return self._before
         return self._turns.pop(0)(response)

@@ -1,4 +1,4 @@
-"""The real service as a process group of its own, to be used, killed and started again."""
+"""The real service as a separate process group, to be used, killed and restarted."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Service:
-    """``mailsvc serve`` with a data directory and settings of its own."""
+    """``mailsvc serve`` with its own data directory and settings."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Service:
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
 
     def configure(self, **settings: str) -> None:
-        """Settings for the next start."""
+        """Set settings for the next start."""
         self._settings |= {f"MAILSVC_{name.upper()}": value for name, value in settings.items()}
 
     def environment(self) -> dict[str, str]:
@@ -54,7 +54,7 @@ class Service:
         return kept | own | self._settings
 
     def start(self, *, wait: bool = True) -> "Service":
-        """Start it; with ``wait``, come back when it is ready."""
+        """Start it; with ``wait``, return when it is ready."""
         command = [*self._wrapper, sys.executable, "-m", "mailsvc", "serve"]
         if self._roles:
             command += ["--roles", self._roles]
@@ -91,7 +91,7 @@ class Service:
         return (self.data_dir / "api-key").read_text().strip()
 
     def client(self, **options: Any) -> httpx.Client:
-        """An HTTP client with the first key."""
+        """Return an HTTP client with the first key."""
         return httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {self.api_key}"},
@@ -101,7 +101,7 @@ class Service:
         )
 
     def processes(self) -> list[psutil.Process]:
-        """All processes of its group."""
+        """Return all processes of its group."""
         if self.first is None:
             return []
         found = []
@@ -114,7 +114,7 @@ class Service:
         return found
 
     def kill9(self) -> None:
-        """SIGKILL the whole group, and see it gone."""
+        """SIGKILL the whole group, and wait for its end."""
         if self.first is not None:
             try:
                 os.killpg(self.first.pid, signal.SIGKILL)
@@ -127,7 +127,7 @@ class Service:
             self.first = None
 
     def terminate(self, seconds: float = 20) -> int:
-        """SIGTERM to the first process; its exit code."""
+        """SIGTERM the first process. Returns its exit code."""
         assert self.first is not None
         self.first.send_signal(signal.SIGTERM)
         code = self.first.wait(seconds)
@@ -138,7 +138,7 @@ class Service:
         return self.log_path.read_text(errors="replace")[-8000:] if self.log_path.exists() else ""
 
     def see_one_through(self) -> None:
-        """Send a message and see it sent: then all threads are there and none is about to start."""
+        """Send a message and wait until it is sent: then all threads have started."""
         message = {"from": "app@app.test", "to": "warm@example.test", "text": "up"}
         deadline = time.monotonic() + 30
         with self.client() as client:
@@ -151,7 +151,7 @@ class Service:
                 time.sleep(0.02)
 
     def process(self, name: str) -> psutil.Process:
-        """Its process of this name, as soon as there is one."""
+        """Wait for its process of this name, and return it."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             for process in self.processes():
@@ -163,7 +163,7 @@ class Service:
     def wait_for_events(
         self, enough: Callable[[list[dict[str, Any]]], bool], seconds: float = 30
     ) -> list[dict[str, Any]]:
-        """Follow the feed from its beginning until there is enough."""
+        """Follow the feed from its beginning until ``enough`` is true for its events."""
         events: list[dict[str, Any]] = []
         after, deadline = "beginning", time.monotonic() + seconds
         with self.client() as client:
@@ -178,7 +178,7 @@ class Service:
 
 
 def _holds_nothing(process: psutil.Process) -> bool:
-    """Whether it has ended with all its threads; the one that should reap it may take its time."""
+    """Whether it has ended with all its threads; it may still have to be reaped."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Running ``mailsvc`` as people and scripts do: with arguments, settings, stdin, and an exit code."""
+"""Runs ``mailsvc`` as people and scripts do: with arguments, settings, stdin, and an exit code."""
 
 import json
 import os
@@ -20,7 +20,7 @@ __all__ = ["Said", "clean_environment", "mailsvc", "mailsvc_here"]
 
 @dataclass(frozen=True)
 class Said:
-    """What a command printed, and how it ended."""
+    """A command's output and exit code."""
 
     code: int
     out: str
@@ -36,13 +36,13 @@ class Said:
 
 
 def clean_environment(**settings: str) -> dict[str, str]:
-    """This process's environment with no settings but these."""
+    """Return this process's environment with only these settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAILSVC_")}
     return kept | {"PYTHONPATH": str(ROOT)} | {f"MAILSVC_{name.upper()}": value for name, value in settings.items()}
 
 
 def mailsvc(*arguments: str, environment: Mapping[str, str], directory: Path, stdin: str = "") -> Said:
-    """Run one command to its end, in a process of its own."""
+    """Run one command to its end, in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "mailsvc", *arguments],
         env=dict(environment),
@@ -57,7 +57,7 @@ def mailsvc(*arguments: str, environment: Mapping[str, str], directory: Path, st
 
 
 def mailsvc_here(*arguments: str, environment: Mapping[str, str], stdin: str = "") -> Said:
-    """Run one command to its end in the test's own process, which spares it the imports."""
+    """Run one command to its end in the test's own process, which saves the imports."""
     settings = {name: value for name, value in environment.items() if name.startswith("MAILSVC_")}
     others = dict.fromkeys(name for name in os.environ if name.startswith("MAILSVC_"))
     done = CliRunner().invoke(_mailsvc, arguments, env={**others, **settings}, input=stdin)

@@ -1,4 +1,4 @@
-"""Faults at system calls, injected by strace into a running process and its threads."""
+"""Injects faults at system calls, with strace, into a running process and its threads."""
 
 import subprocess
 import time
@@ -7,7 +7,7 @@ import psutil
 
 
 def why_not() -> str | None:
-    """Why this machine can't inject faults, or None."""
+    """Return why this machine can't inject faults, or None."""
     try:
         tried = subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, text=True)
     except FileNotFoundError:
@@ -16,11 +16,11 @@ def why_not() -> str | None:
 
 
 class Injection:
-    """``what`` befalls a thread of the process when it comes to the ``when``-th of these calls (strace's words).
+    """Applies ``what`` to a thread of the process at the ``when``-th of these calls (in strace's syntax).
 
     Args:
         what: such as ``signal=KILL`` or ``error=EIO``.
-        when: such as ``3`` or ``2+3`` (the second, and every third after it); every thread counts for itself.
+        when: such as ``3`` or ``2+3`` (the second, and every third after it); each thread counts separately.
     """
 
     def __init__(self, process: psutil.Process, call: str, what: str, when: str) -> None:
@@ -30,11 +30,11 @@ class Injection:
             self._strace = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
             if self._is_in_force(process):
                 return
-            self.remove()  # a thread that was being born as strace came escaped it
+            self.remove()  # a thread that started while strace attached was missed
         raise AssertionError("strace can't attach to all threads")
 
     def _is_in_force(self, process: psutil.Process) -> bool:
-        """Whether strace has all threads, or one of them came to the call already and ended the process."""
+        """Whether strace has attached to all threads, or the fault has already ended the process."""
         calm, deadline = 0, time.monotonic() + 3
         while calm < 5 and time.monotonic() < deadline:
             try:
@@ -47,7 +47,7 @@ class Injection:
         return calm == 5
 
     def remove(self) -> None:
-        """Let the process go on undisturbed."""
+        """Detach, so that the process continues without faults."""
         self._strace.terminate()
         self._strace.wait()
 

@@ -1,4 +1,4 @@
-"""Databases with all tables and no rows: made once, and then emptied or copied, since migrating takes longer than most tests."""
+"""Databases with all tables and no rows: created once, then emptied or copied, because migrating is slow."""
 
 import atexit
 import shutil
@@ -16,21 +16,21 @@ __all__ = ["copy_empty_sqlite", "empty", "with_tables"]
 
 
 def with_tables(url: str) -> Database:
-    """The database of this URL, which was empty."""
+    """Create the tables in the empty database of this URL. Returns it."""
     database = Database(url, pool_size=4)
     upgrade(database)
     return database
 
 
 def empty(database: Database) -> None:
-    """Delete every row: of a handful that is quick, while TRUNCATE makes new files each time."""
+    """Delete every row: for a few rows it is fast, while TRUNCATE creates new files each time."""
     with database.write() as connection:
         for table in metadata.tables.values():
             connection.execute(delete(table))
 
 
 def copy_empty_sqlite(path: Path) -> None:
-    """Put a database with all tables and no rows there."""
+    """Create a database with all tables and no rows at this path."""
     shutil.copy(_empty_sqlite(), path)
 
 

@@ -1,4 +1,4 @@
-"""An application's endpoints: a real HTTP server on loopback that keeps what it is sent and answers as it is told."""
+"""An application's endpoints: a real HTTP server on loopback that stores requests, and responds as a test sets."""
 
 import threading
 from collections import defaultdict, deque
@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 __all__ = ["Sink", "Told", "open_sink"]
 
-PATIENCE = 10.0  # seconds until a test that waits for something has failed
+PATIENCE = 10.0  # seconds until a wait counts as failed
 
 
 @dataclass(frozen=True)
 class Told:
-    """One request as it arrived."""
+    """One received request."""
 
     path: str
     headers: dict[str, str]
@@ -26,11 +26,11 @@ class Told:
 
 
 class Sink:
-    """The server's memory and its moods, by path."""
+    """The server's requests and behaviour, by path."""
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self.answers: defaultdict[str, deque[int]] = defaultdict(deque)  # statuses in turn, then 204 for ever
+        self.answers: defaultdict[str, deque[int]] = defaultdict(deque)  # statuses in order, then 204
         self.hanging: set[str] = set()
         self._told: list[Told] = []
         self._changed = threading.Condition()
@@ -43,26 +43,26 @@ class Sink:
             return [told for told in self._told if told.path == path]
 
     def wait(self, path: str, count: int = 1) -> list[Told]:
-        """What arrived at the path, as soon as it is that many."""
+        """Wait until this number of requests has arrived at the path, and return them."""
         with self._changed:
             enough = self._changed.wait_for(lambda: sum(t.path == path for t in self._told) >= count, PATIENCE)
         assert enough, f"{path} was told {len(self.told(path))} times, not {count}"
         return self.told(path)
 
     def wait_for_events(self, path: str, ids: set[str]) -> None:
-        """Until the path was told of all these events; of some perhaps twice."""
+        """Wait until the path has received all these events; duplicates are possible."""
         with self._changed:
             enough = self._changed.wait_for(lambda: ids <= {t.id for t in self._told if t.path == path}, PATIENCE)
         assert enough, f"{path} was not told of {len(ids - {told.id for told in self.told(path)})} events"
 
     def release(self, path: str) -> None:
-        """Let the endpoint that hung answer."""
+        """Let an endpoint that hangs respond."""
         with self._changed:
             self.hanging.discard(path)
             self._changed.notify_all()
 
     def take(self, told: Told) -> int:
-        """Remember the request; the status to answer it with."""
+        """Store the request. Returns the status of the response."""
         with self._changed:
             self._told.append(told)
             self._changed.notify_all()
@@ -73,7 +73,7 @@ class Sink:
 
 @contextmanager
 def open_sink() -> Iterator[Sink]:
-    """A sink that listens until the block ends."""
+    """Listen until the block ends."""
 
     class Endpoint(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -89,12 +89,12 @@ def open_sink() -> Iterator[Sink]:
             self.end_headers()
             self.wfile.write(said)
 
-        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base names it so
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base class's name
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-        def handle_error(self, request: object, client_address: object) -> None: ...  # a caller that gave up
+        def handle_error(self, request: object, client_address: object) -> None: ...  # a client that has disconnected
 
     server = Server(("127.0.0.1", 0), Endpoint)
     sink = Sink(server.server_address[1])
