@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
-from mailsvc.pop3.account import Credentials, Server
+from mailsvc.mailaccess.account import Credentials, Server
 from tests.support.certificates import Certificate, authority, server_context
 from tests.support.sasl import PASSWORD, USER, Judge
 
