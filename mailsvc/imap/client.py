@@ -28,7 +28,7 @@ BATCH = 500  # messages a command: with UIDs of ten digits still less than 8,000
 MOST_UID = 2**32 - 1  # RFC 9051 section 9: uniqueid
 
 _GOES_ON = (CommandRefused, NotSupported, UnsendableArgument)
-# What imaplib and IMAPClient raise over answers out of form; RecursionError: brackets within brackets.
+# What imaplib and IMAPClient raise over answers out of form. RuntimeError: brackets within brackets; ArithmeticError: dates.
 _OUT_OF_FORM = (
     imaplib.IMAP4.error,
     IMAPClientError,
@@ -36,7 +36,9 @@ _OUT_OF_FORM = (
     TypeError,
     LookupError,
     AttributeError,
-    RecursionError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
 )
 
 
@@ -121,7 +123,9 @@ def ending_on_error(wire: Wire, stage: Stage) -> Iterator[None]:
         raise CommandRefused(stage, "the folder can only be read") from error
     except _OUT_OF_FORM as error:
         wire.release()
-        raise ProtocolViolation(stage, f"not an IMAP answer: {readable(str(error)[:600].encode())}") from error
+        raise ProtocolViolation(
+            stage, f"not an IMAP answer: {readable(str(error)[:600].encode('utf-8', 'replace'))}"
+        ) from error
     except BaseException:
         wire.release()
         raise

@@ -151,7 +151,7 @@ def test_the_error_of_a_token_is_kept() -> None:
         session.open()
         session.login(Credentials(USER, access_token="wrong"))
 
-    assert raised.value.stage is Stage.LOGIN
+    assert raised.value.oauth_error == '{"status":"401"}'
 
 
 def test_a_password_that_the_server_repeats_is_hidden() -> None:
@@ -209,6 +209,20 @@ def test_a_uidnext_that_shrinks_is_told_as_it_is() -> None:
     shrunk = "* 0 EXISTS\r\n* OK [UIDVALIDITY 3] ok\r\n* OK [UIDNEXT 2] ok\r\nTAG OK done"
     with FaultyImap({"select:2": shrunk}, messages=MAILS) as server:
         assert in_folder(server, lambda session: session.select("INBOX").uidnext) == 2
+
+
+@pytest.mark.parametrize("offers", [OFFERS, [*OFFERS, "SPECIAL-USE", "LIST-EXTENDED"]])
+def test_a_special_folder_is_found_by_its_use(offers: list[str]) -> None:
+    """RFC 6154; one that is no more, or holds no messages, is none."""
+    told = [
+        '* LIST (\\Sent \\NonExistent) "/" Old',
+        '* LIST (\\Sent \\Noselect) "/" Top',
+        '* LIST (\\HasNoChildren \\sent) "/" "Envoy&AOk-s"',
+        "TAG OK done",
+    ]
+    with FaultyImap({"list": "\r\n".join(told)}, offers=offers) as server:
+        assert in_folder(server, lambda session: session.find_special("\\Sent")) == "Envoyés"
+    assert ("RETURN (SPECIAL-USE)" in server.commands[-1]) is ("SPECIAL-USE" in offers)
 
 
 # Messages
