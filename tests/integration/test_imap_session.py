@@ -194,6 +194,19 @@ def test_a_missing_folder_is_an_error_of_its_own_and_the_session_goes_on() -> No
         assert in_folder(server, act) == 3
 
 
+def test_a_folder_that_can_only_be_read_can_be_examined() -> None:
+    said = "* 2 EXISTS\r\n* OK [UIDVALIDITY 3] ok\r\nTAG OK [READ-ONLY] done"
+
+    def act(session: Session) -> tuple[int, ...]:
+        with pytest.raises(CommandRefused):
+            session.select("Shared")
+        session.examine("Shared")
+        return session.uids_after(0)
+
+    with FaultyImap({"select:2": said, "examine": said}, messages=MAILS) as server:
+        assert in_folder(server, act) == (3, 7)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "4294967296", "9" * 5000, "x"])
 @pytest.mark.parametrize("key", ["UIDVALIDITY", "UIDNEXT"])
 def test_a_folder_with_impossible_numbers_is_refused(key: str, value: str) -> None:
