@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mailsvc.pop3.errors import readable
+from mailsvc.mailaccess.errors import readable
 
 __all__ = ["Capabilities"]
 

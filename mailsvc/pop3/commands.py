@@ -1,8 +1,9 @@
 """Commands as bytes."""
 
-from mailsvc.pop3.errors import Stage, UnsendableArgument
+from mailsvc.mailaccess.errors import Stage
+from mailsvc.mailaccess.sasl import require_sendable
 
-__all__ = ["command", "require_sendable"]
+__all__ = ["command"]
 
 
 def command(stage: Stage, keyword: str, *arguments: str | int) -> bytes:
@@ -14,11 +15,3 @@ def command(stage: Stage, keyword: str, *arguments: str | int) -> bytes:
     for argument in arguments:
         require_sendable(stage, keyword, str(argument))
     return " ".join([keyword, *map(str, arguments)]).encode("utf-8") + b"\r\n"
-
-
-def require_sendable(stage: Stage, keyword: str, argument: str) -> None:
-    """Raises UnsendableArgument; in SASL a NUL would shift what is a name and what a password (RFC 4616 section 2)."""
-    if any(char in argument for char in "\r\n\0"):
-        raise UnsendableArgument(stage, f"the argument of {keyword} has a line break or a NUL")
-    if any("\ud800" <= char <= "\udfff" for char in argument):
-        raise UnsendableArgument(stage, f"the argument of {keyword} has half a character (a lone surrogate)")

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mailsvc.pop3.account import Server, Timeouts
+from mailsvc.mailaccess.account import Server, Timeouts
+from mailsvc.mailaccess.errors import Stage, TlsFailed, Unreachable
+from mailsvc.mailaccess.wire import Wire
 from mailsvc.pop3.commands import command
-from mailsvc.pop3.errors import Stage, TlsFailed, Unreachable
 from mailsvc.pop3.protocol import Event, Form, Limits, Protocol
 from mailsvc.pop3.responses import Chunk, End, Line, Status, refusal
-from mailsvc.pop3.wire import Wire
 
 __all__ = ["Dialogue"]
 
@@ -21,7 +21,7 @@ class Dialogue:
 
     def __init__(self, server: Server, timeouts: Timeouts, limits: Limits | None) -> None:
         self._server, self._limits = server, limits
-        self.wire = Wire(server, timeouts)
+        self.wire = Wire(server, timeouts, ports="implicit TLS is usually on 995, STLS on 110")
         self._protocol = Protocol(limits)
 
     def greeting(self) -> Status:

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-from mailsvc.pop3.errors import Pop3Error, ProtocolViolation, ResponseTooLarge, Stage, Unreachable, readable
+from mailsvc.mailaccess.errors import MailAccessError, ProtocolViolation, ResponseTooLarge, Stage, Unreachable, readable
 from mailsvc.pop3.responses import Chunk, End, Line, Status, parse_status
 from mailsvc.pop3.unstuffing import DotUnstuffer
 
@@ -51,7 +51,7 @@ class Protocol:
         self._buffer = bytearray()
         self._searched = 0  # so many bytes of the buffer hold no LF
         self._is_over = False  # nothing will come any more
-        self._fault: Pop3Error | None = None
+        self._fault: MailAccessError | None = None
         self._expected: deque[_Expectation] = deque()
         self._body: DotUnstuffer | None = None  # of the message that is being read
         self._held_back: Event | None = None  # the end of a message whose last bytes came with it
@@ -94,13 +94,13 @@ class Protocol:
         """The next event; None where more bytes are needed.
 
         Raises:
-            Pop3Error: ProtocolViolation, ResponseTooLarge or Unreachable; the connection has to be closed.
+            MailAccessError: ProtocolViolation, ResponseTooLarge or Unreachable; the connection has to be closed.
         """
         if self._fault is not None:
             raise self._fault
         try:
             event = self._let_go() or self._parsed()
-        except Pop3Error as error:
+        except MailAccessError as error:
             raise self._failed(error) from None
         if event is None and self._is_over:
             raise self._failed(Unreachable(self._stage, "connection lost"))
@@ -113,7 +113,7 @@ class Protocol:
     def _stage(self) -> Stage:
         return self._expected[0].stage if self._expected else Stage.NOOP
 
-    def _failed(self, error: Pop3Error) -> Pop3Error:
+    def _failed(self, error: MailAccessError) -> MailAccessError:
         self._fault = error
         self._buffer.clear()
         return error
@@ -191,7 +191,7 @@ class Protocol:
         return event
 
 
-def _unasked(stage: Stage, said: bytes) -> Pop3Error:
+def _unasked(stage: Stage, said: bytes) -> MailAccessError:
     """A server that ends the session says why, at best (as Dovecot does after ten minutes); all else may be injected."""
     line = said.split(b"\n")[0].rstrip(b"\r")
     if line[:4].upper() == b"-ERR":

@@ -4,13 +4,13 @@ import re
 
 import msgspec
 
-from mailsvc.pop3.errors import (
+from mailsvc.mailaccess.errors import (
     AuthRefused,
     CommandRefused,
     LoginDelayed,
+    MailAccessError,
     MailboxInUse,
     PermanentlyUnavailable,
-    Pop3Error,
     ProtocolViolation,
     Stage,
     TemporarilyUnavailable,
@@ -124,16 +124,16 @@ def _number(digits: bytes, line: bytes) -> int:
     return number
 
 
-def refusal(stage: Stage, status: Status) -> Pop3Error:
+def refusal(stage: Stage, status: Status) -> MailAccessError:
     """What -ERR means here. Of an unknown code the part before the slash decides (RFC 2449 section 8)."""
     kind = _by_code(status.code) or _by_stage(stage, status.text)
     return kind(stage, status.text or "refused without a reason", code=status.code)
 
 
-def _by_code(code: str | None) -> type[Pop3Error] | None:
+def _by_code(code: str | None) -> type[MailAccessError] | None:
     if code == "SYS/PERM":
         return PermanentlyUnavailable
-    known: dict[str, type[Pop3Error]] = {
+    known: dict[str, type[MailAccessError]] = {
         "IN-USE": MailboxInUse,
         "LOGIN-DELAY": LoginDelayed,
         "AUTH": AuthRefused,
@@ -142,7 +142,7 @@ def _by_code(code: str | None) -> type[Pop3Error] | None:
     return known.get(code.partition("/")[0]) if code else None
 
 
-def _by_stage(stage: Stage, text: str) -> type[Pop3Error]:
+def _by_stage(stage: Stage, text: str) -> type[MailAccessError]:
     if stage is Stage.GREETING:
         return TemporarilyUnavailable
     if stage is not Stage.LOGIN:

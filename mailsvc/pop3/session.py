@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self, TypeVar
 
-from mailsvc.pop3.account import Credentials, Server, Timeouts
+from mailsvc.mailaccess.account import Credentials, Server, Timeouts
+from mailsvc.mailaccess.errors import CommandRefused, NotSupported, ProtocolViolation, Stage, TlsFailed
 from mailsvc.pop3.capabilities import Capabilities
 from mailsvc.pop3.commands import command
 from mailsvc.pop3.dialogue import Dialogue
-from mailsvc.pop3.errors import CommandRefused, NotSupported, ProtocolViolation, Stage, TlsFailed
 from mailsvc.pop3.login import log_in
 from mailsvc.pop3.protocol import Limits
 from mailsvc.pop3.responses import parse_scan, parse_stat, parse_uid, refusal
@@ -148,7 +148,7 @@ class Session:
         """End the session well. Returns the numbers of the messages that are deleted.
 
         Raises:
-            Pop3Error: whether any marked message was deleted is not known: list them again (RFC 1939 section 6).
+            MailAccessError: whether any marked message was deleted is not known: list them again (RFC 1939 section 6).
         """
         try:
             self._dialogue.ask(Stage.QUIT, command(Stage.QUIT, "QUIT"))

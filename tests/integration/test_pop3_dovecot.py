@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mailsvc.pop3.account import Credentials, Server, TlsMode
-from mailsvc.pop3.errors import AuthRefused, CommandRefused, MailboxInUse, NotSupported, TlsFailed
+from mailsvc.mailaccess.account import Credentials, Server, TlsMode
+from mailsvc.mailaccess.errors import AuthRefused, CommandRefused, MailboxInUse, NotSupported, TlsFailed
 from mailsvc.pop3.session import Session
 from tests.support.mailhost import HOST, MailHost
 

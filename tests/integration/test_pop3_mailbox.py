@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from mailsvc.pop3.errors import (
+from mailsvc.mailaccess.errors import (
     CommandRefused,
+    MailAccessError,
     NotSupported,
-    Pop3Error,
     ProtocolViolation,
     ResponseTooLarge,
     Stage,
@@ -38,7 +38,7 @@ MAILS = (b"Subject: one\r\n\r\n.dot\r\n", b"Subject: two\r\n\r\n" + b"x" * 3000 
         (("+OK\r\n1 a", DROP), Unreachable),
     ],
 )
-def test_a_list_that_is_none_ends_the_session(answer: Mood, kind: type[Pop3Error]) -> None:
+def test_a_list_that_is_none_ends_the_session(answer: Mood, kind: type[MailAccessError]) -> None:
     """It is never taken for a complete one."""
     error = error_of(FaultyPop3({"uidl": answer}), Session.uids)
 
@@ -166,7 +166,7 @@ def test_a_server_that_ended_the_session_is_heard_out() -> None:
         ("garbage", ProtocolViolation),
     ],
 )
-def test_nothing_counts_as_deleted_before_quit_was_agreed_to(answer: Mood, kind: type[Pop3Error]) -> None:
+def test_nothing_counts_as_deleted_before_quit_was_agreed_to(answer: Mood, kind: type[MailAccessError]) -> None:
     def act(session: Session) -> None:
         assert session.delete(1, 2) == (1, 2)
         session.quit()

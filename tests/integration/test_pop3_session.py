@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from mailsvc.pop3.account import Credentials, Timeouts
-from mailsvc.pop3.errors import (
+from mailsvc.mailaccess.account import Credentials, Timeouts
+from mailsvc.mailaccess.errors import (
     AuthRefused,
+    MailAccessError,
     MailboxInUse,
     PermanentlyUnavailable,
-    Pop3Error,
     ProtocolViolation,
     ResponseTooLarge,
     Stage,
@@ -83,7 +83,9 @@ def test_each_stage_of_opening_is_reported() -> None:
         ({"stat": "-ERR [SYS/TEMP] disk"}, TemporarilyUnavailable, "count"),
     ],
 )
-def test_trouble_on_the_way_in_says_what_and_where(script: dict[str, Mood], kind: type[Pop3Error], stage: str) -> None:
+def test_trouble_on_the_way_in_says_what_and_where(
+    script: dict[str, Mood], kind: type[MailAccessError], stage: str
+) -> None:
     error = error_of(FaultyPop3(script))
 
     assert (type(error), error.stage.value) == (kind, stage)
@@ -115,13 +117,13 @@ def innermost_function(thread: threading.Thread) -> str:
 )
 def test_another_thread_ends_a_session_that_hangs(tls: Any, stage: str, waits_in: str) -> None:
     """A watchdog, in the middle of TLS and of waiting alike; the thread that waits sees why."""
-    hangs, errors = threading.Event(), list[Pop3Error]()
+    hangs, errors = threading.Event(), list[MailAccessError]()
 
     def use(session: Session) -> None:
         try:
             session.open()
             session.login(server.credentials)
-        except Pop3Error as error:
+        except MailAccessError as error:
             errors.append(error)
 
     with FaultyPop3({stage: (hangs, HANG)}, tls=tls) as server, Session(server.account()) as session:

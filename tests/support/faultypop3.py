@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
-from mailsvc.pop3.account import Credentials, Server
+from mailsvc.mailaccess.account import Credentials, Server
 from tests.support.certificates import Certificate, authority, server_context
 from tests.support.sasl import PASSWORD, USER, Judge
 
@@ -84,6 +84,7 @@ class FaultyPop3:
         self.messages, self.offers, self.tls = dict(enumerate(messages, 1)), offers, tls
         self.context = server_context(certificate)
         self.commands: list[str] = []
+        self.talk = _Connection
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
         self._talks: list[_Connection] = []
@@ -132,7 +133,7 @@ class FaultyPop3:
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what was said is there at once
-            talk = _Connection(self, connection)
+            talk = self.talk(self, connection)
             self._talks.append(talk)
             thread = threading.Thread(target=self._serve, args=(talk,))
             self._threads.append(thread)

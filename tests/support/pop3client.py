@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mailsvc.pop3.errors import Pop3Error
+from mailsvc.mailaccess.errors import MailAccessError
 from mailsvc.pop3.session import Session
 from tests.support.faultypop3 import FaultyPop3
 
@@ -20,9 +20,9 @@ def in_session(server: FaultyPop3, act: Callable[[Session], Any], **given: Any) 
         return act(session)
 
 
-def error_of(server: FaultyPop3, act: Callable[[Session], Any] = Session.stat, **given: Any) -> Pop3Error:
+def error_of(server: FaultyPop3, act: Callable[[Session], Any] = Session.stat, **given: Any) -> MailAccessError:
     """The error that ends this."""
-    with server, pytest.raises(Pop3Error) as raised:
+    with server, pytest.raises(MailAccessError) as raised:
         in_session(server, act, **given)
     return raised.value
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsvc.pop3.errors import Pop3Error, ProtocolViolation, ResponseTooLarge, Stage, Unreachable
+from mailsvc.mailaccess.errors import MailAccessError, ProtocolViolation, ResponseTooLarge, Stage, Unreachable
 from mailsvc.pop3.protocol import Event, Form, Limits, Protocol
 from mailsvc.pop3.responses import Chunk, End, Line, Status
 
@@ -26,7 +26,7 @@ def heard(pieces: Iterable[bytes], forms: Sequence[Form], limits: Limits = SMALL
             protocol.receive_data(piece)
             while (event := protocol.next_event()) is not None:
                 add(found, event)
-    except Pop3Error as error:
+    except MailAccessError as error:
         if found and isinstance(found[-1], bytes):
             found.pop()  # how much of a message has come before an error is no matter
         found.append((type(error), error.text))
@@ -120,7 +120,7 @@ def test_random_bytes_raise_nothing_but_what_is_ours(wire: bytes, forms: list[Fo
     """And a closed connection is noticed whatever came before."""
     *_, last = heard([wire, b""] if wire else [b""], forms)
 
-    assert isinstance(last, tuple) and issubclass(last[0], Pop3Error)
+    assert isinstance(last, tuple) and issubclass(last[0], MailAccessError)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_pipelined_answers_belong_to_their_commands() -> None:
         (b"", Unreachable, "connection lost"),
     ],
 )
-def test_what_came_unasked_never_passes_for_an_answer(said: bytes, kind: type[Pop3Error], text: str) -> None:
+def test_what_came_unasked_never_passes_for_an_answer(said: bytes, kind: type[MailAccessError], text: str) -> None:
     """The next command is not even expected any more, and the protocol stays unusable."""
     protocol = Protocol()
     protocol.receive_data(said)

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailsvc.pop3.capabilities import Capabilities
-from mailsvc.pop3.commands import command
-from mailsvc.pop3.errors import (
+from mailsvc.mailaccess.errors import (
     AuthRefused,
     CommandRefused,
     LoginDelayed,
+    MailAccessError,
     MailboxInUse,
     PermanentlyUnavailable,
-    Pop3Error,
     ProtocolViolation,
     Stage,
     TemporarilyUnavailable,
     UnsendableArgument,
     readable,
 )
+from mailsvc.pop3.capabilities import Capabilities
+from mailsvc.pop3.commands import command
 from mailsvc.pop3.responses import parse_scan, parse_stat, parse_status, parse_uid, refusal
 
 
@@ -57,7 +57,7 @@ from mailsvc.pop3.responses import parse_scan, parse_stat, parse_status, parse_u
         (Stage.QUIT, b"-ERR [broken", CommandRefused, None),
     ],
 )
-def test_a_refusal_says_what_to_do(stage: Stage, said: bytes, kind: type[Pop3Error], code: str | None) -> None:
+def test_a_refusal_says_what_to_do(stage: Stage, said: bytes, kind: type[MailAccessError], code: str | None) -> None:
     """By its code; without one a login's refusal counts as one of the credentials unless it clearly is not."""
     error = refusal(stage, parse_status(said, stage, takes_challenge=False))
 

@@ -1,6 +1,6 @@
-"""What can go wrong in a POP3 session, sorted by what the caller must do about it.
+"""What can go wrong in a session with a mailbox, sorted by what the caller must do about it.
 
-Pop3Error
+MailAccessError
 ├── Unreachable             no connection, or it was lost or silent: try again later
 ├── TlsFailed               not protected as configured: a person must look
 ├── AuthRefused             the credentials: not again soon, repeated refusals lock accounts
@@ -10,6 +10,8 @@ Pop3Error
 ├── PermanentlyUnavailable  the server's operator must act
 ├── NotSupported            the server can't do what is needed
 ├── CommandRefused          this command, for no reason that has a code: the session goes on
+│   ├── FolderMissing       there is no such folder
+│   └── MessageGone         somebody else removed the message
 ├── UnsendableArgument      nothing was sent: the argument would be read as another command
 ├── ProtocolViolation       the session has ended: what came can't be understood
 └── ResponseTooLarge        the session has ended: the server sends more than was agreed
@@ -20,11 +22,13 @@ from enum import StrEnum
 __all__ = [
     "AuthRefused",
     "CommandRefused",
+    "FolderMissing",
     "LoginDelayed",
+    "MailAccessError",
     "MailboxInUse",
+    "MessageGone",
     "NotSupported",
     "PermanentlyUnavailable",
-    "Pop3Error",
     "ProtocolViolation",
     "ResponseTooLarge",
     "Stage",
@@ -47,21 +51,25 @@ class Stage(StrEnum):
     GREETING = "greeting"
     CAPABILITIES = "capabilities"
     LOGIN = "login"
+    FOLDER = "folder"
     COUNT = "count"
     LIST = "list"
     FETCH = "fetch"
+    MARK = "mark"
+    MOVE = "move"
+    IDLE = "idle"
     DELETE = "delete"
     RESET = "reset"
     NOOP = "noop"
     QUIT = "quit"
 
 
-class Pop3Error(Exception):
+class MailAccessError(Exception):
     """Anything that a session can't do.
 
     Args:
         text: the server's words, where it said any; control characters are escaped.
-        code: the response code (RFC 2449 section 8), upper case, without brackets.
+        code: the response code (RFC 2449 section 8, RFC 5530), upper case, without brackets.
     """
 
     def __init__(self, stage: Stage, text: str, *, code: str | None = None) -> None:
@@ -74,15 +82,15 @@ class Pop3Error(Exception):
         return f"{self.stage.value}: {f'[{self.code}] ' if self.code else ''}{self.text}"
 
 
-class Unreachable(Pop3Error):
+class Unreachable(MailAccessError):
     """There is no connection, or it was lost, closed or silent for too long."""
 
 
-class TlsFailed(Pop3Error):
+class TlsFailed(MailAccessError):
     """The connection is not protected as configured; nothing that came in the clear was believed."""
 
 
-class AuthRefused(Pop3Error):
+class AuthRefused(MailAccessError):
     """The credentials were refused.
 
     Args:
@@ -94,39 +102,55 @@ class AuthRefused(Pop3Error):
         self.oauth_error = oauth_error
 
 
-class TemporarilyUnavailable(Pop3Error):
-    """The server says that it will be able to later, with a code such as SYS/TEMP (RFC 3206 section 4)."""
+class TemporarilyUnavailable(MailAccessError):
+    """The server says that it will be able to later, with a code such as SYS/TEMP (RFC 3206 section 4).
+
+    Args:
+        wait: seconds that the server asks for, where it names a time.
+    """
+
+    def __init__(self, stage: Stage, text: str, *, code: str | None = None, wait: float | None = None) -> None:
+        super().__init__(stage, text, code=code)
+        self.wait = wait
 
 
 class MailboxInUse(TemporarilyUnavailable):
-    """Another session holds the mailbox: IN-USE (RFC 2449 section 8.1.2)."""
+    """Another session holds the mailbox: IN-USE (RFC 2449 section 8.1.2), INUSE (RFC 5530)."""
 
 
 class LoginDelayed(TemporarilyUnavailable):
     """Logins came too quickly one after another: LOGIN-DELAY (RFC 2449 section 8.1.1)."""
 
 
-class PermanentlyUnavailable(Pop3Error):
+class PermanentlyUnavailable(MailAccessError):
     """Only a person can mend it: SYS/PERM (RFC 3206 section 4)."""
 
 
-class NotSupported(Pop3Error):
+class NotSupported(MailAccessError):
     """The server has no such command or mechanism."""
 
 
-class CommandRefused(Pop3Error):
-    """-ERR to a command, often because the message is gone."""
+class CommandRefused(MailAccessError):
+    """-ERR, NO or BAD to a command; in POP3 often because the message is gone."""
 
 
-class UnsendableArgument(Pop3Error):
+class FolderMissing(CommandRefused):
+    """There is no such folder, or it can't be opened."""
+
+
+class MessageGone(CommandRefused):
+    """Somebody else removed the message, before or while it was read."""
+
+
+class UnsendableArgument(MailAccessError):
     """The argument has a line break or a NUL; it is not repeated here, since it may be a secret."""
 
 
-class ProtocolViolation(Pop3Error):
-    """What came is no POP3, or was not asked for."""
+class ProtocolViolation(MailAccessError):
+    """What came is not in the form of the protocol, or was not asked for."""
 
 
-class ResponseTooLarge(Pop3Error):
+class ResponseTooLarge(MailAccessError):
     """A line, a list or a message is over its limit."""
 
 

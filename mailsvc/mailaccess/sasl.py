@@ -1,32 +1,30 @@
-"""Logging in: one way is chosen and tried once, since repeated refusals lock accounts."""
+"""Logging in: one way is chosen and tried once, since repeated refusals lock accounts (RFC 4422, 4616, 7628)."""
 
 import base64
 import binascii
 from collections.abc import Iterable
 
-from mailsvc.pop3.account import Credentials, Server
-from mailsvc.pop3.capabilities import Capabilities
-from mailsvc.pop3.commands import require_sendable
-from mailsvc.pop3.errors import AuthRefused, NotSupported, Stage, UnsendableArgument, readable
+from mailsvc.mailaccess.account import Credentials, Server
+from mailsvc.mailaccess.errors import AuthRefused, NotSupported, Stage, UnsendableArgument, readable
 
-__all__ = ["USER", "Exchange", "choose", "without_secrets"]
-
-USER = "USER"  # the commands USER and PASS (RFC 1939 section 7), no mechanism of SASL
+__all__ = ["Exchange", "choose", "require_sendable", "without_secrets"]
 
 TELLING = 16  # characters at the beginning of a secret, by which it is recognised
 
 _TOKEN = ("OAUTHBEARER", "XOAUTH2")
-_PASSWORD = ("PLAIN", USER)
 
 
-def choose(credentials: Credentials, capabilities: Capabilities | None) -> str:
-    """The mechanism of SASL to use, or USER.
+def choose(credentials: Credentials, offered: frozenset[str], *, command: str) -> str:
+    """The mechanism of SASL to use, or the command.
+
+    Args:
+        offered: mechanisms; the command among them, where it is allowed.
+        command: the protocol's own way to log in with a password.
 
     Raises:
         NotSupported: the server offers nothing that these credentials can be used with.
     """
-    wanted = (credentials.auth.upper(),) if credentials.auth != "auto" else _fitting(credentials)
-    offered = _offered(capabilities)
+    wanted = (credentials.auth.upper(),) if credentials.auth != "auto" else _fitting(credentials, command)
     for mechanism in wanted:
         if mechanism in offered:
             return mechanism
@@ -34,20 +32,14 @@ def choose(credentials: Credentials, capabilities: Capabilities | None) -> str:
     raise NotSupported(Stage.LOGIN, f"the server offers {said}; needed is {' or '.join(wanted)}")
 
 
-def _fitting(credentials: Credentials) -> tuple[str, ...]:
-    return _TOKEN if credentials.access_token is not None else _PASSWORD
-
-
-def _offered(capabilities: Capabilities | None) -> frozenset[str]:
-    if capabilities is None:
-        return frozenset({USER})  # a server that is older than CAPA
-    return capabilities.mechanisms | ({USER} if USER in capabilities else frozenset())
+def _fitting(credentials: Credentials, command: str) -> tuple[str, ...]:
+    return _TOKEN if credentials.access_token is not None else ("PLAIN", command)
 
 
 class Exchange:
-    """The client's side of one AUTH (RFC 5034).
+    """The client's side of one AUTH (RFC 5034) or AUTHENTICATE (RFC 9051 section 6.2.2).
 
-    The first response is not sent with the command: RFC 1734 knows no such thing, and lines end at 255 bytes.
+    The first response is not sent with the command: not every server takes it there, and POP3's lines end at 255 bytes.
     """
 
     def __init__(self, mechanism: str, credentials: Credentials, server: Server) -> None:
@@ -62,19 +54,27 @@ class Exchange:
         return self._response.decode()
 
     def answer(self, challenge: bytes) -> bytes:
-        """The line that answers a challenge.
+        """The line that answers a challenge, without its end.
 
         Raises:
             AuthRefused: the server asks for more than the mechanism has.
         """
         if not self._is_said:
             self._is_said = True
-            return self._response + b"\r\n"
+            return self._response
         if self.mechanism not in _TOKEN or self.oauth_error is not None:
             raise AuthRefused(Stage.LOGIN, f"the server asks for more than {self.mechanism} has")
         self.oauth_error = _decoded(challenge)
         # The refusal itself comes only after an answer (RFC 7628 section 3.2.3; XOAUTH2 has an empty one).
-        return b"AQ==\r\n" if self.mechanism == "OAUTHBEARER" else b"\r\n"
+        return b"AQ==" if self.mechanism == "OAUTHBEARER" else b""
+
+
+def require_sendable(stage: Stage, keyword: str, argument: str) -> None:
+    """Raises UnsendableArgument; in SASL a NUL would shift what is a name and what a password (RFC 4616 section 2)."""
+    if any(char in argument for char in "\r\n\0"):
+        raise UnsendableArgument(stage, f"the argument of {keyword} has a line break or a NUL")
+    if any("\ud800" <= char <= "\udfff" for char in argument):
+        raise UnsendableArgument(stage, f"the argument of {keyword} has half a character (a lone surrogate)")
 
 
 def _response(mechanism: str, credentials: Credentials, server: Server) -> bytes:

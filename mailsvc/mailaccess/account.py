@@ -8,7 +8,7 @@ from mailsvc.domain.targets import TargetPolicy
 __all__ = ["Auth", "Credentials", "Server", "Timeouts", "TlsMode"]
 
 TlsMode = Literal["implicit", "starttls", "none"]
-Auth = Literal["auto", "user", "plain", "xoauth2", "oauthbearer"]
+Auth = Literal["auto", "user", "login", "plain", "xoauth2", "oauthbearer"]  # user: of POP3; login: of IMAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Server:
     """Where to connect to, and how the connection is protected."""
 
     host: str
-    port: int = 995
+    port: int
     tls: TlsMode = "implicit"
     verify: bool = True
     ca_pem: str | None = None  # certificates to trust instead of the system's
@@ -37,7 +37,7 @@ class Credentials:
 class Timeouts:
     """Seconds.
 
-    Silence is bounded, not the whole session: who must bound that, too, calls ``Session.close`` from another thread.
+    Silence is bounded, not the whole session: who must bound that, too, calls a session's ``close`` from another thread.
     """
 
     connect: float = 15  # all addresses of the host together

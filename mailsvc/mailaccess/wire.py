@@ -1,4 +1,4 @@
-"""A blocking connection to a server: bytes in and out, each failure as a Pop3Error with the stage at which it came."""
+"""A blocking connection to a server: bytes in and out, each failure as a MailAccessError with the stage at which it came."""
 
 import contextlib
 import ipaddress
@@ -12,22 +12,25 @@ from typing import Any
 from mailsvc import clock
 from mailsvc.domain.connection import failure_in_words, tls_context
 from mailsvc.domain.targets import Forbidden, vet
-from mailsvc.pop3.account import Server, Timeouts
-from mailsvc.pop3.errors import Pop3Error, Stage, TlsFailed, Unreachable
+from mailsvc.mailaccess.account import Server, Timeouts
+from mailsvc.mailaccess.errors import MailAccessError, Stage, TlsFailed, Unreachable
 
 __all__ = ["Wire"]
 
 CHUNK = 64 * 1024
-_PORTS = "implicit TLS is usually on 995, STLS on 110"
 
 Address = tuple[int, tuple[Any, ...]]  # family and sockaddr, as getaddrinfo gives them
 
 
 class Wire:
-    """One connection. Everything but ``close`` belongs to one thread."""
+    """One connection. Everything but ``close`` belongs to one thread.
 
-    def __init__(self, server: Server, timeouts: Timeouts) -> None:
-        self._server, self._timeouts = server, timeouts
+    Args:
+        ports: a sentence that helps who took the wrong port.
+    """
+
+    def __init__(self, server: Server, timeouts: Timeouts, *, ports: str) -> None:
+        self._server, self._timeouts, self._ports = server, timeouts, ports
         self._lock = threading.Lock()  # held only to change or shut the socket, never while waiting
         self._socket: socket.socket | None = None
         self._is_closed = False
@@ -91,6 +94,19 @@ class Wire:
                 return connection.recv(CHUNK)
             except (BlockingIOError, ssl.SSLWantReadError):
                 return None  # half a TLS record, or one without data, such as a session ticket
+
+    def receive_within(self, seconds: float, stage: Stage) -> bytes | None:
+        """As ``receive``, but None when nothing has come after so long."""
+        with self._translated(stage):
+            connection = self._open()
+            connection.settimeout(seconds)
+            try:
+                data = connection.recv(CHUNK)
+            except TimeoutError:
+                return None
+            if not data:
+                self._open()
+            return data
 
     def close(self) -> None:
         """Close, at once and for good. Any thread may call it: whoever waits for the server gets Unreachable."""
@@ -160,10 +176,10 @@ class Wire:
         except (OSError, ValueError) as error:
             raise self._translation(error, stage) from error
 
-    def _translation(self, error: Exception, stage: Stage) -> Pop3Error:
+    def _translation(self, error: Exception, stage: Stage) -> MailAccessError:
         if self._is_closed:
             return Unreachable(stage, "closed by this program")
-        words = str(error) if isinstance(error, Forbidden) else failure_in_words(error, ports=_PORTS)
+        words = str(error) if isinstance(error, Forbidden) else failure_in_words(error, ports=self._ports)
         is_lost = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
         is_about_tls = isinstance(error, ssl.SSLError) or (stage is Stage.TLS and isinstance(error, ValueError))
         return TlsFailed(stage, words) if is_about_tls and not is_lost else Unreachable(stage, words)

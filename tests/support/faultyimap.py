@@ -1,0 +1,165 @@
+"""An IMAP server on loopback that does at each command what a script says, and writes down what it heard.
+
+``with FaultyImap({"fetch": "TAG NO gone", "logout": DROP}, messages={7: b"..."}) as server: Session(server.account())``
+
+A script maps a stage to a mood; stages without one go well.
+
+| stage       | when                                                                                     |
+| ----------- | ---------------------------------------------------------------------------------------- |
+| ``connect`` | accepted, before TLS and greeting                                                        |
+| ``tls``     | instead of the server's side of the handshake                                            |
+| ``greeting``| instead of the greeting                                                                  |
+| ``capability`` ``starttls`` ``login`` ``authenticate`` ``select`` ``examine`` ``search`` ``fetch`` ``store`` ``copy`` ``move`` ``expunge`` ``idle`` ``done`` ``noop`` ``status`` ``list`` ``create`` ``subscribe`` ``logout`` | instead of the answer |
+| ``challenge`` | instead of a challenge within AUTHENTICATE                                             |
+
+``stage:k`` is the k-th such command of its connection, counted from 1. A list holds one mood for each time, then all is well.
+
+A mood is a line (``str``), bytes as they are, in both TAG stands for the command's tag; DROP, RESET, HANG, USUAL (what would
+have come without a script), ``Endless(bytes)``, an ``Event`` to set, or a tuple of moods, one after another.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.support.faultypop3 import DROP, HANG, RESET, USUAL, Endless, FaultyPop3, Mood, Script, _Connection, _Over
+from tests.support.sasl import Judge
+
+__all__ = ["DROP", "HANG", "RESET", "USUAL", "Endless", "FaultyImap"]
+
+OFFERS = ("IMAP4rev1", "IDLE", "UIDPLUS", "MOVE", "AUTH=PLAIN", "AUTH=XOAUTH2", "AUTH=OAUTHBEARER")
+
+
+class FaultyImap(FaultyPop3):
+    """As ``FaultyPop3``.
+
+    Args:
+        messages: by their UIDs. EXPUNGE and MOVE remove what they name.
+        offers: the answer to CAPABILITY, besides STARTTLS.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        messages: Mapping[int, bytes] | None = None,
+        offers: Sequence[str] = OFFERS,
+        **given: Any,
+    ) -> None:
+        super().__init__(script, offers=offers, **given)
+        self.messages = dict(messages or {})
+        self.talk = _Talk
+
+
+class _Talk(_Connection):
+    tag = ""
+
+    def talk(self) -> None:
+        self.play("connect", b"")
+        if self.server.tls == "implicit":
+            self.protect()
+        self.play("greeting", "* OK faulty.test")
+        while True:
+            line = self.line()
+            self.server.commands.append(line.partition(" ")[2])
+            self.tag, _, rest = line.partition(" ")
+            verb, _, rest = rest.removeprefix("UID ").partition(" ")
+            self.command(verb.lower(), rest)
+
+    def command(self, verb: str, rest: str) -> None:
+        action = getattr(self, f"do_{verb}", None)
+        if action is None:
+            self.play(verb, "TAG BAD unknown command")
+            return
+        self.play(verb, "\r\n".join([*action(rest), "TAG OK done"]))
+        if verb == "starttls":
+            self.protect()
+        if verb == "logout":
+            raise _Over
+
+    def act(self, mood: Mood, usual: str | bytes) -> None:
+        match mood:
+            case str():
+                super().act(mood.replace("TAG", self.tag), usual)
+            case bytes():
+                super().act(mood.replace(b"TAG", self.tag.encode()), usual)
+            case _:
+                super().act(mood, usual)
+
+    # Commands: each gives the lines before the tagged one
+
+    def do_capability(self, rest: str) -> list[str]:
+        offers = self.server.offers or ()
+        more = ["STARTTLS"] if self.server.tls == "starttls" and not self.protected else []
+        return [" ".join(["* CAPABILITY", *offers, *more])]
+
+    def do_login(self, rest: str) -> list[str]:
+        return []
+
+    do_noop = do_starttls = do_subscribe = do_create = do_copy = do_store = do_login
+
+    def do_authenticate(self, rest: str) -> list[str]:
+        judge, response = Judge(rest), None
+        while (challenge := judge.challenge(response)) is not None:
+            self.play("challenge", "+ " + base64.b64encode(challenge).decode())
+            line = self.line()
+            self.server.commands.append(line)
+            response = base64.b64decode(line)
+        return []
+
+    def do_select(self, rest: str) -> list[str]:
+        exists, following = len(self.server.messages), max(self.server.messages, default=0) + 1
+        return [f"* {exists} EXISTS", "* OK [UIDVALIDITY 3] ok", f"* OK [UIDNEXT {following}] ok"]
+
+    do_examine = do_select
+
+    def do_search(self, rest: str) -> list[str]:
+        found = re.fullmatch(r"UID (\d+):(\d+|\*)", rest)
+        assert found is not None
+        last = max(self.server.messages, default=0)
+        first, end = sorted((int(found[1]), last if found[2] == "*" else int(found[2])))
+        return [" ".join(["* SEARCH", *(str(uid) for uid in self.server.messages if first <= uid <= end)])]
+
+    def do_fetch(self, rest: str) -> list[str]:
+        messages, _, items = rest.partition(" ")
+        uids = list(self.server.messages)
+        if items == "(UID)":
+            return [f"* {messages} FETCH (UID {uids[int(messages) - 1]})"]
+        if "BODY" not in items:
+            told = 'RFC822.SIZE {} INTERNALDATE "01-Feb-2026 10:00:00 +0100" FLAGS (\\Seen)'
+            there = [uid for uid in map(int, messages.split(",")) if uid in uids]
+            sizes = {uid: len(self.server.messages[uid]) for uid in there}
+            return [f"* {uids.index(uid) + 1} FETCH (UID {uid} {told.format(sizes[uid])})" for uid in there]
+        found = re.search(r"<(\d+)\.(\d+)>", items)
+        assert found is not None
+        start, size, uid = int(found[1]), int(found[2]), int(messages)
+        if uid not in uids:
+            return []
+        part = self.server.messages[uid][start : start + size].decode()
+        return [f"* 1 FETCH (UID {uid} BODY[]<{start}> {{{len(part)}}}\r\n{part})"]
+
+    def do_idle(self, rest: str) -> list[str]:
+        self.play("waiting", "+ idling")
+        self.line()
+        self.play("done", b"")
+        return []
+
+    def do_status(self, rest: str) -> list[str]:
+        return [
+            f"* STATUS INBOX (MESSAGES {len(self.server.messages)} UIDNEXT {max(self.server.messages, default=0) + 1})"
+        ]
+
+    def do_list(self, rest: str) -> list[str]:
+        return ['* LIST (\\HasNoChildren) "/" INBOX']
+
+    def do_expunge(self, rest: str) -> list[str]:
+        for uid in map(int, rest.split(",")):
+            self.server.messages.pop(uid, None)
+        return []
+
+    def do_move(self, rest: str) -> list[str]:
+        return self.do_expunge(rest.partition(" ")[0])
+
+    def do_logout(self, rest: str) -> list[str]:
+        return ["* BYE"]
