@@ -1,0 +1,183 @@
+"""Renders HTML as plain text, in one pass without backtracking, however broken it is."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+__all__ = ["declared_charset", "html_to_text"]
+
+_MARKUP = re.compile(r"<(?:(/?)([A-Za-z][^\s/>]*)|(?=[!?/]))")
+_TAG_STOP = re.compile(r">|=\s*([\"'])")
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_META_CHARSET = re.compile(
+    rb"""<meta\b[^<>]{0,200}?charset\s{0,9}=\s{0,9}["']?([A-Za-z0-9_.:+-]{1,40})""", re.IGNORECASE
+)
+# Their content is no text for readers; it ends at the end tag of the same name.
+_SKIPPED = {
+    name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
+    for name in ("style", "script", "title", "template", "noembed")
+}
+# How many empty lines stand around an element.
+_BLOCKS = {
+    **dict.fromkeys(["p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "ul", "ol", "dl", "table"], 1),
+    **dict.fromkeys(
+        [
+            "div",
+            "tr",
+            "li",
+            "dt",
+            "dd",
+            "section",
+            "article",
+            "header",
+            "footer",
+            "address",
+            "center",
+            "form",
+            "fieldset",
+            "figure",
+            "hr",
+            "body",
+        ],
+        0,
+    ),
+}
+_MAX_QUOTES = 10  # levels that are shown; each costs two characters a line
+_RULE = "_" * 32  # as Outlook writes it in its own plain texts
+
+
+def declared_charset(html: bytes) -> str:
+    """The charset that the HTML itself declares, empty if it does not."""
+    match = _META_CHARSET.search(html[:2048])
+    return match[1].decode("ascii") if match else ""
+
+
+def html_to_text(html: str) -> str:
+    """Return the text as a browser shows it, roughly: blocks on lines of their own, quotations behind ``>``."""
+    page = _Page()
+    for text, is_end, name in _tokens(html):
+        page.write(_unescaped(text))
+        page.tag(name, is_end=is_end)
+    return page.text()
+
+
+def _tokens(html: str) -> Iterator[tuple[str, bool, str]]:
+    """Yield each tag, its name in lower case, with the text before it; at the end there is no name."""
+    at = 0
+    while match := _MARKUP.search(html, at):
+        name = (match[2] or "").lower()
+        yield html[at : match.start()], match[1] == "/", name
+        at = _tag_end(html, match.end()) if name else _aside_end(html, match.start())
+        if name in _SKIPPED and not match[1]:
+            end = _SKIPPED[name].search(html, at)
+            at = end.start() if end else len(html)
+    yield html[at:], False, ""
+
+
+def _tag_end(html: str, at: int) -> int:
+    """Where the tag ends. One that does not end takes the rest, as in browsers, so nothing is read twice."""
+    while stop := _TAG_STOP.search(html, at):
+        if stop[1] is None:
+            return stop.end()
+        at = html.find(stop[1], stop.end()) + 1
+        if not at:
+            break
+    return len(html)
+
+
+def _aside_end(html: str, start: int) -> int:
+    """Where a comment or a declaration ends."""
+    mark = ">"
+    if html.startswith("<!--", start) and not html.startswith((">", "->"), start + 4):
+        start, mark = start + 4, "-->"
+    end = html.find(mark, start)
+    return end + len(mark) if end >= 0 else len(html)
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return unescape(text) if "&" in text else text
+    except ValueError:  # a number with more digits than Python accepts
+        return text
+
+
+class _Page:
+    """The lines written so far."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._line: list[str] = []
+        self._gap = 0  # empty lines before the next text
+        self._marker = ""  # of a list item, before its text
+        self._quotes = 0
+        self._last_quotes = 0  # of the last line
+        self._pre = 0
+
+    def text(self) -> str:
+        self._end_line()
+        return "\n".join(self._lines).strip("\n")
+
+    def write(self, text: str) -> None:
+        if self._pre:
+            self._write_lines(text)
+            return
+        text = _SPACE.sub(" ", text)
+        if not self._line or self._line[-1].endswith(" "):
+            text = text.removeprefix(" ")
+        if text:
+            self._append(text.replace("\xa0", " "))
+
+    def tag(self, name: str, *, is_end: bool) -> None:
+        if name == "br":
+            self._break_line()
+        elif name in ("td", "th"):
+            self.write(" ")
+        elif name in _BLOCKS:
+            self._end_line()
+            # A paragraph that begins a list item stands beside its marker.
+            self._gap = self._gap if self._marker else max(self._gap, _BLOCKS[name])
+            self._nest(name, -1 if is_end else 1)
+        if name == "hr":
+            self._append(_RULE)
+            self._end_line()
+
+    def _nest(self, name: str, step: int) -> None:
+        if name == "blockquote":
+            self._quotes = max(0, self._quotes + step)
+        elif name == "pre":
+            self._pre = max(0, self._pre + step)
+        elif name == "li":
+            self._marker = "- " if step > 0 else ""
+
+    def _write_lines(self, text: str) -> None:
+        first, *others = text.split("\n")
+        if first:
+            self._append(first)
+        for line in others:
+            self._break_line()
+            if line:
+                self._append(line)
+
+    def _append(self, text: str) -> None:
+        if not self._line:
+            if self._gap and self._lines and self._lines[-1].strip("> "):
+                self._lines.append(_prefix(min(self._quotes, self._last_quotes)).rstrip())
+            self._gap = 0
+            text, self._marker = self._marker + text, ""
+        self._line.append(text)
+
+    def _break_line(self) -> None:
+        if self._line:
+            self._end_line()
+        elif self._lines:
+            self._lines.append(_prefix(self._quotes).rstrip())
+
+    def _end_line(self) -> None:
+        if self._line:
+            self._lines.append((_prefix(self._quotes) + "".join(self._line)).rstrip())
+            self._line = []
+            self._last_quotes = self._quotes
+
+
+def _prefix(quotes: int) -> str:
+    return "> " * min(quotes, _MAX_QUOTES)
