@@ -4,8 +4,7 @@ import random
 import sys
 import tracemalloc
 from collections.abc import Callable
-from itertools import cycle, islice
-from pathlib import Path
+from itertools import islice
 from types import FrameType
 
 import pytest
@@ -16,8 +15,6 @@ from mailsvc.mime.arrived import ArrivedMail, attachment_content, read_mail
 from tests.support.arrived import FROM, mail, multipart, part
 
 MIB = 1 << 20
-SHARED = Path(__file__).parents[3] / "shared"
-CORPORA = [SHARED / "corpus" / "messages", SHARED / "replies" / "messages"]
 
 
 def nested(depth: int, *, boundary: str = "b{}") -> bytes:
@@ -239,26 +236,3 @@ def test_any_bytes_can_be_read(raw: bytes) -> None:
 def test_a_damaged_mail_can_be_read(raw: bytes, chance: random.Random) -> None:
     """Close to what is well formed, where most branches are."""
     check(mutated(raw, chance))
-
-
-@pytest.mark.parametrize("folder", CORPORA, ids=lambda folder: folder.parent.name)
-def test_real_mails_are_read(folder: Path) -> None:
-    """Nearly all of them have an author, a date and a text."""
-    if not folder.is_dir():
-        pytest.skip(f"the mails in {folder} are not here")
-    arrived = [check(path.read_bytes()) for path in sorted(folder.rglob("*")) if path.is_file()]
-
-    for name in ("from_", "date", "text", "subject"):
-        assert sum(getattr(a, name) is not None for a in arrived) > 0.97 * len(arrived), name
-
-
-@pytest.mark.parametrize("folder", CORPORA, ids=lambda folder: folder.parent.name)
-def test_damaged_real_mails_are_read(folder: Path) -> None:
-    """The same damage every time."""
-    if not folder.is_dir():
-        pytest.skip(f"the mails in {folder} are not here")
-    chance = random.Random(13)
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 20_000)
-
-    for path in islice(cycle(paths), 1000):
-        check(mutated(path.read_bytes(), chance))
