@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mailsvc.store.database import Database
 from tests.support.mailhost import MailHost, why_no_mailhost
@@ -13,6 +14,10 @@ from tests.support.postgres import Postgres
 from tests.support.rootserver import why_not
 from tests.support.service import Service
 from tests.support.tables import empty, with_tables
+
+# No test asserts a time: on a machine that is busy, any example may take long.
+settings.register_profile("mailsvc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mailsvc")
 
 
 @pytest.fixture(scope="session")

@@ -122,7 +122,7 @@ def test_only_a_local_part_beyond_ascii_needs_smtputf8() -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_a_mailbox_or_a_value_error(text: str) -> None:
     """Nothing else comes out, and what is accepted is fit for a command line."""
     try:
@@ -135,7 +135,7 @@ def test_any_text_is_a_mailbox_or_a_value_error(text: str) -> None:
 
 
 @given(name=st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_categories=["Cc"]), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_formatted_mailbox_parses_to_itself(name: str) -> None:
     """``str`` writes what ``parse_mailbox`` reads, whatever the name."""
     mailbox = Mailbox(" ".join(name.split()) or None, "a", "b.test")
@@ -144,7 +144,7 @@ def test_a_formatted_mailbox_parses_to_itself(name: str) -> None:
 
 
 @given(st.lists(st.text(ATEXT, min_size=1, max_size=10), min_size=1, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_every_dot_atom_is_a_local_part(atoms: list[str]) -> None:
     """RFC 5321 section 4.1.2, exactly as given."""
     local = ".".join(atoms)

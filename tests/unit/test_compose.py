@@ -27,7 +27,7 @@ PLAIN_FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "
 PLAIN_FIELDS += ["Content-Transfer-Encoding"]
 BLOCK = 57 * 1024  # of a file, encoded at once
 
-some = settings(max_examples=150, deadline=None)
+some = settings(max_examples=150)
 
 field_text = st.text(max_size=200).filter(lambda t: field_flaw(t) is None)
 body_text = st.text(max_size=3000).filter(lambda t: body_flaw(t) is None)

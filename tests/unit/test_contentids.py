@@ -108,7 +108,7 @@ MARKUP = [
 
 
 @given(st.lists(st.sampled_from(MARKUP), max_size=60).map("".join))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_html_can_be_read(html: str) -> None:
     """Never an error: it is an application's text, and may be any."""
     for found in content_ids_in(html):
@@ -116,7 +116,7 @@ def test_any_html_can_be_read(html: str) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,60}", fullmatch=True), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_content_id_is_found_percent_encoded(id_: str, is_long: bool) -> None:
     """RFC 2392 section 2: whatever an id may hold, with more or less of it encoded."""
     spelt = "".join(f"%{ord(char):02x}" for char in id_) if is_long else quote(id_)

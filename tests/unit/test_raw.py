@@ -301,7 +301,7 @@ def test_addresses_are_read_out_of_any_list(value: str, found: list[str]) -> Non
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_accepted_or_rejected_without_error(tail: bytes) -> None:
     """No other error comes out, and what is taken keeps its tail."""
     try:
@@ -318,7 +318,7 @@ def test_any_bytes_are_accepted_or_rejected_without_error(tail: bytes) -> None:
     text=st.text(max_size=300),
     subject=st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=60),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_composed_message_is_accepted_as_raw(text: str, subject: str) -> None:
     """Composer and reader agree, and the independent reader with both."""
     raw = composed(text=text.replace("\0", ""), subject=subject, html="h")

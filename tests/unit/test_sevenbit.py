@@ -134,7 +134,7 @@ def test_a_signed_or_unterminated_part_is_not_changed(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_body_survives_the_conversion(body: bytes) -> None:
     """Whatever is in it: the decoded text is the same, or nothing was changed."""
     body = body.replace(b"\r", b"").replace(b"\n", b"\r\n").replace(b"\0", b"") + b"\r\n"
