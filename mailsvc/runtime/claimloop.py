@@ -103,8 +103,9 @@ class ClaimLoop:
         has_looked = not wanted
         if has_looked:
             due = await self._in_thread(self._look)
-            self.backlogs -= {lane_id for lane_id, due_at in due if due_at > self._now()}
-            wanted = await self._wanted(await self._lanes.usable(due))
+            usable = await self._lanes.usable(due)
+            self.backlogs -= {lane_id for lane_id, _ in due}.difference(usable)  # nothing due, or not to be used now
+            wanted = await self._wanted(usable)
         claimed = await self._claim_apart(wanted) if wanted else 0
         await self._look_for_missing()
         if claimed or self._after or not has_looked:

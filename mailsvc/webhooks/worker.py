@@ -59,6 +59,7 @@ class WebhookWorker:
         self._in_hand: set[tuple[str, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._looked_at = float("-inf")
+        self._is_behind = False  # the last round claimed as much as it asked for
         self._claims = ClaimLoop(self, now=database.now, lease_seconds=LEASE / clock.SECOND, distance=self._distance)
         self._results: ResultWriter[PostResult] = ResultWriter(
             database, write=self._record, settled=self._settled, linger=LINGER
@@ -81,12 +82,12 @@ class WebhookWorker:
     def _distance(self) -> float:
         if self._pressure.is_high():
             return self._looked_at + CROWDED_DISTANCE - clock.monotonic()
-        return 0.0 if self._claims.backlogs else self._looked_at + CLAIM_DISTANCE - clock.monotonic()
+        return 0.0 if self._is_behind else self._looked_at + CLAIM_DISTANCE - clock.monotonic()
 
     # Called by the claim loop
 
     def hold_off(self) -> float:
-        self._looked_at = clock.monotonic()
+        self._looked_at, self._is_behind = clock.monotonic(), False
         return 0.0
 
     def due_lanes(self, after: str, limit: int) -> list[tuple[str, int]]:
@@ -105,6 +106,7 @@ class WebhookWorker:
 
     async def claim(self, wanted: Sequence[Quota]) -> Mapping[str, int]:
         claimed = await asyncio.to_thread(partial(take, self._database, wanted, owner=self._owner))
+        self._is_behind = bool(claimed) and len(claimed) >= sum(quota.limit for quota in wanted)
         for post in claimed:
             self._start(post)
         return Counter(post.row.webhook_id for post in claimed)

@@ -22,6 +22,7 @@ class Lanes:
         self.claimed: list[str] = []
         self.failures: list[str] = []
         self.returned = 0
+        self.paused: set[str] = set()
         self.error_of: Callable[[Sequence[Quota]], Exception | None] = lambda _: None
         self.changed = asyncio.Event()
 
@@ -32,7 +33,7 @@ class Lanes:
         return [(id_, 0) for id_ in sorted(self.rows) if self.rows[id_] and id_ > after][:limit]
 
     async def usable(self, due: list[tuple[str, int]]) -> list[str]:
-        return [id_ for id_, _ in due]
+        return [id_ for id_, _ in due if id_ not in self.paused]
 
     def room(self, lane_id: str) -> int:  # noqa: ARG002
         return self.at_once
@@ -94,6 +95,18 @@ async def test_a_lane_whose_backlog_has_ended_does_not_make_others_wait(monkeypa
     await run_until(lanes, lambda: "late" in lanes.claimed, look_seconds=3600.0)
 
     assert lanes.claimed == ["big"] * 4 + ["late"]
+
+
+async def test_a_paused_lane_has_no_backlog() -> None:
+    """What is not to be claimed now is no reason to claim the rest without a distance."""
+    lanes = Lanes(big=4)
+    loop = ClaimLoop(lanes, now=lambda: 1, lease_seconds=60, distance=lambda: 0.0)
+    await loop._round()
+    before = set(loop.backlogs)
+    lanes.paused.add("big")
+    await loop._round()
+
+    assert (before, loop.backlogs) == ({"big"}, set())
 
 
 async def test_a_lane_that_can_not_be_claimed_for_is_alone_with_it() -> None:
