@@ -2,7 +2,9 @@
 
 from alembic import context
 
-from mailsvc.store.tables import metadata
+import mailsvc.store.mailbox_tables
+import mailsvc.store.tables  # noqa: F401 - both fill the metadata
+from mailsvc.store.columns import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Column, Connection, Select, func, select
 
 from mailsvc import clock
 from mailsvc.domain import events
@@ -25,7 +25,8 @@ class NewEvent(msgspec.Struct, gc=False):
     data: dict[str, Any]
     message_id: str | None = None
     delivery_id: str | None = None
-    sequence: int | None = None  # within the message; None continues after its last event
+    mailbox_id: str | None = None  # of ``inbound.*``
+    sequence: int | None = None  # within the message or mailbox; None continues after its last event
     id: str = msgspec.field(default_factory=lambda: new_id("evt"))
 
 
@@ -49,28 +50,38 @@ def prepare_events(connection: Connection, new: Sequence[NewEvent], *, now: int)
 
 
 def _set_sequences(connection: Connection, new: Sequence[NewEvent]) -> None:
+    unnumbered = [item for item in new if item.sequence is None]
+    for subject, last_sequences in _LAST_SEQUENCES.items():
+        _number(connection, last_sequences, [(id_, item) for item in unnumbered if (id_ := getattr(item, subject))])
+
+
+def _number(connection: Connection, last_sequences: "Document[_Last]", new: Sequence[tuple[str, NewEvent]]) -> None:
     # In the order of the events, which is mostly the order of the index.
-    wanted = dict.fromkeys(item.message_id for item in new if item.message_id and item.sequence is None)
+    wanted = dict.fromkeys(id_ for id_, _ in new)
     if not wanted:
         return
-    last = {row.message_id: row.sequence for row in _LAST_SEQUENCES.read(connection, ids=listed(wanted))}
-    for item in new:
-        if item.message_id and item.sequence is None:
-            item.sequence = last[item.message_id] = last.get(item.message_id, 0) + 1
+    last = {row.id: row.sequence for row in last_sequences.read(connection, ids=listed(wanted))}
+    for id_, item in new:
+        item.sequence = last[id_] = last.get(id_, 0) + 1
 
 
 class _Last(msgspec.Struct, array_like=True, gc=False):
-    message_id: str
+    id: str
     sequence: int
 
 
-_LAST_SEQUENCES = Document(
-    select(event.c.message_id, func.max(event.c.sequence).label("sequence"))
-    .where(among(event.c.message_id, "ids"))
-    .group_by(event.c.message_id),
-    _Last,
-    prepare=False,
-)
+def _last_sequences(column: Column[str]) -> Document[_Last]:
+    last: Select[Any] = (
+        select(column, func.max(event.c.sequence).label("sequence")).where(among(column, "ids")).group_by(column)
+    )
+    return Document(last, _Last, prepare=False)
+
+
+# An event counts in one of them.
+_LAST_SEQUENCES = {
+    "message_id": _last_sequences(event.c.message_id),
+    "mailbox_id": _last_sequences(event.c.mailbox_id),
+}
 
 
 def _event_row(item: NewEvent, now: int, timestamp: str) -> dict[str, Any]:
@@ -87,6 +98,7 @@ def _event_row(item: NewEvent, now: int, timestamp: str) -> dict[str, Any]:
         "type": item.type,
         "message_id": item.message_id,
         "delivery_id": item.delivery_id,
+        "mailbox_id": item.mailbox_id,
         "sequence": item.sequence,
         "created_at": now,
         "body": _encode(payload).decode(),

@@ -12,8 +12,10 @@ from mailsvc.domain.relay import Relay
 from mailsvc.outbox.read import page
 from mailsvc.outbox.search import Filter
 from mailsvc.store import migrate
+from mailsvc.store.columns import metadata
 from mailsvc.store.database import Database
-from mailsvc.store.tables import delivery, message, metadata
+from mailsvc.store.mailbox_tables import mailbox  # noqa: F401 - part of the metadata
+from mailsvc.store.tables import delivery, message
 from tests.support.messages import a_message
 
 RELAY = Relay(id="rly_a", name="a", host="127.0.0.1")
