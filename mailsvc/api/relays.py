@@ -14,7 +14,8 @@ from mailsvc.api.paging import PAGING, listing, requested_page
 from mailsvc.api.parts import services
 from mailsvc.api.relay_objects import PauseRelay, RelayChanges, RelayCheck, RelayList, RelayObject
 from mailsvc.apps import relays
-from mailsvc.apps.relay_form import MASK, SECRETS, NewRelay, RelayRules
+from mailsvc.apps.account_checks import MASK
+from mailsvc.apps.relay_form import SECRETS, NewRelay, RelayRules
 from mailsvc.apps.relay_row import relay_form, relay_of, shown_relay
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS

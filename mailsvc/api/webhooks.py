@@ -26,7 +26,7 @@ from mailsvc.api.webhook_objects import (
     shown_webhook_delivery,
 )
 from mailsvc.apps import webhooks
-from mailsvc.apps.relay_form import MASK
+from mailsvc.apps.account_checks import MASK
 from mailsvc.apps.webhook_form import NewWebhook, shown_webhook, webhook_form
 from mailsvc.apps.webhook_posts import list_posts
 from mailsvc.domain.errors import Conflict, FieldError, Invalid

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from mailsvc import clock
-from mailsvc.apps.relay_form import MASK, SECRETS, NewRelay, RelayTimeouts, secrets_of
+from mailsvc.apps.account_checks import MASK
+from mailsvc.apps.relay_form import SECRETS, NewRelay, RelayTimeouts, secrets_of
 from mailsvc.domain.jsontext import compact
 from mailsvc.domain.relay import Relay, Timeouts
 from mailsvc.settings import stored_rate

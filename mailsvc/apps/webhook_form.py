@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from mailsvc import clock
-from mailsvc.apps.relay_form import MASK, check_ca
+from mailsvc.apps.account_checks import MASK, check_ca
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.events import is_pattern
 from mailsvc.domain.jsontext import compact

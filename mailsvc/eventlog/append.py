@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Connection, Select, func, select
+from sqlalchemy import Column, Connection, func, select
 
 from mailsvc import clock
 from mailsvc.domain import events
@@ -70,10 +70,8 @@ class _Last(msgspec.Struct, array_like=True, gc=False):
     sequence: int
 
 
-def _last_sequences(column: Column[str]) -> Document[_Last]:
-    last: Select[Any] = (
-        select(column, func.max(event.c.sequence).label("sequence")).where(among(column, "ids")).group_by(column)
-    )
+def _last_sequences(column: Column[Any]) -> Document[_Last]:
+    last = select(column, func.max(event.c.sequence).label("sequence")).where(among(column, "ids")).group_by(column)
     return Document(last, _Last, prepare=False)
 
 

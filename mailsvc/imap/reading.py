@@ -1,12 +1,13 @@
 """Reading a message in parts that are asked for by their size, so that no answer is larger than it may be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mailsvc.imap.client import Client
 from mailsvc.mailaccess.errors import MessageGone, ProtocolViolation, ResponseTooLarge, Stage
 
-__all__ = ["fetch", "fetch_header"]
+__all__ = ["fetch", "fetch_header", "fetch_small"]
 
 Write = Callable[[bytes], object]
 
@@ -25,6 +26,20 @@ def fetch(client: Client, uid: int, size: int, write: Write, *, chunk: int) -> i
             return done
 
 
+def fetch_small(client: Client, sizes: Mapping[int, int]) -> dict[int, bytes]:
+    """Return the whole messages of these UIDs and sizes, in one answer; those that are gone are missing."""
+    limit = max(sizes.values()) + 1
+    told: dict[int, list[dict[bytes, Any]]] = {}
+    with client.at(Stage.FETCH), _literals_of(client, limit):
+        for one in client.fetch_each(",".join(map(str, sorted(sizes))), f"(BODY.PEEK[]<0.{limit}>)"):
+            told.setdefault(one[b"UID"], []).append(one)
+    found = {}
+    for uid in sizes.keys() & told.keys():
+        with suppress(MessageGone):
+            found[uid] = _only(told[uid], uid, "BODY[]", 0, sizes[uid])
+    return found
+
+
 def fetch_header(client: Client, uid: int, write: Write, *, limit: int) -> int:
     """Hand over the beginning of a message's header."""
     data = _part(client, uid, "HEADER", 0, limit)
@@ -34,13 +49,19 @@ def fetch_header(client: Client, uid: int, write: Write, *, limit: int) -> int:
 
 def _part(client: Client, uid: int, section: str, start: int, size: int) -> bytes:
     """``BODY.PEEK[]<start.size>`` (RFC 9051 section 6.4.5), which sets no flag."""
-    with client.at(Stage.FETCH) as connection:
-        usual, connection.literal_limit = connection.literal_limit, size
-        try:
-            told = list(client.fetch_each(str(uid), f"(BODY.PEEK[{section}]<{start}.{size}>)"))
-        finally:
-            connection.literal_limit = usual
+    with client.at(Stage.FETCH), _literals_of(client, size):
+        told = list(client.fetch_each(str(uid), f"(BODY.PEEK[{section}]<{start}.{size}>)"))
         return _only(told, uid, f"BODY[{section}]", start, size)
+
+
+@contextmanager
+def _literals_of(client: Client, size: int) -> Iterator[None]:
+    connection = client.connection
+    usual, connection.literal_limit = connection.literal_limit, size
+    try:
+        yield
+    finally:
+        connection.literal_limit = usual
 
 
 def _only(told: list[dict[bytes, Any]], uid: int, name: str, start: int, size: int) -> bytes:

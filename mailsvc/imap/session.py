@@ -1,6 +1,6 @@
 """One IMAP session with one folder, for a thread that may wait."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Self
 
@@ -140,6 +140,17 @@ class Session:
             ResponseTooLarge: it has more bytes than its size; the session has ended.
         """
         return reading.fetch(self._open, uid, size, write, chunk=chunk)
+
+    def fetch_small(self, sizes: Mapping[int, int]) -> dict[int, bytes]:
+        """Return several messages whole, by one command; no flag is set, and those that are gone are missing.
+
+        Args:
+            sizes: what ``sizes`` said, by UID; 2 MiB together at most.
+
+        Raises:
+            ResponseTooLarge: one has more bytes than its size; the session has ended.
+        """
+        return reading.fetch_small(self._open, sizes)
 
     def fetch_header(self, uid: int, write: Write, *, limit: int) -> int:
         """Hand over a message's header, cut at so many bytes; raises MessageGone. Returns how many they were."""

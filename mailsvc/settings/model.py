@@ -19,6 +19,8 @@ class Settings:
     api_key: str | None = None
     secret_key: str | None = None
     relay_url: str | None = None
+    mailbox_url: str | None = None  # several are separated by white space
+    public_url: str | None = None
     webhook_url: str | None = None
     webhook_secret: str | None = None
     webhook_targets: Literal["any", "public", ""] = ""
@@ -31,6 +33,7 @@ class Settings:
     max_message_bytes: int = 25 * 1024 * 1024
     max_recipients: int = 1000
     max_attachments: int = 100
+    max_inbound_bytes: int = 25 * 1024 * 1024
     rate_per_key: float | None = None
     max_queue: int | None = None
     min_free_disk_bytes: int = 100 * 1024 * 1024

@@ -16,7 +16,7 @@ from mailsvc.settings.values import BadSetting, parse_bool, parse_number, parse_
 __all__ = ["client_environ", "load"]
 
 CONFIG_FILE = "mailsvc.toml"
-_LATER = frozenset({"mailbox_url", "public_url", "max_inbound_bytes", "soft_bounce_limit"})  # names of the contract
+_LATER = frozenset({"soft_bounce_limit"})  # names of the contract
 _CLIENT_ONLY = frozenset({"MAILSVC_URL"})
 
 

@@ -26,6 +26,7 @@ from mailsvc.store.columns import (
     optional_text,
     text_column,
     where,
+    where_not_null,
 )
 
 __all__ = ["arrival", "arrival_body", "mailbox", "mailbox_cursor", "mailbox_task", "mailbox_uid"]
@@ -61,8 +62,8 @@ mailbox_cursor = Table(
     optional_text("lease_owner"),
     Column("lease_token", Integer, nullable=False),
     Column("leased_until", Instant),
-    # NULL before the first successful look. What is older was there before, and is left alone with ``first_read: new``.
-    Column("started_at", Instant),
+    Column("started_at", Instant),  # the first successful look
+    Column("skipped_before", Instant),  # mails up to this INTERNALDATE were there before it, and are not read
     Column("uidvalidity", BigInteger),
     Column("last_uid", BigInteger),
     Column("rescan_to", BigInteger),  # after a change of UIDVALIDITY: up to this UID, mails may be stored already
@@ -97,14 +98,17 @@ arrival = Table(
     optional_text("sender"),
     optional_text("recipients"),
     optional_text("copied"),
-    optional_text("addresses"),  # for searches: see ``outbox.arrivals``
     optional_text("subject"),
     Column("date", Instant),
     optional_text("header_message_id"),
+    optional_text("message_id"),  # of the message of ours that it is about
+    optional_text("delivery_id"),
+    optional_text("recipient"),
     optional_text("error"),
     Index("mailsvc_arrival_list", "app_id", "id"),
     Index("mailsvc_arrival_content", "mailbox_id", "digest"),
     Index("mailsvc_arrival_new", "id", **where("kind IS NULL")),
+    Index("mailsvc_arrival_message", "message_id", **where_not_null("message_id")),
 )
 
 arrival_body = Table(

@@ -67,6 +67,7 @@ def _create_mailboxes() -> None:
         sa.Column("lease_token", sa.Integer(), nullable=False),
         sa.Column("leased_until", sa.BigInteger()),
         sa.Column("started_at", sa.BigInteger()),
+        sa.Column("skipped_before", sa.BigInteger()),
         sa.Column("uidvalidity", sa.BigInteger()),
         sa.Column("last_uid", sa.BigInteger()),
         sa.Column("rescan_to", sa.BigInteger()),
@@ -98,16 +99,18 @@ def _create_arrivals() -> None:
         sa.Column("sender", sa.Text()),
         sa.Column("recipients", sa.Text()),
         sa.Column("copied", sa.Text()),
-        sa.Column("addresses", sa.Text()),
         sa.Column("subject", sa.Text()),
         sa.Column("date", sa.BigInteger()),
         sa.Column("header_message_id", sa.Text()),
+        sa.Column("message_id", sa.Text()),
+        sa.Column("delivery_id", sa.Text()),
+        sa.Column("recipient", sa.Text()),
         sa.Column("error", sa.Text()),
     )
     op.create_index("mailsvc_arrival_list", "mailsvc_arrival", ["app_id", "id"])
     op.create_index("mailsvc_arrival_content", "mailsvc_arrival", ["mailbox_id", "digest"])
-    is_new = sa.text("kind IS NULL")
-    op.create_index("mailsvc_arrival_new", "mailsvc_arrival", ["id"], sqlite_where=is_new, postgresql_where=is_new)
+    _create_partial_index("mailsvc_arrival_new", "id", "kind IS NULL")
+    _create_partial_index("mailsvc_arrival_message", "message_id", "message_id IS NOT NULL")
     op.create_table(
         "mailsvc_arrival_body",
         sa.Column("arrival_id", sa.Text(), primary_key=True),
@@ -120,3 +123,8 @@ def _create_arrivals() -> None:
         sa.Column("action", sa.Text(), nullable=False),
     )
     op.create_index("mailsvc_mailbox_task_mailbox", "mailsvc_mailbox_task", ["mailbox_id"])
+
+
+def _create_partial_index(name: str, column: str, condition: str) -> None:
+    where = sa.text(condition)
+    op.create_index(name, "mailsvc_arrival", [column], sqlite_where=where, postgresql_where=where)

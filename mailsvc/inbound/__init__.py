@@ -1,0 +1,1 @@
+"""Watches mailboxes: reads what arrives, stores it, then says what it is."""

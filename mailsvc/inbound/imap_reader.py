@@ -1,0 +1,183 @@
+"""Reads an IMAP folder: every message behind the cursor becomes an arrival, in the order of the UIDs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from mailsvc import clock
+from mailsvc.imap.folders import Folder
+from mailsvc.imap.listing import Listed
+from mailsvc.imap.session import Session
+from mailsvc.inbound.intake import Intake
+from mailsvc.inbox.cursor import Cursor, end_rescan, read_cursor, start_at, start_rescan
+from mailsvc.inbox.keep import FetchedMail
+from mailsvc.mailaccess.errors import MessageGone, ProtocolViolation, ResponseTooLarge
+
+__all__ = ["FolderReader"]
+
+SMALL = 256 * 1024  # bytes: such mails are fetched together
+GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 100
+LISTED_AT_ONCE = 500
+HEADER_LIMIT = 256 * 1024
+ENOUGH_TRIES = 3  # for a mail whose size the server does not keep to
+NEWEST = 200  # UIDs whose dates tell what was there before the first look
+
+
+class FolderReader:
+    """Lives as long as the lease, through many sessions."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake, self._mailbox = intake, intake.mailbox
+        self._cursor = Cursor()
+        self._stored_uid = 0
+        self._tries: dict[int, int] = {}  # by UID: sessions that ended over this mail
+        self._is_careful = False  # one mail at a time, to find the one that ends the session
+
+    def begin(self, session: Session) -> Folder:
+        """Open the folder and find where to go on. Raises LeaseLost and the errors of the session."""
+        opened = session.examine if self._mailbox.after == "keep" else session.select
+        folder = opened(self._mailbox.folder)
+        cursor = read_cursor(self._intake.database, self._mailbox.id)
+        if not cursor.is_started:
+            self._start(session, folder)
+        elif cursor.uidvalidity != folder.uidvalidity:
+            up_to = folder.uidnext - 1 if folder.uidnext is not None else 2**32
+            start_rescan(self._intake.database, self._intake.lease, uidvalidity=folder.uidvalidity, up_to=up_to)
+        self._cursor = read_cursor(self._intake.database, self._mailbox.id)
+        self._stored_uid = self._cursor.last_uid
+        return folder
+
+    def look(self, session: Session) -> None:
+        """Read all that is new. Raises LeaseLost, NoRoom and the errors of the session."""
+        while uids := session.uids_after(self._cursor.last_uid):
+            for start in range(0, len(uids), LISTED_AT_ONCE):
+                self._read(session, uids[start : start + LISTED_AT_ONCE])
+        if self._cursor.rescan_to is not None:
+            self._end_rescan()
+        self._tries.clear()
+        self._is_careful = False
+
+    # The beginning
+
+    def _start(self, session: Session, folder: Folder) -> None:
+        last_uid, skipped_before = 0, None
+        if not self._mailbox.reads_all:
+            last_uid, skipped_before = _behind(session, folder)
+        start_at(
+            self._intake.database,
+            self._intake.lease,
+            uidvalidity=folder.uidvalidity,
+            last_uid=last_uid,
+            skipped_before=skipped_before,
+        )
+
+    def _end_rescan(self) -> None:
+        end_rescan(self._intake.database, self._intake.lease, uidvalidity=self._cursor.uidvalidity or 0)
+        self._cursor = replace(self._cursor, rescan_to=None)
+
+    # Reading
+
+    def _read(self, session: Session, uids: Sequence[int]) -> None:
+        self._intake.check_room()
+        listed = session.sizes(uids)
+        wanted = [(uid, listed[uid]) for uid in uids if uid in listed and self._is_wanted(uid, listed[uid])]
+        for group in self._groups(wanted):
+            self._store(self._fetched(session, group), group[-1][0])
+        self._store([], uids[-1])
+
+    def _is_wanted(self, uid: int, mail: Listed) -> bool:
+        if "\\draft" in mail.flags:
+            return False
+        skipped, rescanned = self._cursor.skipped_before, self._may_be_known(uid)
+        # Under its former UID it was not read either.
+        return not (rescanned and skipped is not None and mail.received_at and _instant(mail.received_at) <= skipped)
+
+    def _may_be_known(self, uid: int) -> bool:
+        return self._cursor.rescan_to is not None and uid <= self._cursor.rescan_to
+
+    def _groups(self, mails: Sequence[tuple[int, Listed]]) -> Iterator[Sequence[tuple[int, Listed]]]:
+        """Small mails together, large ones alone."""
+        group: list[tuple[int, Listed]] = []
+        size = 0
+        for uid, mail in mails:
+            is_alone = mail.size > SMALL or self._is_careful
+            if group and (is_alone or len(group) >= GROUP_MAILS or size + mail.size > GROUP_BYTES):
+                yield group
+                group, size = [], 0
+            group.append((uid, mail))
+            size += mail.size
+            if is_alone:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _fetched(self, session: Session, group: Sequence[tuple[int, Listed]]) -> list[FetchedMail]:
+        try:
+            if len(group) == 1:
+                return self._fetched_alone(session, *group[0])
+            contents = session.fetch_small({uid: mail.size for uid, mail in group})
+        except (ResponseTooLarge, ProtocolViolation):
+            self._is_careful = True
+            for uid, _ in group:
+                self._tries[uid] = self._tries.get(uid, 0) + 1
+            raise
+        return [self._mail(uid, contents[uid], mail.size) for uid, mail in group if uid in contents]
+
+    def _fetched_alone(self, session: Session, uid: int, mail: Listed) -> list[FetchedMail]:
+        content = bytearray()
+        try:
+            if mail.size > self._intake.settings.max_inbound_bytes:
+                session.fetch_header(uid, content.extend, limit=HEADER_LIMIT)
+                return [self._mail(uid, bytes(content), mail.size, truncated=True)]
+            if self._tries.get(uid, 0) + 1 >= ENOUGH_TRIES:
+                return self._last_try(session, uid, mail)
+            with self._intake.memory.of(mail.size):
+                session.fetch(uid, mail.size, content.extend)
+                return [self._mail(uid, bytes(content), mail.size)]
+        except MessageGone:
+            return []
+
+    def _last_try(self, session: Session, uid: int, mail: Listed) -> list[FetchedMail]:
+        """Take the header first; if the mail ends the session again, the header is what is stored."""
+        header, content = bytearray(), bytearray()
+        session.fetch_header(uid, header.extend, limit=HEADER_LIMIT)
+        try:
+            session.fetch(uid, mail.size, content.extend)
+        except (ResponseTooLarge, ProtocolViolation) as error:
+            flaw = f"The server could not give the mail, only its header ({error})."
+            self._store([self._mail(uid, bytes(header), mail.size, truncated=True, error=flaw)], uid)
+            raise
+        return [self._mail(uid, bytes(content), mail.size)]
+
+    def _mail(
+        self, uid: int, content: bytes, size: int, *, truncated: bool = False, error: str | None = None
+    ) -> FetchedMail:
+        shown = f"{self._cursor.uidvalidity}:{uid}"
+        return FetchedMail(shown, content, size, truncated=truncated, error=error, may_be_known=self._may_be_known(uid))
+
+    def _store(self, mails: list[FetchedMail], last_uid: int) -> None:
+        """Store the mails, and that all up to this UID were read."""
+        if mails or last_uid > self._stored_uid:
+            self._intake.take(mails, last_uid=last_uid)
+            self._stored_uid = last_uid
+        self._cursor = replace(self._cursor, last_uid=last_uid)
+
+
+def _behind(session: Session, folder: Folder) -> tuple[int, int | None]:
+    """The last UID of the folder, and the newest date of what is there."""
+    last_uid = folder.uidnext - 1 if folder.uidnext is not None else _last_uid(session)
+    newest = session.sizes(uid for uid in session.uids_after(max(0, last_uid - NEWEST)) if uid <= last_uid)
+    dates = [_instant(mail.received_at) for mail in newest.values() if mail.received_at is not None]
+    return last_uid, max(dates, default=None)
+
+
+def _last_uid(session: Session) -> int:
+    last_uid = 0
+    while uids := session.uids_after(last_uid):
+        last_uid = uids[-1]
+    return last_uid
+
+
+def _instant(date: datetime) -> int:
+    return round(date.timestamp() * clock.SECOND)

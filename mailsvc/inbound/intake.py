@@ -1,0 +1,87 @@
+"""From fetched mails to events: stored first, then classified. Reading stops while there is no room to store."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mailsvc.domain.mailbox import Mailbox
+from mailsvc.inbound.classify import classify
+from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
+from mailsvc.inbox.leases import Lease
+from mailsvc.inbox.record import record_classified
+from mailsvc.outbox.admission import lack_of_room
+from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
+from mailsvc.settings import Settings
+from mailsvc.store.database import Database
+from mailsvc.telemetry import meter
+
+__all__ = ["Intake", "MemoryBudget", "NoRoom", "record"]
+
+
+class NoRoom(Exception):
+    """Nothing can be stored now; the text says why."""
+
+
+class MemoryBudget:
+    """Bounds the bytes of large mails that are in memory at the same time; one is always allowed."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._used = limit, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[None]:
+        """Wait until there is room for so many bytes, and hold it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._used == 0 or self._used + size <= self._limit)
+            self._used += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= size
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes in the mails of one mailbox while its lease is held."""
+
+    database: Database
+    settings: Settings
+    bell: Bell
+    mailbox: Mailbox
+    lease: Lease
+    memory: MemoryBudget
+
+    def check_room(self) -> None:
+        """Raises NoRoom while the disk is nearly full."""
+        if lack := lack_of_room(self.settings):
+            raise NoRoom(lack)
+
+    def take(self, mails: Sequence[FetchedMail], **cursor: Any) -> None:
+        """Store the mails and these columns of the cursor, then classify what is new. Raises LeaseLost."""
+        kept = keep(self.database, self.lease, self.mailbox, mails, **cursor)
+        record(self.database, self.settings, self.bell, kept)
+
+
+def record(
+    database: Database,
+    settings: Settings,
+    bell: Bell,
+    kept: Sequence[KeptMail],
+    *,
+    now: Callable[[], int] | None = None,
+) -> None:
+    """Classify these arrivals, and emit their events."""
+    if not kept:
+        return
+    classified = [classify(one) for one in kept]
+    with database.write() as connection:
+        stamp = (now or database.now)()
+        record_classified(connection, classified, now=stamp, public_url=settings.public_url or "")
+    for one in classified:
+        meter.count(f"arrivals.{one.kind}")
+    bell.ring(NOTIFY, EVENTS)

@@ -1,0 +1,58 @@
+"""What an error of a session means for its mailbox: the reason that is shown, and when to try again."""
+
+import random
+from dataclasses import dataclass
+
+from mailsvc import clock
+from mailsvc.apps.mailbox_state import FailedSession, MailboxReason
+from mailsvc.mailaccess.errors import (
+    AuthRefused,
+    FolderMissing,
+    MailAccessError,
+    PermanentlyUnavailable,
+    TemporarilyUnavailable,
+    TlsFailed,
+    Unreachable,
+)
+
+__all__ = ["Backoff", "reason_of"]
+
+FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0  # seconds
+AFTER_REFUSED_LOGIN = 60.0  # repeated refusals lock accounts
+_JITTER = 0.2
+
+_REASONS: dict[type[MailAccessError], MailboxReason] = {
+    AuthRefused: "auth_refused",
+    Unreachable: "unreachable",
+    TlsFailed: "tls",
+    FolderMissing: "folder_missing",
+    TemporarilyUnavailable: "throttled",
+    PermanentlyUnavailable: "unreachable",
+}
+
+
+def reason_of(error: MailAccessError) -> MailboxReason:
+    """The reason that is shown; what can't be understood is a protocol error."""
+    return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "protocol_error")
+
+
+@dataclass(slots=True)
+class Backoff:
+    """The waits after failed sessions in a row."""
+
+    failures: int = 0
+
+    def failed(self, error: MailAccessError, *, now: int, chance: float | None = None) -> FailedSession:
+        """Count a failed session. Returns what is stored about it."""
+        self.failures += 1
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.failures - 1, 10))
+        wait *= 1 - _JITTER + 2 * _JITTER * (random.random() if chance is None else chance)  # noqa: S311
+        if isinstance(error, AuthRefused):
+            wait = max(wait, AFTER_REFUSED_LOGIN)
+        if isinstance(error, TemporarilyUnavailable) and error.wait is not None:
+            wait = max(wait, error.wait)
+        return FailedSession(reason_of(error), str(error), now + round(wait * clock.SECOND))
+
+    def worked(self) -> None:
+        """A look was complete."""
+        self.failures = 0

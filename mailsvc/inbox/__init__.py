@@ -1,0 +1,1 @@
+"""The arrivals: stored, listed, searched and shown; and what the reader of a mailbox remembers."""
