@@ -15,7 +15,9 @@ from mailsvc.api import (
     docs,
     events,
     health,
+    inbound,
     keys,
+    mailboxes,
     messages,
     metrics,
     problems,
@@ -32,7 +34,21 @@ from mailsvc.telemetry import meter
 
 __all__ = ["REFUSAL", "Api", "create_app", "routed"]
 
-_RESOURCES = (health, metrics, docs, submit, messages, actions, events, relays, webhooks, suppressions, keys)
+_RESOURCES = (
+    health,
+    metrics,
+    docs,
+    submit,
+    messages,
+    actions,
+    events,
+    relays,
+    mailboxes,
+    inbound,
+    webhooks,
+    suppressions,
+    keys,
+)
 REFUSAL = "mailsvc.refusal"  # in the environ: a problem found by the gateway, to be answered as any other problem
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 

@@ -1,13 +1,11 @@
 """GET /v1/messages: submitted messages, their deliveries, attempts and events, and the bytes that were sent."""
 
-import re
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.datastructures import MultiDict
 
-from mailsvc import clock
 from mailsvc.api.auth import caller, needs
+from mailsvc.api.filters import check_filters, requested_instants
 from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.message_objects import AttemptPage, MessageEventPage, MessageObject, MessagePage
 from mailsvc.api.operation import Operation
@@ -24,8 +22,6 @@ blueprint = Blueprint("messages", __name__)
 
 _FILTERS = ("status", "recipient", "tag", "from", "since", "until", "q")
 _STATUSES = frozenset({*(s.value for s in Status), "partial"})
-_WITHOUT_PLUS = re.compile(r" (?=\d\d:\d\d$)")
-MOST_VALUES, LONGEST_VALUE = 100, 1000
 
 
 @blueprint.get("/v1/messages")
@@ -116,7 +112,7 @@ def _no_cursor() -> Invalid:
 
 def _filter() -> Filter:
     arguments = request.args
-    _bound(arguments)
+    check_filters(arguments)
     for status in arguments.getlist("status"):
         if status not in _STATUSES:
             raise Invalid(
@@ -134,29 +130,11 @@ def _filter() -> Filter:
         recipient=tuple(arguments.getlist("recipient")),
         tag=tuple(arguments.getlist("tag")),
         sender=tuple(arguments.getlist("from")),
-        since=min(_instants("since"), default=None),
-        until=max(_instants("until"), default=None),
+        since=min(requested_instants("since"), default=None),
+        until=max(requested_instants("until"), default=None),
         metadata=metadata,
         text=tuple(arguments.getlist("q")),
     )
-
-
-def _bound(arguments: MultiDict[str, str]) -> None:
-    """Limit the filters: a database rejects longer patterns and deeper conditions with errors that help nobody."""
-    values = list(arguments.items(multi=True))
-    for name, value in values:
-        if max(len(name), len(value)) > LONGEST_VALUE:
-            raise Invalid(FieldError(name[:100], f"must have at most {LONGEST_VALUE} characters"))
-    if len(values) > MOST_VALUES:
-        raise Invalid(FieldError(values[-1][0], f"is one filter too many; at most {MOST_VALUES} are allowed"))
-
-
-def _instants(name: str) -> list[int]:
-    try:
-        # A + that was not percent-encoded arrives as a space.
-        return [clock.parse_rfc3339(_WITHOUT_PLUS.sub("+", text)) for text in request.args.getlist(name)]
-    except ValueError as error:
-        raise Invalid(FieldError(name, str(error))) from None
 
 
 OPERATIONS = {

@@ -11,6 +11,7 @@ from mailsvc.api.feed import Feed
 from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.errors import Unavailable
+from mailsvc.domain.mailbox import Mailbox
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.signing import TrialPost
 from mailsvc.outbox.submit import Outbox
@@ -19,16 +20,21 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 
-__all__ = ["CheckRelay", "Services", "TryWebhook", "services"]
+__all__ = ["CheckMailbox", "CheckRelay", "Services", "TryWebhook", "services"]
 
 EXTENSION = "mailsvc"
 
 CheckRelay = Callable[[Relay], dict[str, Any]]
+CheckMailbox = Callable[[Mailbox], dict[str, Any]]
 TryWebhook = Callable[[TrialPost], dict[str, Any]]
 
 
 def _no_relays(_relay: Relay) -> dict[str, Any]:
     raise Unavailable("this process was made without the part that talks to relays")
+
+
+def _no_mailboxes(_mailbox: Mailbox) -> dict[str, Any]:
+    raise Unavailable("this process was made without the part that talks to mailboxes")
 
 
 def _no_webhooks(_post: TrialPost) -> dict[str, Any]:
@@ -50,6 +56,7 @@ class Services:
     readiness: Readiness
     # Network access belongs to layers beside this one; the composition root passes these functions in.
     check_relay: CheckRelay = _no_relays
+    check_mailbox: CheckMailbox = _no_mailboxes
     try_webhook: TryWebhook = _no_webhooks
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from mailsvc.apps.relay_form import NewRelay, RelayTimeouts
 
-__all__ = ["PauseRelay", "RelayChanges", "RelayCheck", "RelayList", "RelayObject"]
+__all__ = ["PauseRelay", "RelayChanges", "RelayCheck", "RelayList", "RelayObject", "TlsFacts"]
 
 
 class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

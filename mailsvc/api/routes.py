@@ -24,6 +24,8 @@ TAGS = {
     "webhooks": "Your endpoints for events. Each event is posted as JSON, signed according to "
     "[Standard Webhooks](https://www.standardwebhooks.com/), and retried for about three days until the endpoint returns 2xx.",
     "relays": "The mail accounts (SMTP submission) that messages are sent through.",
+    "mailboxes": "The mail accounts (IMAP, POP3) that are watched. Each mail that arrives there becomes one arrival.",
+    "inbound": "The mails that arrived, with their content and their raw form.",
     "suppressions": "The addresses that receive no mail. Hard bounces add addresses automatically.",
     "keys": "API keys, with scopes, client networks and expiry.",
     "health": "Checks for load balancers and supervisors. No key is needed.",

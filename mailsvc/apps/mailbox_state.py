@@ -1,6 +1,6 @@
 """Whether a mailbox can be read: stores what its sessions find, and emits the events about it."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -8,9 +8,17 @@ from sqlalchemy import Connection, select, update
 
 from mailsvc import clock
 from mailsvc.eventlog.append import NewEvent, append_events
+from mailsvc.store.bulk import carry_out, update_of
 from mailsvc.store.mailbox_tables import mailbox
 
-__all__ = ["MAILBOX_REASONS", "FailedSession", "MailboxReason", "note_failed_session", "note_look", "retry_now"]
+__all__ = [
+    "MAILBOX_REASONS",
+    "FailedSession",
+    "MailboxReason",
+    "note_failed_session",
+    "note_look",
+    "note_looks",
+]
 
 MailboxReason = Literal[
     "auth_refused",
@@ -71,14 +79,10 @@ def note_look(connection: Connection, mailbox_id: str, trouble: FailedSession | 
     return _store(connection, row, trouble, values, now)
 
 
-def retry_now(connection: Connection, mailbox_id: str) -> None:
-    """End the wait after an error."""
-    connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(retry_at=None))
-
-
-def note_looks(connection: Connection, mailbox_ids: Collection[str], *, now: int) -> None:
-    """Store that these mailboxes, none of which was failing, were read again."""
-    connection.execute(update(mailbox).where(mailbox.c.id.in_(mailbox_ids)).values(last_read_at=now))
+def note_looks(connection: Connection, looked_at: Mapping[str, int]) -> None:
+    """Store when these mailboxes, whose state is as it was, were read again."""
+    rows = [{"id": id_, "last_read_at": at} for id_, at in looked_at.items()]
+    carry_out(connection, update_of(connection.dialect.name, mailbox, ("id",), rows))
 
 
 def _locked(connection: Connection, mailbox_id: str) -> Any:

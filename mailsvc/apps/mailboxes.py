@@ -26,9 +26,11 @@ __all__ = [
     "delete_mailbox",
     "get_mailbox",
     "list_mailboxes",
+    "mailbox_ids",
     "pause_mailbox",
     "put_managed_mailboxes",
     "resume_mailbox",
+    "retry_mailbox",
     "update_mailbox",
 ]
 
@@ -55,6 +57,15 @@ def list_mailboxes(
         wanted = wanted.where(mailbox.c.name.in_(names))
     with database.read() as connection:
         return connection.execute(wanted.order_by(mailbox.c.id.desc()).limit(limit)).all()
+
+
+def mailbox_ids(database: Database, app_id: str, names_or_ids: Sequence[str]) -> list[str]:
+    """Return the ids of mailboxes that are named by their name or id; ids of deleted mailboxes stay as they are."""
+    if not names_or_ids:
+        return []
+    own = (mailbox.c.app_id == app_id) & mailbox.c.name.in_(names_or_ids)
+    with database.read() as connection:
+        return [*names_or_ids, *connection.execute(select(mailbox.c.id).where(own)).scalars()]
 
 
 def get_mailbox(database: Database, app_id: str, id_: str) -> Any:
@@ -128,6 +139,13 @@ def resume_mailbox(database: Database, app_id: str, id_: str) -> Any:
     with database.write() as connection:
         _find(connection, app_id, id_)
         return _change(connection, id_, {"paused": False, "pause_reason": None, **_TRY_NOW}, database.now())
+
+
+def retry_mailbox(database: Database, id_: str) -> None:
+    """End the wait after an error: the next session starts at once."""
+    with database.write() as connection:
+        retry = update(mailbox).where(mailbox.c.id == id_).values(retry_at=None, updated_at=database.now())
+        connection.execute(retry)
 
 
 def put_managed_mailboxes(

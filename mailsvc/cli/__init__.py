@@ -14,6 +14,7 @@ _COMMANDS = {
     "migrate": "mailsvc.cli.migrate",
     "key": "mailsvc.cli.key",
     "relay": "mailsvc.cli.relay",
+    "mailbox": "mailsvc.cli.mailbox",
     "webhook": "mailsvc.cli.webhook",
     "send": "mailsvc.cli.send",
     "queue": "mailsvc.cli.queue",

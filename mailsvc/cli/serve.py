@@ -9,8 +9,8 @@ from mailsvc import settings as settings_module
 from mailsvc import telemetry
 from mailsvc.service.supervisor import serve
 
-ROLES = ("api", "deliver", "notify", "upkeep")
-_LATER = ("ingest", "submission")  # roles of the contract that have no function yet
+ROLES = ("api", "deliver", "ingest", "notify", "upkeep")
+_LATER = ("submission",)  # a role of the contract that has no function yet
 
 
 @click.command("serve", epilog="Example: mailsvc serve --bind 0.0.0.0:8025")
@@ -24,7 +24,7 @@ _LATER = ("ingest", "submission")  # roles of the contract that have no function
 )
 @click.option("--json", "as_json", is_flag=True, help="Log JSON for machines (MAILSVC_LOG_FORMAT=json).")
 def command(bind: str | None, roles: str | None, as_json: bool) -> None:
-    """Run the service: API, delivery, webhooks and upkeep."""
+    """Run the service: API, delivery, mailboxes, webhooks and upkeep."""
     settings = settings_module.load()
     if bind is not None:
         settings = settings_module.checked(replace(settings, bind=bind))

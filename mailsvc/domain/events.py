@@ -16,29 +16,26 @@ VOCABULARY: dict[str, str] = {
     "message.held": "Waits until it is released.",
     "message.replied": "A person replied.",
     "message.auto_replied": "A machine replied (vacation notice, ticket number).",
-    "inbound.received": "An incoming mail that belongs to no message.",
+    "inbound.received": "A mail arrived that has no other event; `kind` says what it is.",
     "inbound.unmatched_bounce": "A bounce that belongs to no known message; no address is suppressed.",
     "suppression.added": "An address was added to the suppression list.",
     "suppression.removed": "An address was removed from the suppression list.",
     "relay.paused": "The relay is not used for now; its messages wait.",
     "relay.resumed": "The relay is used again.",
-    "mailbox.failing": "A watched mailbox can't be read.",
+    "mailbox.failing": "A watched mailbox can't be read, or not as configured; `reason` and `detail` say why. Emitted once until it recovers.",
     "mailbox.recovered": "A watched mailbox can be read again.",
     "webhook.disabled": "The webhook receives no more events until it is enabled again.",
     "webhook.test": "A test event, sent on request to one webhook.",
 }
 
-# These belong to mailboxes: nothing emits them yet.
+# These belong to what arriving mails mean: nothing emits them yet.
 NOT_YET = frozenset(
     {
         "message.delivered",
         "message.complained",
         "message.replied",
         "message.auto_replied",
-        "inbound.received",
         "inbound.unmatched_bounce",
-        "mailbox.failing",
-        "mailbox.recovered",
     }
 )
 

@@ -74,10 +74,6 @@ class Watch:
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
-    def retry(self) -> None:
-        """End the wait after a failure."""
-        self._woken.set()
-
     # In the thread
 
     def _run(self) -> None:

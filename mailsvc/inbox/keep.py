@@ -15,14 +15,16 @@ from mailsvc.store.bulk import carry_out, insertion
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body, mailbox_task
 
-__all__ = ["FetchedMail", "KeptMail", "digest_of", "is_stored", "keep"]
+__all__ = ["NO_UIDL", "FetchedMail", "KeptMail", "keep"]
+
+NO_UIDL = "digest:"  # how a UID begins that the server did not give
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedMail:
     """A mail as the server gave it."""
 
-    uid: str | None  # as shown: ``<UIDVALIDITY>:<UID>``, or the unique-id of POP3
+    uid: str  # ``<UIDVALIDITY>:<UID>``, or the unique-id of POP3, or ``NO_UIDL`` and what stands for one
     content: bytes
     size: int  # as the server says
     truncated: bool = False  # the content is the header alone
@@ -49,7 +51,7 @@ def keep(
     Raises:
         LeaseLost: nothing was stored.
     """
-    digests = [digest_of(mail) for mail in mails]
+    digests = [_digest_of(mail) for mail in mails]
     with database.write() as connection:
         hold(connection, lease, **cursor)
         new = [
@@ -62,25 +64,18 @@ def keep(
     return [KeptMail(id_, mail.content, mail.truncated, mail.error) for mail, _, id_ in new]
 
 
-def digest_of(mail: FetchedMail) -> str:
+def _digest_of(mail: FetchedMail) -> str:
     """What equal mails have in common."""
     size = f"{mail.size}:".encode() if mail.truncated else b""
     return hashlib.sha256(size + mail.content).hexdigest()
 
 
-def is_stored(database: Database, mailbox_id: str, digest: str) -> int:
-    """Return how many arrivals of the mailbox have this content."""
-    wanted = select(arrival.c.id).where(arrival.c.mailbox_id == mailbox_id, arrival.c.digest == digest)
-    with database.read() as connection:
-        return len(connection.execute(wanted).all())
-
-
-def _recognise(connection: Connection, mailbox_id: str, digest: str, uid: str | None) -> bool:
+def _recognise(connection: Connection, mailbox_id: str, digest: str, uid: str) -> bool:
     """Give the UID to an arrival of this content that has none of this UIDVALIDITY yet. Returns whether there was one.
 
     So as many equal mails are recognised as were stored.
     """
-    validity = (uid or "").partition(":")[0]
+    validity = uid.partition(":")[0]
     is_left = or_(arrival.c.uid.is_(None), ~arrival.c.uid.startswith(f"{validity}:"))
     same = (arrival.c.mailbox_id == mailbox_id) & (arrival.c.digest == digest)
     oldest = select(arrival.c.id).where(same, is_left).order_by(arrival.c.id).limit(1).scalar_subquery()

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from mailsvc import clock
+from mailsvc.inbox.keep import NO_UIDL
 from mailsvc.mime.arrived import ArrivedMail
 
 __all__ = ["MOST_EVENT_TEXT", "arrival_columns", "event_data", "shown_arrival", "shown_content"]
@@ -47,7 +48,7 @@ def shown_arrival(row: Any) -> dict[str, Any]:
         "size": row.size,
         "received_at": clock.rfc3339(row.received_at),
         "folder": row.folder,
-        "uid": row.uid,
+        "uid": None if (row.uid or "").startswith(NO_UIDL) else row.uid,
         "truncated": bool(row.truncated),
         "error": row.error,
         "auto_reply": False,

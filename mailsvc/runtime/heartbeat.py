@@ -34,16 +34,17 @@ class Heartbeat:
         self._database = database
         self._roles = roles
         self._monotonic = monotonic
-        self._order: list[str] = [self.id]
+        self._peers: dict[str, list[str]] = {}  # by role: the ids of all workers that have it
         self._joined_at = monotonic()
         self._joined_alone = True
 
-    def share(self, limit: int) -> int:
-        """This worker's part of a limit that all workers share."""
+    def share(self, limit: int, role: str = "deliver") -> int:
+        """This worker's part of a limit that all workers of a role share."""
         if not self._joined_alone and self._monotonic() - self._joined_at < 2 * BEAT_SECONDS:
             return 0
-        rank = self._order.index(self.id) if self.id in self._order else len(self._order)
-        each, left = divmod(limit, max(1, len(self._order)))
+        order = self._peers.get(role, [])
+        rank = order.index(self.id) if self.id in order else len(order)
+        each, left = divmod(limit, max(1, len(order)))
         return each + (1 if rank < left else 0)
 
     def join(self) -> None:
@@ -62,7 +63,7 @@ class Heartbeat:
                 )
             )
             self._look_around(connection, now)
-        self._joined_alone = len(self._order) == 1
+        self._joined_alone = all(len(self._peers.get(role, ())) <= 1 for role in self._roles)
 
     def beat(self) -> None:
         """Renew the row, and read which other workers live."""
@@ -101,4 +102,8 @@ class Heartbeat:
         rows = connection.execute(
             select(worker.c.id, worker.c.roles).where(worker.c.seen_at >= now - LIVES_FOR).order_by(worker.c.id)
         )
-        self._order = [row.id for row in rows if "deliver" in row.roles.split(",")]
+        peers: dict[str, list[str]] = {}
+        for row in rows:
+            for role in row.roles.split(","):
+                peers.setdefault(role, []).append(row.id)
+        self._peers = peers

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from mailsvc import clock
 
-__all__ = ["DELIVER", "EVENTS", "NOTIFY", "RELAYS", "Bell", "Ear"]
+__all__ = ["DELIVER", "EVENTS", "MAILBOXES", "NOTIFY", "RELAYS", "Bell", "Ear"]
 
-DELIVER, NOTIFY, EVENTS, RELAYS = b"d", b"n", b"e", b"r"
+DELIVER, NOTIFY, EVENTS, RELAYS, MAILBOXES = b"d", b"n", b"e", b"r", b"m"
 
 
 class _Directory:

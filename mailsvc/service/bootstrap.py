@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc.apps.apps import ensure_first_app
 from mailsvc.apps.keys import ensure_first_key, new_key
-from mailsvc.service.managed import WEBHOOK_SECRET_FILE, manage_relay, manage_webhook
+from mailsvc.service.managed import WEBHOOK_SECRET_FILE, manage_mailboxes, manage_relay, manage_webhook
 from mailsvc.service.secretfiles import keep_secret, kept_secret, name_weak_secrets
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.store import migrate
@@ -45,6 +45,7 @@ def bootstrap(settings: Settings) -> Start:
             app_id = ensure_first_app(connection, now=now)
             ensure_first_key(connection, app_id, key, now=now)
             is_sandbox = manage_relay(connection, settings, vault, app_id, now=now)
+            manage_mailboxes(connection, settings, vault, app_id, now=now)
             manage_webhook(connection, settings, vault, app_id, now=now)
     except (SQLAlchemyError, OSError) as error:
         raise BadSetting(

@@ -1,22 +1,24 @@
-"""The relay and the webhook from the settings: stored at every start, replacing changes made in between."""
+"""The relay, mailboxes and webhook from the settings: stored at every start, replacing changes made in between."""
 
 import contextlib
 from typing import Any
 
 from sqlalchemy import Connection
 
+from mailsvc.apps.mailbox_form import NewMailbox, validate_mailbox
+from mailsvc.apps.mailboxes import put_managed_mailboxes
 from mailsvc.apps.relay_form import NewRelay, validate_relay
 from mailsvc.apps.relays import put_managed_relay
 from mailsvc.apps.sandbox_relay import keep_sandbox_relay
 from mailsvc.apps.webhook_form import managed_webhook_values
 from mailsvc.apps.webhooks import find_managed_webhook, put_managed_webhook
-from mailsvc.domain.errors import Invalid
+from mailsvc.domain.errors import Conflict, Invalid
 from mailsvc.domain.signing import new_secret
 from mailsvc.service.secretfiles import keep_secret, kept_secret
-from mailsvc.settings import BadSetting, Settings, parse_relay_url
+from mailsvc.settings import BadSetting, Settings, parse_mailbox_urls, parse_relay_url
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["WEBHOOK_SECRET_FILE", "manage_relay", "manage_webhook"]
+__all__ = ["WEBHOOK_SECRET_FILE", "manage_mailboxes", "manage_relay", "manage_webhook"]
 
 WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105 - the name of a file
 
@@ -34,6 +36,17 @@ def manage_relay(connection: Connection, settings: Settings, vault: Vault, app_i
             raise BadSetting(f"MAILSVC_RELAY_URL can't be used: {problem.detail}.") from problem
         put_managed_relay(connection, app_id, wanted, vault, now=now)
     return keep_sandbox_relay(connection, app_id, vault, now=now)
+
+
+def manage_mailboxes(connection: Connection, settings: Settings, vault: Vault, app_id: str, *, now: int) -> None:
+    """Store the mailboxes of MAILSVC_MAILBOX_URL; disable managed ones that it no longer names. Raises BadSetting."""
+    wanted = [NewMailbox(**fields) for fields in parse_mailbox_urls(settings.mailbox_url or "")]
+    try:
+        for mailbox in wanted:
+            validate_mailbox(mailbox, allow_plaintext=settings.allow_plaintext)
+        put_managed_mailboxes(connection, app_id, wanted, vault, now=now)
+    except (Invalid, Conflict) as problem:
+        raise BadSetting(f"MAILSVC_MAILBOX_URL can't be used: {problem.detail}.") from problem
 
 
 def manage_webhook(connection: Connection, settings: Settings, vault: Vault, app_id: str, *, now: int) -> None:

@@ -1,4 +1,4 @@
-"""The work of a process by its roles: serve the API, deliver, notify, maintain."""
+"""The work of a process by its roles: serve the API, deliver, read mailboxes, notify, maintain."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,16 @@ from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.inbound.probe import probe_mailbox
+from mailsvc.inbound.worker import IngestContext, IngestWorker
+from mailsvc.inbox.leases import release_all
 from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
-from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS, Bell, Ear
+from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
 from mailsvc.service.child import STOPPING, allow_files
 from mailsvc.service.sandbox_host import SandboxHost
@@ -38,7 +41,7 @@ from mailsvc.webhooks.worker import WebhookWorker
 
 __all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
-ROLES = ("api", "deliver", "notify", "upkeep")
+ROLES = ("api", "deliver", "ingest", "notify", "upkeep")
 API_THREADS = 32
 SLOWEST_ANSWER = 30.0  # seconds that the API waits for one reply of a database that responds
 MOST_FILES = 16_384  # for a worker, whose relays may each have a thousand connections
@@ -64,6 +67,7 @@ def make_app(settings: Settings) -> Gateway:
         feed=feed,
         readiness=Readiness(settings, Database(settings.database, pool_size=1)),
         check_relay=probe,
+        check_mailbox=probe_mailbox,
         try_webhook=partial(post_now, settings.targets, settings.webhook_ca),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
@@ -71,10 +75,10 @@ def make_app(settings: Settings) -> Gateway:
 
 
 def crews(roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the worker processes for these roles, by name. Webhooks get their own, so that they don't block mail."""
-    telling = tuple(role for role in roles if role == "notify")
+    """Return the worker processes for these roles, by name. What arrives and webhooks must not slow down delivery."""
     working = tuple(role for role in roles if role in ("deliver", "upkeep"))
-    return {name: crew for name, crew in (("worker", working), ("notify", telling)) if crew}
+    apart: dict[str, tuple[str, ...]] = {role: (role,) for role in ("ingest", "notify") if role in roles}
+    return {"worker": working, **apart} if working else apart
 
 
 @dataclass(slots=True)
@@ -148,6 +152,10 @@ def _loops(parts: _Worker, sandbox: SandboxHost, stop: asyncio.Event) -> tuple[l
         )
         listeners.append((NOTIFY, notifying.wake))
         loops.append(notifying.run(stop))
+    if "ingest" in parts.roles:
+        reading = IngestWorker(_ingest_context(parts))
+        listeners.append((MAILBOXES, reading.wake))
+        loops.append(reading.run(stop))
     if "upkeep" in parts.roles:
         loops.append(Upkeep(parts.database, parts.bell).run(stop))
     return loops, listeners
@@ -171,11 +179,23 @@ def _delivery_context(parts: _Worker) -> Context:
     )
 
 
+def _ingest_context(parts: _Worker) -> IngestContext:
+    return IngestContext(
+        database=parts.database,
+        vault=parts.vault,
+        settings=parts.settings,
+        bell=parts.bell,
+        heartbeat=parts.heartbeat,
+        targets_of=parts.relays.targets_of,
+    )
+
+
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
         settle_the_dead(parts.database, parts.settings.data_dir / "journal")
     for owner in parts.lockfiles.dead():
         release_claims(parts.database, owner)
+        release_all(parts.database, owner)
         parts.heartbeat.forget(owner)
         parts.lockfiles.strike(owner)
     parts.lockfiles.enrol(parts.heartbeat.id)

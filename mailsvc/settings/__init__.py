@@ -5,6 +5,7 @@ Sources, strongest first: ``X_FILE`` (a file that holds the value), the environm
 """
 
 from mailsvc.settings.checks import LEAST_SECRET, PREFIX, checked
+from mailsvc.settings.mailbox_url import parse_mailbox_url, parse_mailbox_urls
 from mailsvc.settings.model import Settings
 from mailsvc.settings.relay_url import parse_relay_url
 from mailsvc.settings.sources import client_environ, load
@@ -19,6 +20,8 @@ __all__ = [
     "client_environ",
     "load",
     "parse_bool",
+    "parse_mailbox_url",
+    "parse_mailbox_urls",
     "parse_rate",
     "parse_relay_url",
     "stored_rate",

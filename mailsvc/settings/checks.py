@@ -14,7 +14,8 @@ __all__ = ["LEAST_SECRET", "PREFIX", "checked"]
 PREFIX = "MAILSVC_"
 LEAST_SECRET = 32  # characters
 _DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
-_AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_recipients", "lease_seconds")
+_AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_inbound_bytes", "max_recipients", "lease_seconds")
+_PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#/]+)*", re.ASCII)
 _SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
 
 
@@ -47,6 +48,8 @@ def _check_urls(settings: Settings) -> None:
     for name in ("database_url", "relay_url", "webhook_url"):
         if flaw := percent_flaw(getattr(settings, name) or ""):
             raise BadSetting(f"{PREFIX}{name.upper()} {flaw}.")
+    if settings.public_url is not None and not _PUBLIC_URL.fullmatch(settings.public_url):
+        raise BadSetting("MAILSVC_PUBLIC_URL must be a URL such as https://mail.example.com, without a / at its end.")
     if settings.database_url:
         _check_database_url(settings.database_url)
 

@@ -155,7 +155,7 @@ async def test_a_worker_that_loses_its_share_returns_its_claims(database: Databa
         await asyncio.to_thread(put, database, relay, 10)
         async with at_work(database, tmp_path, Book({relay.id: Known(relay)})) as heartbeat:
             await until(lambda: server.messages)
-            heartbeat._order = ["wrk_0", heartbeat.id]
+            heartbeat._peers = {"deliver": ["wrk_0", heartbeat.id]}
             await until(lambda: "sending" not in statuses(database))
 
     assert len(server.messages) <= 4
@@ -213,7 +213,9 @@ async def test_a_rate_is_shared_as_the_connections_are(
     for number in range(workers):
         context = context_of(database, tmp_path, Book())
         context.heartbeat._joined_alone = True
-        context.heartbeat._order = [context.heartbeat.id if n == number else f"wrk_{n}" for n in range(workers)]
+        context.heartbeat._peers = {
+            "deliver": [context.heartbeat.id if n == number else f"wrk_{n}" for n in range(workers)]
+        }
         lane = DeliveryWorker(context)._lanes.lane_of(Known(relay))
         found.append(lane.queue.pace._set)
 

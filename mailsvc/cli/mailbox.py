@@ -1,0 +1,123 @@
+"""``mailsvc mailbox``: the mail accounts that are watched."""
+
+import sys
+from typing import Any
+
+import click
+
+from mailsvc.cli.client import Client
+from mailsvc.cli.options import with_service
+from mailsvc.cli.show import as_json_line, moment, one_line, table
+from mailsvc.settings import parse_mailbox_url
+
+
+@click.group("mailbox", epilog="Example: mailsvc mailbox add imaps://user:password@imap.example.test/INBOX")
+def command() -> None:
+    """Add, list, check, pause and resume mailboxes of a running service."""
+
+
+@command.command("add", epilog="Example: mailsvc mailbox add 'imaps://user:p%40ss@imap.example.test/INBOX?after=seen'")
+@click.argument("url", metavar="URL")
+@click.option("--name", help="The mailbox's name (default: user@host/folder).")
+@with_service
+def add(service: Client, url: str, name: str | None, as_json: bool) -> None:
+    """Watch the mailbox at URL: imaps:// or pop3s:// (TLS), imap:// or pop3:// (STARTTLS); user and password percent-encoded.
+
+    \b
+    The path is the folder. Options follow a ?: after=keep|seen|delete|move:FOLDER
+    first_read=new|all poll_interval=60 idle= ca=FILE verify= tls= name= relay=
+    If URL is -, it is read from stdin, so that the password is not in the process list.
+    """
+    text = sys.stdin.readline().strip() if url == "-" else url
+    wanted = parse_mailbox_url(text, shown="URL") | ({"name": name} if name else {})
+    made = service.post("/v1/mailboxes", wanted)
+    if as_json:
+        as_json_line(made)
+    else:
+        click.echo(f"Added mailbox {made['name']} ({made['id']}). Try it: mailsvc mailbox check '{made['name']}'")
+
+
+@command.command("list", epilog="Example: mailsvc mailbox list")
+@with_service
+def list_(service: Client, as_json: bool) -> None:
+    """List the mailboxes, each with its status and the reason."""
+    found = list(service.pages("/v1/mailboxes"))
+    if as_json:
+        as_json_line({"data": found})
+        return
+    rows = [
+        (m["name"], m["id"], m["protocol"], f"{m['host']}:{m['port']}", m["folder"], m["after"],
+         m["status"] if m["enabled"] else "disabled", moment(m["last_read_at"]) if m["last_read_at"] else "never",
+         _reason(m))
+        for m in found
+    ]  # fmt: skip
+    table(("NAME", "ID", "PROTOCOL", "SERVER", "FOLDER", "AFTER", "STATUS", "LAST READ", "REASON"), rows)
+
+
+@command.command("check", epilog="Example: mailsvc mailbox check support")
+@click.argument("names", nargs=-1, metavar="[NAME|ID]...")
+@with_service
+def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
+    """Connect, log in and open the folder now, and report each step. Checks all enabled mailboxes if none is named."""
+    mailboxes = [_find(service, name) for name in names] or [m for m in service.pages("/v1/mailboxes") if m["enabled"]]
+    if not mailboxes:
+        raise click.ClickException("no mailbox to check: add one with mailsvc mailbox add, or enable one")
+    reports = [{"name": m["name"], **service.post(f"/v1/mailboxes/{m['id']}/check")} for m in mailboxes]
+    if as_json:
+        as_json_line({"data": reports})
+    else:
+        for report in reports:
+            _show_report(report)
+    if not all(report["ok"] for report in reports):
+        sys.exit(1)
+
+
+@command.command("pause", epilog="Example: mailsvc mailbox pause support --reason 'the account is moving'")
+@click.argument("name", metavar="NAME|ID")
+@click.option("--reason", help="A note, shown with the mailbox.")
+@with_service
+def pause(service: Client, name: str, reason: str | None, as_json: bool) -> None:
+    """Stop reading a mailbox until it is resumed; what arrives meanwhile is read afterwards."""
+    found = _find(service, name)
+    paused = service.post(f"/v1/mailboxes/{found['id']}/pause", {"reason": reason} if reason else None)
+    _show_status(paused, as_json=as_json)
+
+
+@command.command("resume", epilog="Example: mailsvc mailbox resume support")
+@click.argument("name", metavar="NAME|ID")
+@with_service
+def resume(service: Client, name: str, as_json: bool) -> None:
+    """Read a mailbox again now, whether it is paused or waits after an error."""
+    _show_status(service.post(f"/v1/mailboxes/{_find(service, name)['id']}/resume"), as_json=as_json)
+
+
+def _find(service: Client, name: str) -> dict[str, Any]:
+    found = list(service.pages("/v1/mailboxes", [("name", name)])) or [
+        m for m in service.pages("/v1/mailboxes") if m["id"] == name
+    ]
+    if not found:
+        raise click.ClickException(f"there is no mailbox {name!r}; mailsvc mailbox list shows them")
+    mailbox: dict[str, Any] = found[0]
+    return mailbox
+
+
+def _reason(mailbox: dict[str, Any]) -> str:
+    shown = mailbox["last_error"] if mailbox["status"] == "failing" else mailbox["status_reason"]
+    return one_line(shown) if shown else ""
+
+
+def _show_report(report: dict[str, Any]) -> None:
+    verdict = "works" if report["ok"] else "does not work"
+    click.echo(f"{report['name']} {verdict} ({report['duration_ms']:.0f} ms)")
+    for step in report["steps"]:
+        click.echo(f"  {'ok  ' if step['ok'] else 'FAIL'} {step['name']:<12} {one_line(step['detail'])}")
+    if report["tls"] and not report["tls"]["verified"]:
+        click.echo("  the certificate was not verified")
+
+
+def _show_status(mailbox: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        as_json_line(mailbox)
+        return
+    reason = f": {one_line(mailbox['status_reason'])}" if mailbox["status_reason"] else ""
+    click.echo(f"{mailbox['name']} is {mailbox['status']}{reason}.")

@@ -1,0 +1,155 @@
+"""The ingest role: takes mailboxes that nobody reads, up to this process's share, and watches each in a thread."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailsvc import clock
+from mailsvc.apps.mailbox_row import mailbox_of
+from mailsvc.apps.mailbox_state import note_looks
+from mailsvc.domain.targets import TargetPolicy
+from mailsvc.inbound.intake import Intake, MemoryBudget, record
+from mailsvc.inbound.watch import Watch
+from mailsvc.inbox.leases import Lease, claim, readable_mailboxes, release, renew
+from mailsvc.inbox.record import take_unclassified
+from mailsvc.runtime.error_log import log_error
+from mailsvc.runtime.heartbeat import Heartbeat
+from mailsvc.runtime.loop import Loop
+from mailsvc.runtime.wake import Bell
+from mailsvc.settings import Settings
+from mailsvc.store.database import Database
+from mailsvc.store.vault import Vault
+
+__all__ = ["IngestContext", "IngestWorker"]
+
+LOOK_SECONDS = 1.0
+RENEW_SECONDS = 5.0
+SWEEP_SECONDS = 5.0
+UNCLASSIFIED_FOR = 5 * clock.SECOND  # then whoever stored it has died
+MOST_MAILBOXES = 1000  # per process: a thread and a connection each
+LARGE_MAIL_BYTES = 64 * 1024 * 1024
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestContext:
+    """What the worker needs."""
+
+    database: Database
+    vault: Vault
+    settings: Settings
+    bell: Bell
+    heartbeat: Heartbeat
+    targets_of: Callable[[str], TargetPolicy]  # which addresses an app's mailboxes may have
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    lease: Lease
+    watch: Watch
+
+
+class IngestWorker:
+    """Works in one process; the others on this and other hosts have their shares."""
+
+    def __init__(self, context: IngestContext) -> None:
+        self._context = context
+        self._database = context.database
+        self._owner = context.heartbeat.id
+        self._memory = MemoryBudget(LARGE_MAIL_BYTES)
+        self._held: dict[str, _Held] = {}
+        self._broken: dict[str, int] = {}  # by id: the version of settings that can't be used
+        self._renewed_at = self._swept_at = float("-inf")
+        self._loop = Loop(self._step)
+
+    def wake(self) -> None:
+        """A mailbox was created, changed or deleted."""
+        self._loop.wake()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch mailboxes until ``stop`` is set."""
+        try:
+            await self._loop.run(stop)
+        finally:
+            await asyncio.to_thread(self._end, list(self._held))
+
+    async def _step(self) -> float:
+        await asyncio.to_thread(self._round)
+        return LOOK_SECONDS
+
+    def _round(self) -> None:
+        with self._database.read() as connection:
+            rows = {row.id: row for row in readable_mailboxes(connection)}
+        share = min(MOST_MAILBOXES, self._context.heartbeat.share(len(rows), "ingest"))
+        self._end([id_ for id_, held in self._held.items() if not _is_current(held, rows.get(id_))])
+        self._end(list(self._held)[share:])
+        self._begin(rows, share - len(self._held))
+        now = clock.monotonic()
+        if now - self._renewed_at >= RENEW_SECONDS:
+            self._renew()
+            self._renewed_at = now
+        if now - self._swept_at >= SWEEP_SECONDS:
+            self._sweep()
+            self._swept_at = now
+
+    # Leases
+
+    def _begin(self, rows: Mapping[str, Any], room: int) -> None:
+        now = self._database.now()
+        free = [
+            row.id
+            for row in rows.values()
+            if row.id not in self._held
+            and (row.leased_until is None or row.leased_until < now)
+            and self._broken.get(row.id) != row.updated_at
+        ]
+        for lease in claim(self._database, free[: max(0, room)], owner=self._owner):
+            try:
+                self._watch(rows[lease.mailbox_id], lease)
+            except Exception as error:  # noqa: BLE001 - one mailbox must not stop the others
+                log_error(error, mailbox=rows[lease.mailbox_id].name)
+                self._broken[lease.mailbox_id] = rows[lease.mailbox_id].updated_at
+                release(self._database, [lease])
+
+    def _watch(self, row: Any, lease: Lease) -> None:
+        context = self._context
+        mailbox = mailbox_of(row, context.vault, targets=context.targets_of(row.app_id))
+        intake = Intake(context.database, context.settings, context.bell, mailbox, lease, self._memory)
+        held = self._held[row.id] = _Held(lease, Watch(intake, row))
+        held.watch.start()
+
+    def _end(self, mailbox_ids: Sequence[str]) -> None:
+        """Stop watching these, and let others do so."""
+        if not mailbox_ids:
+            return
+        ended = [self._held.pop(id_) for id_ in mailbox_ids]
+        for held in ended:
+            held.watch.stop()
+        deadline = clock.monotonic() + STOP_SECONDS
+        for held in ended:
+            held.watch.join(max(0.0, deadline - clock.monotonic()))
+        release(self._database, [held.lease for held in ended])
+
+    def _renew(self) -> None:
+        looked = {id_: at for id_, held in self._held.items() if (at := held.watch.looked_at) is not None}
+        with self._database.write() as connection:
+            renew(connection, self._owner, now=self._database.now())
+            note_looks(connection, looked)
+
+    # Arrivals whose process died before it classified them
+
+    def _sweep(self) -> None:
+        before = self._database.now() - UNCLASSIFIED_FOR
+        while kept := take_unclassified(self._database, received_before=before):
+            for one in kept:
+                record(self._database, self._context.settings, self._context.bell, [one])
+
+
+def _is_current(held: _Held, row: Any) -> bool:
+    return (
+        row is not None
+        and row.updated_at == held.watch.version
+        and row.lease_token == held.lease.token
+        and not held.watch.is_over
+    )
