@@ -13,10 +13,13 @@ _ID = "{}_01jd8z3k5w7q9v2m4n6p8r0t1x"
 _PREFIXES = {
     "Accepted": "msg",
     "AcceptedDelivery": "dlv",
+    "Arrival": "arr",
+    "ArrivalDetails": "arr",
     "DeliveryObject": "dlv",
     "EventObject": "evt",
     "KeyObject": "key",
     "MadeKey": "key",
+    "MailboxObject": "mbx",
     "MessageEvent": "evt",
     "MessageObject": "msg",
     "RelayObject": "rly",
@@ -26,7 +29,15 @@ _PREFIXES = {
     "WebhookObject": "whk",
 }
 _IDS = {name: _ID.format(prefix) for name, prefix in _PREFIXES.items()} | {"AttemptObject": _ID.format("att") + "_1"}
-_OF_TAG = {"messages": "msg", "webhooks": "whk", "relays": "rly", "suppressions": "sup", "keys": "key"}
+_OF_TAG = {
+    "messages": "msg",
+    "webhooks": "whk",
+    "relays": "rly",
+    "mailboxes": "mbx",
+    "inbound": "arr",
+    "suppressions": "sup",
+    "keys": "key",
+}
 # A usual value by field name; used if the schema allows it.
 _VALUES: dict[str, Any] = {
     "recipient": "alice@example.test",
@@ -34,6 +45,12 @@ _VALUES: dict[str, Any] = {
     "message_id": "<01jd8z3k5w7q9v2m4n6p8r0t1x@app.test>",
     "delivery_id": _ID.format("dlv"),
     "event_id": _ID.format("evt"),
+    "mailbox_id": _ID.format("mbx"),
+    "protocol": "imap",
+    "after": "keep",
+    "folder": "INBOX",
+    "uid": "1712345678:42",
+    "poll_interval": 60,
     "from": "Shop <orders@app.test>",
     "subject": "Your order",
     "status": "queued",

@@ -5,9 +5,12 @@ A field is described once by its name; if a name has another meaning in one sche
 
 from typing import Any
 
+from mailsvc.api.mailbox_texts import MAILBOX_EXAMPLES, MAILBOX_TEXTS
+
 __all__ = ["EXAMPLES", "describe_fields"]
 
 _TEXTS = {
+    **MAILBOX_TEXTS,
     "id": "The object's id; its prefix says what it names.",
     "created_at": "When it was created.",
     "updated_at": "When it was last changed.",
@@ -215,6 +218,7 @@ _EVENT = {
     },
 }
 EXAMPLES: dict[str, Any] = {
+    **MAILBOX_EXAMPLES,
     "EventObject": _EVENT,
     "MessageEvent": _EVENT,
     "MessageChange": {"scheduled_at": "2030-01-01T12:00:00Z"},

@@ -102,9 +102,14 @@ NAMED_APART = {
     ("GET", "/v1/messages/{id}/attempts"): "list_message_attempts",
     ("GET", "/v1/messages/{id}/events"): "list_message_events",
     ("GET", "/v1/messages/{id}/raw"): "get_message_raw",
+    ("GET", "/v1/inbound/{id}/raw"): "get_inbound_raw",
+    ("GET", "/v1/inbound/{id}/attachments/{index}"): "get_inbound_attachment",
     ("GET", "/v1/webhooks/{id}/deliveries"): "list_webhook_deliveries",
     ("POST", "/v1/webhooks/{id}/rotate-secret"): "rotate_webhook_secret",
 }
+
+
+SINGULAR = {"mailboxes": "mailbox", "inbound": "inbound"}
 
 
 def test_operations_are_named_by_one_set_of_verbs(document: dict[str, Any]) -> None:
@@ -115,7 +120,7 @@ def test_operations_are_named_by_one_set_of_verbs(document: dict[str, Any]) -> N
             continue
         _, _, things, *rest = path.split("/")
         form = VERBS.get((method, "/".join(["", "v1", "things", *rest])), f"{rest[-1]}_thing" if rest else "")
-        usual = form.replace("things", things).replace("thing", things.removesuffix("s"))
+        usual = form.replace("things", things).replace("thing", SINGULAR.get(things, things.removesuffix("s")))
         assert operation["operationId"] == NAMED_APART.get((method, path), usual), (method, path)
 
 
@@ -124,7 +129,9 @@ def test_operations_are_grouped_by_resource(document: dict[str, Any]) -> None:
     tags = [tag["name"] for tag in document["tags"]]
     used = [operation["tags"] for operation in operations(document).values()]
 
-    assert tags == ["messages", "events", "webhooks", "relays", "suppressions", "keys", "health", "metrics", "docs"]
+    assert tags == [
+        "messages", "events", "webhooks", "relays", "mailboxes", "inbound", "suppressions", "keys", "health", "metrics", "docs",
+    ]  # fmt: skip
     assert list(dict.fromkeys(tag for (tag,) in used)) == tags
     for (_, path), operation in operations(document).items():
         assert not path.startswith("/v1/") or operation["tags"] == [path.split("/")[2]]

@@ -1,6 +1,6 @@
 """What an operator does: names a mailbox, and sees every mail that arrives in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
