@@ -11,6 +11,7 @@ from imapclient.response_parser import parse_fetch_response
 
 from mailsvc.imap.connection import Connection
 from mailsvc.imap.limits import Limits
+from mailsvc.imap.usual import usual_answer
 from mailsvc.mailaccess.errors import (
     CommandRefused,
     MailAccessError,
@@ -92,6 +93,9 @@ class Client(IMAPClient):  # type: ignore[misc]  # it has no types
         """
         self.connection.command(*(["UID"] if uid else []), "FETCH", messages, items)
         for answer in _answers(self.connection.untagged_responses.pop("FETCH", [])):
+            if usual := usual_answer(answer):
+                yield usual
+                continue
             for told in parse_fetch_response(answer, normalise_times=False, uid_is_key=False).values():
                 if b"UID" in told:
                     yield told

@@ -18,7 +18,7 @@ class Listed:
     """What is known of a message without reading it."""
 
     size: int  # in bytes, as the server says
-    received_at: datetime | None  # INTERNALDATE; None where it can't be read
+    received_at: datetime | None  # INTERNALDATE; None where it was not asked for or can't be read
     flags: frozenset[str]  # lower case
 
 
@@ -69,11 +69,11 @@ def _uid_of(client: Client, number: int) -> int:
     raise ProtocolViolation(Stage.LIST, f"the server doesn't give the UID of message {number}")
 
 
-def list_each(client: Client, batch: str) -> dict[int, Listed]:
-    """Size, date and flags of each of these; those that are missing are gone."""
+def list_each(client: Client, batch: str, *, dates: bool) -> dict[int, Listed]:
+    """Size, flags and, if wanted, the date of each of these; those that are missing are gone."""
     asked = set(map(int, batch.split(",")))
     with client.at(Stage.LIST):
-        told = client.fetch_each(batch, "(RFC822.SIZE INTERNALDATE FLAGS)")
+        told = client.fetch_each(batch, "(RFC822.SIZE INTERNALDATE FLAGS)" if dates else "(RFC822.SIZE FLAGS)")
         return {one[b"UID"]: _listed(one) for one in told if one[b"UID"] in asked and b"RFC822.SIZE" in one}
 
 

@@ -118,11 +118,11 @@ class Session:
         """The lowest UIDs above that one, sorted; fewer than the limit need not be all, none are."""
         return listing.uids_after(self._open, uid, limit=limit)
 
-    def sizes(self, uids: Iterable[int]) -> dict[int, Listed]:
-        """Size, INTERNALDATE and flags of each; those that are missing are gone."""
+    def sizes(self, uids: Iterable[int], *, dates: bool = False) -> dict[int, Listed]:
+        """Size, flags and, if wanted, INTERNALDATE of each; those that are missing are gone."""
         found: dict[int, Listed] = {}
         for batch in batches(uids):
-            found |= listing.list_each(self._open, batch)
+            found |= listing.list_each(self._open, batch, dates=dates)
         return found
 
     def fetch(self, uid: int, size: int, write: Write, *, chunk: int = 1024 * 1024) -> int:

@@ -79,7 +79,7 @@ class FolderReader:
 
     def _read(self, session: Session, uids: Sequence[int]) -> None:
         self._intake.check_room()
-        listed = session.sizes(uids)
+        listed = session.sizes(uids, dates=self._cursor.rescan_to is not None)
         wanted = [(uid, listed[uid]) for uid in uids if uid in listed and self._is_wanted(uid, listed[uid])]
         for group in self._groups(wanted):
             self._store(self._fetched(session, group), group[-1][0])
@@ -167,7 +167,8 @@ class FolderReader:
 def _behind(session: Session, folder: Folder) -> tuple[int, int | None]:
     """The last UID of the folder, and the newest date of what is there."""
     last_uid = folder.uidnext - 1 if folder.uidnext is not None else _last_uid(session)
-    newest = session.sizes(uid for uid in session.uids_after(max(0, last_uid - NEWEST)) if uid <= last_uid)
+    uids = [uid for uid in session.uids_after(max(0, last_uid - NEWEST)) if uid <= last_uid]
+    newest = session.sizes(uids, dates=True)
     dates = [_instant(mail.received_at) for mail in newest.values() if mail.received_at is not None]
     return last_uid, max(dates, default=None)
 

@@ -5,8 +5,9 @@ without UIDL gives none; so ids are counted, and without them a digest of the he
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from mailsvc.inbound.intake import Intake
 from mailsvc.inbox.cursor import forget_uids, read_cursor, read_uids, start_with_uids
@@ -17,8 +18,9 @@ from mailsvc.pop3.session import Session
 __all__ = ["Pop3Reader"]
 
 HEADER_LIMIT = 256 * 1024
+SMALL = 256 * 1024  # bytes: such mails are asked for one right after another
 GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 100
-ENOUGH_TRIES = 3
+ENOUGH_TRIES = 2  # that failed
 
 
 class Pop3Reader:
@@ -28,6 +30,7 @@ class Pop3Reader:
         self._intake, self._mailbox = intake, intake.mailbox
         self._tries: Counter[str] = Counter()  # by id: sessions that ended over this mail
         self._group: list[FetchedMail] = []
+        self._group_size = 0  # bytes
 
     def look(self, session: Session) -> dict[int, str]:
         """Read all that is new. Returns the id of each message.
@@ -35,15 +38,14 @@ class Pop3Reader:
         Raises:
             LeaseLost, NoRoom, the errors of a session.
         """
-        self._group.clear()
+        self._group, self._group_size = [], 0
         sizes = session.sizes()
         ids = self._ids(session, sizes)
-        known = self._known(ids)
-        for number, id_ in sorted(ids.items()):
-            if known.get(id_, 0) > 0:
-                known[id_] -= 1
-            else:
-                self._read(session, number, id_, sizes[number])
+        new = self._new(ids)
+        large = [number for number in new if sizes[number] > SMALL or self._tries[ids[number]]]
+        self._read_together(session, [number for number in new if number not in set(large)], ids, sizes)
+        for number in large:
+            self._read_alone(session, number, ids[number], sizes[number])
         self._store()
         self._forget(session, ids)
         self._tries.clear()
@@ -69,12 +71,20 @@ class Pop3Reader:
             session.retrieve(number, header.extend, limit=self._limit)
         return hashlib.sha256(f"{size}:".encode() + header).hexdigest()
 
-    def _known(self, ids: Mapping[int, str]) -> dict[str, int]:
+    def _new(self, ids: Mapping[int, str]) -> list[int]:
+        """The messages that are not remembered; of equal ids, the first ones are taken for the remembered."""
         cursor = read_cursor(self._intake.database, self._mailbox.id)
         if not cursor.is_started:
             seen: Mapping[str, int] = {} if self._mailbox.reads_all else Counter(ids.values())
             start_with_uids(self._intake.database, self._intake.lease, seen)
-        return read_uids(self._intake.database, self._mailbox.id)
+        known = Counter(read_uids(self._intake.database, self._mailbox.id))
+        new = []
+        for number, id_ in sorted(ids.items()):
+            if known[id_] > 0:
+                known[id_] -= 1
+            else:
+                new.append(number)
+        return new
 
     def _forget(self, session: Session, ids: Mapping[int, str]) -> None:
         """Forget what is gone, if the list was complete."""
@@ -88,21 +98,39 @@ class Pop3Reader:
 
     # Reading
 
-    def _read(self, session: Session, number: int, id_: str, size: int) -> None:
+    def _read_together(
+        self, session: Session, numbers: Sequence[int], ids: Mapping[int, str], sizes: Mapping[int, int]
+    ) -> None:
         self._intake.check_room()
-        if size > self._intake.settings.max_inbound_bytes or self._tries[id_] + 1 > ENOUGH_TRIES:
+        waiting = deque(numbers)
+        with self._counting_tries(ids, waiting):
+            for number, content in session.retrieve_each(numbers, limit=self._limit):
+                waiting.popleft()
+                if content is not None:  # otherwise somebody else removed it
+                    self._add(FetchedMail(ids[number], content, sizes[number], memory=ids[number]))
+
+    def _read_alone(self, session: Session, number: int, id_: str, size: int) -> None:
+        self._intake.check_room()
+        if size > self._limit or self._tries[id_] >= ENOUGH_TRIES:
             self._read_header(session, number, id_, size)
             return
         content = bytearray()
-        try:
-            with self._intake.memory.of(size):
+        with self._intake.memory.of(size), self._counting_tries({number: id_}, deque([number])):
+            try:
                 session.retrieve(number, content.extend, limit=self._limit)
-        except CommandRefused:
-            return  # somebody else removed it; if it is still there, the next look tries again
+            except CommandRefused:
+                return
+            self._add(FetchedMail(id_, bytes(content), size, memory=id_))
+
+    @contextmanager
+    def _counting_tries(self, ids: Mapping[int, str], waiting: Sequence[int]) -> Iterator[None]:
+        """The first of the waiting messages is to blame for an error of the server."""
+        try:
+            yield
         except (ResponseTooLarge, ProtocolViolation):
-            self._tries[id_] += 1
+            if waiting:
+                self._tries[ids[waiting[0]]] += 1
             raise
-        self._add(FetchedMail(id_, bytes(content), size, memory=id_))
 
     def _read_header(self, session: Session, number: int, id_: str, size: int) -> None:
         header, error = bytearray(), None
@@ -121,10 +149,11 @@ class Pop3Reader:
 
     def _add(self, mail: FetchedMail) -> None:
         self._group.append(mail)
-        if len(self._group) >= GROUP_MAILS or sum(len(one.content) for one in self._group) >= GROUP_BYTES:
+        self._group_size += len(mail.content)
+        if len(self._group) >= GROUP_MAILS or self._group_size >= GROUP_BYTES:
             self._store()
 
     def _store(self) -> None:
         if self._group:
             self._intake.take(self._group)
-            self._group.clear()
+            self._group, self._group_size = [], 0

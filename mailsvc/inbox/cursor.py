@@ -1,11 +1,13 @@
 """How far a mailbox was read: for IMAP the last UID of a UIDVALIDITY, for POP3 the unique-ids that were seen."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from mailsvc.inbox.leases import Lease, hold
+from mailsvc.store.bulk import carry_out, insertion, update_of
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, mailbox_cursor, mailbox_task, mailbox_uid
 
@@ -98,11 +100,15 @@ def start_with_uids(database: Database, lease: Lease, copies: Mapping[str, int])
 
 def add_copies(connection: Connection, mailbox_id: str, uids: Collection[str]) -> None:
     """Count one more mail for each of these unique-ids."""
-    for uid in uids:
-        own = (mailbox_uid.c.mailbox_id == mailbox_id) & (mailbox_uid.c.uid == uid)
-        counted = update(mailbox_uid).where(own).values(copies=mailbox_uid.c.copies + 1)
-        if connection.execute(counted).rowcount == 0:
-            connection.execute(insert(mailbox_uid).values(mailbox_id=mailbox_id, uid=uid, copies=1))
+    if not uids:
+        return
+    added, own = Counter(uids), mailbox_uid.c.mailbox_id == mailbox_id
+    wanted = select(mailbox_uid.c.uid, mailbox_uid.c.copies).where(own, mailbox_uid.c.uid.in_(added))
+    before = {row.uid: row.copies for row in connection.execute(wanted)}
+    rows = [{"mailbox_id": mailbox_id, "uid": uid, "copies": n + before.get(uid, 0)} for uid, n in added.items()]
+    dialect, key = connection.dialect.name, ("mailbox_id", "uid")
+    carry_out(connection, insertion(dialect, mailbox_uid, [row for row in rows if row["uid"] not in before]))
+    carry_out(connection, update_of(dialect, mailbox_uid, key, [row for row in rows if row["uid"] in before]))
 
 
 def forget_uids(database: Database, lease: Lease, left: Mapping[str, int]) -> None:

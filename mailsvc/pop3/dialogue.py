@@ -54,7 +54,12 @@ class Dialogue:
 
     def ask_message(self, line: bytes, write: Callable[[bytes], object], *, limit: int) -> int:
         """Send a command, and hand over each piece of the message; returns its size in bytes."""
-        self.ask(Stage.FETCH, line, Form.MESSAGE, limit=limit)
+        self.send(Stage.FETCH, line, Form.MESSAGE, limit=limit)
+        return self.take_message(write)
+
+    def take_message(self, write: Callable[[bytes], object]) -> int:
+        """Hand over each piece of the message that was asked for first; returns its size in bytes."""
+        _agreed(Stage.FETCH, self.status(Stage.FETCH))
         size = 0
         with self.ending_on_error():
             while not isinstance(event := self._event(Stage.FETCH), End):

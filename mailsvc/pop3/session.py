@@ -1,6 +1,6 @@
 """One POP3 session over a socket, for a thread that may wait."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self, TypeVar
 
@@ -10,11 +10,12 @@ from mailsvc.pop3.capabilities import Capabilities
 from mailsvc.pop3.commands import command
 from mailsvc.pop3.dialogue import Dialogue
 from mailsvc.pop3.login import log_in
-from mailsvc.pop3.protocol import Limits
+from mailsvc.pop3.protocol import Form, Limits
 from mailsvc.pop3.responses import parse_scan, parse_stat, parse_uid, refusal
 
 __all__ = ["Report", "Session", "Write"]
 
+RETRIEVED_AHEAD = 20  # messages asked for before they are taken
 PIPELINED = 100  # commands sent at once where the server offers PIPELINING (RFC 2449 section 6.8)
 
 Write = Callable[[bytes], object]
@@ -117,6 +118,28 @@ class Session:
             ResponseTooLarge: it is over the limit; the session has ended.
         """
         return self._dialogue.ask_message(command(Stage.FETCH, "RETR", number), write, limit=limit)
+
+    def retrieve_each(self, numbers: Sequence[int], *, limit: int) -> Iterator[tuple[int, bytes | None]]:
+        """Return messages one after another, asking for the next ones meanwhile where the server offers PIPELINING.
+
+        None stands for one that the server refuses, usually because it is gone. Before another command is given, all must
+        have been taken. Raises as ``retrieve``.
+        """
+        ahead = RETRIEVED_AHEAD if self._has("PIPELINING") else 1
+        asked = 0
+        for taken, number in enumerate(numbers):
+            if asked - taken <= ahead // 2:
+                following = numbers[asked : taken + ahead]
+                lines = b"".join(command(Stage.FETCH, "RETR", one) for one in following)
+                self._dialogue.send(Stage.FETCH, lines, Form.MESSAGE, limit=limit, count=len(following))
+                asked += len(following)
+            content = bytearray()
+            try:
+                self._dialogue.take_message(content.extend)
+            except CommandRefused:
+                yield number, None
+            else:
+                yield number, bytes(content)
 
     def top(self, number: int, lines: int, write: Write, *, limit: int) -> int:
         """As ``retrieve``, of the header and so many lines of the body; raises NotSupported where there is no TOP."""

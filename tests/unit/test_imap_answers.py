@@ -6,10 +6,12 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imapclient.response_parser import parse_fetch_response
 
 from mailsvc.imap import folders, listing, reading
 from mailsvc.imap.client import Client
 from mailsvc.imap.limits import Limits
+from mailsvc.imap.usual import usual_answer
 from mailsvc.mailaccess.errors import MailAccessError, Stage
 from mailsvc.mailaccess.wire import Wire
 
@@ -68,7 +70,9 @@ ANSWERS = st.lists(WORDS, max_size=12).map("".join) | st.binary(max_size=60).map
 COMMANDS: dict[str, Callable[[Client], Any]] = {
     "select": lambda client: folders.open_folder(client, "INBOX", readonly=False),
     "search": lambda client: listing.uids_after(client, 0, limit=10),
-    "sizes": lambda client: listing.list_each(client, "7"),
+    "sizes": lambda client: listing.list_each(client, "7", dates=False),
+    "dates": lambda client: listing.list_each(client, "7", dates=True),
+    "small": lambda client: reading.fetch_small(client, {7: 10, 8: 3}),
     "fetch": lambda client: reading.fetch(client, 7, 10, lambda _: None, chunk=100),
     "special": lambda client: folders.find_special(client, "\\Sent"),
     "capability": lambda client: client.ask_capabilities(),
@@ -108,3 +112,33 @@ def test_whatever_is_answered_is_understood_or_refused(command: Callable[[Client
         command(client)
     except MailAccessError as error:
         assert error.text.isprintable()
+
+
+ITEMS = st.sampled_from(
+    [b"UID 7", b"UID 0", b"RFC822.SIZE 12", b"RFC822.SIZE -1", b"FLAGS ()", b"FLAGS (\\Seen $Work)", b"FLAGS (\\Seen ",
+     b"BODY[]<0> {3}", b"BODY[]<1> {3}", b'BODY[]<0> "abc"', b"BODY[]<0> NIL", b"MODSEQ (5)"]
+)  # fmt: skip
+
+
+@given(items=st.lists(ITEMS, max_size=4), literal=st.sampled_from([None, b"abc", b")"]))
+def test_a_usual_answer_means_what_it_means_to_imapclient(items: list[bytes], literal: bytes | None) -> None:
+    """Read by a pattern or by its parser, an answer says the same."""
+    line = b"1 (" + b" ".join(items)
+    answer: list[Any] = [line + b")"] if literal is None else [(line, literal), b")"]
+    usual = usual_answer(answer)
+
+    if usual is not None:
+        assert [usual] == list(parse_fetch_response(answer, normalise_times=False, uid_is_key=False).values())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [(b"1 (UID 7 BODY[]<0> {3}", b"abc"), b")"],
+        [b"1 (UID 7 RFC822.SIZE 12 FLAGS ())"],
+        [b"1 (UID 7 RFC822.SIZE 12 FLAGS (\\Seen NonJunk $Forwarded))"],
+    ],
+)
+def test_the_answers_of_dovecot_are_usual(answer: list[Any]) -> None:
+    """Otherwise the patterns would be of no use."""
+    assert usual_answer(answer) is not None
