@@ -23,9 +23,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy import select
 
 from mailsvc import clock
+from mailsvc.api.mailbox_metrics import mailbox_metrics
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import Services, services
 from mailsvc.store.database import Database
+from mailsvc.store.mailbox_tables import mailbox
 from mailsvc.store.queue_depth import QueueFigures, look_at_queue
 from mailsvc.store.tables import worker
 from mailsvc.telemetry import LATENCY_BUCKETS, meter
@@ -71,6 +73,16 @@ _FAMILIES = {
     "webhooks": (
         "mailsvc_webhook_posts",
         "Events posted to webhooks, by result.",
+        "result",
+    ),
+    "arrivals": (
+        "mailsvc_arrivals",
+        "Mails that arrived in mailboxes, by kind.",
+        "kind",
+    ),
+    "mailbox_sessions": (
+        "mailsvc_mailbox_sessions",
+        "Sessions with mail servers: those in which a mailbox was read completely, and those that failed.",
         "result",
     ),
     "requests": (
@@ -130,8 +142,10 @@ class _Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         with self._database.read() as connection:
             queue = look_at_queue(connection, self._database.now())
+            mailboxes = connection.execute(select(mailbox).order_by(mailbox.c.id)).all()
             workers = connection.execute(select(worker).order_by(worker.c.id)).all()
         yield from _of_queue(queue)
+        yield from mailbox_metrics(mailboxes, self._database.now())
         yield from _of_workers(workers)
         snapshots = {row.id: json.loads(row.stats) for row in workers} | {"api": meter.snapshot()}
         yield from _of_counts({who: figures.get("counts", {}) for who, figures in snapshots.items()})

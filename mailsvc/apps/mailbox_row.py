@@ -13,7 +13,9 @@ from mailsvc.domain.mailbox import Mailbox
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.store.vault import Vault
 
-__all__ = ["mailbox_form", "mailbox_of", "mailbox_values", "shown_mailbox"]
+__all__ = ["STATUSES", "mailbox_form", "mailbox_of", "mailbox_status", "mailbox_values", "shown_mailbox"]
+
+STATUSES = ("starting", "active", "failing", "paused")
 
 
 def mailbox_values(mailbox: NewMailbox, vault: Vault) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def shown_mailbox(row: Any) -> dict[str, Any]:
         **{name: MASK if name in known else None for name in SECRETS},
         "enabled": bool(row.enabled),
         "managed": bool(row.managed),
-        "status": _status(row),
+        "status": mailbox_status(row),
         "status_reason": (row.pause_reason or "paused by hand") if row.paused else row.status_reason,
         "last_error": row.last_error,
         "retry_at": _shown_time(row.retry_at),
@@ -86,7 +88,8 @@ def mailbox_of(row: Any, vault: Vault, *, targets: TargetPolicy = "any") -> Mail
     )
 
 
-def _status(row: Any) -> str:
+def mailbox_status(row: Any) -> str:
+    """Return the status of the mailbox in this row, one of ``STATUSES``."""
     if row.paused or not row.enabled:
         return "paused"
     if row.failing:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailsvc import settings as settings_module
 from mailsvc.cli.checkup.finding import Finding, problem
 from mailsvc.cli.checkup.host import look_at_host
+from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
 from mailsvc.cli.checkup.routes import look_at_routes
 from mailsvc.cli.checkup.service import look_at_service
 from mailsvc.cli.checkup.store import look_at_database, open_if_there
@@ -26,7 +27,7 @@ _MARKS = {"ok": ("ok     ", "green"), "warning": ("WARNING", "yellow"), "problem
 @click.command("doctor", epilog="Example: mailsvc doctor")
 @address_options
 def command(service_url: str | None, service_key: str | None, as_json: bool) -> None:
-    """Check settings, data directory, disk, database, migrations, service, relays, webhooks and clock.
+    """Check settings, data directory, disk, database, migrations, service, relays, webhooks, mailboxes and clock.
 
     Reads the database of this host's settings and changes nothing. A remote service (--url) is checked through its API only.
     Exit code 1 if there is a problem; warnings do not count.
@@ -61,6 +62,7 @@ def _look_inside(database: Database, settings: Settings) -> Iterator[Finding]:
     try:
         yield from look_at_database(database, settings)
         yield from look_at_routes(database)
+        yield from look_at_mailboxes(database)
     except (SQLAlchemyError, OSError) as error:
         yield problem("database", f"can't be used: {explain(error)}", "see the database's log")
     finally:

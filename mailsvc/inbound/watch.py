@@ -40,7 +40,6 @@ class Watch:
 
     Attributes:
         version: of the settings that it was made with.
-        looked_at: the last complete look that is not stored yet; the worker stores those of all mailboxes together.
     """
 
     def __init__(self, intake: Intake, row: Any) -> None:
@@ -53,8 +52,9 @@ class Watch:
         )
         self._has_waited_from = row.retry_at
         self.version: int = row.updated_at
-        self.looked_at: int | None = None
+        self._looked_at: int | None = None
         self._thread = threading.Thread(target=self._run, name=f"mailbox {row.name}"[:40], daemon=True)
+        self._is_counted = False  # this session, as one in which the mailbox was read
         self._is_troubled = row.retry_at is not None or row.failures > 0
 
     def start(self) -> None:
@@ -74,6 +74,11 @@ class Watch:
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
 
+    def take_look(self) -> int | None:
+        """The last complete look that is not stored yet; the worker stores those of all mailboxes together."""
+        looked_at, self._looked_at = self._looked_at, None
+        return looked_at
+
     # In the thread
 
     def _run(self) -> None:
@@ -92,10 +97,9 @@ class Watch:
     def _session(self) -> float:
         """Run one session. Returns the seconds to rest."""
         self._woken.clear()
+        self._is_counted = False
         try:
-            rest = self._sessions.run_session()
-            meter.count("mailbox_sessions.ended")
-            return rest
+            return self._sessions.run_session()
         except MailAccessError as error:
             return 0.0 if self._stop.is_set() else self._failed(error)
         except NoRoom as error:
@@ -121,10 +125,13 @@ class Watch:
 
     def _looked(self, trouble: FailedSession | None) -> None:
         self._backoff.worked()
+        if not self._is_counted:
+            meter.count("mailbox_sessions.ok")
+            self._is_counted = True
         now = self._intake.database.now()
         shown = (trouble is not None, trouble.reason if trouble else None)
         if shown == self._shown and not self._is_troubled:
-            self.looked_at = now
+            self._looked_at = now
             return
         self._note(lambda connection: note_look(connection, self._intake.mailbox.id, trouble, now=now))
         self._shown, self._is_troubled = shown, False

@@ -26,10 +26,11 @@ __all__ = ["IngestContext", "IngestWorker"]
 LOOK_SECONDS = 1.0
 RENEW_SECONDS = 5.0
 SWEEP_SECONDS = 5.0
-UNCLASSIFIED_FOR = 5 * clock.SECOND  # then whoever stored it has died
+UNCLASSIFIED_FOR = 15 * clock.SECOND  # then whoever stored it has died
 MOST_MAILBOXES = 1000  # per process: a thread and a connection each
 LARGE_MAIL_BYTES = 64 * 1024 * 1024
 STOP_SECONDS = 5.0
+SHORT_PATIENCE = 1.0  # seconds: one mailbox must not delay the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,13 @@ class IngestWorker:
         return LOOK_SECONDS
 
     def _round(self) -> None:
-        with self._database.read() as connection:
-            rows = {row.id: row for row in readable_mailboxes(connection)}
+        rows = self._rows()
         share = min(MOST_MAILBOXES, self._context.heartbeat.share(len(rows), "ingest"))
-        self._end([id_ for id_, held in self._held.items() if not _is_current(held, rows.get(id_))])
-        self._end(list(self._held)[share:])
+        stale = [id_ for id_, held in self._held.items() if not _is_current(held, rows.get(id_))]
+        others = [id_ for id_ in self._held if id_ not in stale][share:]
+        if stale or others:
+            self._end([*stale, *others], patience=SHORT_PATIENCE)
+            rows = self._rows()
         self._begin(rows, share - len(self._held))
         now = clock.monotonic()
         if now - self._renewed_at >= RENEW_SECONDS:
@@ -92,6 +95,10 @@ class IngestWorker:
         if now - self._swept_at >= SWEEP_SECONDS:
             self._sweep()
             self._swept_at = now
+
+    def _rows(self) -> dict[str, Any]:
+        with self._database.read() as connection:
+            return {row.id: row for row in readable_mailboxes(connection)}
 
     # Leases
 
@@ -119,20 +126,20 @@ class IngestWorker:
         held = self._held[row.id] = _Held(lease, Watch(intake, row))
         held.watch.start()
 
-    def _end(self, mailbox_ids: Sequence[str]) -> None:
-        """Stop watching these, and let others do so."""
+    def _end(self, mailbox_ids: Sequence[str], *, patience: float = STOP_SECONDS) -> None:
+        """Stop watching these, and let others do so. A thread that does not end in time can store nothing afterwards."""
         if not mailbox_ids:
             return
         ended = [self._held.pop(id_) for id_ in mailbox_ids]
         for held in ended:
             held.watch.stop()
-        deadline = clock.monotonic() + STOP_SECONDS
+        deadline = clock.monotonic() + patience
         for held in ended:
             held.watch.join(max(0.0, deadline - clock.monotonic()))
         release(self._database, [held.lease for held in ended])
 
     def _renew(self) -> None:
-        looked = {id_: at for id_, held in self._held.items() if (at := held.watch.looked_at) is not None}
+        looked = {id_: at for id_, held in self._held.items() if (at := held.watch.take_look()) is not None}
         with self._database.write() as connection:
             renew(connection, self._owner, now=self._database.now())
             note_looks(connection, looked)
@@ -140,7 +147,8 @@ class IngestWorker:
     # Arrivals whose process died before it classified them
 
     def _sweep(self) -> None:
-        before = self._database.now() - UNCLASSIFIED_FOR
+        # At the start, at once; later only what nobody can be working on any more.
+        before = self._database.now() - (UNCLASSIFIED_FOR if self._swept_at > 0 else 0)
         while kept := take_unclassified(self._database, received_before=before):
             for one in kept:
                 record(self._database, self._context.settings, self._context.bell, [one])

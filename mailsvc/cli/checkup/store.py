@@ -13,6 +13,7 @@ from mailsvc.cli.show import age, plural
 from mailsvc.settings import Settings
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
+from mailsvc.store.mailbox_tables import mailbox
 from mailsvc.store.queue_depth import look_at_queue
 from mailsvc.store.tables import event, relay, webhook, worker
 from mailsvc.store.vault import Vault, VaultError
@@ -140,6 +141,7 @@ def _secrets(connection: Connection, settings: Settings) -> Iterator[Finding]:
     keys = settings.secret_key or _kept(settings.data_dir / "secret-key")
     stored = [row.secret for row in connection.execute(select(relay.c.secret).where(relay.c.secret.is_not(None)))]
     stored += [row.secret for row in connection.execute(select(webhook.c.secret))]
+    stored += [row.secret for row in connection.execute(select(mailbox.c.secret).where(mailbox.c.secret.is_not(None)))]
     if keys is None:
         if stored:
             yield problem(
