@@ -137,6 +137,10 @@ class MailHost(RootServer):
         found = run_as_root("find", str(self._maildir(name, "new")), str(self._maildir(name, "cur")), "-type", "f")
         return len(found.splitlines())
 
+    def forget_uids(self, name: str) -> None:
+        """Have the mailbox begin again with a new UIDVALIDITY, as after a restored backup."""
+        run_as_root("bash", "-c", f"rm -f {self.home / name / 'Maildir'}/dovecot*")
+
     def _maildir(self, name: str, part: str) -> Path:
         return self.home / name / "Maildir" / part
 
