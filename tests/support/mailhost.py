@@ -7,6 +7,7 @@ import contextlib
 import os
 import pwd
 import socket
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -131,6 +132,18 @@ class MailHost(RootServer):
         run_as_root("cp", str(parcel), str(self._maildir(name, "tmp")))
         self._give_away(name)
         run_as_root("mv", str(self._maildir(name, "tmp") / parcel.name), str(self._maildir(name, "new")))
+
+    def deliver_many(self, name: str, messages: Sequence[bytes]) -> None:
+        """Put messages into the mailbox at once, which is quicker."""
+        parcels = self.directory / f"parcels-{next(self._delivered)}"
+        parcels.mkdir()
+        for message in messages:
+            parcel = parcels / f"message-{next(self._delivered)}"
+            parcel.write_bytes(message)
+        new = self._maildir(name, "new")
+        run_as_root(
+            "bash", "-c", f"chown -R nobody:nogroup {parcels} && chmod 644 {parcels}/* && mv {parcels}/* {new}/"
+        )
 
     def stored(self, name: str) -> int:
         """How many messages are in the mailbox."""
