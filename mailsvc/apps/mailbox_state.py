@@ -50,12 +50,12 @@ def note_failed_session(connection: Connection, mailbox_id: str, failed: FailedS
     """Store why a session failed. Returns whether ``mailbox.failing`` was emitted.
 
     It is emitted at once for refused credentials, else after 3 failures in a row or 5 minutes; once until the mailbox
-    recovers.
+    recovers. A server that asks to wait is no failure for so long.
     """
     row = _locked(connection, mailbox_id)
     if row is None:
         return False
-    failures, since = row.failures + 1, row.failing_since or now
+    failures, since = row.failures + (failed.reason != "throttled"), row.failing_since or now
     fails = failed.reason in _TOLD_AT_ONCE or failures >= ENOUGH_FAILURES or now - since >= LONG_FAILURE
     values = {
         "failures": failures,

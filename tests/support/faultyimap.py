@@ -37,6 +37,7 @@ class FaultyImap(FaultyPop3):
     Args:
         messages: by their UIDs. EXPUNGE and MOVE remove what they name.
         offers: the answer to CAPABILITY, besides STARTTLS.
+        longer: the UIDs of messages that come with more bytes than was asked for.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class FaultyImap(FaultyPop3):
         *,
         messages: Mapping[int, bytes] | None = None,
         offers: Sequence[str] = OFFERS,
+        longer: Sequence[int] = (),
         **given: Any,
     ) -> None:
         super().__init__(script, offers=offers, **given)
-        self.messages = dict(messages or {})
+        self.messages, self.longer = dict(messages or {}), longer
         self.talk = _Talk
 
 
@@ -131,13 +133,24 @@ class _Talk(_Connection):
             there = [uid for uid in map(int, messages.split(",")) if uid in uids]
             sizes = {uid: len(self.server.messages[uid]) for uid in there}
             return [f"* {uids.index(uid) + 1} FETCH (UID {uid} {told.format(sizes[uid])})" for uid in there]
-        found = re.search(r"<(\d+)\.(\d+)>", items)
+        found = re.search(r"BODY.PEEK\[(\w*)\]<(\d+)\.(\d+)>", items)
         assert found is not None
-        start, size, uid = int(found[1]), int(found[2]), int(messages)
-        if uid not in uids:
-            return []
-        part = self.server.messages[uid][start : start + size].decode()
-        return [f"* 1 FETCH (UID {uid} BODY[]<{start}> {{{len(part)}}}\r\n{part})"]
+        section, start, size = found[1], int(found[2]), int(found[3])
+        parts = {
+            uid: self._part(uid, section)[start : None if uid in self.server.longer else start + size]
+            for uid in map(int, messages.split(","))
+            if uid in uids
+        }
+        name = f"BODY[{section}]<{start}>"
+        return [
+            f"* {uids.index(uid) + 1} FETCH (UID {uid} {name} {{{len(part)}}}\r\n{part})" for uid, part in parts.items()
+        ]
+
+    def _part(self, uid: int, section: str) -> str:
+        message = self.server.messages[uid].decode()
+        if uid in self.server.longer and not section:
+            return message * 2
+        return message.partition("\r\n\r\n")[0] + "\r\n\r\n" if section == "HEADER" else message
 
     def do_idle(self, rest: str) -> list[str]:
         self.play("waiting", "+ idling")
