@@ -62,7 +62,9 @@ class NewMailbox(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 def port_of(mailbox: NewMailbox) -> int:
     """The port, by default that of the protocol and its protection."""
-    return mailbox.port or _PORTS.get((mailbox.protocol, mailbox.tls), 143 if mailbox.protocol == "imap" else 110)
+    if mailbox.port is not None:
+        return mailbox.port
+    return _PORTS.get((mailbox.protocol, mailbox.tls), 143 if mailbox.protocol == "imap" else 110)
 
 
 def check_mailbox(mailbox: NewMailbox, *, allow_plaintext: bool, targets: TargetPolicy) -> None:
