@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.figure import Figure, Run
-from bench.peers import celery, djangomail, node, postfix
-from bench.scenarios import claim, latency, memory, slowrelay, startup, throughput
+from bench.peers import celery, djangomail, mailboxloop, node, postfix
+from bench.scenarios import claim, inbound, latency, memory, slowrelay, startup, throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,13 @@ SCENARIOS = (
     Scenario("slow-relay", slowrelay.measure),
     Scenario("startup", startup.measure),
     Scenario("memory", memory.measure, once=True),
+    Scenario("imap-tools", mailboxloop.imap, share=0.5),
+    Scenario("imap-read", inbound.imap, share=0.5),
+    Scenario("poplib", mailboxloop.pop3, share=0.5),
+    Scenario("pop3-read", inbound.pop3, share=0.5),
+    Scenario("inbound-latency", inbound.latency),
+    Scenario("idle-mailboxes", inbound.idle, once=True),
+    Scenario("first-look", inbound.first_look, once=True),
     Scenario("claim-sqlite", claim.sqlite, once=True),
     Scenario("claim-pg", claim.postgresql, once=True),
 )

@@ -15,7 +15,14 @@ from pathlib import Path
 from bench.peers.environment import NODE_PROJECT, VENV
 
 _REQUIREMENTS = Path(__file__).parent / "requirements.txt"
-_PACKAGES = {"postfix": "postfix", "redis-server": "redis-server", "node": "nodejs", "npm": "npm"}
+_PACKAGES = {
+    "postfix": "postfix",
+    "/usr/lib/dovecot/imap": "dovecot-imapd",
+    "/usr/lib/dovecot/pop3": "dovecot-pop3d",
+    "redis-server": "redis-server",
+    "node": "nodejs",
+    "npm": "npm",
+}
 _POSTFIX_ANSWER = b"postfix postfix/main_mailer_type select No configuration\n"
 
 

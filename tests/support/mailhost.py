@@ -44,6 +44,8 @@ service pop3-login {{
   }}
 }}
 service imap-login {{
+  service_count = 0
+  client_limit = 1000
   inet_listener imap {{
     port = {imap}
   }}

@@ -1,0 +1,1 @@
+"""Loops that read a mailbox into files: what an application writes for itself."""
