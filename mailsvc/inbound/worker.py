@@ -11,7 +11,7 @@ from mailsvc.apps.mailbox_state import note_looks
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.inbound.intake import Intake, MemoryBudget, record
 from mailsvc.inbound.watch import Watch
-from mailsvc.inbox.leases import Lease, claim, readable_mailboxes, release, renew
+from mailsvc.inbox.leases import Lease, claim, read_mailbox, readable_mailboxes, release, renew
 from mailsvc.inbox.record import take_unclassified
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
@@ -113,14 +113,17 @@ class IngestWorker:
         ]
         for lease in claim(self._database, free[: max(0, room)], owner=self._owner):
             try:
-                self._watch(rows[lease.mailbox_id], lease)
+                self._watch(lease)
             except Exception as error:  # noqa: BLE001 - one mailbox must not stop the others
-                log_error(error, mailbox=rows[lease.mailbox_id].name)
+                log_error(error, mailbox=lease.mailbox_id)
                 self._broken[lease.mailbox_id] = rows[lease.mailbox_id].updated_at
                 release(self._database, [lease])
 
-    def _watch(self, row: Any, lease: Lease) -> None:
+    def _watch(self, lease: Lease) -> None:
         context = self._context
+        row = read_mailbox(context.database, lease.mailbox_id)
+        if row is None:
+            return  # deleted meanwhile, with its lease
         mailbox = mailbox_of(row, context.vault, targets=context.targets_of(row.app_id))
         intake = Intake(context.database, context.settings, context.bell, mailbox, lease, self._memory)
         held = self._held[row.id] = _Held(lease, Watch(intake, row))

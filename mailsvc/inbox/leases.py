@@ -14,7 +14,18 @@ from mailsvc import clock
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import mailbox, mailbox_cursor
 
-__all__ = ["LEASE", "Lease", "LeaseLost", "claim", "hold", "readable_mailboxes", "release", "release_all", "renew"]
+__all__ = [
+    "LEASE",
+    "Lease",
+    "LeaseLost",
+    "claim",
+    "hold",
+    "read_mailbox",
+    "readable_mailboxes",
+    "release",
+    "release_all",
+    "renew",
+]
 
 LEASE = 20 * clock.SECOND
 _cursor = mailbox_cursor.c
@@ -33,11 +44,17 @@ class LeaseLost(Exception):
 
 
 def readable_mailboxes(connection: Connection) -> Sequence[Row[Any]]:
-    """The mailboxes that are to be read, each with the columns of its lease."""
-    leases = (_cursor.lease_owner, _cursor.lease_token, _cursor.leased_until)
+    """The mailboxes that are to be read: id, version of the settings, and lease of each. Asked every second."""
     joined = mailbox.join(mailbox_cursor, _cursor.mailbox_id == mailbox.c.id)
+    columns = (mailbox.c.id, mailbox.c.updated_at, _cursor.lease_token, _cursor.leased_until)
     is_wanted = mailbox.c.enabled & ~mailbox.c.paused
-    return connection.execute(select(mailbox, *leases).select_from(joined).where(is_wanted)).all()
+    return connection.execute(select(*columns).select_from(joined).where(is_wanted)).all()
+
+
+def read_mailbox(database: Database, mailbox_id: str) -> Row[Any] | None:
+    """The whole row of a mailbox, if it still exists."""
+    with database.read() as connection:
+        return connection.execute(select(mailbox).where(mailbox.c.id == mailbox_id)).first()
 
 
 def claim(database: Database, mailbox_ids: Collection[str], *, owner: str) -> list[Lease]:

@@ -91,7 +91,7 @@ def test_the_port_follows_from_the_protocol(shop: Client, protocol: str, tls: st
         ({"protocol": "jmap"}, "protocol"),
         ({"ca_pem": "no certificate"}, "ca_pem"),
         ({"relay": "nowhere"}, "relay"),
-        ({"idel": True}, "idel"),
+        ({"polling": 5}, "polling"),
     ],
 )
 def test_what_is_wrong_is_named(shop: Client, wrong: dict[str, Any], field: str) -> None:
