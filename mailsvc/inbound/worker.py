@@ -7,7 +7,7 @@ from typing import Any
 
 from mailsvc import clock
 from mailsvc.apps.mailbox_row import mailbox_of
-from mailsvc.apps.mailbox_state import note_looks
+from mailsvc.apps.mailbox_state import FailedSession, note_failed_session, note_looks
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.inbound.intake import Intake, MemoryBudget, record
 from mailsvc.inbound.watch import Watch
@@ -19,7 +19,7 @@ from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
-from mailsvc.store.vault import Vault
+from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["IngestContext", "IngestWorker"]
 
@@ -117,7 +117,15 @@ class IngestWorker:
             except Exception as error:  # noqa: BLE001 - one mailbox must not stop the others
                 log_error(error, mailbox=lease.mailbox_id)
                 self._broken[lease.mailbox_id] = rows[lease.mailbox_id].updated_at
-                release(self._database, [lease])
+                self._give_up(lease, error)
+
+    def _give_up(self, lease: Lease, error: Exception) -> None:
+        """Show why the mailbox can't be read with its settings, and let it be until they change."""
+        said = str(error) if isinstance(error, VaultError) else f"its settings can't be read ({type(error).__name__})"
+        failed, now = FailedSession("auth_refused", said), self._database.now()
+        with self._database.write() as connection:
+            note_failed_session(connection, lease.mailbox_id, failed, now=now)
+        release(self._database, [lease])
 
     def _watch(self, lease: Lease) -> None:
         context = self._context

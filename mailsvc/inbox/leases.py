@@ -43,7 +43,7 @@ class LeaseLost(Exception):
     """Another process reads the mailbox now, or it was deleted."""
 
 
-def readable_mailboxes(connection: Connection) -> Sequence[Row[Any]]:
+def readable_mailboxes(connection: Connection) -> Sequence[Any]:
     """The mailboxes that are to be read: id, version of the settings, and lease of each. Asked every second."""
     joined = mailbox.join(mailbox_cursor, _cursor.mailbox_id == mailbox.c.id)
     columns = (mailbox.c.id, mailbox.c.updated_at, _cursor.lease_token, _cursor.leased_until)

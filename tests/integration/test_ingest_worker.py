@@ -188,6 +188,9 @@ class TestTrouble:
             ingest.add_faulty(server, "other")
             with running(ingest):
                 wait_until(lambda: subjects(ingest) == ["two"])
+                shown = ingest.wait(id_, lambda shown: shown["status"] == "failing")
+
+        assert "another MAILSVC_SECRET_KEY" in shown["last_error"]
 
 
 class TestControl:
