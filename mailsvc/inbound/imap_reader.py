@@ -40,7 +40,7 @@ class FolderReader:
         cursor = read_cursor(self._intake.database, self._mailbox.id)
         if not cursor.is_started:
             self._start(session, folder)
-        elif cursor.uidvalidity != folder.uidvalidity:
+        elif cursor.uidvalidity != folder.uidvalidity or _is_behind(folder, cursor):
             up_to = folder.uidnext - 1 if folder.uidnext is not None else 2**32
             start_rescan(self._intake.database, self._intake.lease, uidvalidity=folder.uidvalidity, up_to=up_to)
         self._cursor = read_cursor(self._intake.database, self._mailbox.id)
@@ -62,7 +62,7 @@ class FolderReader:
     def _start(self, session: Session, folder: Folder) -> None:
         last_uid, skipped_before = 0, None
         if not self._mailbox.reads_all:
-            last_uid, skipped_before = _behind(session, folder)
+            last_uid, skipped_before = _newest(session, folder)
         start_at(
             self._intake.database,
             self._intake.lease,
@@ -164,7 +164,12 @@ class FolderReader:
         self._cursor = replace(self._cursor, last_uid=last_uid)
 
 
-def _behind(session: Session, folder: Folder) -> tuple[int, int | None]:
+def _is_behind(folder: Folder, cursor: Cursor) -> bool:
+    """Whether the server would give a UID again that was read already: then it means another mail."""
+    return folder.uidnext is not None and folder.uidnext <= cursor.last_uid
+
+
+def _newest(session: Session, folder: Folder) -> tuple[int, int | None]:
     """The last UID of the folder, and the newest date of what is there."""
     last_uid = folder.uidnext - 1 if folder.uidnext is not None else _last_uid(session)
     uids = [uid for uid in session.uids_after(max(0, last_uid - NEWEST)) if uid <= last_uid]

@@ -228,6 +228,18 @@ class TestControl:
 
         assert "IDLE" in server.commands
 
+    def test_a_uid_that_is_given_again_is_another_mail(self, ingest: Ingest) -> None:
+        """A server must not do so without another UIDVALIDITY; what is stored already is known by its content."""
+        with FaultyImap(messages={7: MAIL}) as server, running(ingest):
+            id_ = ingest.add_faulty(server)
+            ingest.wait(id_, is_active)
+            server.messages.clear()
+            server.messages.update({2: MAIL, 3: OTHER})
+            ingest.resume(id_)
+            wait_until(lambda: "two" in subjects(ingest))
+
+        assert subjects(ingest) == ["one", "two"]
+
 
 class TestLeases:
     def test_workers_share_the_mailboxes_and_take_over_those_of_one_that_vanished(

@@ -236,3 +236,10 @@ def test_any_bytes_can_be_read(raw: bytes) -> None:
 def test_a_damaged_mail_can_be_read(raw: bytes, chance: random.Random) -> None:
     """Close to what is well formed, where most branches are."""
     check(mutated(raw, chance))
+
+
+def test_lines_that_look_like_boundaries_are_looked_at_up_to_a_limit() -> None:
+    """25 MiB of them would take seconds, in which the mails behind wait."""
+    raw = b"From: a@b.test\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\n" + b"--y\n" * 600_000
+
+    assert "too many lines that look like boundaries" in (check(raw).error or "")

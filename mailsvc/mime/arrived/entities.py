@@ -18,6 +18,7 @@ MAX_HEADER = 256 * 1024  # octets of the mail's header
 
 _MAX_PART_HEADER = 16 * 1024  # octets
 _MAX_PART_HEADERS = 1 << 20  # octets of all of them: 1,000 ordinary ones have a third
+_MAX_CANDIDATES = 500_000  # lines that begin as a delimiter does; ordinary mails have some hundreds
 _MAX_BOUNDARY = 200  # characters; RFC 2046 allows 70
 _PADDING = b" \t\r"  # which relays may add to a delimiter (RFC 2046 section 5.1.1)
 _DELIMITER = re.compile(rb"\n--([^\n]{1,250})(?=\n|\Z)")
@@ -107,6 +108,7 @@ class _Splitter:
         self._leaf: Entity | None = None
         self._count = 0
         self._header_room = _MAX_PART_HEADERS
+        self._candidates = 0
         self._start = root.start
         self._begin(root)
 
@@ -130,6 +132,10 @@ class _Splitter:
         """Return the depth of the multipart that the next delimiter belongs to, whether it is the last one, and its line."""
         known = self._lines
         for line in _DELIMITER.finditer(self._raw, at):
+            self._candidates += 1
+            if self._candidates > _MAX_CANDIDATES:
+                self._tell("has too many lines that look like boundaries")
+                return None
             if (found := known.get(line[1].rstrip(_PADDING))) is not None:
                 return (*found, line)
         return None
