@@ -59,6 +59,7 @@ class ImapWatch:
         mailbox = self._intake.mailbox
         deadline = clock.monotonic() + mailbox.poll_interval
         while (left := deadline - clock.monotonic()) > 0 and not self._stop.is_set():
+            self._intake.progress.mark()
             if mailbox.idle:
                 if session.idle(min(left, _longest_idle(mailbox.poll_interval))):
                     return

@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from mailsvc import clock
 from mailsvc.domain.mailbox import Mailbox
 from mailsvc.inbound.classify import classify
 from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
@@ -17,7 +18,7 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.telemetry import meter
 
-__all__ = ["Intake", "MemoryBudget", "NoRoom", "record"]
+__all__ = ["Intake", "MemoryBudget", "NoRoom", "Progress", "record"]
 
 
 class NoRoom(Exception):
@@ -45,6 +46,21 @@ class MemoryBudget:
                 self._changed.notify_all()
 
 
+class Progress:
+    """When a session last got on: a server that sends a byte now and then must not hold it for ever."""
+
+    def __init__(self) -> None:
+        self.mark()
+
+    def mark(self) -> None:
+        """The session got on."""
+        self._at = clock.monotonic()
+
+    def stalled_for(self) -> float:
+        """Seconds since the last mark."""
+        return clock.monotonic() - self._at
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in the mails of one mailbox while its lease is held."""
@@ -55,14 +71,17 @@ class Intake:
     mailbox: Mailbox
     lease: Lease
     memory: MemoryBudget
+    progress: Progress = field(default_factory=Progress)
 
     def check_room(self) -> None:
         """Raises NoRoom while the disk is nearly full."""
+        self.progress.mark()
         if lack := lack_of_room(self.settings):
             raise NoRoom(lack)
 
     def take(self, mails: Sequence[FetchedMail], **cursor: Any) -> None:
         """Store the mails and these columns of the cursor, then classify what is new. Raises LeaseLost."""
+        self.progress.mark()
         kept = keep(self.database, self.lease, self.mailbox, mails, **cursor)
         record(self.database, self.settings, self.bell, kept)
 

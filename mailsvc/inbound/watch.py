@@ -20,6 +20,7 @@ from mailsvc.telemetry import facts, log, meter
 
 __all__ = ["Watch"]
 
+LONGEST_STALL = 900.0  # seconds without a mail, a look or a reply to IDLE; a large mail may take long
 WITHOUT_STORAGE = 2.0  # seconds until the next try while nothing can be stored
 
 
@@ -54,6 +55,7 @@ class Watch:
         self.version: int = row.updated_at
         self._looked_at: int | None = None
         self._thread = threading.Thread(target=self._run, name=f"mailbox {row.name}"[:40], daemon=True)
+        self._is_in_session = False
         self._is_counted = False  # this session, as one in which the mailbox was read
         self._is_troubled = row.retry_at is not None or row.failures > 0
 
@@ -70,6 +72,12 @@ class Watch:
         self._stop.set()
         self._woken.set()
         self._sessions.close()
+
+    def end_if_stalled(self) -> None:
+        """End a session that does not get on; the next one is tried as after any failure."""
+        if self._is_in_session and self._intake.progress.stalled_for() > LONGEST_STALL:
+            log.warning("a session with a mailbox stands still", extra=facts(mailbox=self._intake.mailbox.name))
+            self._sessions.close()
 
     def join(self, seconds: float) -> None:
         self._thread.join(seconds)
@@ -97,7 +105,8 @@ class Watch:
     def _session(self) -> float:
         """Run one session. Returns the seconds to rest."""
         self._woken.clear()
-        self._is_counted = False
+        self._is_counted, self._is_in_session = False, True
+        self._intake.progress.mark()
         try:
             return self._sessions.run_session()
         except MailAccessError as error:
@@ -110,6 +119,8 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - a fault of ours, which may come back: not in a tight loop
             log_error(error, mailbox=self._intake.mailbox.name)
             return self._failed(ProtocolViolation(Stage.FETCH, f"unexpected: {type(error).__name__}"))
+        finally:
+            self._is_in_session = False
 
     def _failed(self, error: MailAccessError) -> float:
         meter.count("mailbox_sessions.failed")

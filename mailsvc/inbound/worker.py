@@ -88,6 +88,8 @@ class IngestWorker:
             self._end([*stale, *others], patience=SHORT_PATIENCE)
             rows = self._rows()
         self._begin(rows, share - len(self._held))
+        for held in self._held.values():
+            held.watch.end_if_stalled()
         now = clock.monotonic()
         if now - self._renewed_at >= RENEW_SECONDS:
             self._renew()

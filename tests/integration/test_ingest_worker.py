@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
+from mailsvc.api.metrics import exposition
 from mailsvc.apps import mailbox_state
 from mailsvc.apps.mailboxes import delete_mailbox, pause_mailbox
-from mailsvc.inbound import trouble
+from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
+from mailsvc.inbound import intake, trouble, watch
 from mailsvc.inbox.leases import LEASE, readable_mailboxes
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
@@ -18,6 +21,8 @@ from mailsvc.store.tables import event
 from tests.support.faultyimap import DROP, HANG, Endless, FaultyImap
 from tests.support.faultypop3 import FaultyPop3
 from tests.support.ingest import Ingest, running
+from tests.support.postgres import Postgres
+from tests.support.tables import with_tables
 from tests.support.waiting import wait_until
 
 MAIL = b"Subject: one\r\n\r\nHello.\r\n"
@@ -179,6 +184,52 @@ class TestTrouble:
         assert told(ingest, "mailbox.") == [("mailbox.failing", "delete_unsupported")]
         assert not any("EXPUNGE" in command or "STORE" in command for command in server.commands)
 
+    @pytest.mark.parametrize(
+        "step", "connect greeting capability authenticate examine search fetch:1 fetch:2 waiting done".split()
+    )
+    @pytest.mark.usefixtures("quick")
+    def test_a_connection_that_is_lost_at_any_step_loses_and_doubles_nothing(self, ingest: Ingest, step: str) -> None:
+        with FaultyImap({step: [DROP]}, messages={7: MAIL, 8: OTHER}) as server, running(ingest):
+            id_ = ingest.add_faulty(server)
+            ingest.wait(id_, is_active)
+            server.messages[9] = b"Subject: three\r\n\r\nHello.\r\n"
+            wait_until(lambda: subjects(ingest) == ["one", "two", "three"])
+
+    @pytest.mark.parametrize("step", ["store", "expunge"])
+    @pytest.mark.usefixtures("quick")
+    def test_what_is_to_be_done_on_the_server_survives_a_lost_connection(self, ingest: Ingest, step: str) -> None:
+        with FaultyImap({step: [DROP]}, messages={7: MAIL}) as server, running(ingest):
+            ingest.add_faulty(server, after="delete")
+            wait_until(lambda: not server.messages)
+
+        assert subjects(ingest) == ["one"]
+
+    @pytest.mark.usefixtures("quick")
+    def test_a_session_that_does_not_get_on_is_ended(self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A byte now and then keeps a connection alive, but nothing comes of it."""
+        monkeypatch.setattr(watch, "LONGEST_STALL", 0.2)
+        with FaultyImap({"search": [HANG]}, messages={7: MAIL}) as server, running(ingest):
+            id_ = ingest.add_faulty(server)
+            ingest.wait(id_, is_active)
+
+        assert subjects(ingest) == ["one"]
+
+    def test_nothing_is_read_while_the_disk_is_nearly_full(
+        self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The log says so, and reading goes on by itself."""
+        monkeypatch.setattr(intake, "lack_of_room", lambda _: "the disk of the data directory is nearly full")
+        monkeypatch.setattr(watch, "WITHOUT_STORAGE", 0.02)
+        with FaultyImap(messages={7: MAIL}) as server, running(ingest):
+            id_ = ingest.add_faulty(server)
+            wait_until(lambda: "mailboxes are not read" in caplog.text)
+            assert not rows(ingest.database, select(arrival))
+            monkeypatch.setattr(intake, "lack_of_room", lambda _: None)
+            ingest.wait(id_, is_active)
+
+        assert subjects(ingest) == ["one"]
+        assert told(ingest, "mailbox.") == []
+
     def test_a_mailbox_whose_secret_cannot_be_decrypted_delays_no_other(self, ingest: Ingest) -> None:
         """As after a change of MAILSVC_SECRET_KEY."""
         with FaultyImap(messages={7: OTHER}) as server:
@@ -301,3 +352,38 @@ def test_without_uidl_mails_are_known_by_their_header(ingest: Ingest, offers: tu
         wait_until(lambda: "two" in subjects(ingest))
 
     assert sorted(subjects(ingest)) == ["one", "one", "two"]
+
+
+def test_reading_goes_on_when_the_database_is_back(own_postgres: Postgres, tmp_path: Path) -> None:
+    """What came meanwhile is read once."""
+    database = with_tables(own_postgres.fresh_database())
+    ingest = Ingest(database, tmp_path)
+    with FaultyImap(messages={7: MAIL}) as server, running(ingest):
+        id_ = ingest.add_faulty(server)
+        ingest.wait(id_, is_active)
+        own_postgres.stop()
+        server.messages[8] = OTHER
+        own_postgres.start()
+        wait_until(lambda: database_is_back(ingest))
+        wait_until(lambda: subjects(ingest) == ["one", "two"])
+    database.close()
+
+
+def database_is_back(ingest: Ingest) -> bool:
+    try:
+        return bool(subjects(ingest))
+    except SQLAlchemyError:
+        return False
+
+
+def test_the_doctor_and_the_metrics_name_what_is_wrong(ingest: Ingest) -> None:
+    with FaultyImap({"authenticate": REFUSED}) as server, running(ingest):
+        id_ = ingest.add_faulty(server)
+        ingest.wait(id_, lambda shown: shown["status"] == "failing")
+        findings = {finding.check: finding for finding in look_at_mailboxes(ingest.database)}
+        metrics = exposition(ingest.database).decode()
+
+    assert findings["mailbox support"].level == "problem"
+    assert "auth_refused" in findings["mailbox support"].said
+    assert 'mailsvc_mailboxes{status="failing"} 1.0' in metrics
+    assert f'mailsvc_mailbox_lag_seconds{{mailbox="{id_}",name="support"}}' in metrics
