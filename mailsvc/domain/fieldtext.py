@@ -62,7 +62,7 @@ def crlf(text: str) -> str:
 
 def printable(text: str) -> str:
     """Return the text with everything that ``field_flaw`` rejects replaced, to show text of others."""
-    return _FORBIDDEN.sub("\ufffd", text)
+    return text if text.isprintable() else _FORBIDDEN.sub("\ufffd", text)
 
 
 def decode_words(text: str) -> str:

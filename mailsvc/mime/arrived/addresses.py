@@ -18,6 +18,8 @@ MAX_ADDRESSES = 1000  # of one field
 _MAX_ADDRESS = 320  # octets
 # Separators inside quotes, angle brackets or encoded words don't count; writers forget to encode them there.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]*>|=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*\?=|\\.|[^"<=\\(,;:]+|.', re.DOTALL)
+# One mailbox whose name has no special characters.
+_USUAL = re.compile(r"([\w .&-]{0,100})(<[\w.+=-]{1,64}@[\w.-]{1,255}>)")
 _COMMENT_TOKEN = re.compile(r"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # What servers deliver to, whatever RFC 5321 says: two dots in a row, underscores in host names, hosts without a domain.
@@ -34,6 +36,9 @@ def addresses_in(field: str) -> tuple[str, ...]:
 
 def mailboxes_in(field: str, *, most: int = MAX_ADDRESSES) -> list[Mailbox]:
     """Return the mailboxes with decoded names, at most so many; what has no address is left out."""
+    if usual := _USUAL.fullmatch(field):
+        mailbox = _mailbox([usual[1], usual[2]], "")
+        return [mailbox] if mailbox else []
     found = (mailbox for item in _items(field) if (mailbox := _mailbox(*item)))
     return list(islice(found, most))
 

@@ -7,6 +7,7 @@ Only listed codecs are used. Python would also look up others by name: UTF-7 tur
 import codecs
 from contextlib import suppress
 from encodings.aliases import aliases
+from functools import lru_cache
 
 __all__ = ["MAX_NAME", "decode", "decode_unlabelled", "is_known"]
 
@@ -133,6 +134,7 @@ _OTHER_NAMES = {
 } | {f"win{page}": f"cp{page}" for page in range(1250, 1259)}
 
 
+@lru_cache(maxsize=256)
 def _squeezed(name: str) -> str:
     return "".join([char for char in name.lower() if char.isalnum()]).removeprefix("x")
 
@@ -161,7 +163,7 @@ def decode(data: bytes, charset: str, *, is_cut: bool = False) -> str:
     codec = _CODEC_OF.get(_squeezed(charset)) if len(charset) <= MAX_NAME else None
     if codec is None or (codec == "cp1252" and "ascii" in charset.lower()):
         return decode_unlabelled(data, is_cut=is_cut)
-    text = _decode(data, codec, is_cut=is_cut)
+    text = data.decode() if codec == "utf_8" and data.isascii() else _decode(data, codec, is_cut=is_cut)
     return _mended(data, codec, text) if "\ufffd" in text else text
 
 

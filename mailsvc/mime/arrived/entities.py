@@ -82,7 +82,7 @@ def _entity(fields: list[Field], start: int, end: int, default_type: str) -> Ent
     media_type = parse_token(declared)
     parameters = parse_parameters(declared)
     disposition = mime.get("disposition", b"")
-    identifier = _IDENTIFIER.fullmatch(mime.get("id", b"").strip())
+    identifier = _IDENTIFIER.fullmatch(mime["id"].strip()) if "id" in mime else None
     return Entity(
         start=start,
         end=end,

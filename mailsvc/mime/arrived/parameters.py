@@ -21,12 +21,16 @@ _Pieces = dict[int, tuple[str, bool]]  # by number: the text, and whether it is 
 
 def parse_token(value: bytes) -> str:
     """Return the value before the parameters in lower case, ``text/plain`` for instance; empty if it is none."""
+    if not value:
+        return ""
     match = _TOKEN.match(value[:_MAX_VALUE].decode("latin-1"))
     return match[1].lower() if match else ""
 
 
 def parse_parameters(value: bytes) -> dict[str, str]:
     """Return the parameters by their names in lower case, decoded; the first one counts if a name occurs twice."""
+    if b";" not in value:
+        return {}
     found: defaultdict[str, _Pieces] = defaultdict(dict)
     text = _FOLD.sub("", decode_unlabelled(value[:_MAX_VALUE]))
     for name, quoted, plain in _PARAMETER.findall(text):

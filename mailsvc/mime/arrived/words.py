@@ -19,7 +19,8 @@ _Piece = tuple[str, bytes, str]  # plain text, or the octets of a word and their
 
 def unfolded(value: bytes) -> str:
     """Return a field value on one line, its encoded words as they are."""
-    return _FOLD.sub(" ", decode_unlabelled(value)).strip()
+    text = decode_unlabelled(value)
+    return (_FOLD.sub(" ", text) if "\n" in text or "\r" in text else text).strip()
 
 
 def field_text(value: bytes) -> str:
