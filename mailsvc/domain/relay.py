@@ -39,7 +39,8 @@ class Relay:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     auth: AuthMechanism = "auto"
-    access_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)  # of OAuth 2
+    renews_token: bool = False  # a new access token is got for each session
     max_connections: int = 10
     max_messages_per_connection: int = 100
     max_recipients: int = 100  # per transaction; every server must accept 100 (RFC 5321 section 4.5.3.1.8)

@@ -12,7 +12,7 @@ from mailsvc.domain.errors import FieldError
 from mailsvc.domain.targets import Forbidden, TargetPolicy, check_url, literal_address, vet
 from mailsvc.oauth.presets import ANY_TENANT, PRESETS, Endpoints, Preset, Service
 
-__all__ = ["OAuth", "check_oauth", "check_oauth_target", "endpoints_of", "is_loopback_url", "is_usable_url"]
+__all__ = ["MASK", "OAuth", "check_oauth", "check_oauth_target", "endpoints_of", "is_loopback_url", "is_usable_url"]
 
 MASK = "********"  # shown in place of a stored secret
 LONGEST = 8192  # characters; Microsoft's refresh tokens have up to 2,000
@@ -20,7 +20,7 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
 _TEXTS = ("client_id", "client_secret", "refresh_token", "scope", "access_token")
 
 
-class OAuth(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class OAuth(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
     """How to log in with OAuth 2: a grant that renews access tokens, or one fixed access token."""
 
     preset: Preset | None = None
