@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -58,14 +58,8 @@ class _Rule:
 
 def endpoints_of(oauth: OAuth, service: Service) -> Endpoints:
     """Where tokens come from, and the scope to ask for: what the grant names, else what its preset knows."""
-    preset = PRESETS[oauth.preset](oauth.grant, oauth.tenant, service) if oauth.preset else Endpoints(token_url="")
-    return Endpoints(
-        token_url=oauth.token_url or preset.token_url,
-        scope=oauth.scope or preset.scope,
-        authorization_url=preset.authorization_url,
-        device_url=preset.device_url,
-        further=preset.further,
-    )
+    known = PRESETS[oauth.preset](oauth.grant, oauth.tenant, service) if oauth.preset else Endpoints(token_url="")
+    return replace(known, token_url=oauth.token_url or known.token_url, scope=oauth.scope or known.scope)
 
 
 def check_oauth(oauth: OAuth | None) -> list[FieldError]:

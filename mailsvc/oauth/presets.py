@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["ANY_TENANT", "PRESETS", "Endpoints", "Preset", "Service"]
+__all__ = ["ANY_TENANT", "PRESETS", "Endpoints", "Preset", "Service", "preset_for_host"]
 
 Preset = Literal["google", "microsoft"]
 Service = Literal["smtp", "imap", "pop3"]
@@ -26,6 +26,7 @@ class Endpoints:
         authorization_url: where a person consents (RFC 6749 section 3.1).
         device_url: for the device code grant (RFC 8628); None where it is not offered for mail.
         further: parameters of the authorization URL without which there is no refresh token.
+        redirect_host: as the provider lets it be registered, with any port.
     """
 
     token_url: str
@@ -33,6 +34,7 @@ class Endpoints:
     authorization_url: str | None = None
     device_url: str | None = None
     further: Mapping[str, str] = field(default_factory=dict)
+    redirect_host: str = "127.0.0.1"
 
 
 def _google(grant: str, tenant: str | None, service: Service) -> Endpoints:  # noqa: ARG001 - see PRESETS
@@ -53,8 +55,22 @@ def _microsoft(grant: str, tenant: str | None, service: Service) -> Endpoints:
         scope="https://outlook.office365.com/.default" if is_machine else _MICROSOFT_SCOPES[service],
         authorization_url=f"{base}/authorize",
         device_url=f"{base}/devicecode",
+        redirect_host="localhost",
     )
 
 
 # Each is called with the grant, the tenant and the service.
 PRESETS: dict[Preset, Callable[[str, str | None, Service], Endpoints]] = {"google": _google, "microsoft": _microsoft}
+
+_HOSTS: tuple[tuple[str, Preset], ...] = (
+    (".gmail.com", "google"),
+    (".googlemail.com", "google"),
+    (".office365.com", "microsoft"),
+    (".outlook.com", "microsoft"),
+    (".office.com", "microsoft"),
+)
+
+
+def preset_for_host(host: str) -> Preset | None:
+    """The provider of a mail server, as far as its name tells."""
+    return next((preset for end, preset in _HOSTS if f".{host.lower().rstrip('.')}".endswith(end)), None)

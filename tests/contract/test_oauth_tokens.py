@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from mailsvc import clock
+from mailsvc.apps.oauth_accounts import oauth_in
 from mailsvc.apps.oauth_tokens import AccessTokens, allow_renewal, forget_tokens
 from mailsvc.apps.relay_form import NewRelay, RelayRules
 from mailsvc.apps.relay_row import relay_form
-from mailsvc.apps.relays import create_relay, delete_relay, update_relay
+from mailsvc.apps.relays import create_relay, delete_relay, get_relay, put_managed_relay, update_relay
 from mailsvc.oauth.errors import GrantRefused, TokenUnavailable
 from mailsvc.oauth.grant import OAuth
 from mailsvc.store.database import Database
@@ -415,3 +416,31 @@ def test_what_is_forgotten_is_asked_for_again(database: Database, tokens: Access
         forget_tokens(connection, relay)
 
     assert tokens.get(relay) != first
+
+
+# The relay of the settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "stays"),
+    [
+        ({}, True),
+        ({"username": "shop@app.test"}, True),
+        ({"username": "other@app.test"}, False),
+        ({"host": "other.test"}, False),
+        ({"username": "shop@app.test", "password": "s3cret"}, False),
+    ],
+    ids=str,
+)
+def test_an_authorized_relay_of_the_settings_stays_so_after_a_restart(
+    database: Database, tokens: AccessTokens, server: TokenServer, settings: dict[str, Any], stays: bool
+) -> None:
+    """A URL can't name a grant; that of another account, or beside a password, ends."""
+    relay = relay_with(database, server.grant())
+    tokens.get(relay)
+    wanted = NewRelay(**{"name": "gmail", "host": "smtp.test", **settings})
+    with database.write() as connection:
+        put_managed_relay(connection, "app_1", wanted, VAULT, now=database.now())
+    row = get_relay(database, "app_1", relay)
+
+    assert (row.managed, oauth_in(row, VAULT) is not None, row_of(database, relay) is not None) == (True, stays, stays)
