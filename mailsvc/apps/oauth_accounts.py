@@ -1,6 +1,7 @@
 """The relays and mailboxes that log in with OAuth 2: the grant that is stored with each."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,7 @@ def oauth_in(row: Any, vault: Vault) -> OAuth | None:
 
 def how_to_authorize(owner_id: str, name: str) -> str:
     """What a person runs to get a new refresh token."""
-    shown = name if name.replace("-", "").replace(".", "").replace("_", "").isalnum() else f"'{name}'"
-    return f"run: mailsvc {_COMMANDS[_kind(owner_id)]} authorize {shown}"
+    return f"run: mailsvc {_COMMANDS[_kind(owner_id)]} authorize {shlex.quote(name)}"
 
 
 def _kind(owner_id: str) -> str:

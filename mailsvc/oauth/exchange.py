@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpcore
 
@@ -52,9 +53,9 @@ def post_form(url: str, form: str, reach: Reach) -> Answer:
     Raises:
         TokenUnavailable: no complete answer came.
     """
-    host = httpcore.URL(url).host.decode("latin-1")
+    host = urlsplit(url).hostname or url
     try:
-        return _post(check_url(url, reach.targets), form, reach)
+        return _post(check_url(url, "any"), form, reach)  # addresses are checked where they are dialled
     except Forbidden as error:
         raise TokenUnavailable(f"{host} may not be reached: {error}") from error
     except (OSError, ValueError) as error:

@@ -1,5 +1,6 @@
 """Access tokens are renewed once, by one thread of all processes, and a rotated refresh token is never lost."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +17,7 @@ from mailsvc.apps.relays import create_relay, delete_relay, get_relay, put_manag
 from mailsvc.oauth.errors import GrantRefused, TokenUnavailable
 from mailsvc.oauth.grant import OAuth
 from mailsvc.store.database import Database
+from mailsvc.store.mailbox_tables import mailbox
 from mailsvc.store.oauth_tables import oauth_token
 from mailsvc.store.tables import app
 from mailsvc.store.vault import Vault
@@ -149,6 +151,24 @@ def test_machines_log_in_by_client_credentials(database: Database, tokens: Acces
     relay = relay_with(database, server.grant(grant="client_credentials", refresh_token=None))
 
     assert server.is_valid(tokens.get(relay))
+
+
+@pytest.mark.parametrize(("protocol", "scope"), [("imap", "IMAP.AccessAsUser.All"), ("pop3", "POP.AccessAsUser.All")])
+def test_a_mailbox_asks_for_the_scope_of_its_protocol(
+    database: Database, tokens: AccessTokens, server: TokenServer, protocol: str, scope: str
+) -> None:
+    secret = VAULT.encrypt(json.dumps({"oauth": server.grant(preset="microsoft")}))
+    flags = {"enabled": True, "managed": False, "paused": False, "created_at": 1, "updated_at": 1}
+    row = {"id": "mbx_1", "app_id": "app_1", "name": "a b@c/INBOX", "config": f'{{"protocol":"{protocol}"}}', **flags}
+    with database.write() as connection:
+        connection.execute(insert(mailbox).values(secret=secret, **row))
+    token = tokens.get("mbx_1")
+    age(database, "mbx_1", 3600)
+    server.revoke_refresh()
+    with pytest.raises(GrantRefused, match="run: mailsvc mailbox authorize 'a b@c/INBOX'$"):
+        tokens.get("mbx_1")
+
+    assert server.is_valid(token) and scope in server.requests[0]["scope"]
 
 
 # Once
