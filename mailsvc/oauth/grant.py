@@ -124,8 +124,7 @@ def _fixed_token_errors(oauth: OAuth) -> list[FieldError]:
 
 
 def _grant_errors(oauth: OAuth) -> list[FieldError]:
-    is_machine, is_microsoft = oauth.grant == "client_credentials", oauth.preset == "microsoft"
-    tenant = oauth.tenant or ""
+    is_machine = oauth.grant == "client_credentials"
     return _broken(
         [
             _Rule(
@@ -141,26 +140,31 @@ def _grant_errors(oauth: OAuth) -> list[FieldError]:
                 "is required for the grant refresh_token; mailsvc relay authorize and mailbox authorize get one",
             ),
             _Rule(not is_machine or oauth.client_secret, "client_secret", "is required for client_credentials"),
-            _Rule(
-                not (is_machine and oauth.preset == "google"),
-                "grant",
-                "must be refresh_token: Google gives no access to mail for client_credentials",
-            ),
-            _Rule(
-                oauth.tenant is None or is_microsoft, "tenant", "is known to the preset microsoft only; leave it out"
-            ),
-            _Rule(
-                oauth.tenant is None or _TENANT.fullmatch(tenant),
-                "tenant",
-                "must be the directory's id or domain, such as contoso.onmicrosoft.com",
-            ),
-            _Rule(
-                not (is_machine and is_microsoft) or (tenant and tenant.lower() not in ANY_TENANT),
-                "tenant",
-                "is required for client_credentials: the directory's id or domain",
-            ),
+            *_provider_rules(oauth, is_machine=is_machine),
         ]
     )
+
+
+def _provider_rules(oauth: OAuth, *, is_machine: bool) -> list[_Rule]:
+    is_microsoft, tenant = oauth.preset == "microsoft", oauth.tenant or ""
+    return [
+        _Rule(
+            not (is_machine and oauth.preset == "google"),
+            "grant",
+            "must be refresh_token: Google gives no access to mail for client_credentials",
+        ),
+        _Rule(oauth.tenant is None or is_microsoft, "tenant", "is known to the preset microsoft only; leave it out"),
+        _Rule(
+            oauth.tenant is None or _TENANT.fullmatch(tenant),
+            "tenant",
+            "must be the directory's id or domain, such as contoso.onmicrosoft.com",
+        ),
+        _Rule(
+            not (is_machine and is_microsoft) or (tenant and tenant.lower() not in ANY_TENANT),
+            "tenant",
+            "is required for client_credentials: the directory's id or domain",
+        ),
+    ]
 
 
 def _broken(rules: Iterable[_Rule]) -> list[FieldError]:
