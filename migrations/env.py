@@ -3,7 +3,8 @@
 from alembic import context
 
 import mailsvc.store.mailbox_tables
-import mailsvc.store.tables  # noqa: F401 - both fill the metadata
+import mailsvc.store.oauth_tables
+import mailsvc.store.tables  # noqa: F401 - all fill the metadata
 from mailsvc.store.columns import metadata
 
 connection = context.config.attributes["connection"]

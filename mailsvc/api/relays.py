@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, request
 
+from mailsvc.api import relay_check
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.merge_patch import changes_of, merged
@@ -91,7 +92,7 @@ def check_relay(id_: str) -> dict[str, Any]:
     parts = services()
     row = relays.get_relay(parts.database, caller().app_id, id_)
     targets = parts.relays.targets_of(row.app_id)
-    return parts.check_relay(replace(relay_of(row, parts.vault), targets=targets))
+    return relay_check.check_relay(parts, replace(relay_of(row, parts.vault), targets=targets))
 
 
 @blueprint.post("/v1/relays/<id_>/pause")

@@ -6,6 +6,7 @@ import re
 from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.targets import Forbidden, TargetPolicy, literal_address, vet
+from mailsvc.oauth.grant import MASK
 
 __all__ = [
     "MASK",
@@ -20,7 +21,6 @@ __all__ = [
     "unless",
 ]
 
-MASK = "********"  # shown in place of a stored secret
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # container names may contain underscores
 _HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from mailsvc import clock
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.apps.relay_row import relay_of, relay_without_secrets
 from mailsvc.apps.sandbox_relay import is_sandbox
 from mailsvc.domain.relay import Relay
@@ -61,6 +62,7 @@ class RelayBook:
     """Looks relays up in a cache; entries are valid for ``memory`` seconds.
 
     ``targets`` limits the addresses of the relays of all apps but the first: the other apps are not the operator's.
+    ``tokens`` gets the access tokens of those that log in with OAuth 2.
     """
 
     def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0, targets: TargetPolicy = "any") -> None:
@@ -68,6 +70,7 @@ class RelayBook:
         self._first_app: str | None = None
         self._database = database
         self._vault = vault
+        self.tokens = AccessTokens(database, vault)
         self._memory = memory
         self._lock = threading.Lock()
         self._by_id: dict[str, tuple[float, KnownRelay | None]] = {}

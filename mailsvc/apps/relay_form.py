@@ -22,12 +22,12 @@ from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.relay import Timeouts
 from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.domain.targets import TargetPolicy
+from mailsvc.oauth.grant import OAuth, check_oauth, check_oauth_target
 from mailsvc.settings import BadSetting, parse_rate
 
 __all__ = [
     "SECRETS",
     "NewRelay",
-    "OAuth",
     "RelayRules",
     "RelayTimeouts",
     "check_relay",
@@ -42,12 +42,6 @@ _RANGES = {
     "max_messages_per_connection": (1, 1_000_000),
     "max_recipients": (1, 1000),
 }
-
-
-class OAuth(msgspec.Struct, forbid_unknown_fields=True):
-    """An OAuth 2 access token for XOAUTH2 or OAUTHBEARER."""
-
-    access_token: str | None = None
 
 
 class RelayTimeouts(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,6 +97,7 @@ def check_relay(relay: NewRelay, rules: RelayRules) -> None:
     _refuse_mask(relay)
     validate_relay(relay, allow_plaintext=rules.allow_plaintext)
     check_target(relay.host, rules.targets)
+    raise_if_any([check_oauth_target(relay.oauth, rules.targets)])
 
 
 def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
@@ -120,22 +115,20 @@ def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
             _check_ehlo(relay.ehlo),
             check_ca(relay.ca_pem),
             *_check_timeouts(relay.timeouts),
+            *check_oauth(relay.oauth),
         ]
     )
 
 
 def _refuse_mask(relay: NewRelay) -> None:
-    token = relay.oauth and relay.oauth.access_token
-    for field, value in (("password", relay.password), ("oauth.access_token", token)):
-        if value == MASK:
-            raise Invalid(FieldError(field, "is the placeholder for a stored secret; send the real value"))
+    if relay.password == MASK:
+        raise Invalid(FieldError("password", "is the placeholder for a stored secret; send the real value"))
 
 
 def secrets_of(relay: NewRelay) -> dict[str, Any]:
     """Return the fields that are stored encrypted, if they are set."""
-    found = {"password": relay.password, "oauth": msgspec.to_builtins(relay.oauth) if relay.oauth else None}
-    if relay.oauth and relay.oauth.access_token is None:
-        found["oauth"] = None
+    has_oauth = relay.oauth is not None and not relay.oauth.is_empty
+    found = {"password": relay.password, "oauth": msgspec.to_builtins(relay.oauth) if has_oauth else None}
     return {name: value for name, value in found.items() if value is not None}
 
 

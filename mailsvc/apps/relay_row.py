@@ -11,6 +11,7 @@ from mailsvc.apps.account_checks import MASK
 from mailsvc.apps.relay_form import SECRETS, NewRelay, RelayTimeouts, secrets_of
 from mailsvc.domain.jsontext import compact
 from mailsvc.domain.relay import Relay, Timeouts
+from mailsvc.oauth.grant import OAuth
 from mailsvc.settings import stored_rate
 from mailsvc.store.vault import Vault
 
@@ -90,7 +91,7 @@ def relay_without_secrets(row: Any) -> Relay:
 
 def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
     config: Mapping[str, Any] = json.loads(row.config)
-    rate = config.get("rate")
+    rate, oauth = config.get("rate"), msgspec.convert(secret.get("oauth") or {}, OAuth)
     return Relay(
         id=row.id,
         name=row.name,
@@ -102,7 +103,8 @@ def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
         username=config.get("username"),
         password=secret.get("password"),
         auth=config["auth"],
-        access_token=(secret.get("oauth") or {}).get("access_token"),
+        access_token=oauth.access_token,
+        renews_token=oauth.renews,
         max_connections=config["max_connections"],
         max_messages_per_connection=config["max_messages_per_connection"],
         max_recipients=config.get("max_recipients", 100),

@@ -7,18 +7,21 @@ the table: ``relay_state`` stores the findings of deliveries; see also ``sandbox
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from mailsvc.apps.apps import lock_app
+from mailsvc.apps.oauth_accounts import oauth_in
+from mailsvc.apps.oauth_tokens import allow_renewal, forget_tokens
 from mailsvc.apps.relay_form import NewRelay, RelayRules, check_relay
-from mailsvc.apps.relay_row import relay_values
+from mailsvc.apps.relay_row import relay_form, relay_values
 from mailsvc.apps.relay_state import append_relay_event
 from mailsvc.domain.errors import Conflict, NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, relay
-from mailsvc.store.vault import Vault
+from mailsvc.store.vault import Vault, VaultError
 
 __all__ = [
     "create_relay",
@@ -96,6 +99,7 @@ def update_relay(
             return before
         check_relay(wanted, rules)
         _make_room(connection, app_id, wanted, now, except_for=id_)
+        _drop_other_tokens(connection, before, wanted, vault)
         row = _change(connection, id_, relay_values(wanted, vault) | _NO_FAILURES, now)
         if before.retry_at is not None and not before.paused:
             append_relay_event(connection, row, "relay.resumed", "its settings were changed", now=now)
@@ -116,6 +120,7 @@ def delete_relay(database: Database, app_id: str, id_: str) -> None:
             what = "1 delivery waits" if waiting == 1 else f"{waiting} deliveries wait"
             raise Conflict(f"{what} for the relay {row.name!r}: let them finish or cancel them first")
         connection.execute(delete(relay).where(relay.c.id == id_))
+        forget_tokens(connection, id_)
 
 
 def pause_relay(database: Database, app_id: str, id_: str, *, reason: str | None) -> Any:
@@ -138,22 +143,28 @@ def resume_relay(database: Database, app_id: str, id_: str) -> Any:
         lock_app(connection, app_id)
         before = _find(connection, app_id, id_)
         row = _change(connection, id_, {"paused": False, "pause_reason": None, **_NO_FAILURES}, now)
+        allow_renewal(connection, id_)
         if before.paused or before.retry_at is not None:
             append_relay_event(connection, row, "relay.resumed", "resumed by hand", now=now)
     return row
 
 
 def put_managed_relay(connection: Connection, app_id: str, wanted: NewRelay, vault: Vault, *, now: int) -> None:
-    """Create the relay from the settings, or change the app's relay of that name to it. A manual pause stays."""
-    values = relay_values(wanted, vault) | {"managed": True}
+    """Create the relay from the settings, or change the app's relay of that name to it.
+
+    What the settings can't say stays: a manual pause, and the account's grant, to which a person consented.
+    """
     own = relay.c.app_id == app_id
     if wanted.default:
         connection.execute(update(relay).where(own).values(is_default=False))
-    found = connection.execute(select(relay.c.id).where(own, relay.c.name == wanted.name)).scalar()
+    found = connection.execute(select(relay).where(own, relay.c.name == wanted.name)).first()
     if found is None:
-        _insert(connection, {"app_id": app_id, **values}, now)
-    else:
-        _change(connection, found, {"failures": 0, "retry_at": None, **values}, now)
+        _insert(connection, {"app_id": app_id, "managed": True, **relay_values(wanted, vault)}, now)
+        return
+    wanted = _with_stored_grant(found, wanted, vault)
+    values = {"failures": 0, "retry_at": None, "managed": True, **relay_values(wanted, vault)}
+    _change(connection, found.id, values, now)
+    _drop_other_tokens(connection, found, wanted, vault)
 
 
 def _find(connection: Connection, app_id: str, id_: str) -> Any:
@@ -174,6 +185,29 @@ def _make_room(
         raise Conflict(f"there is already a relay named {wanted.name!r}")
     if wanted.default:
         connection.execute(update(relay).where(others, relay.c.is_default).values(is_default=False, updated_at=now))
+
+
+def _with_stored_grant(row: Any, wanted: NewRelay, vault: Vault) -> NewRelay:
+    if wanted.password is not None or wanted.oauth is not None:
+        return wanted
+    try:
+        before = relay_form(row, vault)
+    except VaultError:
+        return wanted
+    is_same_account = before.host == wanted.host and wanted.username in (None, before.username)
+    if before.oauth is None or not is_same_account:
+        return wanted
+    return msgspec.structs.replace(wanted, username=before.username, oauth=before.oauth)
+
+
+def _drop_other_tokens(connection: Connection, before: Any, wanted: NewRelay, vault: Vault) -> None:
+    """Drop the tokens of another grant, and keep those of the same: its refresh token may have been rotated since."""
+    try:
+        is_same = oauth_in(before, vault) == wanted.oauth
+    except VaultError:
+        is_same = False
+    if not is_same:
+        forget_tokens(connection, before.id)
 
 
 def _insert(connection: Connection, values: dict[str, Any], now: int) -> Any:

@@ -68,6 +68,10 @@ class Client:
         """Return the JSON of the response; ``body`` is sent as JSON unless it is None."""
         return self.call("POST", path, content=None if body is None else json.dumps(body).encode()).json
 
+    def patch(self, path: str, body: Any) -> Any:
+        """Return the JSON of the response to this change."""
+        return self.call("PATCH", path, content=json.dumps(body).encode()).json
+
     def call(
         self,
         method: str,

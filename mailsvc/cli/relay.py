@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mailsvc.cli.authorize_options import Given, authorize_options
 from mailsvc.cli.client import Client
 from mailsvc.cli.options import with_service
 from mailsvc.cli.show import as_json_line, moment, one_line, table
@@ -13,7 +14,7 @@ from mailsvc.settings import parse_relay_url
 
 @click.group("relay", epilog="Example: mailsvc relay add smtp://user:password@smtp.example.test:587")
 def command() -> None:
-    """Add, list, check, pause and resume relays of a running service."""
+    """Add, list, check, authorize, pause and resume relays of a running service."""
 
 
 @command.command("add", epilog="Example: mailsvc relay add 'smtp://user:p%40ss@smtp.example.test:587?rate=14/s'")
@@ -71,6 +72,26 @@ def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
             _show_report(report)
     if not all(report["ok"] for report in reports):
         sys.exit(1)
+
+
+@command.command("authorize", epilog="Example: mailsvc relay authorize default --client-id 1234.apps.example.test")
+@click.argument("name", metavar="NAME|ID")
+@authorize_options
+@with_service
+def authorize(service: Client, /, name: str, as_json: bool, **given: Any) -> None:
+    """Let a person authorize mailsvc to send as the relay's account (OAuth 2), and store the refresh token.
+
+    Register an application at the provider first: a desktop application, with the redirect http://localhost (Microsoft)
+    or none (Google).
+    """
+    from mailsvc.cli import authorize as guide  # noqa: PLC0415 - only this command needs what it loads
+
+    found = _find(service, name)
+    changed = guide.authorize(service, f"/v1/relays/{found['id']}", found, Given(**given))
+    if as_json:
+        as_json_line(changed)
+    else:
+        click.echo(f"{changed['name']} has a refresh token. Try it: mailsvc relay check {changed['name']}")
 
 
 @command.command("pause", epilog="Example: mailsvc relay pause default --reason 'the provider is moving'")

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from tenacity import AsyncRetrying, RetryError, retry_if_exception, stop_after_attempt, wait_exponential
 
+from mailsvc.delivery.relay_tokens import Tokens, open_with_token
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.backoff import FAILURES_TO_OPEN
 from mailsvc.domain.relay import Relay
@@ -20,6 +21,8 @@ class Dialling(Protocol):
 
     relay: Relay
 
+    @property
+    def tokens(self) -> Tokens: ...
     def is_blocked(self) -> bool: ...
     async def trouble(self, trouble: RelayTrouble) -> None: ...
 
@@ -44,7 +47,8 @@ async def _dial(who: Dialling) -> Session:
         raise RelayTrouble(Stage.CONNECT, "the relay is left alone for a while")
     meter.count("sessions")
     try:
-        return await open_session(who.relay)
+        relay = who.relay
+        return await (open_with_token(relay, who.tokens) if relay.needs_token else open_session(relay))
     except RelayTrouble as trouble:
         await who.trouble(trouble)
         raise

@@ -14,6 +14,7 @@ from mailsvc.delivery.learned_limits import LearnedLimits
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.parcelqueue import ParcelQueue
 from mailsvc.delivery.relay_profile import RelayProfile
+from mailsvc.delivery.relay_tokens import Tokens
 from mailsvc.delivery.sender import Contents, Reports, Sender
 from mailsvc.delivery.senderpool import SenderPool
 from mailsvc.domain.attempt import Fate, Stage
@@ -45,6 +46,7 @@ class LaneParts:
     contents: Contents
     health: Health
     wants_more: Callable[[], None]
+    tokens: Tokens
 
 
 class Lane:
@@ -52,7 +54,7 @@ class Lane:
 
     def __init__(self, relay: Relay, parts: LaneParts, learnt: LearnedLimits | None = None) -> None:
         self.relay = relay
-        self._parts = parts
+        self._parts, self.tokens = parts, parts.tokens
         self.profile = RelayProfile(relay, learnt or LearnedLimits())
         self.breaker = Breaker()
         self.share = relay.max_connections  # our share of the relay's connections

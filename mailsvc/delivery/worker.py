@@ -19,6 +19,7 @@ from mailsvc.delivery.lanes import Lanes
 from mailsvc.delivery.leasekeeper import LeaseKeeper
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.relay_health import RelayHealth
+from mailsvc.delivery.relay_tokens import RelayTokens
 from mailsvc.delivery.reporter import Reporter
 from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.error_log import log_error
@@ -62,7 +63,8 @@ class DeliveryWorker:
         in_hand = InHand(lambda id_: self._in_thread(partial(read_body, database, id_)), self._queued)
         self._reporter = Reporter(database, in_hand, self._journal, partial(context.bell.ring, NOTIFY, EVENTS))
         health = RelayHealth(database, self._write_down)
-        parts = LaneParts(self._reporter, in_hand, health, self.wake)
+        self._tokens = RelayTokens(context.relays.tokens)
+        parts = LaneParts(self._reporter, in_hand, health, self.wake, self._tokens)
         self._lanes = Lanes(database, context.relays, health, parts, context.heartbeat.share)
         terms = Terms(
             database=database,
@@ -100,6 +102,7 @@ class DeliveryWorker:
             self._journal.close()
             drained.set()
             await keeping
+            self._tokens.close()
             self._threads.shutdown(wait=False)
 
     def _distance(self) -> float:

@@ -39,7 +39,8 @@ class Relay:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     auth: AuthMechanism = "auto"
-    access_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)  # of OAuth 2
+    renews_token: bool = False  # its access tokens come from a token endpoint
     max_connections: int = 10
     max_messages_per_connection: int = 100
     max_recipients: int = 100  # per transaction; every server must accept 100 (RFC 5321 section 4.5.3.1.8)
@@ -51,3 +52,8 @@ class Relay:
     ehlo: str | None = None  # our name in EHLO; None for this host's name or address
     targets: TargetPolicy = "any"  # the addresses that may be dialled
     timeouts: Timeouts = field(default_factory=Timeouts)
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether a session begins with getting an access token; a password that is set, too, comes first."""
+        return self.renews_token and (self.password is None or self.auth in ("xoauth2", "oauthbearer"))

@@ -6,6 +6,7 @@ give up, and tries every mechanism of AUTH in turn (repeated refusals lock accou
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from mailsvc.domain.attempt import Reply, Stage
 from mailsvc.domain.connection import tls_context
@@ -23,8 +24,11 @@ __all__ = ["Dot", "RelayTrouble", "Session", "Submission", "TransactionResult", 
 _log = logging.getLogger(__name__)
 
 
-async def open_session(relay: Relay) -> Session:
+async def open_session(relay: Relay, *, access_token: str | None = None) -> Session:
     """Connect, protect and authenticate.
+
+    Args:
+        access_token: of OAuth 2, by default the relay's own.
 
     Raises:
         RelayTrouble: whatever went wrong, with the stage at which it did.
@@ -36,7 +40,7 @@ async def open_session(relay: Relay) -> Session:
     except Exception as error:
         _log.error("a relay could not be reached", exc_info=error, extra={"facts": {"relay": relay.name}})
         raise unexpected(Stage.CONNECT, error) from error
-    opening = _Opening(wire, relay)
+    opening = _Opening(wire, relay, access_token or relay.access_token)
     try:
         return await opening.open()
     except BaseException as error:
@@ -49,8 +53,8 @@ async def open_session(relay: Relay) -> Session:
 class _Opening:
     """From the greeting to a session; knows the current stage."""
 
-    def __init__(self, wire: Wire, relay: Relay) -> None:
-        self._wire, self._relay = wire, relay
+    def __init__(self, wire: Wire, relay: Relay, access_token: str | None) -> None:
+        self._wire, self._relay, self._access_token = wire, relay, access_token
         self._stage = Stage.EHLO
         self._capabilities: Capabilities | None = None
 
@@ -64,7 +68,7 @@ class _Opening:
             self._stage = Stage.EHLO
             self._capabilities = await _hello(wire, relay, name)
         self._stage = Stage.AUTH
-        await _authenticate(wire, relay, self._capabilities)
+        await _authenticate(wire, replace(relay, access_token=self._access_token), self._capabilities)
         return Session(relay, wire, self._capabilities)
 
     def trouble(self, error: Exception) -> RelayTrouble:

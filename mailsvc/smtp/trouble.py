@@ -30,19 +30,29 @@ _ABOUT_SESSION = frozenset({530, 534, 535, 538})
 class RelayTrouble(Exception):
     """A session could not be opened, or the relay ended it: a failure of the relay, not of a message."""
 
-    def __init__(self, stage: Stage, text: str, *, reply: Reply | None = None, is_ours: bool = False) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        text: str,
+        *,
+        reply: Reply | None = None,
+        is_ours: bool = False,
+        is_refusal: bool = False,
+    ) -> None:
         self.text = safe(text)
         super().__init__(f"{stage.value}: {self.text}")
         self.stage = stage
         self.reply = reply
         self.is_ours = is_ours  # an error in this program or its data
+        self.is_refusal = is_refusal  # an authorization server refuses the grant
         self.tls: Tls | None = None  # the TLS of the session up to then
         self.offered: tuple[str, ...] = ()  # the relay's last reply to EHLO, line by line
 
     @property
     def is_auth(self) -> bool:
         """Whether the credentials were refused: another attempt soon could lock the account."""
-        return self.stage is Stage.AUTH and self.reply is not None and self.reply.code // 100 == 5
+        by_relay = self.stage is Stage.AUTH and self.reply is not None and self.reply.code // 100 == 5
+        return by_relay or self.is_refusal
 
     @property
     def in_words(self) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import event as hooks
 from sqlalchemy import select, update
 
 from mailsvc.api.relay_objects import RelayCheck, RelayObject
+from mailsvc.apps.relay_row import relay_form
 from mailsvc.domain.relay import Relay
 from mailsvc.store.tables import delivery, event, relay
 from mailsvc.store.vault import Vault
@@ -111,6 +112,26 @@ class TestObject:
         assert (made["password"], made["oauth"]) == (password, oauth)
         assert (bare["password"], bare["oauth"], bare["username"]) == (None, None, "shop")
 
+    def test_a_grant_is_one_secret_of_which_members_can_be_changed(
+        self, harness: ApiHarness, alice: Client, acme: dict[str, Any]
+    ) -> None:
+        """The mask keeps it; a new refresh token replaces that, and nothing else (RFC 7396)."""
+        path = f"/relays/{acme['id']}"
+        grant = {
+            "preset": "microsoft",
+            "client_id": "id",
+            "client_secret": "s",
+            "refresh_token": "r1",
+            "tenant": "t.test",
+        }
+        alice.patch(path, {"oauth": grant, "password": None})
+        alice.patch(path, {"oauth": "********", "port": 2525})
+        shown = alice.patch(path, {"oauth": {"refresh_token": "r2"}}).json
+        form = relay_form(row_of(harness, acme["id"]), harness.services.vault)
+
+        assert (shown["oauth"], shown["password"]) == ("********", None)
+        assert msgspec.to_builtins(form.oauth) == {**grant, "refresh_token": "r2"}
+
     def test_defaults_are_those_of_the_contract(self, acme: dict[str, Any]) -> None:
         """Port 587, STARTTLS and the rest need not be said."""
         shown = {name: acme[name] for name in ("port", "tls", "verify", "max_connections", "auth", "rate", "verp")}
@@ -150,6 +171,17 @@ class TestObject:
             ({"username": None}, "username"),
             ({"username": None, "password": None, "oauth": {"access_token": "t"}}, "username"),
             ({"username": ""}, "username"),
+            ({"oauth": {"access_token": "********"}}, "oauth.access_token"),
+            ({"oauth": {"preset": "google", "refresh_token": "r"}}, "oauth.client_id"),
+            ({"oauth": {"preset": "google", "client_id": "id"}}, "oauth.refresh_token"),
+            ({"oauth": {"client_id": "id", "refresh_token": "r"}}, "oauth.token_url"),
+            (
+                {"oauth": {"token_url": "http://login.acme.test/", "client_id": "i", "refresh_token": "r"}},
+                "oauth.token_url",
+            ),
+            ({"oauth": {"preset": "yahoo"}}, "oauth.preset"),
+            ({"oauth": {"grant": "password"}}, "oauth.grant"),
+            ({"oauth": {"user": "x"}}, "oauth.user"),
             ({"ca_pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}, "ca_pem"),
             ({"ca_pem": "ä"}, "ca_pem"),
         ],

@@ -51,6 +51,7 @@ class Book:
 
     known: dict[str, Known] = field(default_factory=dict)
     looks: int = 0
+    tokens: Any = None
 
     def get(self, relay_id: str) -> Known | None:
         return self.known.get(relay_id)

@@ -30,6 +30,7 @@ class Owner:
     failures: list[RelayTrouble] = field(default_factory=list)
     recoveries: int = 0
     pause: float = 60
+    tokens: Any = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def load(self, parcel: Parcel) -> bool:
@@ -64,7 +65,7 @@ class Owner:
 
     @property
     def parts(self) -> LaneParts:
-        return LaneParts(self, self, self, self.wants_more)
+        return LaneParts(self, self, self, self.wants_more, self.tokens)
 
     async def until(self, settled: Any) -> None:
         async with asyncio.timeout(30):

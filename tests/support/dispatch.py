@@ -38,10 +38,11 @@ class Dispatch:
     def __post_init__(self) -> None:
         self.vault = Vault("k" * 40)
 
-    def add(self, account: Relay, **changes: Any) -> Relay:
+    def add(self, account: Relay, *, oauth: dict[str, Any] | None = None, **changes: Any) -> Relay:
         """Store this relay; ``changes`` are added to its stored settings unchecked."""
         known = {f.name for f in msgspec.structs.fields(NewRelay)}
-        given = {name: getattr(account, name) for name in known if hasattr(account, name)} | {"rate": None}
+        given = {name: getattr(account, name) for name in known if hasattr(account, name)}
+        given |= {"rate": None, "oauth": oauth}
         given["timeouts"] = msgspec.to_builtins(account.timeouts)
         wanted = msgspec.convert(given, NewRelay)
         values = relay_values(wanted, self.vault)

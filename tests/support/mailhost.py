@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.support.certificates import make_certificates
+from tests.support.dovecot import token_passdb
 from tests.support.rootserver import RootServer, free_ports, run_as_root
 
 __all__ = ["HOST", "MailHost", "why_no_mailhost"]
@@ -28,7 +29,7 @@ ssl = required
 ssl_cert = <{certificate}
 ssl_key = <{certificate}
 disable_plaintext_auth = yes
-auth_mechanisms = plain login
+auth_mechanisms = plain login{mechanisms}
 auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
@@ -59,6 +60,7 @@ service anvil {{
     mode = 0
   }}
 }}
+{tokens}
 passdb {{
   driver = passwd-file
   args = username_format=%u {directory}/users/%u
@@ -83,9 +85,10 @@ class MailHost(RootServer):
 
     Args:
         lock: a POP3 session has its mailbox for itself.
+        introspection_url: where access tokens are checked; None where it takes none.
     """
 
-    def __init__(self, *, lock: bool = True) -> None:
+    def __init__(self, *, lock: bool = True, introspection_url: str | None = None) -> None:
         super().__init__("mailhost")
         certificates = make_certificates(self.directory, HOST)
         self.ca_pem = certificates.ca.read_text()
@@ -101,6 +104,8 @@ class MailHost(RootServer):
                 directory=self.directory,
                 certificate=certificates.good,
                 lock="yes" if lock else "no",
+                mechanisms=" xoauth2 oauthbearer" if introspection_url else "",
+                tokens=token_passdb(self.directory, introspection_url),
                 pop3=self.pop3,
                 pop3s=self.pop3s,
                 imap=self.imap,

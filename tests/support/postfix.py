@@ -157,9 +157,13 @@ class Postfix(RootServer):
 
     username, password, host = "app", "s3cret-pass", HOST
 
-    def __init__(self, **settings: str) -> None:
-        """Start it, with additional settings of ``main.cf``."""
-        self.dovecot = Dovecot(username=self.username, password=self.password)
+    def __init__(self, *, introspection_url: str | None = None, **settings: str) -> None:
+        """Start it, with additional settings of ``main.cf``.
+
+        Args:
+            introspection_url: where access tokens are checked; without it, none are taken.
+        """
+        self.dovecot = Dovecot(username=self.username, password=self.password, introspection_url=introspection_url)
         self.policy = Policy()
         super().__init__("postfix")
         self._log_seen = 0
