@@ -32,6 +32,7 @@ def mail(account: str, n: int) -> bytes:
     [
         ("sqlite", 5, 40),
         ("postgresql", 5, 40),
+        pytest.param("sqlite", 25, 200, marks=SOAK),
         pytest.param("sqlite", 60, 800, marks=SOAK),
         pytest.param("postgresql", 60, 800, marks=SOAK),
     ],
@@ -78,7 +79,7 @@ def test_killing_the_reader_loses_and_doubles_nothing(
         stored = Counter(arrival["subject"] for arrival in _all_arrivals(client))
 
     assert told == stored
-    assert set(told.values()) == {1}
+    assert {subject: times for subject, times in told.items() if times > 1} == {}
     assert set(told) - wanted <= play.gone  # a mail that was moved at once may have been read before
     assert play.seen == play.folder
     for account, (_, after) in accounts.items():
