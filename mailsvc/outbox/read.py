@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, case, select, tuple_
 from mailsvc import clock
 from mailsvc.domain.lifecycle import Status, message_status
 from mailsvc.mime.extract import content_of
-from mailsvc.outbox.build import PRIORITIES
+from mailsvc.outbox.message_rows import PRIORITIES
 from mailsvc.outbox.search import Filter, fits
 from mailsvc.outbox.search import conditions as search_conditions
 from mailsvc.store.tables import attempt, body, delivery, event, message, relay

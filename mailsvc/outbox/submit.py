@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy import LargeBinary, func, select
 
 from mailsvc.apps.relay_book import KnownRelay, RelayBook
-from mailsvc.domain.draft import Draft, check, check_handling, require_size
+from mailsvc.domain.draft import Draft, require_size
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.ids import new_id
+from mailsvc.domain.message_form import check, check_handling
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.mime.raw import prepare_raw
 from mailsvc.mime.threads import references_of_answer
 from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.build import NewMessage, Terms, build_draft, build_raw
 from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.message_rows import NewMessage, Terms, build_draft, build_raw
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.database import Database
 from mailsvc.store.tables import body, message
