@@ -6,7 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from mailsvc import clock
-from mailsvc.apps.relay_book import KnownRelay
+from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.lane import Lane, LaneParts
 from mailsvc.delivery.learned_limits import learned_limits_of

@@ -16,7 +16,8 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc.service.child import DRAIN_SECONDS, Child, die_with_parent, join_all, lack_of_files, on_stop
+from mailsvc.service.child import DRAIN_SECONDS, Child, die_with_parent, join_all, on_stop
+from mailsvc.service.tuning import lack_of_files
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
