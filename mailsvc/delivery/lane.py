@@ -15,7 +15,7 @@ from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.parcelqueue import ParcelQueue
 from mailsvc.delivery.relay_profile import RelayProfile
 from mailsvc.delivery.sender import Contents, Reports, Sender
-from mailsvc.delivery.senderpool import SenderPool
+from mailsvc.delivery.senderpool import SenderPool, most_sessions
 from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.smtp_status import is_our_rate
@@ -76,8 +76,7 @@ class Lane:
 
     @property
     def _most(self) -> int:
-        """How many sessions there may be now; one until the relay works again after a pause."""
-        return self.share if self.breaker.is_closed else min(1, self.share)
+        return most_sessions(self.share, is_trying=not self.breaker.is_closed)
 
     def _staff(self) -> None:
         if self.share == 0 or self.is_blocked():

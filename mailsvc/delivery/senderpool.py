@@ -7,9 +7,19 @@ from typing import Any
 
 from mailsvc.delivery.sender import Sender
 
-__all__ = ["SenderPool"]
+__all__ = ["SenderPool", "most_sessions"]
 
 IDLE_SECONDS = 10.0  # lifetime of an unused session
+
+
+def most_sessions(share: int, *, is_trying: bool) -> int:
+    """How many sessions with a relay this process may have now.
+
+    Args:
+        share: our share of the relay's connections.
+        is_trying: the relay was left alone; until it works again, one session tries.
+    """
+    return min(1, share) if is_trying else share
 
 
 class SenderPool:
