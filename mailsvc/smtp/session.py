@@ -108,7 +108,7 @@ class Session:
         if not self._in_step:
             self.abort()
         duration = clock.monotonic() - began
-        if is_reused and ended.unheard:
+        if is_reused and ended.unanswered:
             # A relay that hangs up on the session's first early transaction will do so on all of them.
             too_early = ended.misunderstood or (transaction.is_opened and self.sent == 2)
             return TransactionResult(_untried(ended), None, stale=True, duration=duration, too_early=too_early)
