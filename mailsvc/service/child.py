@@ -38,7 +38,7 @@ def on_stop(react: Callable[[], None]) -> None:
     Therefore children end by these signals until they set handlers.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-    os.register_at_fork(after_in_child=_hear)
+    os.register_at_fork(after_in_child=_unblock_signals)
 
     def listen() -> None:
         while True:
@@ -48,7 +48,7 @@ def on_stop(react: Callable[[], None]) -> None:
     threading.Thread(target=listen, name="signals", daemon=True).start()
 
 
-def _hear() -> None:
+def _unblock_signals() -> None:
     for number in STOPPING:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
