@@ -62,7 +62,7 @@ class Keyring:
         digest = digest_of(key)
         caller = self._cached(digest) or self._look_up(digest)
         if caller is None or (caller.expires_at is not None and caller.expires_at <= clock.now()):
-            self._log.tell(address)
+            self._log.count(address)
             self._count_wrong(address)
             raise Unauthorized("the API key is unknown, revoked or expired")
         return caller

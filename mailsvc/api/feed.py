@@ -80,13 +80,13 @@ class Feed:
             self.is_stopping = True
             told, self._waiting = self._waiting, set()
             self._changed.notify_all()
-        _tell(told)
+        _notify(told)
 
     def expect(self, interest: Interest) -> None:
         """Add a waiting request. Raises Unavailable if there are too many."""
         with self._changed:
             if self.is_stopping or interest.seen < self._seen:  # events may have been committed since it read
-                _tell([interest])
+                _notify([interest])
                 return
             if len(self._waiting) >= MOST_WAITING:
                 raise Unavailable(f"{MOST_WAITING} requests wait for events already", retry_after=5)
@@ -114,7 +114,7 @@ class Feed:
                 self._seen = position
                 told = [i for i in self._waiting if i.seen < position and is_met(i)]
                 self._waiting.difference_update(told)
-            _tell(told)
+            _notify(told)
 
     def _await_ring(self) -> bool:
         with self._changed:
@@ -138,7 +138,7 @@ class Feed:
         return position, lambda interest: any(map(interest.is_met_by, rows))
 
 
-def _tell(interests: "Sequence[Interest] | set[Interest]") -> None:
+def _notify(interests: "Sequence[Interest] | set[Interest]") -> None:
     for interest in interests:
         with suppress(InvalidStateError):  # the request was notified already, or has ended
             interest.news.set_result(None)

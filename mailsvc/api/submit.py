@@ -18,7 +18,7 @@ from mailsvc.domain.draft import Draft
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
 from mailsvc.domain.files import standard_base64
 from mailsvc.domain.lifecycle import Status
-from mailsvc.outbox.build import NewMessage
+from mailsvc.outbox.message_rows import NewMessage
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
 from mailsvc.outbox.submit import Outbox
 

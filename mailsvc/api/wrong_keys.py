@@ -19,18 +19,18 @@ class WrongKeys:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._since = -EVERY
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
-    def tell(self, address: str) -> None:
+    def count(self, address: str) -> None:
         """Count a wrong key from this address: the first is logged at once, later ones together."""
         with self._lock:
             now = clock.monotonic()
             before: Counter[str] = Counter()
             if now - self._since >= EVERY:
-                before, self._counts, self._told, self._since = self._counts, Counter(), set(), now
-            is_first = address not in self._told and len(self._told) < LINES
+                before, self._counts, self._logged, self._since = self._counts, Counter(), set(), now
+            is_first = address not in self._logged and len(self._logged) < LINES
             if is_first:
-                self._told.add(address)
+                self._logged.add(address)
             elif len(self._counts) < LINES or address in self._counts:
                 self._counts[address] += 1
         for other, count in before.items():

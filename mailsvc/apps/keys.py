@@ -13,6 +13,7 @@ from mailsvc.apps.key_form import NewKey, key_values, shown_key
 from mailsvc.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.store.database import Database
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import api_key, app
 
 __all__ = [
@@ -51,11 +52,9 @@ def find_key(database: Database, digest: str) -> Any:
 
 def list_keys(database: Database, app_id: str, *, before: str | None = None, limit: int) -> Sequence[Any]:
     """Return the app's keys that are not revoked, newest first, with an id below ``before``."""
-    conditions = [api_key.c.app_id == app_id, _VALID]
-    if before is not None:
-        conditions.append(api_key.c.id < before)
+    wanted = select(api_key).where(api_key.c.app_id == app_id, _VALID)
     with database.read() as connection:
-        return connection.execute(select(api_key).where(*conditions).order_by(api_key.c.id.desc()).limit(limit)).all()
+        return connection.execute(newest_first(wanted, api_key.c.id, before=before, limit=limit)).all()
 
 
 def list_all_keys(database: Database) -> Sequence[Any]:

@@ -17,6 +17,7 @@ from mailsvc.domain.ids import new_id
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import mailbox, mailbox_cursor, mailbox_task, mailbox_uid
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import relay
 from mailsvc.store.vault import Vault
 
@@ -51,12 +52,10 @@ def list_mailboxes(
 ) -> Sequence[Any]:
     """Return mailboxes of the app, newest first, with an id below ``before`` and, if ``names`` are given, one of them."""
     wanted = select(mailbox).where(mailbox.c.app_id == app_id)
-    if before is not None:
-        wanted = wanted.where(mailbox.c.id < before)
     if names:
         wanted = wanted.where(mailbox.c.name.in_(names))
     with database.read() as connection:
-        return connection.execute(wanted.order_by(mailbox.c.id.desc()).limit(limit)).all()
+        return connection.execute(newest_first(wanted, mailbox.c.id, before=before, limit=limit)).all()
 
 
 def mailbox_ids(database: Database, app_id: str, names_or_ids: Sequence[str]) -> list[str]:

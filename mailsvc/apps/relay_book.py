@@ -7,55 +7,14 @@ from typing import Any
 from sqlalchemy import select
 
 from mailsvc import clock
+from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.apps.oauth_tokens import AccessTokens
-from mailsvc.apps.relay_row import relay_of, relay_without_secrets
-from mailsvc.apps.sandbox_relay import is_sandbox
-from mailsvc.domain.relay import Relay
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.store.database import Database
 from mailsvc.store.tables import app, relay
-from mailsvc.store.vault import Vault, VaultError
-from mailsvc.telemetry import facts, log
+from mailsvc.store.vault import Vault
 
-__all__ = ["KnownRelay", "RelayBook"]
-
-
-class KnownRelay:
-    """A relay, and whether it can be used now. ``flaw`` says why its row can't be read."""
-
-    __slots__ = (
-        "app_id",
-        "enabled",
-        "failures",
-        "flaw",
-        "is_default",
-        "is_sandbox",
-        "learnt",
-        "paused",
-        "relay",
-        "retry_at",
-        "version",
-    )
-
-    def __init__(self, row: Any, vault: Vault) -> None:
-        try:
-            self.relay, self.flaw = relay_of(row, vault), None
-        except VaultError as error:
-            # Stored as a value: one unreadable relay must not make the others unusable.
-            self.relay, self.flaw = relay_without_secrets(row), str(error)
-        except Exception as error:  # noqa: BLE001 - as above, for any error in the row
-            log.error("a relay's row can't be read", exc_info=error, extra=facts(relay=row.name))
-            flaw = f"its stored settings can't be read ({type(error).__name__})"
-            self.relay, self.flaw = Relay(id=row.id, name=row.name, host=""), flaw
-        self.app_id: str = row.app_id
-        self.enabled: bool = bool(row.enabled) and self.flaw is None
-        self.paused: bool = bool(row.paused)
-        self.is_default: bool = bool(row.is_default)
-        self.is_sandbox = is_sandbox(row)
-        self.failures: int = row.failures
-        self.retry_at: int | None = row.retry_at
-        self.learnt: str | None = row.learnt
-        self.version: int = row.updated_at
+__all__ = ["RelayBook"]
 
 
 class RelayBook:
@@ -126,26 +85,8 @@ class RelayBook:
                 self._first_app = connection.execute(select(app.c.id).order_by(app.c.id).limit(1)).scalar()
         return "any" if app_id == self._first_app else self._targets
 
-    def choose(self, app_id: str, name_or_id: str | None) -> KnownRelay | None:
-        """Return the relay that the message names, enabled or not; without a name the app's default.
-
-        The default is the relay marked as such, else the oldest enabled one. The sandbox delivers nothing, so it is the
-        default only of an app without any other relay.
-        """
-        relays = self._of_app(app_id)
-        if name_or_id is not None:
-            return next((r for r in relays if name_or_id in (r.relay.name, r.relay.id)), None)
-        real = [r for r in relays if not r.is_sandbox] or relays
-        return next((r for r in real if r.is_default), next((r for r in real if r.enabled), None))
-
-    def forget(self) -> None:
-        """Drop the cache, because a relay was changed."""
-        with self._lock:
-            self._generation += 1
-            self._by_id.clear()
-            self._by_app.clear()
-
-    def _of_app(self, app_id: str) -> list[KnownRelay]:
+    def of_app(self, app_id: str) -> list[KnownRelay]:
+        """The app's relays, oldest first."""
         with self._lock:
             generation, (read_at, relays) = self._generation, self._by_app.get(app_id, (0.0, []))
         if read_at and clock.monotonic() - read_at < self._memory:
@@ -157,3 +98,10 @@ class RelayBook:
             if generation == self._generation:
                 self._by_app[app_id] = (clock.monotonic(), relays)
         return relays
+
+    def forget(self) -> None:
+        """Drop the cache, because a relay was changed."""
+        with self._lock:
+            self._generation += 1
+            self._by_id.clear()
+            self._by_app.clear()

@@ -20,6 +20,7 @@ from mailsvc.domain.errors import Conflict, NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.lifecycle import Status
 from mailsvc.store.database import Database
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import delivery, relay
 from mailsvc.store.vault import Vault, VaultError
 
@@ -43,12 +44,10 @@ def list_relays(
 ) -> Sequence[Any]:
     """Return relays of the app, newest first, with an id below ``before`` and, if ``names`` are given, one of them."""
     wanted = select(relay).where(relay.c.app_id == app_id)
-    if before is not None:
-        wanted = wanted.where(relay.c.id < before)
     if names:
         wanted = wanted.where(relay.c.name.in_(names))
     with database.read() as connection:
-        return connection.execute(wanted.order_by(relay.c.id.desc()).limit(limit)).all()
+        return connection.execute(newest_first(wanted, relay.c.id, before=before, limit=limit)).all()
 
 
 def get_relay(database: Database, app_id: str, id_: str) -> Any:

@@ -14,6 +14,7 @@ from mailsvc.domain.ids import new_id
 from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.bulk import Document, among, listed
 from mailsvc.store.database import Database
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import suppression
 
 __all__ = [
@@ -114,13 +115,9 @@ def list_suppressions(
     database: Database, app_id: str, wanted: Filter, *, before: str | None = None, limit: int
 ) -> Sequence[Any]:
     """Return the app's entries that match the filter, newest first, with an id below ``before``."""
-    conditions = [suppression.c.app_id == app_id, *wanted.conditions()]
-    if before is not None:
-        conditions.append(suppression.c.id < before)
+    own = select(suppression).where(suppression.c.app_id == app_id, *wanted.conditions())
     with database.read() as connection:
-        return connection.execute(
-            select(suppression).where(*conditions).order_by(suppression.c.id.desc()).limit(limit)
-        ).all()
+        return connection.execute(newest_first(own, suppression.c.id, before=before, limit=limit)).all()
 
 
 def get_suppression(database: Database, app_id: str, id_: str) -> Any:

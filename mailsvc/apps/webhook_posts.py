@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from mailsvc.store.database import Database
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import event, webhook_delivery
 
 __all__ = ["delete_posts", "fail_waiting_posts", "list_posts"]
@@ -22,12 +23,11 @@ def list_posts(
         .outerjoin(event, event.c.id == webhook_delivery.c.event_id)
         .where(webhook_delivery.c.webhook_id == webhook_id)
     )
-    if before is not None:
-        wanted = wanted.where(webhook_delivery.c.event_id < before)
     if statuses:
         wanted = wanted.where(webhook_delivery.c.status.in_(statuses))
     with database.read() as connection:
-        return connection.execute(wanted.order_by(webhook_delivery.c.event_id.desc()).limit(limit)).all()
+        page = newest_first(wanted, webhook_delivery.c.event_id, before=before, limit=limit)
+        return connection.execute(page).all()
 
 
 def fail_waiting_posts(connection: Connection, webhook_id: str, reason: str) -> None:

@@ -24,6 +24,7 @@ from mailsvc.domain.signing import TrialPost, new_secret
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.store.database import Database
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import webhook
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import facts, log
@@ -49,10 +50,8 @@ MAX_GRACE = 30 * 86_400  # seconds
 def list_webhooks(database: Database, app_id: str, *, before: str | None = None, limit: int) -> Sequence[Any]:
     """Return the app's webhooks, newest first, with an id below ``before``."""
     wanted = select(webhook).where(webhook.c.app_id == app_id)
-    if before is not None:
-        wanted = wanted.where(webhook.c.id < before)
     with database.read() as connection:
-        return connection.execute(wanted.order_by(webhook.c.id.desc()).limit(limit)).all()
+        return connection.execute(newest_first(wanted, webhook.c.id, before=before, limit=limit)).all()
 
 
 def get_webhook(database: Database, app_id: str, id_: str) -> Any:

@@ -136,11 +136,13 @@ class Client:
         while True:
             left = patience()
             wait = LONG_POLL if left is None else min(LONG_POLL, math.ceil(left))
-            page = self._persistently([*arguments, ("after", after), ("wait", wait), ("limit", FEED_PAGE)], left)
+            page = self._get_events_patiently(
+                [*arguments, ("after", after), ("wait", wait), ("limit", FEED_PAGE)], left
+            )
             after = page["next_cursor"]
             yield page["data"]
 
-    def _persistently(self, arguments: Sequence[tuple[str, Any]], patience: float | None) -> Any:
+    def _get_events_patiently(self, arguments: Sequence[tuple[str, Any]], patience: float | None) -> Any:
         tries = 0
         while True:
             try:

@@ -35,7 +35,7 @@ class InHand:
 
     def remove(self, parcel: Parcel) -> None:
         """Forget a parcel that is reported, or about to be."""
-        self._let_go(parcel)
+        self._release(parcel)
         self._parcels.discard(parcel)
 
     @property
@@ -65,14 +65,14 @@ class InHand:
     def forget_read_ahead(self) -> None:
         """Drop content of parcels that still wait, so that it does not block a parcel whose turn has come."""
         for parcel in self._queued():
-            self._let_go(parcel)
+            self._release(parcel)
 
     def forget_read_ahead_if_full(self) -> None:
         """Drop it while there is no room: parcels may have come back to their queue since a parcel began to wait for memory."""
         if not self._budget.room:
             self.forget_read_ahead()
 
-    def _let_go(self, parcel: Parcel) -> None:
+    def _release(self, parcel: Parcel) -> None:
         parcel.content = None
         if parcel.held_bytes:
             self._budget.give_back(parcel.held_bytes)

@@ -16,7 +16,7 @@ from mailsvc.delivery.parcelqueue import ParcelQueue
 from mailsvc.delivery.relay_profile import RelayProfile
 from mailsvc.delivery.relay_tokens import Tokens
 from mailsvc.delivery.sender import Contents, Reports, Sender
-from mailsvc.delivery.senderpool import SenderPool
+from mailsvc.delivery.senderpool import SenderPool, most_sessions
 from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.relay import Relay
 from mailsvc.mime.smtp_status import is_our_rate
@@ -74,18 +74,17 @@ class Lane:
     def put(self, parcels: list[Parcel]) -> None:
         """Queue parcels, and start or wake senders for them."""
         self.queue.put(parcels)
-        self._staff()
+        self._start_senders()
 
     @property
     def _most(self) -> int:
-        """How many sessions there may be now; one until the relay works again after a pause."""
-        return self.share if self.breaker.is_closed else min(1, self.share)
+        return most_sessions(self.share, is_trying=not self.breaker.is_closed)
 
-    def _staff(self) -> None:
+    def _start_senders(self) -> None:
         if self.share == 0 or self.is_blocked():
             self._return_waiting()  # none of our senders may have them: the next claim decides who sends them
         else:
-            self._senders.staff(len(self.queue.waiting), self._most)
+            self._senders.wake_or_start(len(self.queue.waiting), self._most)
 
     def _sender_ended(self, error: BaseException | None) -> None:
         if error is not None:
@@ -93,7 +92,7 @@ class Lane:
             log.error("a sender failed", exc_info=error, extra=facts(relay=self.relay.name))
             self._senders.in_background(self.trouble(unexpected(Stage.CONNECT, error)))
         elif self.queue.waiting:
-            self._staff()
+            self._start_senders()
 
     # Called by senders (Source)
 
@@ -102,7 +101,7 @@ class Lane:
         while not self.queue.waiting:
             if session is None or not session.usable or self._is_over_share() or self.is_blocked():
                 return False
-            if not await self._senders.rest():
+            if not await self._senders.wait_for_work():
                 return False
         return not self._is_over_share() and not self.is_blocked()
 
@@ -157,12 +156,12 @@ class Lane:
     def block(self, seconds: float) -> None:
         """Open the breaker for this long; after it, one session tries."""
         self.breaker.open(seconds, clock.monotonic())
-        self._senders.rouse()
+        self._senders.wake_idle()
 
     async def _worked(self) -> None:
         if self.breaker.worked(clock.monotonic()):
             await self._parts.health.recovered(self)
-            self._staff()
+            self._start_senders()
 
     async def trouble(self, trouble: RelayTrouble) -> None:
         """Count a session that failed before a message got a verdict; after several in a row the breaker opens."""
@@ -186,9 +185,9 @@ class Lane:
         grew = share > self.share
         shrank, self.share = share < self.share, share
         if self.queue.waiting and (grew or share == 0):
-            self._staff()
+            self._start_senders()
         if shrank:
-            self._senders.rouse()
+            self._senders.wake_idle()
 
     async def stop(self, grace: float) -> None:
         """Return parcels that were not begun, give running transactions ``grace`` seconds, then cancel them."""

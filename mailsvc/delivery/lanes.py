@@ -6,11 +6,11 @@ from functools import partial
 from typing import Protocol
 
 from mailsvc import clock
-from mailsvc.apps.relay_book import KnownRelay
+from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.lane import Lane, LaneParts
 from mailsvc.delivery.learned_limits import learned_limits_of
-from mailsvc.delivery.relay_health import RelayHealth, leave_alone
+from mailsvc.delivery.relay_health import RelayHealth, back_off
 from mailsvc.domain.attempt import Stage
 from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.trouble import RelayTrouble, unexpected
@@ -55,8 +55,8 @@ class Lanes:
         for relay_id, due_at in due:
             known = self._relays.get(relay_id)
             if known is None or not known.enabled or known.paused:
-                self._leave_alone(relay_id)
-                await self._tell_flaw(known)
+                self._suspend(relay_id)
+                await self._report_flaw(known)
                 continue
             try:
                 is_usable = self._is_usable(known, due_at)
@@ -80,15 +80,15 @@ class Lanes:
         elif known.retry_at is None or known.retry_at <= self._database.now():
             log_error(error, relay=known.relay.name)
             trouble = unexpected(Stage.CONNECT, error)
-            await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
+            await self._health.write(partial(back_off, self._database, known.relay, trouble))
 
-    async def _tell_flaw(self, known: KnownRelay | None) -> None:
+    async def _report_flaw(self, known: KnownRelay | None) -> None:
         """Show the reason on a relay whose row can't be used."""
         if known is not None and known.flaw is not None and not known.paused and known.retry_at is None:
             trouble = RelayTrouble(Stage.CONNECT, f"can't be used: {known.flaw}")
-            await self._health.write(partial(leave_alone, self._database, known.relay, trouble))
+            await self._health.write(partial(back_off, self._database, known.relay, trouble))
 
-    def _leave_alone(self, relay_id: str) -> None:
+    def _suspend(self, relay_id: str) -> None:
         """Stop a lane whose relay is deleted, disabled or paused; its parcels wait like the rest of its deliveries."""
         lane = self.by_id.get(relay_id)
         if lane is not None:

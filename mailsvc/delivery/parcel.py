@@ -9,7 +9,7 @@ from mailsvc.delivery.claim import MessageFacts
 from mailsvc.delivery.journal import Journal
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.relay import Relay
-from mailsvc.mime.returnpath import return_path
+from mailsvc.mime.verp import return_path
 from mailsvc.smtp.opening import Submission
 from mailsvc.store.leases import DueDelivery
 

@@ -86,10 +86,10 @@ def _outcomes(connection: Connection, journal: OrphanedJournal, now: int) -> lis
             if row is not None and row.lease_token == token:
                 outcomes.append(_outcome(entry, row, row.relay_id, now, on_uncertain=row.on_uncertain))
                 del held[delivery_id]
-    return outcomes + _never_at_the_dot(journal, list(held.values()), now)
+    return outcomes + _before_the_dot(journal, list(held.values()), now)
 
 
-def _never_at_the_dot(journal: OrphanedJournal, rows: Sequence[Any], now: int) -> list[Outcome]:
+def _before_the_dot(journal: OrphanedJournal, rows: Sequence[Any], now: int) -> list[Outcome]:
     """Settle rows without a journal entry: not delivered, unless the machine lost power and with it the last lines."""
     if not journal.power_was_lost:
         return [given_back(row, now) for row in rows]

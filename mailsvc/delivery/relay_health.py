@@ -16,7 +16,7 @@ from mailsvc.smtp.trouble import RelayTrouble
 from mailsvc.store.database import Database
 from mailsvc.telemetry import facts, log, meter
 
-__all__ = ["RelayHealth", "leave_alone"]
+__all__ = ["RelayHealth", "back_off"]
 
 NOTE_SECONDS = 5.0  # the least time between writes of errors that open no breaker
 UNREADABLE_SECONDS = 300.0  # before the next look at a relay whose row can't be used
@@ -92,7 +92,7 @@ def _error_columns(subject: Relay, trouble: RelayTrouble) -> _ErrorColumns:
     return {"last_error": trouble.in_words, "last_smtp": smtp_of_trouble(trouble, subject.host)}
 
 
-def leave_alone(database: Database, subject: Relay, trouble: RelayTrouble) -> None:
+def back_off(database: Database, subject: Relay, trouble: RelayTrouble) -> None:
     """Stop using a relay whose row can't be read, for some minutes."""
     meter.count("lane_failures")
     retry_at = database.now() + int(UNREADABLE_SECONDS * clock.SECOND)

@@ -7,9 +7,19 @@ from typing import Any
 
 from mailsvc.delivery.sender import Sender
 
-__all__ = ["SenderPool"]
+__all__ = ["SenderPool", "most_sessions"]
 
 IDLE_SECONDS = 10.0  # lifetime of an unused session
+
+
+def most_sessions(share: int, *, is_trying: bool) -> int:
+    """How many sessions with a relay this process may have now.
+
+    Args:
+        share: our share of the relay's connections.
+        is_trying: the relay was left alone; until it works again, one session tries.
+    """
+    return min(1, share) if is_trying else share
 
 
 class SenderPool:
@@ -30,7 +40,7 @@ class SenderPool:
     def __len__(self) -> int:
         return len(self._senders)
 
-    def staff(self, parcels: int, most: int) -> None:
+    def wake_or_start(self, parcels: int, most: int) -> None:
         """Wake idle senders for waiting parcels, then start new ones while there are fewer than ``most``."""
         while parcels and self._idle:
             turn = self._idle.popleft()
@@ -44,7 +54,7 @@ class SenderPool:
             task.add_done_callback(self._task_ended)
             parcels -= 1
 
-    async def rest(self) -> bool:
+    async def wait_for_work(self) -> bool:
         """For an idle sender: wait until it is needed. Returns False once its session is not worth keeping."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._idle.append(turn)
@@ -55,7 +65,7 @@ class SenderPool:
             return False
         return True
 
-    def rouse(self) -> None:
+    def wake_idle(self) -> None:
         """Wake idle senders, because something has changed."""
         for turn in self._idle:
             if not turn.done():
@@ -69,7 +79,7 @@ class SenderPool:
 
     async def stop(self, grace: float) -> None:
         """Let what is under way finish for ``grace`` seconds, then cut it off."""
-        self.rouse()
+        self.wake_idle()
         for task, sender in list(self._senders.items()):
             if not sender.is_sending:
                 task.cancel()  # dialling, or about to: no message depends on it

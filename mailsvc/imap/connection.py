@@ -5,8 +5,9 @@ from typing import Any
 
 from mailsvc import clock
 from mailsvc.imap.limits import Limits
+from mailsvc.imap.receiving import Receiver
 from mailsvc.imap.refusals import farewell, refusal
-from mailsvc.mailaccess.errors import ProtocolViolation, ResponseTooLarge, Stage, TlsFailed, Unreachable, readable
+from mailsvc.mailaccess.errors import ProtocolViolation, ResponseTooLarge, Stage, TlsFailed, readable
 from mailsvc.mailaccess.wire import Wire
 
 __all__ = ["Connection"]
@@ -25,9 +26,8 @@ class Connection(imaplib.IMAP4):
     """
 
     def __init__(self, wire: Wire, limits: Limits) -> None:
-        self._wire, self._limits = wire, limits
-        self._buffer = bytearray()
-        self._left = limits.response
+        self._wire = wire
+        self._receiver = Receiver(wire, limits)
         self.stage = Stage.GREETING
         self.literal_limit = limits.literal
         self.exists, self.has_news = 0, False
@@ -45,7 +45,7 @@ class Connection(imaplib.IMAP4):
             The protocol's version and the cipher.
         """
         self.command("STARTTLS")
-        if self._buffer or self._wire.receive_now(self.stage):
+        if self._receiver.has_any(self.stage):
             raise TlsFailed(
                 self.stage, "something was slipped in between STARTTLS and TLS: somebody may sit in between"
             )
@@ -62,7 +62,7 @@ class Connection(imaplib.IMAP4):
             if self.tagged_commands[tag]:
                 break
         else:
-            while not self.has_news and not self.tagged_commands[tag] and self._has_line(deadline):
+            while not self.has_news and not self.tagged_commands[tag] and self._receiver.has_line(deadline, self.stage):
                 self._get_response()
             self.send(b"DONE\r\n")
         self._command_complete("IDLE", tag)
@@ -70,7 +70,7 @@ class Connection(imaplib.IMAP4):
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until the server says anything."""
-        self._has_line(clock.monotonic() + seconds)
+        self._receiver.has_line(clock.monotonic() + seconds, self.stage)
 
     # What imaplib calls
 
@@ -81,18 +81,11 @@ class Connection(imaplib.IMAP4):
         """A literal."""
         if size > self.literal_limit:
             raise ResponseTooLarge(self.stage, f"a literal of {size} bytes, where {self.literal_limit} are the most")
-        while len(self._buffer) < size:
-            self._buffer += self._received()
-        return self._take(size)
+        return self._receiver.literal(size, self.stage)
 
     def readline(self) -> bytes:
         """A line with its end."""
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched)) < 0:
-            searched = len(self._buffer)
-            self._buffer += self._received()
-            self._require_short_line()
-        return self._take(end + 1)
+        return self._receiver.line(self.stage)
 
     def send(self, data: bytes) -> None:  # type: ignore[override, unused-ignore]
         """To the server."""
@@ -115,7 +108,7 @@ class Connection(imaplib.IMAP4):
     def _new_tag(self) -> bytes:
         # What was said before the command is no answer to it.
         self.untagged_responses = {}
-        self._left = self._limits.response + self.literal_limit
+        self._receiver.expect_answer(self.literal_limit)
         tag: bytes = super()._new_tag()  # type: ignore[misc]
         return tag
 
@@ -147,37 +140,6 @@ class Connection(imaplib.IMAP4):
         elif kind == "EXPUNGE":
             self.exists = max(0, self.exists - 1)
         self.has_news = True
-
-    def _has_line(self, deadline: float) -> bool:
-        """Whether a whole line has come before that time; it may come in several pieces."""
-        while b"\n" not in self._buffer:
-            left = deadline - clock.monotonic()
-            data = self._wire.receive_within(left, self.stage) if left > 0 else None
-            if data is None:
-                return False
-            self._buffer += self._present(data)
-            self._require_short_line()
-        return clock.monotonic() < deadline
-
-    def _received(self) -> bytes:
-        return self._present(self._wire.receive(self.stage))
-
-    def _present(self, data: bytes) -> bytes:
-        if not data:
-            raise Unreachable(self.stage, "the server closed the connection")
-        return data
-
-    def _require_short_line(self) -> None:
-        if len(self._buffer) > self._limits.line and b"\n" not in self._buffer:
-            raise ResponseTooLarge(self.stage, f"a line of more than {self._limits.line} bytes")
-
-    def _take(self, size: int) -> bytes:
-        self._left -= size
-        if self._left < 0:
-            raise ResponseTooLarge(self.stage, f"an answer of more than {self._limits.response} bytes")
-        data = bytes(memoryview(self._buffer)[:size])
-        del self._buffer[:size]
-        return data
 
 
 def _number(stage: Stage, said: Any) -> int:

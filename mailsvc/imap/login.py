@@ -24,20 +24,15 @@ def log_in(client: Client, server: Server, credentials: Credentials, capabilitie
         MailAccessError: it was refused, or something else went wrong; no secret is in the text, even where the server repeats it.
     """
     mechanism = sasl.choose(credentials, offered(capabilities), command=LOGIN)
-    secrets = [credentials.password or "", credentials.access_token or ""]
-    try:
-        with client.at(Stage.LOGIN) as connection:
-            if mechanism == LOGIN:
-                text = _login(connection, credentials)
-            else:
-                exchange = sasl.Exchange(mechanism, credentials, server)
-                secrets.append(exchange.secret)
-                text = _authenticate(connection, exchange)
-            connection.state = "AUTH"
-    except MailAccessError as error:
-        error.text = sasl.without_secrets(error.text, secrets)
-        raise
-    return sasl.without_secrets(text, secrets)
+    with sasl.hiding_secrets(credentials) as secrets, client.at(Stage.LOGIN) as connection:
+        if mechanism == LOGIN:
+            text = _login(connection, credentials)
+        else:
+            exchange = sasl.Exchange(mechanism, credentials, server)
+            secrets.add(exchange)
+            text = _authenticate(connection, exchange)
+        connection.state = "AUTH"
+        return secrets.hidden_in(text)
 
 
 def _login(connection: Connection, credentials: Credentials) -> str:

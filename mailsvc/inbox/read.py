@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from mailsvc.domain.errors import NotFound
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
+from mailsvc.store.newest_first import newest_first
 
 __all__ = ["KINDS", "ArrivalFilter", "get_arrival", "get_raw", "list_arrivals"]
 
@@ -35,11 +36,9 @@ def list_arrivals(
 ) -> Sequence[Any]:
     """Return the app's classified arrivals with an id below ``before``, newest first."""
     conditions = [arrival.c.app_id == app_id, arrival.c.kind.is_not(None), *_conditions(wanted)]
-    if before is not None:
-        conditions.append(arrival.c.id < before)
+    own = select(arrival).where(*conditions)
     with database.read() as connection:
-        found = select(arrival).where(*conditions).order_by(arrival.c.id.desc()).limit(limit)
-        return connection.execute(found).all()
+        return connection.execute(newest_first(own, arrival.c.id, before=before, limit=limit)).all()
 
 
 def get_arrival(database: Database, app_id: str, id_: str) -> Any:

@@ -2,12 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from mailsvc.mailaccess.account import Credentials, Server
-from mailsvc.mailaccess.errors import AuthRefused, NotSupported, Stage, UnsendableArgument, readable
+from mailsvc.mailaccess.errors import AuthRefused, MailAccessError, NotSupported, Stage, UnsendableArgument, readable
 
-__all__ = ["Exchange", "choose", "require_sendable", "without_secrets"]
+__all__ = ["Exchange", "Secrets", "choose", "hiding_secrets", "require_sendable", "without_secrets"]
 
 TELLING = 16  # characters at the beginning of a secret, by which it is recognised
 
@@ -98,6 +99,32 @@ def _decoded(challenge: bytes) -> str:
         return readable(base64.b64decode(challenge, validate=True))
     except binascii.Error:
         return readable(challenge)
+
+
+class Secrets:
+    """What a login must show to nobody, even where the server repeats it."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._secrets = [credentials.password or "", credentials.access_token or ""]
+
+    def add(self, exchange: Exchange) -> None:
+        """The exchange's first response holds a secret, encoded."""
+        self._secrets.append(exchange.secret)
+
+    def hidden_in(self, text: str) -> str:
+        """A server's words without what it repeats of ours."""
+        return without_secrets(text, self._secrets)
+
+
+@contextmanager
+def hiding_secrets(credentials: Credentials) -> Iterator[Secrets]:
+    """A MailAccessError that is raised within has no secret in its text."""
+    secrets = Secrets(credentials)
+    try:
+        yield secrets
+    except MailAccessError as error:
+        error.text = secrets.hidden_in(error.text)
+        raise
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Row, case, select, tuple_
 from mailsvc import clock
 from mailsvc.domain.lifecycle import Status, message_status
 from mailsvc.mime.extract import content_of
-from mailsvc.outbox.build import PRIORITIES
+from mailsvc.outbox.message_rows import PRIORITIES
 from mailsvc.outbox.search import Filter, fits
 from mailsvc.outbox.search import conditions as search_conditions
+from mailsvc.store.newest_first import newest_first
 from mailsvc.store.tables import attempt, body, delivery, event, message, relay
 
 __all__ = ["attempts_of", "content", "events_of", "find", "message_objects", "page", "texts"]
@@ -41,10 +42,8 @@ def page(
     found: list[dict[str, Any]] = []
     conditions = [message.c.app_id == app_id, *search_conditions(app_id, wanted)]
     while len(found) < limit:
-        below = [message.c.id < before] if before is not None else []
-        rows = connection.execute(
-            _messages().where(*conditions, *below).order_by(message.c.id.desc()).limit(limit)
-        ).all()
+        candidates = newest_first(_messages().where(*conditions), message.c.id, before=before, limit=limit)
+        rows = connection.execute(candidates).all()
         shown = message_objects(connection, [row for row in rows if fits(row, wanted)])
         found += [m for m in shown if not wanted.status or m["status"] in wanted.status]
         if len(rows) < limit:

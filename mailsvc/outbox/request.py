@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from mailsvc.outbox.build import NewMessage
+from mailsvc.outbox.message_rows import NewMessage
 
 __all__ = ["Answer", "IdempotencyKey", "IntakeRequest"]
 

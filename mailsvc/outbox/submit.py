@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import LargeBinary, func, select
 
-from mailsvc.apps.relay_book import KnownRelay, RelayBook
-from mailsvc.domain.draft import Draft, check, check_handling, require_size
+from mailsvc.apps.relay_book import RelayBook
+from mailsvc.apps.relay_choice import relay_for
+from mailsvc.domain.draft import Draft, require_size
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.ids import new_id
-from mailsvc.domain.relay import Relay
+from mailsvc.domain.message_form import check, check_handling
 from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.mime.raw import prepare_raw
 from mailsvc.mime.threads import references_of_answer
 from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.build import NewMessage, Terms, build_draft, build_raw
 from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.message_rows import NewMessage, Terms, build_draft, build_raw
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.database import Database
 from mailsvc.store.tables import body, message
@@ -48,7 +49,7 @@ class Outbox:
         references: tuple[str, ...] = ()
         if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
             references = self._references(app_id, prepared.in_reply_to)
-        relay = self._relay(app_id, prepared.relay)
+        relay = relay_for(self.relays.of_app(app_id), prepared.relay)
         if prepared.return_path is not None and (flaw := return_path_flaw(prepared.return_path, verp=relay.verp)):
             raise Invalid(FieldError("return_path", flaw))
         new_message = build_draft(prepared, Terms(app_id, relay, now, references))
@@ -80,7 +81,8 @@ class Outbox:
             now=now,
             token=id_[4:],
         )
-        return build_raw(raw, checked, Terms(app_id, self._relay(app_id, checked.relay), now), id_=id_)
+        relay = relay_for(self.relays.of_app(app_id), checked.relay)
+        return build_raw(raw, checked, Terms(app_id, relay, now), id_=id_)
 
     def submit(self, request: IntakeRequest, *, key_id: str) -> "Future[Answer] | asyncio.Future[Answer]":
         """Store a request's messages. Returns the future of its answer.
@@ -96,12 +98,6 @@ class Outbox:
         self.intake.hand_in(request)
         return request.done
 
-    def _relay(self, app_id: str, wanted: str | None) -> Relay:
-        known = self.relays.choose(app_id, wanted)
-        if known is not None and known.enabled:
-            return known.relay
-        raise Invalid(FieldError("relay", _why_not(known, wanted)))
-
     def _references(self, app_id: str, id_: str) -> tuple[str, ...]:
         """The field References of a reply to this message (RFC 5322 section 3.6.4)."""
         beginning = func.substr(body.c.content, 1, MOST_HEADER, type_=LargeBinary)
@@ -115,15 +111,3 @@ class Outbox:
             detail = "no such message; use a message id or a Message-ID in angle brackets"
             raise Invalid(FieldError("in_reply_to", detail))
         return references_of_answer(found.content or b"", found.message_id)
-
-
-def _why_not(known: KnownRelay | None, wanted: str | None) -> str:
-    """Why the wanted or the default relay can't be used."""
-    if known is None and wanted is None:
-        return "no usable relay: create one (POST /v1/relays, MAILSVC_RELAY_URL) or enable one"
-    if known is None:
-        return f"there is no relay {(wanted or '')[:100]!r}; GET /v1/relays lists them"
-    which = f"{known.relay.name!r}" if wanted is not None else f"the default one, {known.relay.name!r},"
-    if known.flaw is not None:
-        return f"{which} can't be used, {known.flaw}: restore that key, or set the relay's password again"
-    return f"{which} is disabled: enable it (PATCH /v1/relays/{known.relay.id}) or name another"

@@ -217,7 +217,7 @@ def _attempt_row(outcome: Outcome, number: int) -> dict[str, Any] | None:
 
 def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any]) -> NewEvent | None:
     event_type = EVENT_OF_STATUS.get(status)
-    if event_type is None or (status is Status.DEFERRED and not _is_worth_telling(outcome, row)):
+    if event_type is None or (status is Status.DEFERRED and not _makes_event(outcome, row)):
         return None
     data: dict[str, Any] = {
         "message_id": row.message_id,
@@ -238,7 +238,7 @@ def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any
     return NewEvent(row.app_id, event_type, data, row.message_id, row.id)
 
 
-def _is_worth_telling(outcome: Outcome, row: _Row) -> bool:
+def _makes_event(outcome: Outcome, row: _Row) -> bool:
     """Whether a deferral makes an event: the first one does, and each one with a new reason."""
     if row.last_smtp is None or outcome.tried is None or not row.attempts:
         return True  # a reason of our own for a claim without a result; no server said it

@@ -10,7 +10,7 @@ from mailsvc import clock
 from mailsvc.domain.errors import Conflict
 from mailsvc.domain.jsontext import compact
 from mailsvc.domain.lifecycle import Status
-from mailsvc.outbox.build import HEAD_START, PRIORITIES
+from mailsvc.outbox.message_rows import HEAD_START, PRIORITIES
 from mailsvc.store.tables import delivery, message
 
 __all__ = ["Amendment", "amend", "span_of"]

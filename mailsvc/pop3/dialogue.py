@@ -74,7 +74,7 @@ class Dialogue:
         Returns:
             The protocol's version and the cipher.
         """
-        self._hear_what_came(Stage.TLS)
+        self._receive_pending(Stage.TLS)
         if not self._protocol.is_quiet:
             raise TlsFailed(Stage.TLS, "something was slipped in between STLS and TLS: somebody may sit in between")
         protection = self.wire.start_tls()
@@ -84,7 +84,7 @@ class Dialogue:
     def send(self, stage: Stage, lines: bytes, form: Form = Form.STATUS, *, limit: int = 0, count: int = 1) -> None:
         """Send so many commands without waiting for their answers."""
         with self.ending_on_error():
-            self._hear_what_came(stage)
+            self._receive_pending(stage)
             for _ in range(count):
                 self._protocol.expect(stage, form, limit=limit)
             self.wire.send(lines, stage)
@@ -105,7 +105,7 @@ class Dialogue:
             self.wire.release()
             raise
 
-    def _hear_what_came(self, stage: Stage) -> None:
+    def _receive_pending(self, stage: Stage) -> None:
         if (data := self.wire.receive_now(stage)) is not None:
             self._protocol.receive_data(data)
 

@@ -22,18 +22,12 @@ def log_in(dialogue: Dialogue, server: Server, credentials: Credentials, capabil
         MailAccessError: it was refused, or something else went wrong; no secret is in the text, even where the server repeats it.
     """
     mechanism = sasl.choose(credentials, offered(capabilities), command=USER)
-    secrets = [credentials.password or "", credentials.access_token or ""]
-    try:
+    with sasl.hiding_secrets(credentials) as secrets:
         if mechanism == USER:
-            text = _user_and_pass(dialogue, credentials)
-        else:
-            exchange = sasl.Exchange(mechanism, credentials, server)
-            secrets.append(exchange.secret)
-            text = _sasl(dialogue, exchange)
-    except MailAccessError as error:
-        error.text = sasl.without_secrets(error.text, secrets)
-        raise
-    return sasl.without_secrets(text, secrets)
+            return secrets.hidden_in(_user_and_pass(dialogue, credentials))
+        exchange = sasl.Exchange(mechanism, credentials, server)
+        secrets.add(exchange)
+        return secrets.hidden_in(_sasl(dialogue, exchange))
 
 
 def offered(capabilities: Capabilities | None) -> frozenset[str]:

@@ -99,7 +99,7 @@ class Protocol:
         if self._fault is not None:
             raise self._fault
         try:
-            event = self._let_go() or self._parsed()
+            event = self._release() or self._parsed()
         except MailAccessError as error:
             raise self._failed(error) from None
         if event is None and self._is_over:
@@ -178,7 +178,7 @@ class Protocol:
         if rest is not None:
             self._buffer += rest
             self._held_back = self._end_body()
-        return Chunk(data) if data else self._let_go()
+        return Chunk(data) if data else self._release()
 
     def _count(self, size: int) -> None:
         self._bytes += size
@@ -186,7 +186,7 @@ class Protocol:
         if self._bytes > limit:
             raise ResponseTooLarge(self._stage, f"a message of more than {limit} bytes")
 
-    def _let_go(self) -> Event | None:
+    def _release(self) -> Event | None:
         event, self._held_back = self._held_back, None
         return event
 

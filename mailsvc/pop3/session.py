@@ -1,15 +1,17 @@
 """One POP3 session over a socket, for a thread that may wait."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Self, TypeVar
+from contextlib import contextmanager
+from typing import Self
 
 from mailsvc.mailaccess.account import Credentials, Server, Timeouts
-from mailsvc.mailaccess.errors import CommandRefused, NotSupported, ProtocolViolation, Stage, TlsFailed
+from mailsvc.mailaccess.errors import CommandRefused, NotSupported, Stage
 from mailsvc.pop3.capabilities import Capabilities
 from mailsvc.pop3.commands import command
 from mailsvc.pop3.dialogue import Dialogue
+from mailsvc.pop3.listing import list_numbered
 from mailsvc.pop3.login import log_in
+from mailsvc.pop3.opening import Report, ask_capabilities, open_dialogue
 from mailsvc.pop3.protocol import Form, Limits
 from mailsvc.pop3.responses import parse_scan, parse_stat, parse_uid, refusal
 
@@ -19,8 +21,6 @@ RETRIEVED_AHEAD = 20  # messages asked for before they are taken
 PIPELINED = 100  # commands sent at once where the server offers PIPELINING (RFC 2449 section 6.8)
 
 Write = Callable[[bytes], object]
-Report = Callable[[Stage, str], None]
-_Value = TypeVar("_Value", int, str)
 
 
 class Session:
@@ -61,15 +61,7 @@ class Session:
         Raises:
             Unreachable, TlsFailed, TemporarilyUnavailable, PermanentlyUnavailable, ProtocolViolation, ResponseTooLarge
         """
-        report = report or (lambda _stage, _detail: None)
-        with self._dialogue.ending_on_error():
-            self._dialogue.wire.connect(report)
-            report(Stage.GREETING, self._dialogue.greeting().text)
-            self._ask_capabilities()
-            if self._server.tls == "starttls":
-                report(Stage.TLS, self._start_tls())
-                self._ask_capabilities()
-            report(Stage.CAPABILITIES, self._offers)
+        self.capabilities = open_dialogue(self._dialogue, self._server, report or (lambda _stage, _detail: None))
 
     def login(self, credentials: Credentials) -> str:
         """Log in by the one way that fits best; a refusal ends the session. Returns the server's words.
@@ -81,7 +73,8 @@ class Session:
         with self._dialogue.ending_on_error():
             text = log_in(self._dialogue, self._server, credentials, self.capabilities)
             if self.capabilities is not None:
-                self._ask_capabilities()
+                # Some refuse CAPA after the login; then the answer from before it still holds.
+                self.capabilities = ask_capabilities(self._dialogue) or self.capabilities
             return text
 
     # The mailbox
@@ -94,7 +87,8 @@ class Session:
 
     def sizes(self) -> dict[int, int]:
         """Each message's number and its bytes as the server counts, which may be wrong."""
-        return self._numbered("LIST", parse_scan)
+        with self._telling_unsupported("LIST", Stage.LIST):
+            return list_numbered(self._dialogue, "LIST", parse_scan)
 
     def uids(self) -> dict[int, str]:
         """Each message's number and its unique-id; equal messages may have equal ones.
@@ -102,7 +96,8 @@ class Session:
         Raises:
             NotSupported: the server has no UIDL.
         """
-        return self._numbered("UIDL", parse_uid)
+        with self._telling_unsupported("UIDL", Stage.LIST):
+            return list_numbered(self._dialogue, "UIDL", parse_uid)
 
     def retrieve(self, number: int, write: Write, *, limit: int) -> int:
         """Hand a message over piece by piece as it comes; where this raises, what was handed over is no message.
@@ -181,43 +176,8 @@ class Session:
 
     # How
 
-    def _ask_capabilities(self) -> None:
-        lines: list[bytes] = []
-        with suppress(
-            CommandRefused
-        ):  # by servers without CAPA; and by some after the login, where the answer still holds
-            self._dialogue.ask_list(Stage.CAPABILITIES, "CAPA", lines.append)
-            self.capabilities = Capabilities.of(lines)
-
     def _has(self, capability: str) -> bool:
         return self.capabilities is not None and capability in self.capabilities
-
-    @property
-    def _offers(self) -> str:
-        return "the server has no CAPA" if self.capabilities is None else ", ".join(self.capabilities.lines)
-
-    def _start_tls(self) -> str:
-        if self.capabilities is not None and not self._has("STLS"):
-            raise TlsFailed(Stage.TLS, "the server doesn't offer STLS, and without it nothing is sent")
-        try:
-            self._dialogue.ask(Stage.TLS, command(Stage.TLS, "STLS"))
-        except CommandRefused as error:
-            raise TlsFailed(Stage.TLS, f"the server refuses STLS: {error.text}") from error
-        self.capabilities = None
-        return self._dialogue.start_tls()
-
-    def _numbered(self, keyword: str, parse: Callable[[bytes], tuple[int, _Value]]) -> dict[int, _Value]:
-        found: dict[int, _Value] = {}
-
-        def take(line: bytes) -> None:
-            number, value = parse(line)
-            if number in found:
-                raise ProtocolViolation(Stage.LIST, f"message {number} is listed twice")
-            found[number] = value
-
-        with self._telling_unsupported(keyword, Stage.LIST):
-            self._dialogue.ask_list(Stage.LIST, keyword, take)
-        return found
 
     def _mark(self, numbers: tuple[int, ...]) -> list[int]:
         lines = [command(Stage.DELETE, "DELE", number) for number in numbers]

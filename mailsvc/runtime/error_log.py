@@ -9,7 +9,7 @@ from mailsvc.telemetry import facts, log
 __all__ = ["log_error"]
 
 AGAIN_SECONDS = 60.0
-_told: dict[str, float] = {}
+_logged_at: dict[str, float] = {}
 
 
 def log_error(error: Exception, **where: str) -> None:
@@ -19,9 +19,9 @@ def log_error(error: Exception, **where: str) -> None:
         log.warning("the database is away; work waits for it", extra=facts(error=said))
         return
     key, now = f"{where.get('relay') or where.get('webhook')} {type(error).__name__} {error}"[:500], clock.monotonic()
-    if now - _told.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
+    if now - _logged_at.get(key, -AGAIN_SECONDS) < AGAIN_SECONDS:
         return
-    if len(_told) > 1000:
-        _told.clear()
-    _told[key] = now
+    if len(_logged_at) > 1000:
+        _logged_at.clear()
+    _logged_at[key] = now
     log.error("unexpected", exc_info=error, extra=facts(**where))

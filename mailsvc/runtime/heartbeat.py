@@ -62,7 +62,7 @@ class Heartbeat:
                     stats="{}",
                 )
             )
-            self._look_around(connection, now)
+            self._count_workers(connection, now)
         self._joined_alone = all(len(self._peers.get(role, ())) <= 1 for role in self._roles)
 
     def beat(self) -> None:
@@ -77,7 +77,7 @@ class Heartbeat:
                 self._joined_at, self._joined_alone = self._monotonic(), False
                 self._rejoin(connection, now, stats)
             connection.execute(delete(worker).where(worker.c.seen_at < now - LIVES_FOR))
-            self._look_around(connection, now)
+            self._count_workers(connection, now)
 
     def leave(self) -> None:
         """Remove the row."""
@@ -98,7 +98,7 @@ class Heartbeat:
         }
         connection.execute(insert(worker).values(**row, started_at=now, seen_at=now, stats=stats))
 
-    def _look_around(self, connection: Connection, now: int) -> None:
+    def _count_workers(self, connection: Connection, now: int) -> None:
         rows = connection.execute(
             select(worker.c.id, worker.c.roles).where(worker.c.seen_at >= now - LIVES_FOR).order_by(worker.c.id)
         )

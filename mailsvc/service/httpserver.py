@@ -12,7 +12,8 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mailsvc.api.gateway import Gateway
-from mailsvc.service.child import STOPPING, allow_files
+from mailsvc.service.child import STOPPING
+from mailsvc.service.tuning import allow_files
 from mailsvc.service.unauthenticated import Strangers
 
 __all__ = ["HEAD_SECONDS", "MOST_HEAD", "answer_requests", "server_of"]

@@ -27,8 +27,9 @@ from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
-from mailsvc.service.child import STOPPING, allow_files
+from mailsvc.service.child import STOPPING
 from mailsvc.service.sandbox_host import SandboxHost
+from mailsvc.service.tuning import allow_files
 from mailsvc.settings import Settings
 from mailsvc.smtp.probe import probe
 from mailsvc.store.database import Database

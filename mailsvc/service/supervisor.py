@@ -16,7 +16,8 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
-from mailsvc.service.child import DRAIN_SECONDS, Child, die_with_parent, join_all, lack_of_files, on_stop
+from mailsvc.service.child import DRAIN_SECONDS, Child, die_with_parent, join_all, on_stop
+from mailsvc.service.tuning import lack_of_files
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
@@ -43,11 +44,11 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     children = [Child(name, partial(run_worker, settings, crew)) for name, crew in crews(roles).items()]
     if listener is not None:
         children.append(Child("api", partial(_answer, settings, listener), keep=listener.fileno()))
-    _live(children, listener, partial(_announce, settings, roles, start))
+    _supervise(children, listener, partial(_announce, settings, roles, start))
     return 0
 
 
-def _live(children: list[Child], listener: socket.socket | None, announce: Callable[[], None]) -> None:
+def _supervise(children: list[Child], listener: socket.socket | None, announce: Callable[[], None]) -> None:
     stopping = threading.Event()
 
     def interrupted() -> None:
@@ -148,28 +149,28 @@ def listen(host: str, port: int) -> socket.socket:
 def _announce(settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:
     if "api" not in roles:
         log.info("ready", extra=facts(roles=",".join(roles)))
-        _tell_key(settings, start)
+        _print_key(settings, start)
         return
     url = f"http://{settings.bind}"
     pause = threading.Event()
     while not _is_ready(settings):
         pause.wait(0.05)
     log.info("ready", extra=facts(url=url))
-    _tell_key(settings, start)
+    _print_key(settings, start)
     if start["is_sandbox"]:
         from mailsvc.service.banner import banner  # noqa: PLC0415
 
-        _tell(banner(settings, url))
+        _print(banner(settings, url))
 
 
-def _tell_key(settings: Settings, start: dict[str, Any]) -> None:
+def _print_key(settings: Settings, start: dict[str, Any]) -> None:
     if start["new_key"] is not None:
         from mailsvc.service.banner import key_line  # noqa: PLC0415
 
-        _tell(key_line(settings, start["new_key"]))
+        _print(key_line(settings, start["new_key"]))
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(text)
     sys.stderr.flush()
 

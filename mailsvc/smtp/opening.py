@@ -60,7 +60,7 @@ class _Opening:
 
     async def open(self) -> Session:
         wire, relay = self._wire, self._relay
-        name = own_name(relay, wire.own_address)
+        name = own_name(relay, wire.channel.own_address)
         self._capabilities = await _hello(wire, relay, name)
         if relay.tls == "starttls":
             self._stage = Stage.STARTTLS
@@ -78,7 +78,7 @@ class _Opening:
         else:
             _log.error("a session could not be opened", exc_info=error, extra={"facts": {"relay": self._relay.name}})
             trouble = RelayTrouble(self._stage, f"the relay's answer was not understood ({type(error).__name__})")
-        trouble.tls = self._wire.tls(verified=self._relay.verify)
+        trouble.tls = self._wire.channel.tls(verified=self._relay.verify)
         trouble.offered = self._capabilities.lines if self._capabilities is not None else ()
         return trouble
 

@@ -36,7 +36,7 @@ async def _probe(relay: Relay) -> dict[str, Any]:
     report: dict[str, Any]
     try:
         async with asyncio.timeout(LONGEST):
-            session = await open_session(_impatient(relay))
+            session = await open_session(_with_short_timeouts(relay))
             await session.quit()
             report = _success(relay, session)
     except RelayTrouble as trouble:
@@ -49,7 +49,7 @@ async def _probe(relay: Relay) -> dict[str, Any]:
     return report | {"duration_ms": round((clock.monotonic() - began) * 1000, 3)}
 
 
-def _impatient(relay: Relay) -> Relay:
+def _with_short_timeouts(relay: Relay) -> Relay:
     given = {phase.name: min(PATIENCE, getattr(relay.timeouts, phase.name)) for phase in fields(Timeouts)}
     return replace(relay, timeouts=Timeouts(**given))
 

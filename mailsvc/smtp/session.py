@@ -58,7 +58,7 @@ class Session:
         self.relay = relay
         self.host = relay.host
         self.capabilities = capabilities
-        self.tls: Tls | None = wire.tls(verified=relay.verify)
+        self.tls: Tls | None = wire.channel.tls(verified=relay.verify)
         self.sent = 0
         self.has_worked = False  # a transaction got a verdict
         self.opened_at = clock.monotonic()
@@ -96,7 +96,7 @@ class Session:
         is_reused = self.sent > 0
         self.sent += 1
         if not self._is_quiet:
-            self._wire.desert("the relay spoke out of turn, or left")
+            self._wire.abandon("the relay spoke out of turn, or left")
         self._in_step, self._following = False, following  # set again once the session is known to be in step
         try:
             transaction = self._transaction(submission)
@@ -108,7 +108,7 @@ class Session:
         if not self._in_step:
             self.abort()
         duration = clock.monotonic() - began
-        if is_reused and ended.unheard:
+        if is_reused and ended.unanswered:
             # A relay that hangs up on the session's first early transaction will do so on all of them.
             too_early = ended.misunderstood or (transaction.is_opened and self.sent == 2)
             return TransactionResult(_untried(ended), None, stale=True, duration=duration, too_early=too_early)
@@ -169,7 +169,7 @@ class Session:
                 seconds = min(seconds, EARLY_SECONDS)
             elif transaction.is_in_group and step.stage in _IN_GROUP:
                 seconds = min(seconds, GROUP_SECONDS)
-            await self._wire.heard(seconds)
+            await self._wire.wait_for_reply(seconds)
         else:
             self._wire.write(step.data)
         return None

@@ -54,7 +54,7 @@ class TransactionEnd(msgspec.Struct, frozen=True, gc=False):
     misunderstood: bool = False  # the relay could not handle a transaction that was opened early
     closing: Reply | None = None  # the relay ended the session
     broken: str | None = None  # the session ended without such a reply
-    unheard: bool = False  # the session ended before the relay replied to this transaction
+    unanswered: bool = False  # the session ended before the relay replied to this transaction
     judged: bool = False  # a reply was about a recipient or the message
     timed_out: bool = False
     most_recipients: int | None = None  # the relay's limit of recipients per transaction, if it showed one

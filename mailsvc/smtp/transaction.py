@@ -9,17 +9,15 @@ from collections import deque
 from collections.abc import Generator
 
 from mailsvc.domain.attempt import Fate, Reply, Stage, Verdict
-from mailsvc.mime.smtp_status import is_about_count
 from mailsvc.smtp.commands import Capabilities, Submission, mail_command, rcpt_command, why_not, why_not_to
 from mailsvc.smtp.dotstuffing import require_crlf
-from mailsvc.smtp.recipient_limit import is_cut, is_too_many
+from mailsvc.smtp.recipient_verdicts import RecipientVerdicts
 from mailsvc.smtp.steps import Answer, Broken, Content, Conversation, Expect, Step, Talk, TransactionEnd, Write
-from mailsvc.smtp.trouble import fate_of, is_about_session
+from mailsvc.smtp.trouble import is_about_session
 
 __all__ = ["Broken", "Content", "Conversation", "Expect", "Step", "Transaction", "TransactionEnd", "Write"]
 
 CLOSING = 421
-_FEW = 5  # recipients accepted before a refusal: with fewer, the refusal may have other reasons, and no limit is learnt
 RESET, DATA = b"RSET\r\n", b"DATA\r\n"
 
 
@@ -39,25 +37,20 @@ class Transaction:
         require_crlf(submission.content)
         self.submission = submission
         refusal = why_not(submission, capabilities)
-        self._verdicts: list[Verdict | None] = []
+        self._verdicts = RecipientVerdicts([refusal or why_not_to(a, capabilities) for a in submission.recipients])
         self._mail = mail_command(submission, capabilities)
-        self._rcpts: dict[int, bytes] = {}  # the commands for recipients that can be sent
-        for n, address in enumerate(submission.recipients):
-            verdict = refusal or why_not_to(address, capabilities)
-            self._verdicts.append(verdict)
-            if verdict is None:
-                self._rcpts[n] = rcpt_command(address, submission, capabilities)
+        self._rcpts = {  # the commands for recipients that can be sent
+            n: rcpt_command(submission.recipients[n], submission, capabilities) for n in self._verdicts.missing()
+        }
         self._is_pipelined = capabilities.pipelining
         self._reset_first = self._needs_reset = reset_first
         self._is_opened = self._is_misunderstood = False
-        self._accepted: list[int] = []
         self._stage = Stage.MAIL
         self._in_step = True
         self._closing: Reply | None = None
         self._broken: str | None = None
-        self._unheard = True
-        self._judged = self._timed_out = False
-        self._most_recipients: int | None = None
+        self._unanswered = True
+        self._timed_out = False
 
     @property
     def is_in_group(self) -> bool:
@@ -96,7 +89,7 @@ class Transaction:
                 yield from self._content(came)
         except Broken as broken:
             self._broke(broken)
-        return self._finding()
+        return self._end()
 
     def _envelope(self, came: deque[Reply]) -> Talk:
         if self._is_pipelined and not self._is_opened:
@@ -111,9 +104,9 @@ class Transaction:
             if self._closing or (not self._is_pipelined and self._stage is Stage.MAIL):
                 return
             self._rcpt_answered(n, (yield from self._answer_to(command, _RCPT, came)))
-        if self._closing or (not self._is_pipelined and not self._accepted):
+        if self._closing or (not self._is_pipelined and not self._verdicts.accepted):
             return
-        self._look_for_cut()
+        self._verdicts.look_for_cut(self._rcpts)
         self._stage = Stage.DATA
         self._data_answered((yield from self._answer_to(DATA, _DATA, came)))
 
@@ -131,7 +124,7 @@ class Transaction:
     def _mail_answered(self, reply: Reply) -> None:
         if self._ends_session(Stage.MAIL, reply):
             return
-        self._unheard = False
+        self._unanswered = False
         kind = reply.code // 100
         if kind == 2:
             self._stage = Stage.RCPT
@@ -139,24 +132,21 @@ class Transaction:
             raise Broken("the relay answered MAIL with 3xx")
         elif self._is_opened and reply.code in _OUT_OF_TURN:
             # This is not about the message, but about the early MAIL: such a relay must get one command at a time.
-            self._unheard = self._is_misunderstood = True
+            self._unanswered = self._is_misunderstood = True
             raise Broken(f"the relay wants no MAIL together with the dot before: {reply.text}")
         else:
-            self._conclude(Stage.MAIL, reply)
+            self._verdicts.conclude(Stage.MAIL, reply)
 
     def _rcpt_answered(self, n: int, reply: Reply) -> None:
-        if self._ends_session(Stage.RCPT, reply) or self._verdicts[n] is not None:
+        if self._ends_session(Stage.RCPT, reply) or self._verdicts.has(n):
             return  # if MAIL was refused, this reply only repeats that
         kind = reply.code // 100
         if kind == 2:
-            self._accepted.append(n)
+            self._verdicts.accepted.append(n)
         elif kind == 3:
             raise Broken("the relay answered RCPT with 3xx")
-        elif is_too_many(reply, accepted=len(self._accepted)):
-            self._set_aside([n], Stage.RCPT, reply, most=len(self._accepted))
         else:
-            self._judged = True
-            self._verdicts[n] = Verdict(fate_of(Stage.RCPT, reply), Stage.RCPT, reply, reply.text)
+            self._verdicts.refuse(n, reply)
 
     def _data_answered(self, reply: Reply) -> None:
         if self._ends_session(Stage.DATA, reply):
@@ -165,14 +155,14 @@ class Transaction:
         if kind == 2:
             raise Broken("the relay answered DATA with 2xx")
         if kind != 3:
-            self._conclude(Stage.DATA, reply)
-        elif self._accepted:
+            self._verdicts.conclude(Stage.DATA, reply)
+        elif self._verdicts.accepted:
             self._stage = Stage.BODY
         else:
             self._in_step = False  # the relay waits for content, but there is none to send: close
 
     def _content(self, came: deque[Reply]) -> Talk:
-        if not (yield Content(tuple(self._accepted))):
+        if not (yield Content(tuple(self._verdicts.accepted))):
             self._in_step = False
             self._give_back("the lease ran out before the final dot")
             return
@@ -186,7 +176,7 @@ class Transaction:
         if kind == 3:
             raise Broken("the relay answered the final dot with 3xx")
         self._ends_session(Stage.EOM, reply)  # even so, this reply is about the message
-        self._conclude(Stage.EOM, reply)
+        self._verdicts.conclude(Stage.EOM, reply)
         self._needs_reset = kind != 2
 
     def _ends_session(self, stage: Stage, reply: Reply) -> bool:
@@ -196,38 +186,8 @@ class Transaction:
         self._closing, self._in_step = reply, False
         return True
 
-    def _conclude(self, stage: Stage, reply: Reply) -> None:
-        """Give the reply's verdict to all recipients that have none yet."""
-        self._judged = True
-        if len(self._accepted) > 1 and is_about_count(reply):
-            self._set_aside(self._accepted, stage, reply, most=len(self._accepted) // 2)
-        else:
-            self._fill(Verdict(fate_of(stage, reply), stage, reply, reply.text))
-
-    def _set_aside(self, several: list[int], stage: Stage, reply: Reply, *, most: int) -> None:
-        """Leave these recipients, which were too many, for another transaction.
-
-        The limit is learnt only if the refusal can hardly have another reason.
-        """
-        self._judged = True
-        if most >= _FEW or is_about_count(reply):
-            self._most_recipients = most
-        for n in several:
-            self._verdicts[n] = Verdict(Fate.UNTRIED, stage, reply, "too many recipients at once")
-
-    def _look_for_cut(self) -> None:
-        """Detect a relay that accepts some recipients and then replies 451 to all others."""
-        beyond = [n for n in self._rcpts if self._accepted and n > self._accepted[-1]]
-        replies = [v.reply for n in beyond if (v := self._verdicts[n]) is not None and v.reply is not None]
-        if beyond and len(replies) == len(beyond) and is_cut(replies):
-            # If the relay really means "later", it says so again to the first recipient of the next transaction.
-            self._set_aside(beyond, Stage.RCPT, replies[0], most=len(self._accepted))
-
     def _give_back(self, text: str) -> None:
-        self._fill(Verdict(Fate.UNTRIED, self._stage, self._closing, text))
-
-    def _fill(self, verdict: Verdict) -> None:
-        self._verdicts = [v or verdict for v in self._verdicts]
+        self._verdicts.fill(Verdict(Fate.UNTRIED, self._stage, self._closing, text))
 
     def _broke(self, broken: Broken) -> None:
         self._in_step, self._timed_out = False, broken.timed_out
@@ -235,27 +195,27 @@ class Transaction:
         if reply is not None and reply.code == CLOSING:
             self._closing = reply
         elif reply is not None and reply.code // 100 in (4, 5):
-            self._conclude(self._stage, reply)
+            self._verdicts.conclude(self._stage, reply)
         else:
             self._broken = broken.text
-            if self._unheard and broken.timed_out:
-                self._unheard = self._is_misunderstood = self._is_opened
+            if self._unanswered and broken.timed_out:
+                self._unanswered = self._is_misunderstood = self._is_opened
             fate = Fate.UNCERTAIN if self._stage is Stage.EOM else Fate.DEFERRED
-            self._fill(Verdict(fate, self._stage, reply, broken.text))
+            self._verdicts.fill(Verdict(fate, self._stage, reply, broken.text))
 
-    def _finding(self) -> TransactionEnd:
-        if None in self._verdicts:
+    def _end(self) -> TransactionEnd:
+        if self._verdicts.missing():
             self._give_back(f"the relay ended the session: {self._closing.text}" if self._closing else "not tried")
         return TransactionEnd(
-            tuple(filter(None, self._verdicts)),
+            self._verdicts.all(),
             stage=self._stage,
             in_step=self._in_step,
             needs_reset=self._needs_reset,
             misunderstood=self._is_misunderstood,
             closing=self._closing,
             broken=self._broken,
-            unheard=self._unheard and not self._in_step,
-            judged=self._judged,
+            unanswered=self._unanswered and not self._in_step,
+            judged=self._verdicts.judged,
             timed_out=self._timed_out,
-            most_recipients=self._most_recipients,
+            most_recipients=self._verdicts.most_recipients,
         )

@@ -49,17 +49,17 @@ def _gone(database: Database) -> list[str]:
 
 def _adopt_some(database: Database, relay_id: str) -> int:
     with database.write() as connection:
-        homes = _homes(connection, relay_id)
-        waiting = (delivery.c.relay_id == relay_id) & delivery.c.due_at.is_not(None) & delivery.c.app_id.in_(homes)
+        new_relays = _new_relays(connection, relay_id)
+        waiting = (delivery.c.relay_id == relay_id) & delivery.c.due_at.is_not(None) & delivery.c.app_id.in_(new_relays)
         columns = (delivery.c.id, delivery.c.message_id, delivery.c.app_id)
         rows = connection.execute(select(*columns).where(waiting).order_by(delivery.c.id).limit(AT_ONCE)).all()
-        for app_id, home in homes.items():
+        for app_id, new_relay in new_relays.items():
             own = [row for row in rows if row.app_id == app_id]
-            _move(connection, own, home)
+            _move(connection, own, new_relay)
     return len(rows)
 
 
-def _homes(connection: Connection, relay_id: str) -> dict[str, str]:
+def _new_relays(connection: Connection, relay_id: str) -> dict[str, str]:
     """The default relay of each app, or its oldest one.
 
     Never the sandbox: it would tell of mail as sent that reached nobody.
@@ -67,14 +67,14 @@ def _homes(connection: Connection, relay_id: str) -> dict[str, str]:
     waiting = (delivery.c.relay_id == relay_id) & delivery.c.due_at.is_not(None)
     apps = select(delivery.c.app_id).where(waiting)
     usable = select(relay.c.app_id, relay.c.id).where(relay.c.app_id.in_(apps), relay.c.enabled, ~IS_SANDBOX)
-    homes: dict[str, str] = {}
+    new_relays: dict[str, str] = {}
     for app_id, id_ in connection.execute(usable.order_by(relay.c.is_default.desc(), relay.c.id)):
-        homes.setdefault(app_id, id_)
-    return homes
+        new_relays.setdefault(app_id, id_)
+    return new_relays
 
 
-def _move(connection: Connection, rows: Sequence[Any], home: str) -> None:
+def _move(connection: Connection, rows: Sequence[Any], new_relay: str) -> None:
     ids = [row.id for row in rows]
     messages = {row.message_id for row in rows}
-    connection.execute(update(delivery).where(delivery.c.id.in_(ids)).values(relay_id=home))
-    connection.execute(update(message).where(message.c.id.in_(messages)).values(relay_id=home))
+    connection.execute(update(delivery).where(delivery.c.id.in_(ids)).values(relay_id=new_relay))
+    connection.execute(update(message).where(message.c.id.in_(messages)).values(relay_id=new_relay))

@@ -30,12 +30,12 @@ class Endpoint:
         free = ahead - self.outstanding
         return free if free >= ahead // 2 else 0
 
-    def took(self, seconds: float) -> None:
+    def note_response(self, seconds: float) -> None:
         """Count a response that took this long, and end a pause."""
         self._pause = 0.0
         self.seconds += (seconds - self.seconds) / 8
 
-    def leave_alone(self) -> None:
+    def pause(self) -> None:
         """Pause the endpoint after an error of ours; longer each time."""
         self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
         self._paused_until = clock.monotonic() + self._pause

@@ -114,7 +114,7 @@ class WebhookWorker:
     async def failed(self, lane_id: str, error: Exception) -> None:
         log_error(error, webhook=lane_id)
         meter.count("webhook_failures")
-        self._endpoint(lane_id).leave_alone()
+        self._endpoint(lane_id).pause()
         with contextlib.suppress(SQLAlchemyError):
             await asyncio.to_thread(note_failure, self._database, lane_id)
 
@@ -139,7 +139,7 @@ class WebhookWorker:
             async with endpoint.turn:
                 await self._let_mail_pass()
                 answer = await self._answer(post)
-            endpoint.took(answer.duration)
+            endpoint.note_response(answer.duration)
             meter.count("webhooks.delivered" if answer.is_success else "webhooks.failed")
             self._results.put(PostResult(post.row, answer))
         finally:

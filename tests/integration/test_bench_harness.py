@@ -17,7 +17,7 @@ from bench.children import is_readable
 from bench.counters import PASSWORD, USERNAME, Counter, hook_sink, smtp_sink
 from bench.figure import Invalid
 from bench.processes import cpu_seconds, memory
-from mailsvc.service.child import allow_files
+from mailsvc.service.tuning import allow_files
 
 
 @pytest.fixture(name="tls")

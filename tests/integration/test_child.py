@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from mailsvc.service import child
+from mailsvc.service import child, restart
 from mailsvc.service.child import Child, join_all
 
 
@@ -55,7 +55,7 @@ def test_a_child_not_yet_asked_to_stop_is_asked(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_fork_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may be out of processes or memory for a while; the role must not be gone for good."""
-    monkeypatch.setattr(child, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(restart, "FIRST_PAUSE", 0.01)
     failures, fork = [OSError(errno.ENOMEM, "no memory"), OSError(errno.EAGAIN, "no process")], os.fork
     monkeypatch.setattr(os, "fork", lambda: _raise(failures.pop()) if failures else fork())
     listening, speaking = os.pipe()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import count
 from typing import Any
 
 import pytest
@@ -19,27 +18,13 @@ from mailsvc.mailaccess.errors import (
     TlsFailed,
 )
 from tests.support.imapclient import in_mailhost, read, second_client
-from tests.support.mailhost import HOST, MailHost
-
-PASSWORD = "pass wörd"
-_NAMES = count(1)
-
-MAILS = (
-    b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\nend\r\n",
-    b"Subject: long\r\n\r\n" + b"x" * 300_000 + b"\r\n",
-    b"Subject: bytes\r\n\r\n\xff\xfe\x80 \x01\r\n",
-    b"Subject: none\r\n\r\n",
-)
+from tests.support.mailhost import HOST, MAILS, PASSWORD, MailHost
 
 
 @pytest.fixture
 def user(mailhost: MailHost) -> Credentials:
     """Somebody new, whose INBOX holds ``MAILS``."""
-    name = f"imap{next(_NAMES)}"
-    mailhost.add_user(name, PASSWORD)
-    for mail in MAILS:
-        mailhost.deliver(name, mail)
-    return Credentials(name, PASSWORD)
+    return mailhost.new_user()
 
 
 def in_inbox(mailhost: MailHost, user: Credentials, act: Callable[[Session], Any], tls: TlsMode = "implicit") -> Any:

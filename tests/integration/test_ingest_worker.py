@@ -304,7 +304,7 @@ class TestLeases:
             second = Ingest(database, tmp_path)
             for one in (first, second):
                 with database.write() as connection:
-                    one.worker._context.heartbeat._look_around(connection, database.now())
+                    one.worker._context.heartbeat._count_workers(connection, database.now())
                 one.worker._context.heartbeat._joined_alone = True
             with running(first):
                 wait_until(lambda: len(first.worker._held) == 3)

@@ -23,7 +23,7 @@ from tests.support.faulty import FaultyServer
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_log, "_told", {})
+    monkeypatch.setattr(error_log, "_logged_at", {})
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The POP3 client against a real Dovecot."""
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import pytest
@@ -9,27 +8,13 @@ import pytest
 from mailsvc.mailaccess.account import Credentials, Server, TlsMode
 from mailsvc.mailaccess.errors import AuthRefused, CommandRefused, MailboxInUse, NotSupported, TlsFailed
 from mailsvc.pop3.session import Session
-from tests.support.mailhost import HOST, MailHost
-
-PASSWORD = "pass wörd"
-_NAMES = count(1)
-
-MAILS = (
-    b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\nend\r\n",
-    b"Subject: long\r\n\r\n" + b"x" * 300_000 + b"\r\n",
-    b"Subject: bytes\r\n\r\n\xff\xfe\x80 \x01\r\n",
-    b"Subject: none\r\n\r\n",
-)
+from tests.support.mailhost import HOST, MAILS, PASSWORD, MailHost
 
 
 @pytest.fixture
 def user(mailhost: MailHost) -> Credentials:
     """Somebody new, whose mailbox holds ``MAILS``."""
-    name = f"user{next(_NAMES)}"
-    mailhost.add_user(name, PASSWORD)
-    for mail in MAILS:
-        mailhost.deliver(name, mail)
-    return Credentials(name, PASSWORD)
+    return mailhost.new_user()
 
 
 def server(mailhost: MailHost, tls: TlsMode = "implicit", **given: Any) -> Server:

@@ -615,7 +615,7 @@ async def test_the_dot_is_journaled_when_the_kernel_has_the_whole_body(tls: Any)
 
     async with FaultyServer(tls=tls, small=True) as server:
         session = await open_session(server.relay())
-        upper = session._wire._transport
+        upper = session._wire.channel._transport
         lower = upper._ssl_protocol._transport if tls != "none" else upper  # type: ignore[attr-defined]
         upper.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         result = await session.submit(mail(content=LARGE[: 78 * 5_000]), Watching())

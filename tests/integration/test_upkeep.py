@@ -26,7 +26,7 @@ A_RELAY = Relay(id="rly_1", name="main", host="127.0.0.1", port=587, tls="startt
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_log, "_told", {})
+    monkeypatch.setattr(error_log, "_logged_at", {})
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mailsvc.domain.draft import Draft, Limits, Prepared, check
+from mailsvc.domain.draft import Draft, Limits, Prepared
 from mailsvc.domain.errors import Invalid
+from mailsvc.domain.message_form import check
 from mailsvc.mime.compose import compose
 
 NOW = 1_700_000_000_000_000

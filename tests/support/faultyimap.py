@@ -12,64 +12,40 @@ A script maps a stage to a mood; stages without one go well.
 | ``capability`` ``starttls`` ``login`` ``authenticate`` ``select`` ``examine`` ``search`` ``fetch`` ``store`` ``copy`` ``move`` ``expunge`` ``idle`` ``done`` ``noop`` ``status`` ``list`` ``create`` ``subscribe`` ``logout`` | instead of the answer |
 | ``challenge`` | instead of a challenge within AUTHENTICATE                                             |
 
-``stage:k`` is the k-th such command of its connection, counted from 1. A list holds one mood for each time, then all is well.
-
-A mood is a line (``str``), bytes as they are, in both TAG stands for the command's tag; DROP, RESET, HANG, USUAL (what would
-have come without a script), ``Endless(bytes)``, an ``Event`` to set, or a tuple of moods, one after another.
+What moods are, and how often they come, is said in ``faultymailbox``; in text TAG stands for the command's tag.
 """
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.support.faultypop3 import DROP, HANG, RESET, USUAL, Endless, FaultyPop3, Mood, Script, _Connection, _Over
-from tests.support.sasl import Judge
+from tests.support.faultymailbox import (
+    DROP,
+    HANG,
+    RESET,
+    USUAL,
+    Conversation,
+    Endless,
+    FaultyMailbox,
+    Mood,
+    Over,
+    Script,
+)
 
 __all__ = ["DROP", "HANG", "RESET", "USUAL", "Endless", "FaultyImap"]
 
 OFFERS = ("IMAP4rev1", "IDLE", "UIDPLUS", "MOVE", "AUTH=PLAIN", "AUTH=XOAUTH2", "AUTH=OAUTHBEARER")
 
 
-class FaultyImap(FaultyPop3):
-    """As ``FaultyPop3``.
-
-    Args:
-        messages: by their UIDs. EXPUNGE and MOVE remove what they name.
-        offers: the answer to CAPABILITY, besides STARTTLS.
-        longer: the UIDs of messages that come with more bytes than was asked for.
-    """
-
-    def __init__(
-        self,
-        script: Script | None = None,
-        *,
-        messages: Mapping[int, bytes] | None = None,
-        offers: Sequence[str] = OFFERS,
-        longer: Sequence[int] = (),
-        **given: Any,
-    ) -> None:
-        super().__init__(script, offers=offers, **given)
-        self.messages, self.longer = dict(messages or {}), longer
-        self.talk = _Talk
-
-
-class _Talk(_Connection):
+class _Conversation(Conversation):
+    greeting = "* OK faulty.test"
     tag = ""
 
-    def talk(self) -> None:
-        self.play("connect", b"")
-        if self.server.tls == "implicit":
-            self.protect()
-        self.play("greeting", "* OK faulty.test")
-        while True:
-            line = self.line()
-            self.server.commands.append(line.partition(" ")[2])
-            self.tag, _, rest = line.partition(" ")
-            verb, _, rest = rest.removeprefix("UID ").partition(" ")
-            self.command(verb.lower(), rest)
-
-    def command(self, verb: str, rest: str) -> None:
+    def take(self, line: str) -> None:
+        self.tag, _, told = line.partition(" ")
+        self.server.commands.append(told)
+        word, _, rest = told.removeprefix("UID ").partition(" ")
+        verb = word.lower()
         action = getattr(self, f"do_{verb}", None)
         if action is None:
             self.play(verb, "TAG BAD unknown command")
@@ -78,7 +54,7 @@ class _Talk(_Connection):
         if verb == "starttls":
             self.protect()
         if verb == "logout":
-            raise _Over
+            raise Over
 
     def act(self, mood: Mood, usual: str | bytes) -> None:
         match mood:
@@ -102,12 +78,7 @@ class _Talk(_Connection):
     do_noop = do_starttls = do_subscribe = do_create = do_copy = do_store = do_login
 
     def do_authenticate(self, rest: str) -> list[str]:
-        judge, response = Judge(rest), None
-        while (challenge := judge.challenge(response)) is not None:
-            self.play("challenge", "+ " + base64.b64encode(challenge).decode())
-            line = self.line()
-            self.server.commands.append(line)
-            response = base64.b64decode(line)
+        self.sasl(rest)
         return []
 
     def do_select(self, rest: str) -> list[str]:
@@ -176,3 +147,27 @@ class _Talk(_Connection):
 
     def do_logout(self, rest: str) -> list[str]:
         return ["* BYE"]
+
+
+class FaultyImap(FaultyMailbox):
+    """As ``FaultyMailbox``.
+
+    Args:
+        messages: by their UIDs. EXPUNGE and MOVE remove what they name.
+        offers: the answer to CAPABILITY, besides STARTTLS.
+        longer: the UIDs of messages that come with more bytes than was asked for.
+    """
+
+    conversation = _Conversation
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        messages: Mapping[int, bytes] | None = None,
+        offers: Sequence[str] = OFFERS,
+        longer: Sequence[int] = (),
+        **given: Any,
+    ) -> None:
+        super().__init__(script, messages=messages or {}, offers=offers, **given)
+        self.longer = longer

@@ -12,162 +12,44 @@ A script maps a stage to a mood; stages without one go well.
 | ``capa`` ``stls`` ``user`` ``pass`` ``auth`` ``stat`` ``list`` ``uidl`` ``top`` ``retr`` ``dele`` ``rset`` ``noop`` ``quit`` | instead of the answer |
 | ``challenge`` | instead of a challenge within AUTH                                                     |
 
-``stage:k`` is the k-th such command of its connection, counted from 1. A list holds one mood for each time, then all is well.
-
-A mood is a line (``str``), bytes as they are, DROP, RESET, HANG, USUAL (what would have come without a script), ``Endless(bytes)``,
-an ``Event`` to set, or a tuple of moods, one after another.
+What moods are, and how often they come, is said in ``faultymailbox``.
 """
 
-import base64
-import contextlib
 import socket
-import struct
-import threading
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
-from mailsvc.mailaccess.account import Credentials, Server
-from tests.support.certificates import Certificate, authority, server_context
-from tests.support.sasl import PASSWORD, USER, Judge
+from tests.support.faultymailbox import (
+    DROP,
+    HANG,
+    RESET,
+    USUAL,
+    Conversation,
+    Endless,
+    FaultyMailbox,
+    Mood,
+    Over,
+    Script,
+)
+from tests.support.sasl import PASSWORD, USER
 
 __all__ = ["DROP", "HANG", "RESET", "USUAL", "Endless", "FaultyPop3", "Mood"]
 
 OFFERS = ("TOP", "UIDL", "USER", "PIPELINING", "RESP-CODES", "SASL PLAIN XOAUTH2 OAUTHBEARER")
 
 
-class _Fault(Enum):
-    DROP = "close the connection"
-    RESET = "reset it (RST)"
-    HANG = "wait until the client has gone"
-    USUAL = "go on as if nothing were"
+class _Conversation(Conversation):
+    greeting = "+OK faulty.test"
 
-
-DROP, RESET, HANG, USUAL = _Fault
-
-
-@dataclass(frozen=True)
-class Endless:
-    """These bytes again and again, until the client has gone."""
-
-    data: bytes
-
-
-Mood: TypeAlias = "str | bytes | _Fault | Endless | threading.Event | tuple[Mood, ...]"
-Script: TypeAlias = Mapping[str, "Mood | list[Mood]"]
-
-
-class _Over(Exception):
-    """This connection has come to its end."""
-
-
-class FaultyPop3:
-    """Listens while its context is open; each connection is a thread.
-
-    Args:
-        messages: as they are on the server, with CRLF and without dots doubled. QUIT removes those that were marked.
-        offers: the answer to CAPA, besides STLS; None for a server that has no CAPA.
-    """
-
-    def __init__(
-        self,
-        script: Script | None = None,
-        *,
-        messages: Sequence[bytes] = (),
-        offers: Sequence[str] | None = OFFERS,
-        tls: Literal["implicit", "starttls", "none"] = "none",
-        certificate: Certificate = "good",
-    ) -> None:
-        self.script = {key: list(mood) if isinstance(mood, list) else mood for key, mood in (script or {}).items()}
-        self.messages, self.offers, self.tls = dict(enumerate(messages, 1)), offers, tls
-        self.context = server_context(certificate)
-        self.commands: list[str] = []
-        self.talk = _Connection
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._threads: list[threading.Thread] = []
-        self._talks: list[_Connection] = []
-
-    def __enter__(self) -> "FaultyPop3":
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        for talk in self._talks:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(talk.socket, socket.SHUT_RDWR)  # below TLS, which its own thread uses
-        for thread in self._threads:
-            thread.join()
-        self._listening.close()
-
-    def account(self, **given: Any) -> Server:
-        """How this server is reached."""
-        port = self._listening.getsockname()[1]
-        usual = {"host": "127.0.0.1", "port": port, "tls": self.tls, "ca_pem": authority().cert_pem.bytes().decode()}
-        return Server(**{**usual, **given})
-
-    @property
-    def credentials(self) -> Credentials:
-        """Those that are right."""
-        return Credentials(USER, PASSWORD)
-
-    def mood(self, stage: str, count: int) -> Mood:
-        """What the script has, the most particular entry first."""
-        for key in (f"{stage}:{count}", stage):
-            if key in self.script:
-                mood = self.script[key]
-                if not isinstance(mood, list):
-                    return mood
-                return mood.pop(0) if mood else USUAL
-        return USUAL
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what was said is there at once
-            talk = self.talk(self, connection)
-            self._talks.append(talk)
-            thread = threading.Thread(target=self._serve, args=(talk,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, talk: "_Connection") -> None:
-        with contextlib.suppress(_Over, OSError, ValueError):
-            talk.talk()
-        with contextlib.suppress(OSError):
-            talk.socket.shutdown(socket.SHUT_RDWR)
-        talk.socket.close()
-
-
-class _Connection:
-    def __init__(self, server: FaultyPop3, connection: socket.socket) -> None:
-        self.server, self.socket = server, connection
-        self.buffer = b""
-        self.counts: Counter[str] = Counter()
-        self.protected = False
+    def __init__(self, server: FaultyMailbox, connection: socket.socket) -> None:
+        super().__init__(server, connection)
         self.name = ""
         self.marked: set[int] = set()
 
-    def talk(self) -> None:
-        self.play("connect", b"")
-        if self.server.tls == "implicit":
-            self.protect()
-        self.play("greeting", "+OK faulty.test")
-        while True:
-            line = self.line()
-            self.server.commands.append(line)
-            verb, _, rest = line.partition(" ")
-            self.command(verb.lower(), rest)
-
-    def command(self, verb: str, rest: str) -> None:
+    def take(self, line: str) -> None:
+        self.server.commands.append(line)
+        word, _, rest = line.partition(" ")
+        verb = word.lower()
         action = getattr(self, f"do_{verb}", None)
         if action is None:
             self.play(verb, "-ERR unknown command")
@@ -176,54 +58,7 @@ class _Connection:
         if verb == "stls" and self.server.offers is not None and not self.protected:
             self.protect()
         if verb == "quit":
-            raise _Over
-
-    # Moods
-
-    def play(self, stage: str, usual: str | bytes) -> None:
-        self.counts[stage] += 1
-        self.act(self.server.mood(stage, self.counts[stage]), usual)
-
-    def act(self, mood: Mood, usual: str | bytes) -> None:
-        match mood:
-            case _Fault.USUAL:
-                self.act(usual, b"")
-            case str():
-                self.socket.sendall(mood.encode() + b"\r\n")
-            case bytes():
-                self.socket.sendall(mood)
-            case threading.Event():
-                mood.set()
-            case Endless(data):
-                while True:
-                    self.socket.sendall(data)
-            case _Fault.DROP:
-                raise _Over
-            case _Fault.RESET:
-                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.socket.close()
-                raise _Over
-            case _Fault.HANG:
-                while self.socket.recv(65536):
-                    pass
-                raise _Over
-            case _:
-                for one in mood:
-                    self.act(one, usual)
-
-    def protect(self) -> None:
-        self.play("tls", b"")
-        self.socket = self.server.context.wrap_socket(self.socket, server_side=True)
-        self.protected, self.buffer = True, b""
-
-    def line(self) -> str:
-        while b"\r\n" not in self.buffer:
-            data = self.socket.recv(65536)
-            if not data:
-                raise _Over
-            self.buffer += data
-        line, _, self.buffer = self.buffer.partition(b"\r\n")
-        return line.decode("utf-8", "replace")
+            raise Over
 
     # Commands: each gives its usual answer
 
@@ -241,14 +76,7 @@ class _Connection:
         return "+OK welcome" if (self.name, rest) == (USER, PASSWORD) else "-ERR [AUTH] no"
 
     def do_auth(self, rest: str) -> str:
-        judge = Judge(rest.upper())
-        response = None
-        while (challenge := judge.challenge(response)) is not None:
-            self.play("challenge", "+ " + base64.b64encode(challenge).decode())
-            line = self.line()
-            self.server.commands.append(line)
-            response = base64.b64decode(line)
-        return "+OK welcome" if judge.user else "-ERR [AUTH] no"
+        return "+OK welcome" if self.sasl(rest.upper()).user else "-ERR [AUTH] no"
 
     @property
     def there(self) -> dict[int, bytes]:
@@ -298,3 +126,24 @@ class _Connection:
 
 def _stuffed(content: bytes) -> bytes:
     return (b"\r\n" + content).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
+
+
+class FaultyPop3(FaultyMailbox):
+    """As ``FaultyMailbox``.
+
+    Args:
+        messages: as they are on the server, with CRLF and without dots doubled. QUIT removes those that were marked.
+        offers: the answer to CAPA, besides STLS; None for a server that has no CAPA.
+    """
+
+    conversation = _Conversation
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        messages: Sequence[bytes] = (),
+        offers: Sequence[str] | None = OFFERS,
+        **given: Any,
+    ) -> None:
+        super().__init__(script, messages=dict(enumerate(messages, 1)), offers=offers, **given)

@@ -17,6 +17,7 @@ from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
+from tests.support.faultyimap import FaultyImap
 from tests.support.faultypop3 import FaultyPop3
 from tests.support.sasl import PASSWORD, USER
 from tests.support.waiting import wait_until
@@ -47,10 +48,10 @@ class Ingest:
         self.worker.wake()
         return str(made.id)
 
-    def add_faulty(self, server: FaultyPop3, name: str = "support", **form: Any) -> str:
+    def add_faulty(self, server: FaultyImap | FaultyPop3, name: str = "support", **form: Any) -> str:
         """Create a mailbox of a server that follows a script."""
         account = server.account()
-        protocol = "imap" if type(server).__name__ == "FaultyImap" else "pop3"
+        protocol = "imap" if isinstance(server, FaultyImap) else "pop3"
         at = {"host": account.host, "port": account.port, "tls": account.tls, "ca_pem": account.ca_pem}
         return self.add(name, **{"protocol": protocol, "username": USER, "password": PASSWORD, **at, **form})
 

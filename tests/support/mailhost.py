@@ -11,13 +11,23 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from mailsvc.mailaccess.account import Credentials
 from tests.support.certificates import make_certificates
 from tests.support.dovecot import token_passdb
 from tests.support.rootserver import RootServer, free_ports, run_as_root
 
-__all__ = ["HOST", "MailHost", "why_no_mailhost"]
+__all__ = ["HOST", "MAILS", "PASSWORD", "MailHost", "why_no_mailhost"]
 
 HOST = "127.0.0.2"
+PASSWORD = "pass wörd"
+
+# Dots, a line of 300,000 bytes, bytes that are no text, nothing.
+MAILS = (
+    b"Subject: dots\r\n\r\n.\r\n..\r\n.x\r\nend\r\n",
+    b"Subject: long\r\n\r\n" + b"x" * 300_000 + b"\r\n",
+    b"Subject: bytes\r\n\r\n\xff\xfe\x80 \x01\r\n",
+    b"Subject: none\r\n\r\n",
+)
 
 # Delays and penalties after wrong passwords would make tests of wrong passwords slow.
 _CONFIGURATION = """
@@ -96,7 +106,7 @@ class MailHost(RootServer):
         # A file for each: Dovecot looks at most once a second whether a file has changed.
         self._users = self.directory / "users"
         self._users.mkdir()
-        self._delivered = count(1)
+        self._delivered, self._made = count(1), count(1)
         self._configuration = self.directory / "dovecot.conf"
         self._configuration.write_text(
             _CONFIGURATION.format(
@@ -124,6 +134,14 @@ class MailHost(RootServer):
         """Start it and wait until it answers."""
         self.launch("/usr/sbin/dovecot", "-F", "-c", str(self._configuration))
         self.wait_until(self._answers)
+
+    def new_user(self) -> Credentials:
+        """Somebody new, whose mailbox holds ``MAILS``."""
+        name = f"user{next(self._made)}"
+        self.add_user(name, PASSWORD)
+        for mail in MAILS:
+            self.deliver(name, mail)
+        return Credentials(name, PASSWORD)
 
     def add_user(self, name: str, password: str) -> None:
         """A new account with an empty mailbox; the password has no colon."""

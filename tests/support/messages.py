@@ -7,10 +7,11 @@ from sqlalchemy import select, update
 
 from mailsvc import clock
 from mailsvc.delivery.claim import ClaimedBatch, fill_apart, take
-from mailsvc.domain.draft import Draft, Limits, check
+from mailsvc.domain.draft import Draft, Limits
 from mailsvc.domain.lifecycle import Change
+from mailsvc.domain.message_form import check
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.build import NewMessage, Terms, build_draft
+from mailsvc.outbox.message_rows import NewMessage, Terms, build_draft
 from mailsvc.outcomes.record import Bounce, Outcome, Try, record
 from mailsvc.store.leases import DELIVERIES, Quota, claim
 from mailsvc.store.tables import delivery

@@ -240,7 +240,7 @@ def test_a_message_beyond_the_capabilities_of_the_relay_bounces_unsent(
     talk = Talk([])
     finding = talk.run(submission, *offers)
 
-    assert (fates(finding), talk.written, finding.in_step, finding.unheard) == ([BOUNCED], [], True, False)
+    assert (fates(finding), talk.written, finding.in_step, finding.unanswered) == ([BOUNCED], [], True, False)
     assert finding.verdicts[0].text.startswith(text)
 
 
@@ -341,7 +341,7 @@ def test_lock_step_classifies_replies_as_pipelining_does(
 
 
 @pytest.mark.parametrize(
-    ("replies", "unheard"),
+    ("replies", "unanswered"),
     [
         (("421 bye",), True),
         (("250 reset", "421 bye"), True),
@@ -352,11 +352,11 @@ def test_lock_step_classifies_replies_as_pipelining_does(
         (("250 reset", "250 ok", "421 bye"), False),
     ],
 )
-def test_a_connection_lost_before_the_reply_to_mail_is_unheard(replies: Sequence[str], unheard: bool) -> None:
+def test_a_connection_lost_before_the_reply_to_mail_is_unanswered(replies: Sequence[str], unanswered: bool) -> None:
     """On a reused connection that means that it was dead: nobody is charged (the session decides)."""
     for offers in ((), ("PIPELINING",)):
         finding = Talk([said(*replies)]).run(MAIL, *offers, reset_first=True)
-        assert (finding.unheard, finding.in_step) == (unheard, False)
+        assert (finding.unanswered, finding.in_step) == (unanswered, False)
 
 
 def test_a_timeout_is_not_a_dead_connection() -> None:
@@ -367,7 +367,7 @@ def test_a_timeout_is_not_a_dead_connection() -> None:
     with pytest.raises(StopIteration) as end:
         talk.throw(Broken("no answer in time", timed_out=True))
 
-    assert (fates(end.value.value), end.value.value.unheard) == ([DEFERRED, DEFERRED], False)
+    assert (fates(end.value.value), end.value.value.unanswered) == ([DEFERRED, DEFERRED], False)
 
 
 # The body and its dot
@@ -575,16 +575,16 @@ def test_a_relay_that_rejects_an_early_envelope_costs_no_attempt(
     """The same words, not said early, would bounce or defer the message."""
     finding = opened(*replies, interruption=interruption)
 
-    assert (finding.unheard, finding.misunderstood, finding.in_step) == (True, True, False)
+    assert (finding.unanswered, finding.misunderstood, finding.in_step) == (True, True, False)
 
 
 def test_a_connection_lost_before_the_reply_to_an_early_envelope_is_not_blamed_on_it() -> None:
     finding = opened()
 
-    assert (finding.unheard, finding.misunderstood) == (True, False)
+    assert (finding.unanswered, finding.misunderstood) == (True, False)
 
 
 def test_a_timeout_after_the_first_reply_defers_the_message() -> None:
     finding = opened("250 ok", interruption=Broken("no answer in time", timed_out=True))
 
-    assert (fates(finding), finding.unheard, finding.misunderstood) == ([DEFERRED, DEFERRED], False, False)
+    assert (fates(finding), finding.unanswered, finding.misunderstood) == ([DEFERRED, DEFERRED], False, False)

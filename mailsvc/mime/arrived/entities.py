@@ -122,7 +122,7 @@ class _Splitter:
             if is_last:
                 continue
             if self._count == MAX_PARTS:
-                self._tell(f"has more than {MAX_PARTS:,} parts")
+                self._note_flaw(f"has more than {MAX_PARTS:,} parts")
                 end = line.start()
                 break
             at = self._next_part(at + 1) - 1
@@ -134,7 +134,7 @@ class _Splitter:
         for line in _DELIMITER.finditer(self._raw, at):
             self._candidates += 1
             if self._candidates > _MAX_CANDIDATES:
-                self._tell("has too many lines that look like boundaries")
+                self._note_flaw("has too many lines that look like boundaries")
                 return None
             if (found := known.get(line[1].rstrip(_PADDING))) is not None:
                 return (*found, line)
@@ -158,7 +158,7 @@ class _Splitter:
         header, size = self._header_in(window)
         self._header_room -= size
         if size == len(window) and at + size < len(self._raw):
-            self._tell("has part headers that are too long")
+            self._note_flaw("has part headers that are too long")
         # Without the empty line, the body begins at once.
         return (header, at + size) if not header or _FIELD_START.match(header) else (b"", at)
 
@@ -179,7 +179,7 @@ class _Splitter:
             entity.media_type = "text/plain"
             self._leaf = entity
         elif len(self._open) == MAX_DEPTH:
-            self._tell(f"has multiparts nested deeper than {MAX_DEPTH}")
+            self._note_flaw(f"has multiparts nested deeper than {MAX_DEPTH}")
             self._leaf = entity
         else:
             entity.parts = []
@@ -207,6 +207,6 @@ class _Splitter:
         self._lines = {boundary + b"--": (depth, True) for depth, boundary in enumerate(self._boundaries)}
         self._lines |= {boundary: (depth, False) for depth, boundary in enumerate(self._boundaries)}
 
-    def _tell(self, flaw: str) -> None:
+    def _note_flaw(self, flaw: str) -> None:
         if flaw not in self._flaws:
             self._flaws.append(flaw)

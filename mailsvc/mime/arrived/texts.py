@@ -55,7 +55,7 @@ class Texts:
         for text in texts:
             size = len(text) if text.isascii() else len(text.encode())
             if size > room:
-                self._tell(f"has over {MAX_TEXT >> 20} MiB of {kind}")
+                self._note_flaw(f"has over {MAX_TEXT >> 20} MiB of {kind}")
                 pieces.append(text.encode()[:room].decode("utf-8", "ignore"))
                 break
             pieces.append(text)
@@ -69,7 +69,7 @@ class Texts:
             charset = declared_charset(data) or charset
         # What is plain ASCII is lost in few charsets, and then it looks like UTF-7.
         if charset and not is_known(charset) and (not data.isascii() or _SHIFTED.search(data)):
-            self._tell(f"has text in an unknown charset ({printable(charset[:MAX_NAME])})")
+            self._note_flaw(f"has text in an unknown charset ({printable(charset[:MAX_NAME])})")
         text = _with_lf(decode(data, charset, is_cut=len(data) == MAX_TEXT)).replace("\0", "\ufffd")
         if part.media_type == "text/plain" and part.parameters.get("format", "").lower() == "flowed":
             return unwrap_flowed(text, del_sp=part.parameters.get("delsp", "").lower() == "yes")
@@ -80,11 +80,13 @@ class Texts:
         for block in decoded_blocks(self._raw[part.start : part.end], part.encoding):
             content += block
             if len(content) > MAX_TEXT:
-                self._tell(f"has over {MAX_TEXT >> 20} MiB of {'HTML' if part.media_type == 'text/html' else 'text'}")
+                self._note_flaw(
+                    f"has over {MAX_TEXT >> 20} MiB of {'HTML' if part.media_type == 'text/html' else 'text'}"
+                )
                 break
         return bytes(content[:MAX_TEXT])
 
-    def _tell(self, flaw: str) -> None:
+    def _note_flaw(self, flaw: str) -> None:
         if flaw not in self.flaws:
             self.flaws.append(flaw)
 

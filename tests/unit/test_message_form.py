@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from mailsvc import clock
-from mailsvc.domain.draft import Attachment, Draft, Limits, Recipient, check, check_handling, require_size
+from mailsvc.domain.draft import Attachment, Draft, Limits, Recipient, require_size
 from mailsvc.domain.errors import Invalid, TooLarge
+from mailsvc.domain.message_form import check, check_handling
 from tests.support.drafts import LIMITS, NOW, a_draft, composed, faults, prepared
 
 BREAKS = [
