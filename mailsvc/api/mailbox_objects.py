@@ -23,6 +23,7 @@ class MailboxObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ca_pem: str | None
     username: str
     password: Literal["********"] | None
+    oauth: Literal["********"] | None
     folder: str
     after: str
     first_read: Literal["new", "all"]

@@ -17,6 +17,7 @@ from mailsvc.apps.account_checks import (
 )
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.targets import TargetPolicy
+from mailsvc.oauth.grant import OAuth, check_oauth, check_oauth_target
 
 __all__ = [
     "MOVE",
@@ -29,7 +30,7 @@ __all__ = [
     "validate_mailbox",
 ]
 
-SECRETS = ("password",)
+SECRETS = ("password", "oauth")
 MOVE = "move:"
 _AFTER = ("keep", "seen", "delete")
 _PORTS = {("imap", "implicit"): 993, ("imap", "starttls"): 143, ("pop3", "implicit"): 995, ("pop3", "starttls"): 110}
@@ -50,6 +51,7 @@ class NewMailbox(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ca_pem: str | None = None
     username: str
     password: str | None = None
+    oauth: OAuth | None = None
     folder: str = "INBOX"
     after: str = "keep"
     first_read: Literal["new", "all"] = "new"
@@ -73,6 +75,7 @@ def check_mailbox(mailbox: NewMailbox, *, allow_plaintext: bool, targets: Target
         raise Invalid(FieldError("password", "is the placeholder for a stored secret; send the real value"))
     validate_mailbox(mailbox, allow_plaintext=allow_plaintext)
     check_target(mailbox.host, targets)
+    raise_if_any([check_oauth_target(mailbox.oauth, targets)])
 
 
 def validate_mailbox(mailbox: NewMailbox, *, allow_plaintext: bool) -> None:
@@ -86,12 +89,13 @@ def validate_mailbox(mailbox: NewMailbox, *, allow_plaintext: bool) -> None:
             check_plaintext(mailbox.tls, mailbox.host, allow_plaintext=allow_plaintext),
             *(no_control(field, getattr(mailbox, field)) for field in ("username", "password")),
             unless(mailbox.username, "username", "must not be empty"),
-            unless(mailbox.password, "password", "is required"),
+            _check_password(mailbox),
             _check_folder("folder", mailbox.folder),
             _check_folder("sent_folder", mailbox.sent_folder),
             _check_pop3_folder(mailbox),
             _check_after(mailbox),
             check_ca(mailbox.ca_pem),
+            *check_oauth(mailbox.oauth),
         ]
     )
 
@@ -117,6 +121,12 @@ def _check_name(name: str) -> FieldError | None:
         "name",
         f"must be 1 to {_LONGEST_NAME} characters, none of them control characters, without spaces around it",
     )
+
+
+def _check_password(mailbox: NewMailbox) -> FieldError | None:
+    # A disabled one may get them later, from mailsvc mailbox authorize.
+    is_needed = mailbox.enabled and "oauth" not in secrets_of(mailbox)
+    return unless(mailbox.password or not is_needed, "password", "is required, or oauth, unless enabled is false")
 
 
 def _check_folder(field: str, folder: str | None) -> FieldError | None:
@@ -147,4 +157,6 @@ def _check_after(mailbox: NewMailbox) -> FieldError | None:
 
 def secrets_of(mailbox: NewMailbox) -> dict[str, Any]:
     """Return the fields that are stored encrypted, if they are set."""
-    return {} if mailbox.password is None else {"password": mailbox.password}
+    has_oauth = mailbox.oauth is not None and not mailbox.oauth.is_empty
+    found = {"password": mailbox.password, "oauth": msgspec.to_builtins(mailbox.oauth) if has_oauth else None}
+    return {name: value for name, value in found.items() if value is not None}

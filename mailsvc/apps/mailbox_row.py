@@ -11,7 +11,7 @@ from mailsvc.apps.mailbox_form import SECRETS, NewMailbox, port_of, secrets_of
 from mailsvc.domain.jsontext import compact
 from mailsvc.domain.mailbox import Mailbox
 from mailsvc.domain.targets import TargetPolicy
-from mailsvc.store.vault import Vault
+from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["STATUSES", "mailbox_form", "mailbox_of", "mailbox_status", "mailbox_values", "shown_mailbox"]
 
@@ -33,14 +33,11 @@ def mailbox_values(mailbox: NewMailbox, vault: Vault) -> dict[str, Any]:
 
 
 def mailbox_form(row: Any, vault: Vault) -> NewMailbox:
-    """Return the form for this row, including secrets. A PATCH starts from it."""
-    whole = json.loads(row.config) | {
-        "name": row.name,
-        "enabled": bool(row.enabled),
-        **(json.loads(vault.decrypt(row.secret)) if row.secret else {}),
-    }
-    whole.pop("secrets", None)
-    return msgspec.convert(whole, NewMailbox)
+    """Return the form for this row, including secrets that can be decrypted. A PATCH starts from it."""
+    try:
+        return _form(row, _secrets(row, vault))
+    except VaultError:
+        return _form(row, {})
 
 
 def shown_mailbox(row: Any) -> dict[str, Any]:
@@ -65,8 +62,8 @@ def shown_mailbox(row: Any) -> dict[str, Any]:
 
 
 def mailbox_of(row: Any, vault: Vault, *, targets: TargetPolicy = "any") -> Mailbox:
-    """Return the mailbox in this row, with its secrets."""
-    form = mailbox_form(row, vault)
+    """Return the mailbox in this row, with its secrets. Raises VaultError."""
+    form = _form(row, _secrets(row, vault))
     return Mailbox(
         id=row.id,
         app_id=row.app_id,
@@ -79,6 +76,8 @@ def mailbox_of(row: Any, vault: Vault, *, targets: TargetPolicy = "any") -> Mail
         verify=form.verify,
         ca_pem=form.ca_pem,
         password=form.password,
+        access_token=form.oauth.access_token if form.oauth else None,
+        renews_token=form.password is None and form.oauth is not None and form.oauth.renews,
         folder=form.folder,
         after=form.after,
         reads_all=form.first_read == "all",
@@ -86,6 +85,16 @@ def mailbox_of(row: Any, vault: Vault, *, targets: TargetPolicy = "any") -> Mail
         idle=form.idle,
         targets=targets,
     )
+
+
+def _secrets(row: Any, vault: Vault) -> dict[str, Any]:
+    return json.loads(vault.decrypt(row.secret)) if row.secret else {}
+
+
+def _form(row: Any, secrets: dict[str, Any]) -> NewMailbox:
+    whole = json.loads(row.config) | {"name": row.name, "enabled": bool(row.enabled), **secrets}
+    whole.pop("secrets", None)
+    return msgspec.convert(whole, NewMailbox)
 
 
 def mailbox_status(row: Any) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from mailsvc.apps.apps import lock_app
 from mailsvc.apps.mailbox_form import NewMailbox, check_mailbox, check_unchanged
 from mailsvc.apps.mailbox_row import mailbox_form, mailbox_values
+from mailsvc.apps.oauth_tokens import allow_renewal, forget_tokens
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.targets import TargetPolicy
@@ -110,9 +112,12 @@ def update_mailbox(
         wanted = edit(before)
         if wanted is None:
             return before
-        check_unchanged(mailbox_form(before, vault), wanted)
+        known = mailbox_form(before, vault)
+        check_unchanged(known, wanted)
         check_mailbox(wanted, allow_plaintext=rules.allow_plaintext, targets=rules.targets)
         _check_free(connection, app_id, wanted, except_for=id_)
+        if known.oauth != wanted.oauth:
+            forget_tokens(connection, id_)
         return _change(connection, id_, mailbox_values(wanted, vault) | _TRY_NOW, database.now())
 
 
@@ -120,6 +125,7 @@ def delete_mailbox(database: Database, app_id: str, id_: str) -> None:
     """Stop reading the mailbox for good. Nothing on the server is touched; arrivals and events stay. Raises NotFound."""
     with database.write() as connection:
         _find(connection, app_id, id_)
+        forget_tokens(connection, id_)
         for table in (mailbox_task, mailbox_uid, mailbox_cursor):
             connection.execute(delete(table).where(table.c.mailbox_id == id_))
         connection.execute(delete(mailbox).where(mailbox.c.id == id_))
@@ -137,6 +143,7 @@ def resume_mailbox(database: Database, app_id: str, id_: str) -> Any:
     """Read the mailbox again now, whether it was paused or waits after an error. Raises NotFound."""
     with database.write() as connection:
         _find(connection, app_id, id_)
+        allow_renewal(connection, id_)
         return _change(connection, id_, {"paused": False, "pause_reason": None, **_TRY_NOW}, database.now())
 
 
@@ -165,17 +172,18 @@ def put_managed_mailboxes(
 
 
 def _put(connection: Connection, app_id: str, before: Any, form: NewMailbox, vault: Vault, now: int) -> None:
-    values = {**mailbox_values(form, vault), "managed": True}
     if before is None:
-        _insert(connection, {"app_id": app_id, **values}, now)
+        _insert(connection, {"app_id": app_id, **mailbox_values(form, vault), "managed": True}, now)
         return
     try:
         known = mailbox_form(before, vault)
+        if form.password is None and known.oauth is not None:  # a URL has no room for it
+            form = msgspec.structs.replace(form, oauth=known.oauth, enabled=True)
         check_unchanged(known, form)
     except Invalid as error:
         raise Conflict(f"there is another mailbox named {form.name!r} (its {error.errors[0].field} differs)") from error
     if known != form or not before.managed:
-        _change(connection, before.id, values | _TRY_NOW, now)
+        _change(connection, before.id, {**mailbox_values(form, vault), "managed": True, **_TRY_NOW}, now)
 
 
 def _find(connection: Connection, app_id: str, id_: str) -> Any:

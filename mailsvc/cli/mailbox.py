@@ -1,10 +1,12 @@
 """``mailsvc mailbox``: the mail accounts that are watched."""
 
+import shlex
 import sys
 from typing import Any
 
 import click
 
+from mailsvc.cli.authorize_options import Given, authorize_options
 from mailsvc.cli.client import Client
 from mailsvc.cli.options import with_service
 from mailsvc.cli.show import as_json_line, moment, one_line, table
@@ -13,7 +15,7 @@ from mailsvc.settings import parse_mailbox_url
 
 @click.group("mailbox", epilog="Example: mailsvc mailbox add imaps://user:password@imap.example.test/INBOX")
 def command() -> None:
-    """Add, list, check, pause and resume mailboxes of a running service."""
+    """Add, list, check, authorize, pause and resume mailboxes of a running service."""
 
 
 @command.command("add", epilog="Example: mailsvc mailbox add 'imaps://user:p%40ss@imap.example.test/INBOX?after=seen'")
@@ -30,11 +32,18 @@ def add(service: Client, url: str, name: str | None, as_json: bool) -> None:
     """
     text = sys.stdin.readline().strip() if url == "-" else url
     wanted = parse_mailbox_url(text, shown="URL") | ({"name": name} if name else {})
-    made = service.post("/v1/mailboxes", wanted)
+    made = service.post("/v1/mailboxes", wanted | {"enabled": wanted["password"] is not None})
     if as_json:
         as_json_line(made)
+    elif not made["enabled"]:
+        click.echo(
+            f"Added mailbox {made['name']} ({made['id']}), disabled: it has no password. To log in with OAuth 2:"
+        )
+        click.echo(f"  mailsvc mailbox authorize {shlex.quote(made['name'])}")
     else:
-        click.echo(f"Added mailbox {made['name']} ({made['id']}). Try it: mailsvc mailbox check '{made['name']}'")
+        click.echo(
+            f"Added mailbox {made['name']} ({made['id']}). Try it: mailsvc mailbox check {shlex.quote(made['name'])}"
+        )
 
 
 @command.command("list", epilog="Example: mailsvc mailbox list")
@@ -70,6 +79,29 @@ def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
             _show_report(report)
     if not all(report["ok"] for report in reports):
         sys.exit(1)
+
+
+@command.command("authorize", epilog="Example: mailsvc mailbox authorize support --client-id 1234.apps.example.test")
+@click.argument("name", metavar="NAME|ID")
+@authorize_options
+@with_service
+def authorize(service: Client, /, name: str, as_json: bool, **given: Any) -> None:
+    """Let a person authorize mailsvc to read the mailbox (OAuth 2), and store the refresh token.
+
+    Register an application at the provider first: see docs/oauth.md.
+    """
+    from mailsvc.cli import authorize as guide  # noqa: PLC0415 - only this command needs what it loads
+
+    found = _find(service, name)
+    changed = guide.authorize(service, f"/v1/mailboxes/{found['id']}", found, Given(**given))
+    if found["password"] is None and not changed["enabled"]:
+        changed = service.patch(f"/v1/mailboxes/{found['id']}", {"enabled": True})
+    if as_json:
+        as_json_line(changed)
+    else:
+        click.echo(
+            f"{changed['name']} has a refresh token. Try it: mailsvc mailbox check {shlex.quote(changed['name'])}"
+        )
 
 
 @command.command("pause", epilog="Example: mailsvc mailbox pause support --reason 'the account is moving'")

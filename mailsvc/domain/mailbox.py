@@ -23,6 +23,8 @@ class Mailbox:
     verify: bool = True
     ca_pem: str | None = None
     password: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)  # a fixed one, of OAuth 2
+    renews_token: bool = False  # tokens come from a token endpoint: see ``apps.oauth_tokens``
     folder: str = "INBOX"
     after: str = "keep"
     reads_all: bool = False  # at the first look, what was there before is read, too

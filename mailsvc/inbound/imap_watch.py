@@ -6,10 +6,11 @@ from collections.abc import Callable
 from mailsvc import clock
 from mailsvc.apps.mailbox_state import FailedSession
 from mailsvc.imap.session import Session
-from mailsvc.inbound.account import TIMEOUTS, credentials_of, server_of
+from mailsvc.inbound.account import TIMEOUTS, server_of
 from mailsvc.inbound.imap_reader import FolderReader
 from mailsvc.inbound.imap_tasks import carry_out_tasks
 from mailsvc.inbound.intake import Intake
+from mailsvc.inbound.login import log_in
 
 __all__ = ["ImapWatch"]
 
@@ -39,7 +40,7 @@ class ImapWatch:
         with Session(server_of(mailbox), timeouts=TIMEOUTS) as session:
             self._session = session
             session.open()
-            session.login(credentials_of(mailbox))
+            log_in(session, mailbox, self._intake.tokens)
             folder = self._reader.begin(session)
             while not self._stop.is_set():
                 self._reader.look(session)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailsvc import clock
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.mailbox import Mailbox
 from mailsvc.inbound.classify import classify
 from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
@@ -71,6 +72,7 @@ class Intake:
     mailbox: Mailbox
     lease: Lease
     memory: MemoryBudget
+    tokens: AccessTokens
     progress: Progress = field(default_factory=Progress)
 
     def check_room(self) -> None:

@@ -4,9 +4,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 
-from mailsvc.inbound.account import TIMEOUTS, credentials_of, server_of
+from mailsvc.inbound.account import TIMEOUTS, server_of
 from mailsvc.inbound.imap_watch import Looked
 from mailsvc.inbound.intake import Intake
+from mailsvc.inbound.login import log_in
 from mailsvc.inbound.pop3_reader import Pop3Reader
 from mailsvc.inbox.tasks import Task, drop_tasks, open_tasks
 from mailsvc.pop3.session import Session
@@ -28,7 +29,7 @@ class Pop3Watch:
         with Session(server_of(mailbox), timeouts=TIMEOUTS) as session:
             self._session = session
             session.open()
-            session.login(credentials_of(mailbox))
+            log_in(session, mailbox, self._intake.tokens)
             ids = self._reader.look(session)
             tasks = open_tasks(self._intake.database, mailbox.id)
             session.delete(*_numbers(tasks, ids))

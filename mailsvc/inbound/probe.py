@@ -6,27 +6,38 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailsvc import clock
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.mailbox import Mailbox
 from mailsvc.imap.session import Session as ImapSession
-from mailsvc.inbound.account import credentials_of, server_of
+from mailsvc.inbound.account import server_of
+from mailsvc.inbound.login import AnotherToken, log_in
 from mailsvc.mailaccess.account import Timeouts
 from mailsvc.mailaccess.errors import MailAccessError, ProtocolViolation, Stage
+from mailsvc.oauth.errors import OAuthError
 from mailsvc.pop3.session import Session as Pop3Session
 from mailsvc.runtime.error_log import log_error
 
 __all__ = ["probe_mailbox"]
 
 LONGEST = 28.0  # seconds for all steps together: the caller is waiting
+PATIENCE = 5.0  # seconds for another process that renews the token
 _TIMEOUTS = Timeouts(connect=10, tls=10, reply=10)
 _STEPS = ("resolve", "connect", "tls", "login", "folder", "capabilities", "count")
 
 
-def probe_mailbox(mailbox: Mailbox) -> dict[str, Any]:
+def probe_mailbox(mailbox: Mailbox, tokens: AccessTokens) -> dict[str, Any]:
     """Open a session and close it again; takes at most half a minute.
 
     Returns:
         The object of POST /v1/mailboxes/{id}/check; its steps end at the first that fails.
     """
+    try:
+        return _probe(mailbox, tokens)
+    except AnotherToken:
+        return _probe(mailbox, tokens)  # that one is not refused again: at most one token a minute is renewed
+
+
+def _probe(mailbox: Mailbox, tokens: AccessTokens) -> dict[str, Any]:
     report = _Report(mailbox)
     session: ImapSession | Pop3Session
     if mailbox.protocol == "imap":
@@ -37,8 +48,10 @@ def probe_mailbox(mailbox: Mailbox) -> dict[str, Any]:
     watchdog.start()
     try:
         with session:
-            _step_through(session, report)
-    except MailAccessError as error:
+            _step_through(session, report, tokens)
+    except AnotherToken:
+        raise
+    except (MailAccessError, OAuthError) as error:
         report.fail(error)
     except Exception as error:  # noqa: BLE001 - the report shows the same as the mailbox would
         log_error(error, mailbox=mailbox.name)
@@ -48,10 +61,10 @@ def probe_mailbox(mailbox: Mailbox) -> dict[str, Any]:
     return report.whole()
 
 
-def _step_through(session: ImapSession | Pop3Session, report: "_Report") -> None:
+def _step_through(session: ImapSession | Pop3Session, report: "_Report", tokens: AccessTokens) -> None:
     mailbox = report.mailbox
     session.open(report.opened)
-    report.done("login", session.login(credentials_of(mailbox)) or f"logged in as {mailbox.username}")
+    report.done("login", log_in(session, mailbox, tokens, patience=PATIENCE) or f"logged in as {mailbox.username}")
     if isinstance(session, ImapSession):
         folder = session.examine(mailbox.folder)
         report.done("folder", f"{folder.name}, UIDVALIDITY {folder.uidvalidity}")
@@ -98,7 +111,7 @@ class _Report:
         self.messages = messages
         self.done("count", "1 message" if messages == 1 else f"{messages} messages")
 
-    def fail(self, error: MailAccessError) -> None:
+    def fail(self, error: Exception) -> None:
         """The step that was under way failed."""
         self.done(self._next(), str(error), ok=False)
 

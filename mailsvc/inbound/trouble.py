@@ -14,6 +14,7 @@ from mailsvc.mailaccess.errors import (
     TlsFailed,
     Unreachable,
 )
+from mailsvc.oauth.errors import GrantRefused, OAuthError, TokenUnavailable
 
 __all__ = ["Backoff", "reason_of"]
 
@@ -21,17 +22,19 @@ FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0  # seconds
 AFTER_REFUSED_LOGIN = 60.0  # repeated refusals lock accounts
 _JITTER = 0.2
 
-_REASONS: dict[type[MailAccessError], MailboxReason] = {
+_REASONS: dict[type[Exception], MailboxReason] = {
     AuthRefused: "auth_refused",
     Unreachable: "unreachable",
     TlsFailed: "tls",
     FolderMissing: "folder_missing",
     TemporarilyUnavailable: "throttled",
     PermanentlyUnavailable: "unreachable",
+    GrantRefused: "oauth",
+    TokenUnavailable: "unreachable",
 }
 
 
-def reason_of(error: MailAccessError) -> MailboxReason:
+def reason_of(error: MailAccessError | OAuthError) -> MailboxReason:
     """The reason that is shown; what can't be understood is a protocol error."""
     return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "protocol_error")
 
@@ -42,14 +45,14 @@ class Backoff:
 
     failures: int = 0
 
-    def failed(self, error: MailAccessError, *, now: int, chance: float | None = None) -> FailedSession:
+    def failed(self, error: MailAccessError | OAuthError, *, now: int, chance: float | None = None) -> FailedSession:
         """Count a failed session. Returns what is stored about it."""
         self.failures += 1
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(self.failures - 1, 10))
         wait *= 1 - _JITTER + 2 * _JITTER * (random.random() if chance is None else chance)  # noqa: S311
-        if isinstance(error, AuthRefused):
+        if isinstance(error, AuthRefused | GrantRefused):
             wait = max(wait, AFTER_REFUSED_LOGIN)
-        if isinstance(error, TemporarilyUnavailable) and error.wait is not None:
+        if isinstance(error, TemporarilyUnavailable | TokenUnavailable) and error.wait is not None:
             wait = max(wait, error.wait)
         return FailedSession(reason_of(error), str(error), now + round(wait * clock.SECOND))
 

@@ -10,10 +10,12 @@ from mailsvc import clock
 from mailsvc.apps.mailbox_state import FailedSession, note_failed_session, note_look
 from mailsvc.inbound.imap_watch import ImapWatch, Looked
 from mailsvc.inbound.intake import Intake, NoRoom
+from mailsvc.inbound.login import AnotherToken
 from mailsvc.inbound.pop3_watch import Pop3Watch
 from mailsvc.inbound.trouble import Backoff
 from mailsvc.inbox.leases import LeaseLost
 from mailsvc.mailaccess.errors import MailAccessError, ProtocolViolation, Stage
+from mailsvc.oauth.errors import OAuthError
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.wake import EVENTS, NOTIFY
 from mailsvc.telemetry import facts, log, meter
@@ -109,7 +111,9 @@ class Watch:
         self._intake.progress.mark()
         try:
             return self._sessions.run_session()
-        except MailAccessError as error:
+        except AnotherToken:
+            return 0.0
+        except (MailAccessError, OAuthError) as error:
             return 0.0 if self._stop.is_set() else self._failed(error)
         except NoRoom as error:
             log.warning("mailboxes are not read", extra=facts(mailbox=self._intake.mailbox.name, reason=str(error)))
@@ -122,7 +126,7 @@ class Watch:
         finally:
             self._is_in_session = False
 
-    def _failed(self, error: MailAccessError) -> float:
+    def _failed(self, error: MailAccessError | OAuthError) -> float:
         meter.count("mailbox_sessions.failed")
         now = self._intake.database.now()
         failed = self._backoff.failed(error, now=now)

@@ -8,6 +8,7 @@ from typing import Any
 from mailsvc import clock
 from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailbox_state import FailedSession, note_failed_session, note_looks
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.inbound.intake import Intake, MemoryBudget, record
 from mailsvc.inbound.watch import Watch
@@ -42,6 +43,7 @@ class IngestContext:
     settings: Settings
     bell: Bell
     heartbeat: Heartbeat
+    tokens: AccessTokens
     targets_of: Callable[[str], TargetPolicy]  # which addresses an app's mailboxes may have
 
 
@@ -135,7 +137,7 @@ class IngestWorker:
         if row is None:
             return  # deleted meanwhile, with its lease
         mailbox = mailbox_of(row, context.vault, targets=context.targets_of(row.app_id))
-        intake = Intake(context.database, context.settings, context.bell, mailbox, lease, self._memory)
+        intake = Intake(context.database, context.settings, context.bell, mailbox, lease, self._memory, context.tokens)
         held = self._held[row.id] = _Held(lease, Watch(intake, row))
         held.watch.start()
 

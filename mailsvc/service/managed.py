@@ -43,6 +43,8 @@ def manage_mailboxes(connection: Connection, settings: Settings, vault: Vault, a
     wanted = [NewMailbox(**fields) for fields in parse_mailbox_urls(settings.mailbox_url or "")]
     try:
         for mailbox in wanted:
+            # One without a password waits for mailsvc mailbox authorize.
+            mailbox.enabled = mailbox.password is not None
             validate_mailbox(mailbox, allow_plaintext=settings.allow_plaintext)
         put_managed_mailboxes(connection, app_id, wanted, vault, now=now)
     except (Invalid, Conflict) as problem:

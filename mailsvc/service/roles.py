@@ -68,7 +68,7 @@ def make_app(settings: Settings) -> Gateway:
         feed=feed,
         readiness=Readiness(settings, Database(settings.database, pool_size=1)),
         check_relay=probe,
-        check_mailbox=probe_mailbox,
+        check_mailbox=partial(probe_mailbox, tokens=relays.tokens),
         try_webhook=partial(post_now, settings.targets, settings.webhook_ca),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
@@ -187,6 +187,7 @@ def _ingest_context(parts: _Worker) -> IngestContext:
         settings=parts.settings,
         bell=parts.bell,
         heartbeat=parts.heartbeat,
+        tokens=parts.relays.tokens,
         targets_of=parts.relays.targets_of,
     )
 

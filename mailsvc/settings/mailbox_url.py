@@ -52,8 +52,8 @@ def parse_mailbox_url(url: str, shown: str = "MAILSVC_MAILBOX_URL") -> dict[str,
             "pop3s:// for POP3 with TLS."
         )
     protocol, tls, usual_port = _SCHEMES[parts.scheme]
-    if not parts.username or not parts.password:
-        raise BadSetting(f"{shown} must have a user name and a password: imaps://user:password@host.")
+    if not parts.username:
+        raise BadSetting(f"{shown} must have a user name: imaps://user:password@host.")
     if parts.fragment:
         raise BadSetting(f"{shown} has something behind a #; {ENCODED}.")
     mailbox: dict[str, Any] = {
@@ -62,7 +62,7 @@ def parse_mailbox_url(url: str, shown: str = "MAILSVC_MAILBOX_URL") -> dict[str,
         "port": _port(parts, shown) or usual_port,
         "tls": tls,
         "username": _decoded(parts.username, shown),
-        "password": _decoded(parts.password, shown),
+        "password": _decoded(parts.password or "", shown) or None,
         "folder": _decoded(parts.path.removeprefix("/"), shown) or "INBOX",
     }
     for name, value in parse_qsl(parts.query, keep_blank_values=True):

@@ -36,6 +36,7 @@ def test_a_mailbox_is_shown_with_its_defaults_and_without_its_password(shop: Cli
         "ca_pem": None,
         "username": "jane",
         "password": "********",
+        "oauth": None,
         "folder": "INBOX",
         "after": "keep",
         "first_read": "new",

@@ -1,6 +1,7 @@
 """OAuth end to end: a real Postfix and a real Dovecot that ask the authorization server about each token."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,14 @@ from mailsvc.oauth.grant import OAuth, endpoints_of
 from mailsvc.oauth.tokens import renew
 from mailsvc.pop3.session import Session as Pop3Session
 from mailsvc.smtp.opening import RelayTrouble, open_session
+from mailsvc.store.database import Database
+from tests.support.ingest import Ingest, running
 from tests.support.mailhost import HOST, MailHost, why_no_mailhost
 from tests.support.postfix import Postfix
 from tests.support.rootserver import why_not
+from tests.support.tables import empty
 from tests.support.tokenserver import TokenServer
+from tests.support.waiting import wait_until
 
 MECHANISMS = pytest.mark.parametrize("auth", ["xoauth2", "oauthbearer", "auto"])
 
@@ -103,3 +108,52 @@ def test_dovecot_refuses_a_token_that_was_revoked(
 
     assert "status" in (caught.value.oauth_error or "")
     assert "revoked" not in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_mailbox_is_read_with_tokens_that_are_renewed(
+    sqlite_tables: Database, tmp_path: Path, token_mailhost: MailHost, authorization: TokenServer, protocol: str
+) -> None:
+    """A token that the server refuses before its end is renewed at once."""
+    empty(sqlite_tables)
+    ingest = Ingest(sqlite_tables, tmp_path)
+    with running(ingest):
+        id_ = ingest.add(**account(token_mailhost, authorization, protocol))
+        ingest.wait(id_, lambda shown: shown["status"] == "active")
+        renewals = len(authorization.requests)
+        authorization.revoke_access()
+        with sqlite_tables.write() as connection:  # as if it had been renewed a while ago
+            connection.exec_driver_sql("UPDATE mailsvc_oauth_token SET obtained_at = obtained_at - 120000000")
+        ingest.resume(id_)
+        wait_until(lambda: len(authorization.requests) > renewals)
+        ingest.wait(id_, lambda shown: shown["status"] == "active" and shown["status_reason"] is None)
+
+
+def test_a_revoked_grant_is_told_at_once_with_what_to_run(
+    sqlite_tables: Database, tmp_path: Path, token_mailhost: MailHost, authorization: TokenServer
+) -> None:
+    """``mailbox.failing`` with the reason oauth; the provider is not asked again within a minute."""
+    empty(sqlite_tables)
+    ingest = Ingest(sqlite_tables, tmp_path)
+    authorization.moods.append("invalid_grant")
+    with running(ingest):
+        id_ = ingest.add(**account(token_mailhost, authorization, "imap"))
+        shown = ingest.wait(id_, lambda shown: shown["status"] == "failing")
+        asked = len(authorization.requests)
+        ingest.resume(id_)
+        ingest.wait(id_, lambda shown: shown["status"] == "active")
+
+    assert shown["status_reason"] == "oauth"
+    assert "run: mailsvc mailbox authorize support" in shown["last_error"]
+    assert len(authorization.requests) == asked + 1
+
+
+def account(host: MailHost, authorization: TokenServer, protocol: str) -> dict[str, Any]:
+    return {
+        "protocol": protocol,
+        "host": HOST,
+        "port": host.imaps if protocol == "imap" else host.pop3s,
+        "ca_pem": host.ca_pem,
+        "username": authorization.user,
+        "oauth": OAuth(**authorization.grant()),
+    }

@@ -11,6 +11,7 @@ from mailsvc.apps.apps import ensure_first_app
 from mailsvc.apps.mailbox_form import NewMailbox
 from mailsvc.apps.mailbox_row import mailbox_form, shown_mailbox
 from mailsvc.apps.mailboxes import MailboxRules, create_mailbox, get_mailbox, resume_mailbox, update_mailbox
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
@@ -36,7 +37,15 @@ class Ingest:
         heartbeat.join()
         settings = Settings(data_dir=directory)
         self.worker = IngestWorker(
-            IngestContext(database, self.vault, settings, Bell(directory), heartbeat, lambda _: "any")
+            IngestContext(
+                database,
+                self.vault,
+                settings,
+                Bell(directory),
+                heartbeat,
+                AccessTokens(database, self.vault),
+                lambda _: "any",
+            )
         )
         with database.write() as connection:
             self.app_id = ensure_first_app(connection, now=database.now())

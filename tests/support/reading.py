@@ -15,6 +15,7 @@ from mailsvc.apps.mailbox_form import NewMailbox
 from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailbox_state import FailedSession
 from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.inbound.imap_watch import ImapWatch
 from mailsvc.inbound.intake import Intake, MemoryBudget
 from mailsvc.inbound.pop3_watch import Pop3Watch
@@ -77,7 +78,8 @@ class Reading:
         (self.lease,) = leases.claim(self.database, [self.id], owner="test")
         self.stop = threading.Event()
         found = mailbox_of(self._row(), self._vault)
-        intake = Intake(self.database, self.settings, self.bell, found, self.lease, MemoryBudget(64 * 1024 * 1024))
+        tokens = AccessTokens(self.database, self._vault)
+        intake = Intake(self.database, self.settings, self.bell, found, self.lease, MemoryBudget(64 << 20), tokens)
         kind = ImapWatch if found.protocol == "imap" else Pop3Watch
         self._sessions = kind(intake, self.stop, lambda trouble: self._looked(trouble))
         return self._sessions

@@ -65,8 +65,8 @@ class Person:
 
 
 @contextmanager
-def authorizing(service: Service, *options: str) -> Iterator[Person]:
-    command = [sys.executable, "-m", "mailsvc", "relay", "authorize", "company", *options]
+def authorizing(service: Service, *options: str, what: str = "relay") -> Iterator[Person]:
+    command = [sys.executable, "-m", "mailsvc", what, "authorize", "company", *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, env={**os.environ, **service.environment()}, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True
@@ -209,3 +209,20 @@ def test_the_client_is_asked_for(service: Service, relay: dict[str, Any], author
         said = person.end()
 
     assert said.code == 0, said.err
+
+
+def test_a_mailbox_without_a_password_waits_for_its_authorization(service: Service, authorization: TokenServer) -> None:
+    """It is added disabled, and read from the consent on."""
+    env = {**os.environ, **service.environment()}
+    url = "imaps://shop%40app.test@127.0.0.1:1?name=company"
+    command = [sys.executable, "-m", "mailsvc", "mailbox", "add", url]
+    added = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    with authorizing(service, *options(authorization), what="mailbox") as person:
+        httpx.get(httpx.get(person.line_with("response_type=code")).headers["location"])
+        said = person.end()
+    with service.client() as client:
+        (shown,) = client.get("/v1/mailboxes").json()["data"]
+
+    assert "mailsvc mailbox authorize company" in added.stdout
+    assert said.code == 0, said.err
+    assert (shown["enabled"], shown["password"], shown["oauth"]) == (True, None, "********")
