@@ -65,6 +65,8 @@ def test_a_reply_to_several_recipients_at_once_suppresses_none_of_them(stage: St
         ("550 5.7.1 recipient limit exceeded", True),
         ("452 Too many recipients received this hour (throttled)", False),
         ("550 Too many recipients per day", False),
+        ("450 4.7.1 Error: too many recipients from 192.0.2.1", False),
+        ("550 Requested mail action not taken: too much recipient", True),
         ("550 5.1.90 you've reached your daily limit for message recipients", False),
         ("550 5.1.1 User unknown", False),
         ("550 5.1.1 Recipient address rejected: unknown", False),
