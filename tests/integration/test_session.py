@@ -197,6 +197,16 @@ async def test_what_stops_a_session_is_the_relays_fault(
     assert seen.text and PASSWORD not in str(seen)
 
 
+@pytest.mark.parametrize("stage", ["greeting", "ehlo", "auth"])
+@pytest.mark.parametrize("line", [b"SSH-2.0-OpenSSH_9.2", b"999 what?", b"+OK POP3 ready", b"* OK IMAP ready"])
+async def test_the_line_of_another_protocol_is_shown(stage: str, line: bytes) -> None:
+    """As it came, without the words and quotes of a library or of Python."""
+    async with FaultyServer({stage: line + b"\r\n"}) as server:
+        seen = await trouble(server, timeouts=SOON, auth="plain")
+
+    assert seen.text == f"not an SMTP reply: {line.decode()}"
+
+
 async def test_a_closed_port_is_the_relays_fault() -> None:
     """A refused connection."""
     async with FaultyServer() as server:
