@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Timeouts
-from mailsvc.smtp import connect
+from mailsvc.smtp import auth, connect
 from mailsvc.smtp import session as smtp_session
 from mailsvc.smtp.opening import RelayTrouble, Session, Submission, TransactionResult, open_session
 from tests.support.faulty import DROP, FORGET, HANG, RESET, FaultyServer, Late, Mood
@@ -91,6 +92,21 @@ async def test_every_mechanism_logs_in(mechanism: str) -> None:
         result = await submit(server, auth=mechanism, **credentials)
 
     assert (fates(result), server.messages[0].user) == ([SENT], USER)
+
+
+async def test_scram_is_computed_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thousands of hashes must not stop other sessions."""
+    usual, threads = auth.Exchange.answer, set()
+
+    def answer(exchange: auth.Exchange, challenge: str) -> bytes:
+        threads.add(threading.current_thread())
+        return usual(exchange, challenge)
+
+    monkeypatch.setattr(auth.Exchange, "answer", answer)
+    async with FaultyServer() as server:
+        await submit(server, auth="scram-sha-256")
+
+    assert threads and threading.current_thread() not in threads
 
 
 async def test_one_session_carries_many_mails() -> None:

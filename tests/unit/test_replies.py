@@ -39,6 +39,15 @@ def test_the_table_is_large_and_its_rows_have_a_source() -> None:
     assert all(table["source"].startswith("http") for table in CORPUS.values())
 
 
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.EOM])
+def test_a_rate_or_a_quota_never_bounces_at_any_stage(stage: Stage) -> None:
+    """Until the message expires, it is tried again."""
+    replies = [parsed(said) for _, _, said, _, follows in ROWS if follows == "retried"]
+
+    assert len(replies) >= 40
+    assert {fate_of(stage, reply) for reply in replies} == {Fate.DEFERRED}
+
+
 def test_no_reply_to_mail_suppresses_a_recipient() -> None:
     """Whatever is said to MAIL is about the sender."""
     replies = [parsed(said) for _, _, said, _, _ in ROWS]
