@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,26 @@ import pytest
 from sqlalchemy import Column, Table, insert, text
 from sqlalchemy.exc import IntegrityError
 
+from mailsvc.apps.mailbox_form import NewMailbox
+from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.relay import Relay
 from mailsvc.eventlog.append import NewEvent, append_events
+from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.runtime import error_log
+from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
+from mailsvc.settings import Settings
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
+from mailsvc.store.mailbox_tables import arrival, mailbox, mailbox_cursor
 from mailsvc.store.tables import body, delivery, event, message, relay, webhook, webhook_delivery
 from mailsvc.upkeep.loop import Upkeep
 from mailsvc.webhooks.worker import WebhookWorker
 from tests.support.dispatch import Dispatch
 from tests.support.faulty import FaultyServer
+from tests.support.faultypop3 import FaultyPop3
+from tests.support.sasl import PASSWORD, USER
 from tests.support.webhook_sink import Sink, open_sink
 
 POISONS = {"bytes": "x'ff'", "text": "'nonsense'", "negative": "-1", "large": str(2**62), "nothing": "NULL"}
@@ -145,6 +154,52 @@ async def test_notifying_goes_on(dispatch: Dispatch, table: Table) -> None:
                 event_id = happen(dispatch, "app_good")
                 worker.wake()
                 await dispatch.until(lambda wanted=event_id: wanted in {told.id for told in sink.told("/app_good")})
+        finally:
+            stop.set()
+            await work
+
+
+A_MAIL = b"From: bob@example.test\r\nTo: shop@app.test\r\nSubject: Hi\r\n\r\nHello\r\n"
+ROWS_OF_A_MAILBOX = {mailbox: "id = '{0}'", mailbox_cursor: "mailbox_id = '{0}'"}
+
+
+def watch_one(dispatch: Dispatch, name: str, port: int) -> str:
+    """Create a POP3 mailbox. Returns its id."""
+    wanted = NewMailbox(
+        name=name, protocol="pop3", host="127.0.0.1", port=port, tls="none", username=USER, password=PASSWORD,
+        first_read="all", poll_interval=1,
+    )  # fmt: skip
+    rules = MailboxRules(allow_plaintext=True, targets="any")
+    return str(create_mailbox(dispatch.database, "app_1", wanted, vault=dispatch.vault, rules=rules).id)
+
+
+def arrivals_in(dispatch: Dispatch, mailbox_id: str) -> int:
+    return len([row for row in dispatch.rows(arrival, arrival.c.mailbox_id == mailbox_id) if row.kind])
+
+
+@pytest.mark.parametrize("table", list(ROWS_OF_A_MAILBOX), ids=str)
+async def test_reading_mailboxes_goes_on(dispatch: Dispatch, table: Table) -> None:
+    """What arrives in another mailbox is read, at first and later."""
+    with FaultyPop3(messages=[A_MAIL]) as server, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        for name, column, value in poisoned(table):
+            bad = watch_one(dispatch, name.replace("_", "-"), closed.getsockname()[1])
+            poison(dispatch.database, column, value, ROWS_OF_A_MAILBOX[table].format(bad))
+        good = watch_one(dispatch, "good", server.account().port)
+        context = IngestContext(
+            database=dispatch.database,
+            vault=dispatch.vault,
+            settings=Settings(data_dir=dispatch.directory, min_free_disk_bytes=0),
+            bell=Bell(dispatch.directory),
+            heartbeat=Heartbeat(dispatch.database, ("ingest",)),
+            targets_of=lambda _: "any",
+        )
+        stop = asyncio.Event()
+        work = asyncio.create_task(IngestWorker(context).run(stop))
+        try:
+            await dispatch.until(lambda: arrivals_in(dispatch, good) == 1)
+            server.messages[2] = A_MAIL.replace(b"Hi", b"Again")
+            await dispatch.until(lambda: arrivals_in(dispatch, good) == 2)
         finally:
             stop.set()
             await work
