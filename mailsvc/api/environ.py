@@ -1,5 +1,6 @@
 """Converts between ASGI and PEP 3333: a request's head for Flask, and Flask's response for the server."""
 
+import re
 import sys
 from collections.abc import MutableMapping
 from functools import lru_cache
@@ -15,6 +16,10 @@ __all__ = ["Environ", "Scope", "Sendable", "content_length", "environ_of", "flaw
 Scope = MutableMapping[str, Any]
 Environ = dict[str, Any]
 Sendable = tuple[int, list[tuple[bytes, bytes]], bytes]  # status, headers, body
+
+# RFC 3986 section 3.2, without user information and without the comma, with which a proxy joins two fields. The server
+# strips the white space around a value.
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+;=%-]*)(:[0-9]*)?", re.ASCII)
 
 _SAME_FOR_ALL = {
     "SCRIPT_NAME": "",
@@ -42,6 +47,8 @@ def flaw_of_host(scope: Scope) -> str | None:
         return "there is more than one Host field; send one"
     if hosts == 0 and scope["http_version"] != "1.0":
         return "there is no Host field; send one"
+    if any(name == b"host" and not _HOST.fullmatch(value) for name, value in scope["headers"]):
+        return "the Host field is not a host name or address, with or without a port"
     return None
 
 

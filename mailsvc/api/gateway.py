@@ -71,7 +71,8 @@ class Gateway:
         body = environ["wsgi.input"] = Body(content_length(environ), receive, self._uptake)
         try:
             response = await self._handle(scope, body, environ)
-        except Exception as refusal:  # noqa: BLE001 - every request gets a response
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - every request gets a response
+            refusal = _cut_off() if isinstance(error, asyncio.CancelledError) else error
             response = await self._api.respond(environ_of(scope, body) | {REFUSAL: refusal})
         finally:
             body.drop()
@@ -126,3 +127,9 @@ class Gateway:
     async def _wait(self, scope: Scope, news: NotYet) -> Poll:
         guest = scope.get("state", {}).get("guest")
         return await news.wait_in_loop(self._services.feed, guest.is_gone if guest else asyncio.Event())
+
+
+def _cut_off() -> Unavailable:
+    """The refusal of a request that the server cancels, as it does at the end of the drain only."""
+    said = "the service stopped before the request was finished; send it again (a POST with the same Idempotency-Key)"
+    return Unavailable(said, retry_after=5)

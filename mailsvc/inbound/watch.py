@@ -23,6 +23,7 @@ from mailsvc.telemetry import facts, log, meter
 __all__ = ["Watch"]
 
 LONGEST_STALL = 900.0  # seconds without a mail, a look or a reply to IDLE; a large mail may take long
+LONGEST_REST = 86_400.0  # seconds, as long as the longest poll_interval; a damaged row must not end the watch
 WITHOUT_STORAGE = 2.0  # seconds until the next try while nothing can be stored
 
 
@@ -93,7 +94,7 @@ class Watch:
 
     def _run(self) -> None:
         retry_at = self._has_waited_from
-        if retry_at is not None:
+        if isinstance(retry_at, int):  # SQLite lets a row hold another type
             self._rest((retry_at - self._intake.database.now()) / clock.SECOND)
         while not self._stop.is_set():
             try:
@@ -160,7 +161,7 @@ class Watch:
 
     def _rest(self, seconds: float) -> None:
         if seconds > 0 and not self._stop.is_set():
-            self._woken.wait(seconds)
+            self._woken.wait(min(seconds, LONGEST_REST))
 
 
 def _sessions_of(intake: Intake, stop: threading.Event, looked: Looked) -> _Sessions:

@@ -112,7 +112,7 @@ class IngestWorker:
             row.id
             for row in rows.values()
             if row.id not in self._held
-            and (row.leased_until is None or row.leased_until < now)
+            and _may_be_free(row.leased_until, now)
             and self._broken.get(row.id) != row.updated_at
         ]
         for lease in claim(self._database, free[: max(0, room)], owner=self._owner):
@@ -127,8 +127,11 @@ class IngestWorker:
         """Show why the mailbox can't be read with its settings, and let it be until they change."""
         said = str(error) if isinstance(error, VaultError) else f"its settings can't be read ({type(error).__name__})"
         failed, now = FailedSession("auth_refused", said), self._database.now()
-        with self._database.write() as connection:
-            note_failed_session(connection, lease.mailbox_id, failed, now=now)
+        try:
+            with self._database.write() as connection:
+                note_failed_session(connection, lease.mailbox_id, failed, now=now)
+        except Exception as flaw:  # noqa: BLE001 - its state can't be read either
+            log_error(flaw, mailbox=lease.mailbox_id)
         release(self._database, [lease])
 
     def _watch(self, lease: Lease) -> None:
@@ -167,6 +170,11 @@ class IngestWorker:
         while kept := take_unclassified(self._database, received_before=before):
             for one in kept:
                 record(self._database, self._context.settings, self._context.bell, [one])
+
+
+def _may_be_free(leased_until: Any, now: int) -> bool:
+    """Whether a claim may succeed. SQLite lets a row hold another type, which must not end the round."""
+    return not isinstance(leased_until, int) or leased_until < now
 
 
 def _is_current(held: _Held, row: Any) -> bool:

@@ -35,6 +35,7 @@ BY_ENHANCED = {
     "4.5": "rate_limited",
     "4.6": "system_error",
     "4.7": "expired",
+    "4.310": "domain_unknown",  # Exchange Online: NXDOMAIN
     "5.0": "protocol_error",
     "5.1": "protocol_error",
     "5.2": "protocol_error",
@@ -73,6 +74,14 @@ BY_SUBJECT = {"7": "policy_rejected", "6": "content_rejected", "5": "protocol_er
 MISUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("1.1", re.compile(r"preferences|limited access", re.IGNORECASE), "policy_rejected"),  # Facebook
     ("1.10", re.compile(r"null ?mx|domain[^.]{0,80}not accept", re.IGNORECASE), "domain_unknown"),
+    (
+        "2.1",
+        re.compile(
+            r"^(?!.*(mailbox|inbox|account|user|recipient|addressee|disabled|inactive|suspended)).*[a-z]", re.IGNORECASE
+        ),
+        "other",
+    ),  # AOL and Zoho, of the client and of the message
+    ("2.3", re.compile(r"policy", re.IGNORECASE), "policy_rejected"),  # Zoho
     ("4.1", re.compile(r"recipient address rejected", re.IGNORECASE), "mailbox_unknown"),  # Exchange's edge blocking
     ("4.5", re.compile(r"insufficient|disk", re.IGNORECASE), "system_error"),
     ("4.4", re.compile(r"\b(tenant|attribution)\b", re.IGNORECASE), "relaying_denied"),  # Exchange: wrong connector

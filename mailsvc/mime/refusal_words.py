@@ -17,9 +17,9 @@ def _forms(*rows: tuple[str, ...]) -> Forms:
 
 # More recipients in one transaction than the relay accepts. With a period of time, it is a rate.
 ABOUT_COUNT = re.compile(
-    r"too many (rcpts?|recipients|addressees)|(recipient|rcpt)s? (count|limit)[^.]{0,20}(exceed|reached)"
+    r"too (many|much) (rcpts?|recipients?|addressees)\b(?! from)|(recipient|rcpt)s? (count|limit)[^.]{0,20}(exceed|reached)"
     r"|(number|count) of (rcpts?|recipients|addressees)|(recipient|rcpt)s? per (message|mail|e-?mail|transaction)"
-    r"|(maximum|max|limit|more than)[^.]{0,12} \d*[^.]{0,10}recipients",
+    r"|(maximum|max|limit|more than)[^.]{0,12} \d*[^.]{0,10}recipients|out of allow(ed)? rcpt",
     re.IGNORECASE,
 )
 
@@ -44,6 +44,7 @@ _LATER = _forms(
     (
         "mailbox_full",
         r"(user|mailbox|inbox|account|recipient|benutzer)\S* (has|hat) (too many|zu ?viele)",
+        r"(mailbox|inbox)('s)? (size|storage) (limit|quota)",
         r"(mailbox|inbox|storage|disk|recipient'?s?|user'?s?)( is| has| mailbox| account)? ?(over|above|exceed\w*|out of)( (?!send|out|mail\b|message|relay|daily|hourly)\w+){0,2} ?(storage|disk|quota|space)",
     ),
     (
@@ -61,6 +62,11 @@ _LATER = _forms(
         rf"\b({_SENDING}|user sending|{_MAILS}|account|plan|credits?|tenant|connections?|sessions?|threads?) ?(limit|quota|credits?|allowance|threshold)s?\b[^.]{{0,40}}(exceed|reach|used up|exhaust|hit|over)",
         rf"(exceed\w*|reach\w*|over|hit|used up|exhausted|out of)[^.]{{0,40}}\b({_SENDING}|{_MAILS})[^.]{{0,16}}(limit|quota|allowance|threshold|credits?)",
         rf"(exceed\w*|reach\w*|hit|used up|exhausted)[^.]{{0,30}}(max(imum)?\b( number of| allowed| permitted)?|number of)[^.]{{0,16}}({_MAILS}|defers)",
+        r"\blimit (on|of|for|to)\b[^.]{0,40}\b(outgoing|outbound|sent)\b[^.]{0,60}(exceed|reach)",
+        rf"\b(outgoing|outbound|sent) {_MAILS}[^.]{{0,30}}(exceed|reach)\w*[^.]{{0,20}}(limit|quota)",
+        rf"more {_MAILS} than (is |are |was )?(allowed|permitted)|too (many|much) recipients from|policy[^.]{{0,20}}quota",
+        r"exceed\w* [^.]{0,20}limits? (with)?in (a|the) (time|period)|\b(sending|outgoing|relay) (limit|quota)s?\b",
+        rf"{_MAILS} per (session|connection)|\bsent \d+ {_MAILS} in the last",
         r"\byou('ve| have| are)?( already)? (exceed\w*|reach\w*|over|used up|exhausted|hit)[^.]{0,40}(limit|quota|allowance|threshold|credit)",
         r"(tenant|domain|organi[sz]ation|customer)[^.]{0,40}exceed\w*[^.]{0,20}(threshold|quota|credit)",
         r"(credits?|quota) (exceed\w*|exhausted|used up)[^.]{0,30}(send|relay|account)|maximum credits",
@@ -94,9 +100,9 @@ _OF_THE_SENDER = _forms(
     ),
     (
         "relaying_denied",
-        r"relay(ing)? (access |operation )?(is )?(denied|not (permitted|allowed|authori[sz]ed)|prohibited|refused|rejected)",
+        r"relay(ing)? (access |operation )?(is )?(denied|disallowed|not (permitted|allowed|authori[sz]ed)|prohibited|refused|rejected)",
         r"unable to relay|(not (permitted|allowed|authori[sz]ed)|denies|refuse\w*|deny) (to )?relay",
-        r"we (do not|don't) relay|open relay|rcpthosts",
+        r"we (do not|don't) relay|open relay|rcpthosts|\bas a relay|requires? (smtp )?authentication",
         r"(authentication|authorization|login|auth) (is )?(required|needed)",
         r"must (be authenticated|authenticate|log ?in|issue a starttls)",
         r"(client|sender|user|you)( was| is| are| were)? not (authenticated|logged)",
@@ -104,14 +110,14 @@ _OF_THE_SENDER = _forms(
     ),
     (
         "sender_rejected",
-        r"\bsender(s|'s)? (address |domain |e-?mail |id |identity |is |was |verif\w+ |host |ip )*(rejected|denied|refused|not|unknown|blocked|invalid|failed|failure|fail\b|unverified|mismatch|does|un\w+)",
+        r"\bsender(s|'s)? (address |domain |e-?mail |id |identity |is |was |verif\w+ |host |ip )*(rejected|denied|refused|not|unknown|blocked|invalid|failed|failure|fail\b|unverified|mismatch|does|has no|un\w+)",
         r"(invalid|unknown|bad|fake|forged|spoofed|unverified|null|denie[sd]( the)?|reject\w*( the)?|block\w*( the)?|as this|use of this|from this|from that) (sender|return[- ]path|mail from|from address|from header)",
         r"(from|sender|envelope[- ]from|mail from|return[- ]path|from (header|address|domain|field))\b[^.]{0,60}\b(not (allowed|permitted|authori[sz]ed|verified|valid|owned|match|accepted|belong\w*|exist)|does ?n[o']t (match|belong|exist)|must (match|be)|mismatch|is invalid|unverified|denied|rejected|is not)",
         r"not (allowed|permitted|authori[sz]ed) to (send|use|mail|submit)|not owned by|send ?as ?denied",
         r"send(ing)? (mail )?(as|on behalf|from)\b[^.]{0,40}(denied|not|without)",
         r"(address|identit(y|ies)|domain)( is| are)? not verified|not verified[^.]{0,20}identit",
         r"identities failed|envelope sender|bad ?mail ?from|spoof|impersonat|from address|sender id\b",
-        r"mail from\b[^.]{0,20}(invalid|must|denied|reject)",
+        r"mail from\b[^.]{0,20}(invalid|must|denied|reject)|\b(for|of)( the| your)? sender domain",
     ),
     (
         "policy_rejected",
@@ -120,7 +126,7 @@ _OF_THE_SENDER = _forms(
         r"\bip (address )?(is |was )?(rejected|denied|blocked|not allowed|not in)|host rejected|bad hostname",
         r"find your (reverse )?host",
         r"\byour (e-?mail |mail |user |smtp |sending |hosting |sender |trial )*(account|service|subscription|domain|plan|tenant|organi[sz]ation|privilege|access|license|profile)",
-        r"\b(mailing|sending|submission|outgoing (e?mail|messages)|outbound (e?mail|messages)|smtp( service| access| relay| auth)?|relay(ing)?)\b[^.]{0,60}\b(disabled|suspended|blocked|restricted|locked|paused|not (enabled|allowed|active)|revoked|on hold|stopped)",
+        r"\b(mailing|sending|submission|outgoing (e?mail|messages)|outbound (e?mail|messages)|smtp( service| access| relay| auth)?|relay(ing)?)\b[^.]{0,60}\b(disabled|suspended|suspension|blocked|restricted|locked|paused|not (enabled|allowed|active)|revoked|on hold|stopped)",
         r"(?<!this )(?<!that )(?<!mail )(?<!user )(?<!recipient )(?<!'s )\baccount( has been| is| was)? (suspended|locked|blocked|restricted)",
         r"(suspended|blocked|disabled|locked|restricted|banned|prevented|stopped) (from|for) (send|mail|abuse|spam|violat)",
         r"outboundspam|\btenant\b|unpaid|overdue|(payment|billing|invoice)s?\b|terms of (service|use)",
@@ -128,6 +134,8 @@ _OF_THE_SENDER = _forms(
         r"\byour (own )?(e-?mail )?(address|mailbox|user ?name|user)\b[^.]{0,30}(disabled|exist|unknown|suspended|blocked|invalid|not|locked)",
         r"\bsending (is|was|has been|privileges?)|compromised|hijack|not (activated|active|yet verified)",
         r"activate your|account[^.]{0,30}(review|probation|paus|abuse|violat)",
+        r"\b(smtp|login|auth\w*)[ -](user )?(account|user)\b|\b(the|your|smtp|auth\w*|login)[ -]user ?name\b|\b(smtp|your) login\b",
+        r"\bip check|accept (any )?(e-?)?mails? over\b",
     ),
 )
 
@@ -135,6 +143,14 @@ ELSEWHERE: Forms = _LATER + _OF_THE_SENDER
 
 # Words about the recipient, or about nothing else; used if no pattern above matches and no enhanced code decides.
 OF_RECIPIENT = _forms(
+    (
+        "system_error",
+        r"(service|server|recipient|mailbox|user|account|address)( is| was)? (temporarily|currently) (unavailable|not available)",
+    ),
+    (
+        "expired",
+        r"\b(message|queue lifetime|delivery time) (has )?expired|retry time ?(out|not)",
+    ),
     (
         "mailbox_full",
         r"over ?-?quota|quota (is )?(exceeded|full|exhausted)|mailbox (is |was )?(full|too big)|full mailbox",
@@ -145,8 +161,8 @@ OF_RECIPIENT = _forms(
     ),
     (
         "mailbox_disabled",
-        r"\b(this|the|that|email|e-mail|recipient|user|recipient's|user's|destination) (e-?mail |user )?(account|mailbox|address|user|box)( that you tried to reach)?[^.]{0,12}( is| has| was| has been)*( been| currently| temporarily)? ?(disabled|suspended|inactive|locked|deactivated|discontinued|closed|expired|not active|on hold)",
-        r"(mailbox|user|address|recipient)( is| has| was| has been)*( been)? ?(disabled|suspended|inactive|locked|deactivated|discontinued|closed|expired|not active)",
+        r"\b(this|the|that|email|e-mail|recipient|user|recipient's|user's|destination) (e-?mail |user )?(account|mailbox|address|user|box)( that you tried to reach)?[^.]{0,12}( is| has| was| has been)*( been| currently| temporarily)? ?(disabled|suspended|inactive|locked|deactivated|discontinued|closed|deleted|removed|terminated|expired|not active|on hold)",
+        r"(mailbox|user|address|recipient)( is| has| was| has been)*( been)? ?(disabled|suspended|inactive|locked|deactivated|discontinued|closed|deleted|removed|terminated|expired|not active)",
         r"inactive (user|recipient|mailbox|(e-?mail )?address|account)",
         r"no longer (active|in use|accepts?|accepting|used)|account closed|mailbox is frozen",
         r"disabled (recipient|mailbox|user)|hasn'?t accessed|has been (closed|deactivated)|user is inactive",
@@ -156,17 +172,18 @@ OF_RECIPIENT = _forms(
         "mailbox_unknown",
         r"(user|recipient|mailbox|address|account|alias|addressee|e-?mail|local part|person)[^.]{0,60}(unknown|not (be )?found|does ?n[o']t (exist|have)|not exist|no longer|invalid|unavailable|not (listed|known|local|valid|recogni[sz]ed|a valid|our customer|have an?)|undeliverable|n'existe|inconnu|nicht (bekannt|gefunden|vorhanden)|no existe|inexist|sconosciut)",
         r"(unknown|no such|invalid|non-?existent|bad|unrecogni[sz]ed|illegal|no valid|undeliverable) (or \w+ )?(local )?(virtual )?(user|recipient|mailbox|address|account|person|alias|rcpt|addressee|destination|e-?mail|local[- ]part|name)",
-        r"not our customer|no mailbox|user does ?n[o']t have an? |RecipNotFound|RecipientNotFound",
+        r"not a valid (recipient|user|mailbox)|not our customer|no mailbox|user does ?n[o']t have an? |RecipNotFound|RecipientNotFound",
         r"mailbox (name )?not allowed|no one (by|with) (that|this)|unknown[^.]{0,20}(inactive|locked)",
         r"recipient (address )?rejected: (undeliverable|unverified|unknown)|does not like recipient",
-        r"destinatario (sconosciuto|desconocido|inexist)|destinataire inconnu",
-        r"empf\S+nger (unbekannt|nicht)|benutzer nicht",
+        r"(utente|casella|destinatario)[^.]{0,30}(sconosciut|inesist|non esist)",
+        r"(usuario|buz\S{1,3}n|cuenta|destinatario)[^.]{0,30}(desconocid|no existe|inexist)",
+        r"(utilisateur|destinataire|compte)[^.]{0,30}(inconnu|invalid)|(empf\S{1,3}nger|benutzer) (unbekannt|nicht)",
     ),
     (
         "domain_unknown",
-        r"(domain|host)[^.]{0,40}(not found|unknown|does ?n[o']t exist|no mx|not exist|not resolve|no dns)",
+        r"(domain|host)\b( [\w.-]{1,255})?[^.]{0,40}(not found|unknown|does ?n[o']t exist|no mx|not exist|not resolve|no dns)",
         r"unroute?able|no such (domain|host)|nxdomain|null ?mx|(domain|host) (name )?not found",
-        r"does ?n[o']t accept (e?mail|any)|no mail (hosts|server|exchanger)",
+        r"does ?n[o']t accept (any )?(e-?)?(mails?|messages)\b(?! (from|over|via|of|with|to|for))|no mail (hosts|server|exchanger)",
     ),
     (
         "system_error",
@@ -180,10 +197,11 @@ OF_RECIPIENT = _forms(
     (
         "content_rejected",
         r"attachment|content (rejected|not|den)|forbidden content|prohibited (content|file)|header",
+        r"\blines? (length|(is |are )?too long)",
     ),
     (
         "policy_rejected",
-        r"mismatch|\brejected\b[.!]?\s*$",
+        r"mismatch|\brejected\b[.!]?\s*$|\b(mail|message|delivery|connection) (was |is |has been )?(rejected|refused)",
     ),
     (
         "system_error",
@@ -191,7 +209,7 @@ OF_RECIPIENT = _forms(
     ),
     (
         "policy_rejected",
-        r"polic(y|ies)|not (allowed|authori[sz]ed|permitted)|access denied|administrative|prohibit|restrict",
+        r"does ?n[o']t accept\b|polic(y|ies)|not (allowed|authori[sz]ed|permitted)|access denied|administrative|prohibit|restrict",
         r"blocked|refused|denied|rules?\b",
     ),
 )
@@ -199,8 +217,12 @@ OF_RECIPIENT = _forms(
 # Words that make it doubtful whether the recipient is at fault; then no address is suppressed.
 HINTS = _forms(
     (
+        "mailbox_full",
+        r"(mailbox|inbox|account)\S* (is |has )?(a )?(full|over ?-?quota)\b|full mailbox|quota exceeded",
+    ),
+    (
         "sender_rejected",
-        r"\b(sender|mail from|from address|from:|originator|return[- ]path|you('re| are) sending|sending (address|from))\b",
+        r"\b(sender|expediteur|remitente|mittente|absender|mail from|from address|from:|originator|return[- ]path|you('re| are) sending|sending (address|domain|from))\b",
     ),
     (
         "rate_limited",
@@ -208,10 +230,19 @@ HINTS = _forms(
     ),
     (
         "sender_rejected",
-        r"\b(mx|dns|aaaa) (or |resource )?(\w+ )?(record|lookup)|\bdns\b",
+        r"\b(mx|dns|aaaa) (or |resource )?(\w+ )?(record|lookup)|\bdns\b(?! domain)",
+    ),
+    (
+        "system_error",
+        r"\btemporar(y|ily)\b",
+    ),
+    (
+        "content_rejected",
+        r"\bheaders?\b|\breply-?to\b",
     ),
     (
         "policy_rejected",
-        r"\b(polic(y|ies)|blocked|client|your (ip|host|domain|server|account|message|mail)\b[^.]{0,30}(reject|block|refus|den)|unauthori[sz]ed|reject due|not accept(ed|ing)\b(?! (messages|e?mail|any))|smtp auth|prohibit\w*|restrict\w*|authenticat\w+|permission|not (permitted|allowed|authori[sz]ed)|abuse|suspicious|security)\b",
+        r"\b(sandbox|trial|api|dashboard|control panel)\b|\b(for|before|to) (you )?send(ing)?\b(?! to)|allow(ed)? ?list",
+        r"\b(polic(y|ies)|blocked|client|your (ip|host|domain|server|account|message|mail)\b[^.]{0,30}(reject|block|refus|den)|(un)?authori[sz]ed|reject due|not accept(ed|ing)\b(?! (messages|e?mail|any|-- invalid))|smtp auth|prohibit\w*|restrict\w*|authenticat\w+|permission|not (permitted|allowed|authori[sz]ed)|abuse|suspicious|security)\b",
     ),
 )

@@ -142,8 +142,6 @@ def _by_code(stage: Stage, reply: Reply | None, enhanced: str) -> str:
     code = reply.code if reply else 0
     if code == 552:
         return "mailbox_full" if stage is Stage.RCPT else "message_too_large"
-    if code in (551, 556):
-        return "mailbox_unknown" if code == 551 else "domain_unknown"
     if code // 10 == 50:
         return "protocol_error"
     subject = enhanced.split(".")[1] if enhanced.count(".") == 2 else ""

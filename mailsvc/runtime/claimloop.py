@@ -195,6 +195,8 @@ class ClaimLoop:
         """The seconds until the next row is due or a lane has room again; polling covers everything else."""
         now, rest = self._now(), POLL_SECONDS
         for lane_id, due_at in due:
+            if not isinstance(due_at, int):  # an unreadable row, which ``usable`` leaves out
+                continue
             rest = min(
                 rest, (due_at - now) / clock.SECOND if due_at > now else self._lanes.wait(lane_id) or POLL_SECONDS
             )

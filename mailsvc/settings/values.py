@@ -45,10 +45,12 @@ def parse_bool(text: str, shown: str, *, quoting: bool = True) -> bool:
 
 
 def parse_rate(text: str, shown: str) -> float:
-    """``14/s``, ``600/m`` or ``5000/h`` as a number a second; raises BadSetting otherwise."""
+    """``14/s``, ``600/m``, ``5000/h`` or ``1000/d`` as a number a second; raises BadSetting otherwise."""
     match = _RATE.fullmatch(text)
     if not match:
-        raise BadSetting(f"{shown} must be a number a second, minute, hour or day, such as 14/s.")
+        raise BadSetting(
+            f"{shown} must be a number a second, minute, hour or day, such as 14/s, 600/m, 5000/h or 1000/d."
+        )
     rate = _per_second(match)
     if not LOWEST_RATE * 0.999 <= rate <= HIGHEST_RATE:
         raise BadSetting(f"{shown} must be from 1/d to 10000/s.")

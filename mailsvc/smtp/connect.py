@@ -16,7 +16,7 @@ from mailsvc.domain.ehlo import address_literal, is_full_name
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.targets import Forbidden
 from mailsvc.runtime import dial
-from mailsvc.smtp.replies import reply_of
+from mailsvc.smtp.replies import not_a_reply, reply_of
 from mailsvc.smtp.trouble import RelayTrouble, in_words
 from mailsvc.smtp.wire import Wire
 
@@ -139,8 +139,10 @@ def own_name(relay: Relay, address: str) -> str:
 
 def _translated(error: Exception, relay: Relay) -> RelayTrouble:
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        reply = reply_of(error.code, error.message.split("\n")) if error.code >= 200 else None
-        return RelayTrouble(Stage.GREETING, reply.text if reply else error.message, reply=reply)
+        if not 200 <= error.code < 600:
+            return RelayTrouble(Stage.GREETING, _flaw_of_greeting(error))
+        reply = reply_of(error.code, error.message.split("\n"))
+        return RelayTrouble(Stage.GREETING, reply.text, reply=reply)
     cause = error
     while isinstance(cause.__cause__, Exception):
         cause = cause.__cause__
@@ -148,3 +150,11 @@ def _translated(error: Exception, relay: Relay) -> RelayTrouble:
         return RelayTrouble(Stage.STARTTLS, in_words(cause))
     was_connected = isinstance(error.__cause__, aiosmtplib.SMTPServerDisconnected)
     return RelayTrouble(Stage.GREETING if was_connected else Stage.CONNECT, in_words(cause))
+
+
+def _flaw_of_greeting(error: aiosmtplib.SMTPResponseException) -> str:
+    """Why the greeting is no reply; the words of aiosmtplib, with the line behind a colon, have no code."""
+    if error.code > 0:
+        return not_a_reply(f"{error.code} {error.message}")
+    line = error.message.partition(": ")[2]
+    return not_a_reply(line) if line else "a greeting that is too long"

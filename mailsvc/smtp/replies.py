@@ -5,7 +5,7 @@ import re
 from mailsvc.domain.attempt import Reply
 from mailsvc.smtp.trouble import safe
 
-__all__ = ["ReplyParser", "reply_of"]
+__all__ = ["ReplyParser", "not_a_reply", "reply_of"]
 
 MOST_LINE = 8 * 1024
 MOST_REPLY = 32 * 1024
@@ -75,7 +75,7 @@ class ReplyParser:
         if len(line) > MOST_LINE:
             self.flaw = "a reply line of more than 8 KiB"
         elif match is None:
-            self.flaw = f"not an SMTP reply: {line[:80]!r}"
+            self.flaw = not_a_reply(line.decode("utf-8", "replace"))
         elif self._lines and match[1] != self._code:
             self.flaw = "two codes in one reply"
         elif self._size > MOST_REPLY:
@@ -99,6 +99,11 @@ def _remember(line: bytes, reply: Reply) -> None:
     if len(_known) >= MOST_KNOWN:
         _known.clear()
     _known[line] = reply
+
+
+def not_a_reply(line: str) -> str:
+    """A flaw that shows the beginning of the line."""
+    return f"not an SMTP reply: {line[:80].strip()}"
 
 
 def reply_of(code: int, lines: list[str]) -> Reply:

@@ -58,7 +58,7 @@ class RelayTrouble(Exception):
     def in_words(self) -> str:
         """One line: the stage, the code (if there was a reply), the text."""
         code = f"{self.reply.code} " if self.reply is not None else ""
-        return f"{self.stage.value}: {code}{self.text}"
+        return f"{self.stage.value}: {code}{self.text}".rstrip()
 
 
 def unexpected(stage: Stage, error: BaseException) -> RelayTrouble:

@@ -95,8 +95,14 @@ class WebhookWorker:
             return leases.due_lanes(connection, WEBHOOKS, after=after, limit=limit)
 
     async def usable(self, due: list[tuple[str, int]]) -> list[str]:
-        now = self._database.now()
-        return [webhook_id for webhook_id, due_at in due if due_at <= now]
+        now, usable = self._database.now(), []
+        for webhook_id, due_at in due:
+            try:
+                usable += [webhook_id] if due_at <= now else []
+            except TypeError as error:  # SQLite lets a row hold another type
+                if self.room(webhook_id):  # not told a moment ago
+                    await self.failed(webhook_id, error)
+        return usable
 
     def room(self, lane_id: str) -> int:
         return self._endpoint(lane_id).room()

@@ -183,6 +183,19 @@ class TestWaiting:
         assert 202 == patient.result(10).status
         assert 3 == stored(harness, shop)
 
+    def test_a_request_that_the_stop_cuts_off_is_answered(
+        self, harness: ApiHarness, client: AsgiClient, post: Post, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """503, and no traceback: its client is to try again."""
+        post(BODY).result(10)
+        with commits_held_up(harness):
+            reply = post(BODY)
+            until(lambda: harness.services.outbox.intake._commits.unfinished == 1)
+            client.cut_off()
+            assert (503, "5") == (reply.result(10).status, reply.result().headers["retry-after"])
+
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
     def test_a_problem_of_the_commit_names_the_request(self, post: Post) -> None:
         """A key that was used for something else is found out by the intake."""
         post(BODY, idempotency_key="one").result(10)
@@ -254,6 +267,17 @@ class TestHeads:
         none, two = (client.ask("GET", "/v1/relays", key=shop.key, host=host).result(10) for host in ("", "a\nb"))
 
         assert [(400, "invalid_request")] * 2 == [(reply.status, reply.json["code"]) for reply in (none, two)]
+
+    @pytest.mark.parametrize("host", ["a,b", "a, b", "user@a", "a/b", "a b", "[::1", "a:80:80", "a:port", "http://a"])
+    def test_a_malformed_host_is_refused(self, client: AsgiClient, shop: Client, host: str) -> None:
+        """Two fields that a proxy has joined, among others (RFC 9112 section 3.2)."""
+        reply = client.ask("GET", "/v1/relays", key=shop.key, host=host).result(10)
+
+        assert (400, "invalid_request") == (reply.status, reply.json["code"])
+
+    @pytest.mark.parametrize("host", ["a", "a.test:8025", "192.0.2.1", "[2001:db8::1]:80", "my_service", "a.test."])
+    def test_any_host_is_answered(self, client: AsgiClient, shop: Client, host: str) -> None:
+        assert 200 == client.ask("GET", "/v1/relays", key=shop.key, host=host).result(10).status
 
     def test_responses_to_an_app_are_not_cacheable(self, client: AsgiClient, shop: Client) -> None:
         """Refusals, too."""

@@ -192,6 +192,9 @@ async def test_a_deferral_after_relay_trouble_still_emits_an_event(dispatch: Dis
         ({"rcpt": "452 4.5.3 Too many recipients"}, 10),
         ({"rcpt": "451 Temporary failure"}, 10),
         ({"rcpt": "552 too many recipients"}, 10),
+        ({"rcpt": "571 sorry, reached maximum number of recipients allowed in one session"}, 3),
+        ({"stored": "452 4.5.3 Your message has too many recipients"}, 3),
+        ({"stored": "550 Message has more than 1 recipients"}, 1),
     ],
 )
 async def test_a_recipient_limit_charges_no_attempt(dispatch: Dispatch, script: dict[str, str], most: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from mailsvc.domain.attempt import Fate, Reply, Stage
 from mailsvc.domain.relay import Timeouts
-from mailsvc.smtp import connect
+from mailsvc.smtp import auth, connect
 from mailsvc.smtp import session as smtp_session
 from mailsvc.smtp.opening import RelayTrouble, Session, Submission, TransactionResult, open_session
 from tests.support.faulty import DROP, FORGET, HANG, RESET, FaultyServer, Late, Mood
@@ -91,6 +92,21 @@ async def test_every_mechanism_logs_in(mechanism: str) -> None:
         result = await submit(server, auth=mechanism, **credentials)
 
     assert (fates(result), server.messages[0].user) == ([SENT], USER)
+
+
+async def test_scram_is_computed_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thousands of hashes must not stop other sessions."""
+    usual, threads = auth.Exchange.answer, set()
+
+    def answer(exchange: auth.Exchange, challenge: str) -> bytes:
+        threads.add(threading.current_thread())
+        return usual(exchange, challenge)
+
+    monkeypatch.setattr(auth.Exchange, "answer", answer)
+    async with FaultyServer() as server:
+        await submit(server, auth="scram-sha-256")
+
+    assert threads and threading.current_thread() not in threads
 
 
 async def test_one_session_carries_many_mails() -> None:
@@ -195,6 +211,16 @@ async def test_what_stops_a_session_is_the_relays_fault(
     assert (seen.stage, seen.reply and seen.reply.code) == (expected, code)
     assert seen.is_auth == (stage == "auth" and code in (535, 550, 554))
     assert seen.text and PASSWORD not in str(seen)
+
+
+@pytest.mark.parametrize("stage", ["greeting", "ehlo", "auth"])
+@pytest.mark.parametrize("line", [b"SSH-2.0-OpenSSH_9.2", b"999 what?", b"+OK POP3 ready", b"* OK IMAP ready"])
+async def test_the_line_of_another_protocol_is_shown(stage: str, line: bytes) -> None:
+    """As it came, without the words and quotes of a library or of Python."""
+    async with FaultyServer({stage: line + b"\r\n"}) as server:
+        seen = await trouble(server, timeouts=SOON, auth="plain")
+
+    assert seen.text == f"not an SMTP reply: {line.decode()}"
 
 
 async def test_a_closed_port_is_the_relays_fault() -> None:

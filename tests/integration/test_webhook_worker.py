@@ -385,6 +385,7 @@ def poison(harness: ApiHarness, statement: str, **values: str) -> None:
     [
         "UPDATE mailsvc_webhook_delivery SET attempts = 'many' WHERE webhook_id = :hook",
         "UPDATE mailsvc_webhook_delivery SET webhook_id = x'ff' WHERE webhook_id = :hook",
+        "UPDATE mailsvc_webhook_delivery SET due_at = 'soon' WHERE webhook_id = :hook",
         "UPDATE mailsvc_webhook SET secret = x'ff' WHERE id = :hook",
         "UPDATE mailsvc_webhook SET url = 7 WHERE id = :hook",
     ],

@@ -36,6 +36,7 @@ class AsgiClient:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
+        self._exchanges: set[asyncio.Task[Any]] = set()
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._life = asyncio.run_coroutine_threadsafe(self._live(), self.loop)
         self._say("lifespan.startup")
@@ -46,6 +47,11 @@ class AsgiClient:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
+
+    def cut_off(self) -> None:
+        """Cancel the requests that are still handled, as the server does at the end of the drain."""
+        for task in [*self._exchanges]:
+            self.loop.call_soon_threadsafe(task.cancel)
 
     def ask(
         self, method: str, path: str, *parts: bytes, key: str = "", stops: str = "", **headers: str
@@ -98,6 +104,10 @@ class AsgiClient:
             else:
                 reply.data += message["body"]
 
+        task = asyncio.current_task()
+        assert task is not None
+        self._exchanges.add(task)
+        task.add_done_callback(self._exchanges.discard)
         await self._gateway(scope, receive, send)
         return reply
 

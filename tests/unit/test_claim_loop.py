@@ -118,6 +118,16 @@ async def test_a_lane_that_can_not_be_claimed_for_is_alone_with_it() -> None:
     assert set(lanes.failures) == {"bad"}
 
 
+async def test_a_row_with_an_unreadable_time_does_not_end_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite lets a row hold anything; the lanes leave it out, and so does the time of the next round."""
+    lanes = Lanes(bad=1)
+    lanes.paused.add("bad")
+    monkeypatch.setattr(lanes, "due_lanes", lambda after, limit: [("bad", b"\xff"), ("worse", "soon")])  # noqa: ARG005
+    loop = ClaimLoop(lanes, now=lambda: 1, lease_seconds=60, distance=lambda: 0.0)
+
+    assert await loop._round() == claimloop.POLL_SECONDS
+
+
 @pytest.mark.parametrize("count", [1, 2, 10])
 async def test_no_lane_is_blamed_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr("mailsvc.runtime.loop.REST_AFTER_ERROR", 0.0)

@@ -39,6 +39,15 @@ def test_the_table_is_large_and_its_rows_have_a_source() -> None:
     assert all(table["source"].startswith("http") for table in CORPUS.values())
 
 
+@pytest.mark.parametrize("stage", [Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.EOM])
+def test_a_rate_or_a_quota_never_bounces_at_any_stage(stage: Stage) -> None:
+    """Until the message expires, it is tried again."""
+    replies = [parsed(said) for _, _, said, _, follows in ROWS if follows == "retried"]
+
+    assert len(replies) >= 40
+    assert {fate_of(stage, reply) for reply in replies} == {Fate.DEFERRED}
+
+
 def test_no_reply_to_mail_suppresses_a_recipient() -> None:
     """Whatever is said to MAIL is about the sender."""
     replies = [parsed(said) for _, _, said, _, _ in ROWS]
@@ -65,6 +74,8 @@ def test_a_reply_to_several_recipients_at_once_suppresses_none_of_them(stage: St
         ("550 5.7.1 recipient limit exceeded", True),
         ("452 Too many recipients received this hour (throttled)", False),
         ("550 Too many recipients per day", False),
+        ("450 4.7.1 Error: too many recipients from 192.0.2.1", False),
+        ("550 Requested mail action not taken: too much recipient", True),
         ("550 5.1.90 you've reached your daily limit for message recipients", False),
         ("550 5.1.1 User unknown", False),
         ("550 5.1.1 Recipient address rejected: unknown", False),

@@ -135,13 +135,13 @@ def test_a_relay_url_configures_every_option() -> None:
     """User and password are percent-encoded."""
     url = (
         "smtps://us%40er:p%3Aw%2F@smtp.example.test?rate=14/s&verp=no&max_connections=3&return_path=b@app.test"
-        "&max_recipients=20&pipelining=off"
+        "&max_recipients=20&pipelining=off&ehlo=app.example.test"
     )
 
     assert parse_relay_url(url) == {
         "host": "smtp.example.test", "port": 465, "tls": "implicit", "username": "us@er", "password": "p:w/",
         "rate": "14/s", "verp": False, "max_connections": 3, "return_path": "b@app.test",
-        "max_recipients": 20, "pipelining": "off",
+        "max_recipients": 20, "pipelining": "off", "ehlo": "app.example.test",
     }  # fmt: skip
     assert parse_relay_url("smtp://[::1]:25") == {
         "host": "::1", "port": 25, "tls": "starttls", "username": None, "password": None,

@@ -117,6 +117,31 @@ def test_words_in_an_address_do_not_decide_the_reason(line: str, expected: str) 
     assert reason(line) == expected
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "550 Sending domain not found. Please add it in your dashboard",
+        "550 The domain app.test does not exist in our system, add it before you send",
+        "550 the username has been disabled",
+        "550 login account has been closed",
+        "550 API key account is inactive",
+        "550 5.1.1 Unknown user: your SMTP login shop is not known here",
+        "550 5.1.1 Recipient not found in the allow list of this trial account",
+        "550 Reply-to address is invalid",
+        "550 Invalid address in To header",
+        "550 invalid Message-ID header: domain not found",
+        "550 The recipient does not accept email from you",
+        "550 5.1.1 user mailbox is temporarily locked, please retry",
+        "550 5.2.1 Mailbox disabled: sending is not permitted from this mailbox",
+        "551 no",
+        "556 no",
+    ],
+)
+def test_in_doubt_the_recipient_is_not_at_fault(line: str) -> None:
+    """A phrase about a recipient can be about the account, the sender or the message."""
+    assert reason(line) not in HARD
+
+
 @pytest.mark.parametrize("line", ["550 5.1.1 unknown", "550 user unknown", "552 5.2.2 full", "550 5.2.1 disabled"])
 def test_a_refusal_of_mail_never_blames_a_recipient(line: str) -> None:
     """A refusal of MAIL is about the sender: it must suppress nobody."""

@@ -75,6 +75,7 @@ def test_credentials_are_refused_by_a_5xx_to_auth(stage: Stage, code: int | None
 def test_trouble_is_one_line() -> None:
     """The stage, the code where a reply came, the text."""
     assert RelayTrouble(Stage.CONNECT, "connection refused").in_words == "connect: connection refused"
+    assert RelayTrouble(Stage.MAIL, "", reply=Reply(421, None, "")).in_words == "mail: 421"
     assert RelayTrouble(Stage.AUTH, "bad", reply=Reply(535, "5.7.8", "bad")).in_words == "auth: 535 bad"
     assert str(RelayTrouble(Stage.CONNECT, "a\0b")) == "connect: a\N{REPLACEMENT CHARACTER}b"
 
