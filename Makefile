@@ -12,7 +12,7 @@ setup: $(VENV)/.dev  ## set up everything for development
 
 test: $(VENV)/.dev  ## set up, system packages included, and run all tests
 	.ci/system-packages
-	$(BIN)/python -m pytest tests
+	.ci/tests
 
 check: $(VENV)/.dev  ## formatter, linters, types, layers, spelling
 	$(BIN)/ruff format --check .

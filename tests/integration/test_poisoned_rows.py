@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mailsvc.apps.mailbox_form import NewMailbox
 from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
+from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.ids import new_id
 from mailsvc.domain.relay import Relay
 from mailsvc.eventlog.append import NewEvent, append_events
@@ -56,7 +57,7 @@ A_RELAY = Relay(id="rly_good", name="good", host="127.0.0.1", port=587, tls="sta
 
 @pytest.fixture(autouse=True)
 def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_log, "_told", {})
+    monkeypatch.setattr(error_log, "_logged_at", {})
 
 
 @pytest.fixture
@@ -192,6 +193,7 @@ async def test_reading_mailboxes_goes_on(dispatch: Dispatch, table: Table) -> No
             settings=Settings(data_dir=dispatch.directory, min_free_disk_bytes=0),
             bell=Bell(dispatch.directory),
             heartbeat=Heartbeat(dispatch.database, ("ingest",)),
+            tokens=AccessTokens(dispatch.database, dispatch.vault),
             targets_of=lambda _: "any",
         )
         stop = asyncio.Event()
