@@ -12,6 +12,7 @@ from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.inbound.intake import Intake, MemoryBudget, record
 from mailsvc.inbound.watch import Watch
+from mailsvc.inbox.keep import KeptMail
 from mailsvc.inbox.leases import Lease, claim, read_mailbox, readable_mailboxes, release, renew
 from mailsvc.inbox.record import take_unclassified
 from mailsvc.runtime.error_log import log_error
@@ -19,7 +20,7 @@ from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
-from mailsvc.store.database import Database
+from mailsvc.store.database import Database, is_away
 from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["IngestContext", "IngestWorker"]
@@ -168,8 +169,18 @@ class IngestWorker:
         # At the start, at once; later only what nobody can be working on any more.
         before = self._database.now() - (UNCLASSIFIED_FOR if self._swept_at > 0 else 0)
         while kept := take_unclassified(self._database, received_before=before):
-            for one in kept:
-                record(self._database, self._context.settings, self._context.bell, [one])
+            if sum(not self._is_recorded(one) for one in kept):
+                return  # the next sweep tries those again
+
+    def _is_recorded(self, kept: KeptMail) -> bool:
+        try:
+            record(self._database, self._context.settings, self._context.bell, [kept])
+        except Exception as error:
+            if is_away(error):
+                raise
+            log_error(error, arrival=kept.id)
+            return False
+        return True
 
 
 def _may_be_free(leased_until: Any, now: int) -> bool:

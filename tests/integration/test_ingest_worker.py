@@ -1,20 +1,26 @@
 """The worker that reads mailboxes: what is in trouble is told once, tried again in time, and delays nobody else."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.api.metrics import exposition
 from mailsvc.apps import mailbox_state
-from mailsvc.apps.mailboxes import delete_mailbox, pause_mailbox
+from mailsvc.apps.mailbox_row import mailbox_of
+from mailsvc.apps.mailboxes import delete_mailbox, get_mailbox, pause_mailbox
 from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
-from mailsvc.inbound import intake, trouble, watch
-from mailsvc.inbox.leases import LEASE, readable_mailboxes
+from mailsvc.inbound import intake, trouble, watch, worker
+from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
+from mailsvc.inbox.leases import LEASE, claim, readable_mailboxes
+from mailsvc.runtime.wake import Bell
+from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
 from mailsvc.store.tables import event
@@ -242,6 +248,45 @@ class TestTrouble:
                 shown = ingest.wait(id_, lambda shown: shown["status"] == "failing")
 
         assert "another MAILSVC_SECRET_KEY" in shown["last_error"]
+
+
+class TestAfterACrash:
+    def test_what_a_dead_process_stored_is_classified_by_the_next_one(self, ingest: Ingest) -> None:
+        """One that can't be recorded does not keep the others waiting."""
+        store_unclassified(ingest, MAIL, OTHER)
+        with patch.object(worker, "record", failing_for(b"one")), running(ingest):
+            wait_until(lambda: subjects(ingest) == ["two"])
+
+    def test_a_mail_that_ends_the_process_each_time_is_given_up(self, ingest: Ingest) -> None:
+        """After three tries, as unparsed."""
+        store_unclassified(ingest, MAIL)
+        with ingest.database.write() as connection:
+            connection.execute(update(arrival).values(tries=3))
+        with running(ingest):
+            wait_until(lambda: subjects(ingest) == [None])
+        (row,) = rows(ingest.database, select(arrival))
+
+        assert (row.kind, row.error) == ("unparsed", "The mail could not be read: the process ended each time.")
+        assert rows(ingest.database, select(arrival_body))[0].content == MAIL
+
+
+def failing_for(word: bytes) -> Callable[..., None]:
+    """What records arrivals, but none that has this word."""
+
+    def record(database: Database, settings: Settings, bell: Bell, kept: Sequence[KeptMail]) -> None:
+        if any(word in one.content for one in kept):
+            raise ValueError(word)
+        intake.record(database, settings, bell, kept)
+
+    return record
+
+
+def store_unclassified(ingest: Ingest, *mails: bytes) -> None:
+    """As a process that died right after the commit."""
+    id_ = ingest.add(host="imap.example.test", username="jane", password="secret")
+    (lease,) = claim(ingest.database, [id_], owner="dead")
+    found = mailbox_of(get_mailbox(ingest.database, ingest.app_id, id_), ingest.vault)
+    keep(ingest.database, lease, found, [FetchedMail(f"3:{n}", mail, len(mail)) for n, mail in enumerate(mails)])
 
 
 class TestControl:
