@@ -16,10 +16,10 @@ from mailsvc.delivery.parcelqueue import ParcelQueue
 from mailsvc.delivery.relay_profile import RelayProfile
 from mailsvc.delivery.relay_tokens import Tokens
 from mailsvc.delivery.sender import Contents, Reports, Sender
-from mailsvc.delivery.senderpool import SenderPool, most_sessions
+from mailsvc.delivery.session_pool import SessionPool, most_sessions
 from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.relay import Relay
-from mailsvc.mime.smtp_status import is_our_rate
+from mailsvc.mime.refusal_meaning import is_our_rate
 from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
 from mailsvc.smtp.trouble import unexpected
 from mailsvc.telemetry import facts, log, meter
@@ -59,7 +59,7 @@ class Lane:
         self.breaker = Breaker()
         self.share = relay.max_connections  # our share of the relay's connections
         self.queue = ParcelQueue()
-        self._senders = SenderPool(relay.name, lambda: Sender(self, parts.reports, parts.contents), self._sender_ended)
+        self._senders = SessionPool(relay.name, lambda: Sender(self, parts.reports, parts.contents), self._sender_ended)
 
     def room(self) -> int:
         """How many deliveries this lane can take now."""

@@ -15,7 +15,7 @@ from mailsvc.delivery.journal import Entry, OrphanedJournal, orphaned_journals, 
 from mailsvc.delivery.verdicts import Circumstances, Claim, given_back, outcome_of
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.lifecycle import Status
-from mailsvc.mime.smtp_status import is_about_count
+from mailsvc.mime.refusal_meaning import is_about_count
 from mailsvc.outcomes.record import Outcome, record
 from mailsvc.smtp.trouble import fate_of
 from mailsvc.store.database import Database

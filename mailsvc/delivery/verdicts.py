@@ -9,7 +9,7 @@ from mailsvc import clock
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
 from mailsvc.domain.lifecycle import Change
-from mailsvc.mime.smtp_status import meaning_of, own_words
+from mailsvc.mime.refusal_meaning import meaning_of, own_words
 from mailsvc.outcomes.record import Bounce, Outcome, Try, smtp_json
 from mailsvc.smtp.trouble import RelayTrouble
 

@@ -1,4 +1,4 @@
-"""The bounce reason for each enhanced code of a refusal (RFC 3463). Data, read by ``mime.smtp_status``."""
+"""The bounce reason for each enhanced code of a refusal (RFC 3463). Data, read by ``mime.refusal_meaning``."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The bounce reason for each pattern of words in a refusal. Data, read by ``mime.smtp_status``.
+"""The bounce reason for each pattern of words in a refusal. Data, read by ``mime.refusal_meaning``.
 
 A new pattern is one line here and one row in ``tests/corpus/replies.toml``. Patterns are tried from top to bottom, the
 more specific ones first. They are matched with one line without addresses, codes and the paths of URLs.

@@ -17,9 +17,9 @@ from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.mime.raw import prepare_raw
 from mailsvc.mime.threads import references_of_answer
 from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.message_rows import NewMessage, Terms, build_draft, build_raw
 from mailsvc.outbox.request import Answer, IntakeRequest
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.store.database import Database
 from mailsvc.store.tables import body, message
 
@@ -35,7 +35,7 @@ class Outbox:
     database: Database
     relays: RelayBook
     admission: Admission
-    intake: Intake
+    intake: SharedCommit
 
     def build(self, app_id: str, draft: Draft) -> NewMessage:
         """Check a draft and build its rows.

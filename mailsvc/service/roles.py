@@ -20,7 +20,7 @@ from mailsvc.inbound.probe import probe_mailbox
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
 from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
@@ -56,7 +56,7 @@ def make_app(settings: Settings) -> Gateway:
     )
     bell, feed = Bell(settings.data_dir), Feed(database)
     relays = RelayBook(database, vault, targets=settings.relay_targets)
-    intake = Intake(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS), max_queue=settings.max_queue)
+    intake = SharedCommit(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS), max_queue=settings.max_queue)
     services = Services(
         settings=settings,
         database=database,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from mailsvc.domain.attempt import Reply
-from mailsvc.mime.smtp_status import is_about_count
+from mailsvc.mime.refusal_meaning import is_about_count
 
 __all__ = ["is_cut", "is_too_many"]
 

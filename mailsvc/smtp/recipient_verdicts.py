@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mailsvc.domain.attempt import Fate, Reply, Stage, Verdict
-from mailsvc.mime.smtp_status import is_about_count
+from mailsvc.mime.refusal_meaning import is_about_count
 from mailsvc.smtp.recipient_limit import is_cut, is_too_many
 from mailsvc.smtp.trouble import fate_of
 

@@ -19,7 +19,7 @@ The verdicts say how a lost or silent connection affects the message; the relay'
 
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls
 from mailsvc.domain.connection import failure_in_words
-from mailsvc.mime.smtp_status import is_for_later
+from mailsvc.mime.refusal_meaning import is_for_later
 
 __all__ = ["RelayTrouble", "fate_of", "in_words", "is_about_session", "safe", "unexpected"]
 

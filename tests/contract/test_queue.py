@@ -10,8 +10,8 @@ from mailsvc import clock
 from mailsvc.apps.suppressions import Suppression, add_suppressions
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outcomes.actions import apply_change
 from mailsvc.outcomes.expire import expire_due
 from mailsvc.outcomes.record import Bounce, Outcome, record
@@ -30,13 +30,13 @@ LEASE = 60 * clock.SECOND
 
 @pytest.fixture
 def intake(database: Database):
-    taking = Intake(database, ring=lambda: None)
+    taking = SharedCommit(database, ring=lambda: None)
     yield taking
     taking.stop()
 
 
 def put(
-    intake: Intake,
+    intake: SharedCommit,
     *,
     relay: str = "rly_a",
     to: tuple[str, ...] = (ALICE,),
@@ -71,7 +71,7 @@ def events_of(database: Database) -> list[str]:
         return list(connection.execute(select(event.c.type).order_by(event.c.position)).scalars())
 
 
-def test_a_due_delivery_is_claimed_once(database: Database, intake: Intake) -> None:
+def test_a_due_delivery_is_claimed_once(database: Database, intake: SharedCommit) -> None:
     """A second claim does not get what the first one holds."""
     (id_,) = put(intake)
 
@@ -81,7 +81,7 @@ def test_a_due_delivery_is_claimed_once(database: Database, intake: Intake) -> N
     assert second == []
 
 
-def test_whatever_a_relay_says_can_be_recorded(database: Database, intake: Intake) -> None:
+def test_whatever_a_relay_says_can_be_recorded(database: Database, intake: SharedCommit) -> None:
     """PostgreSQL's text has no NUL: the delivery would be ours for ever, and be sent again at every start."""
     (id_,) = put(intake)
     (row,) = claim(database)
@@ -108,7 +108,7 @@ def test_a_host_whose_clock_is_ahead_takes_no_lease_for_over(postgres: Postgres)
     url = postgres.fresh_database()
     database, ahead = Database(url), Database(url, steady=HourAhead())
     migrate.upgrade(database)
-    taking = Intake(database, ring=lambda: None)
+    taking = SharedCommit(database, ring=lambda: None)
     put(taking)
     claim(database)
 
@@ -128,7 +128,7 @@ def test_a_host_whose_clock_is_ahead_accepts_for_now(postgres: Postgres) -> None
     ahead.close()
 
 
-def test_many_workers_never_claim_the_same_delivery(database: Database, intake: Intake) -> None:
+def test_many_workers_never_claim_the_same_delivery(database: Database, intake: SharedCommit) -> None:
     """Concurrent claims share the queue without overlap and without loss."""
     ids = {put(intake)[0] for _ in range(60)}
     claimed: list[str] = []
@@ -146,7 +146,7 @@ def test_many_workers_never_claim_the_same_delivery(database: Database, intake: 
     assert sorted(claimed) == sorted(ids)
 
 
-def test_an_expired_lease_is_claimed_again_and_marked_uncertain(database: Database, intake: Intake) -> None:
+def test_an_expired_lease_is_claimed_again_and_marked_uncertain(database: Database, intake: SharedCommit) -> None:
     """What a vanished worker held comes back by itself; whether it was sent, nobody knows."""
     put(intake)
     (held,) = claim(database)
@@ -171,7 +171,7 @@ def in_doubt(database: Database):
     ids=lambda changes: "-".join(changes) or "nothing",
 )
 def test_a_claim_given_back_leaves_open_what_was_uncertain(
-    database: Database, intake: Intake, since: list[Change]
+    database: Database, intake: SharedCommit, since: list[Change]
 ) -> None:
     """Nothing was sent since the worker vanished: forgotten, it would go out again although its message forbids that."""
     put(intake)
@@ -184,7 +184,7 @@ def test_a_claim_given_back_leaves_open_what_was_uncertain(
     assert again.uncertain
 
 
-def test_a_claim_given_back_is_not_uncertain_by_that(database: Database, intake: Intake) -> None:
+def test_a_claim_given_back_is_not_uncertain_by_that(database: Database, intake: SharedCommit) -> None:
     """Nor is one that was attempted since its worker vanished."""
     put(intake)
     row = in_doubt(database)
@@ -197,7 +197,9 @@ def test_a_claim_given_back_is_not_uncertain_by_that(database: Database, intake:
     assert [again.uncertain for again in claim(database)] == [False]
 
 
-def test_what_was_given_up_as_uncertain_is_sent_when_somebody_asks_for_it(database: Database, intake: Intake) -> None:
+def test_what_was_given_up_as_uncertain_is_sent_when_somebody_asks_for_it(
+    database: Database, intake: SharedCommit
+) -> None:
     """Who asks has been told, and is not told again instead."""
     put(intake)
     row = in_doubt(database)
@@ -208,7 +210,7 @@ def test_what_was_given_up_as_uncertain_is_sent_when_somebody_asks_for_it(databa
     assert [again.uncertain for again in claim(database)] == [False]
 
 
-def test_a_live_worker_does_not_claim_its_own_late_lease(database: Database, intake: Intake) -> None:
+def test_a_live_worker_does_not_claim_its_own_late_lease(database: Database, intake: SharedCommit) -> None:
     """After a jump of the clock, a worker must not send twice what it is sending."""
     put(intake)
     claim(database)
@@ -216,7 +218,7 @@ def test_a_live_worker_does_not_claim_its_own_late_lease(database: Database, int
     assert claim(database, now=database.now() + 2 * LEASE) == []
 
 
-def test_a_worker_that_was_too_slow_changes_nothing(database: Database, intake: Intake) -> None:
+def test_a_worker_that_was_too_slow_changes_nothing(database: Database, intake: SharedCommit) -> None:
     """The lease token fences the results of a claim that somebody else has taken over."""
     (id_,) = put(intake)
     (held,) = claim(database)
@@ -228,7 +230,7 @@ def test_a_worker_that_was_too_slow_changes_nothing(database: Database, intake: 
     assert row_of(database, id_).status == "sending"
 
 
-def test_an_extended_lease_is_not_claimed(database: Database, intake: Intake) -> None:
+def test_an_extended_lease_is_not_claimed(database: Database, intake: SharedCommit) -> None:
     """A long transmission keeps its claim for as long as it extends it."""
     (id_,) = put(intake)
     (held,) = claim(database)
@@ -242,7 +244,7 @@ def test_an_extended_lease_is_not_claimed(database: Database, intake: Intake) ->
     assert claim(database, "wrk_b", now=later) == []
 
 
-def test_high_priority_goes_first_and_low_priority_is_not_starved(database: Database, intake: Intake) -> None:
+def test_high_priority_goes_first_and_low_priority_is_not_starved(database: Database, intake: SharedCommit) -> None:
     """Priority is a head start: a low message goes before normal ones that came more than ten minutes after it."""
     (low,), (normal,), (high,) = put(intake, priority="low"), put(intake), put(intake, priority="high")
     with database.write() as connection:
@@ -255,7 +257,7 @@ def test_high_priority_goes_first_and_low_priority_is_not_starved(database: Data
     assert order == [high, low, normal]
 
 
-def test_a_claim_takes_from_each_relay_only_what_it_has_room_for(database: Database, intake: Intake) -> None:
+def test_a_claim_takes_from_each_relay_only_what_it_has_room_for(database: Database, intake: SharedCommit) -> None:
     """The backlog of one relay takes nothing from another one's room."""
     for _ in range(5):
         put(intake, relay="rly_slow")
@@ -270,7 +272,7 @@ def test_a_claim_takes_from_each_relay_only_what_it_has_room_for(database: Datab
     assert sorted(row.relay_id for row in rows) == ["rly_quick", "rly_slow", "rly_slow"]
 
 
-def test_due_lanes_walks_the_relays_in_turn(database: Database, intake: Intake) -> None:
+def test_due_lanes_walks_the_relays_in_turn(database: Database, intake: SharedCommit) -> None:
     """Relays with unfinished work are found page by page, whatever their backlog."""
     for name in ("rly_a", "rly_b", "rly_c"):
         put(intake, relay=name)
@@ -283,7 +285,7 @@ def test_due_lanes_walks_the_relays_in_turn(database: Database, intake: Intake) 
     assert [lane for lane, _ in first + rest] == ["rly_a", "rly_b", "rly_c"]
 
 
-def test_a_sent_delivery_has_its_attempt_and_event(database: Database, intake: Intake) -> None:
+def test_a_sent_delivery_has_its_attempt_and_event(database: Database, intake: SharedCommit) -> None:
     """State, attempt and event are one fact."""
     (id_,) = put(intake)
     (held,) = claim(database)
@@ -297,7 +299,7 @@ def test_a_sent_delivery_has_its_attempt_and_event(database: Database, intake: I
     assert events_of(database) == ["message.queued", "message.sent"]
 
 
-def test_a_repeated_finding_changes_nothing(database: Database, intake: Intake) -> None:
+def test_a_repeated_finding_changes_nothing(database: Database, intake: SharedCommit) -> None:
     """Told twice, recorded once."""
     (id_,) = put(intake)
     (held,) = claim(database)
@@ -307,7 +309,7 @@ def test_a_repeated_finding_changes_nothing(database: Database, intake: Intake) 
     assert events_of(database) == ["message.queued", "message.sent"]
 
 
-def test_sequences_of_a_message_have_no_gaps(database: Database, intake: Intake) -> None:
+def test_sequences_of_a_message_have_no_gaps(database: Database, intake: SharedCommit) -> None:
     """A consumer can see that it missed something."""
     ids = put(intake, to=(ALICE, BOB))
     tokens = {row.id: row.lease_token for row in claim(database)}
@@ -317,7 +319,7 @@ def test_sequences_of_a_message_have_no_gaps(database: Database, intake: Intake)
         assert list(connection.execute(select(event.c.sequence).order_by(event.c.sequence)).scalars()) == [1, 2, 3]
 
 
-def test_a_deferral_is_told_again_only_for_a_new_reason(database: Database, intake: Intake) -> None:
+def test_a_deferral_is_told_again_only_for_a_new_reason(database: Database, intake: SharedCommit) -> None:
     """The first deferral is told, a repeated one is not, another reason is."""
     (id_,) = put(intake)
     for code in (450, 450, 451):
@@ -329,7 +331,7 @@ def test_a_deferral_is_told_again_only_for_a_new_reason(database: Database, inta
     assert events_of(database).count("message.deferred") == 2
 
 
-def test_a_delivery_is_never_deferred_beyond_its_expiry(database: Database, intake: Intake) -> None:
+def test_a_delivery_is_never_deferred_beyond_its_expiry(database: Database, intake: SharedCommit) -> None:
     """A login code never arrives tomorrow."""
     (id_,) = put(intake, expires_in=60)
     (held,) = claim(database)
@@ -343,7 +345,7 @@ def test_a_delivery_is_never_deferred_beyond_its_expiry(database: Database, inta
 
 
 @pytest.mark.parametrize("state", ["queued", "held"])
-def test_what_waits_too_long_expires(database: Database, intake: Intake, state: str) -> None:
+def test_what_waits_too_long_expires(database: Database, intake: SharedCommit, state: str) -> None:
     """Expiry ends every kind of waiting, also being held."""
     (id_,) = put(intake, expires_in=60)
     if state == "held":
@@ -356,7 +358,7 @@ def test_what_waits_too_long_expires(database: Database, intake: Intake, state: 
     assert events_of(database)[-1] == "message.expired"
 
 
-def test_a_canceled_delivery_is_not_claimed(database: Database, intake: Intake) -> None:
+def test_a_canceled_delivery_is_not_claimed(database: Database, intake: SharedCommit) -> None:
     """Recalled before it was sent, it stays unsent."""
     (id_,) = put(intake)
     with database.write() as connection:
@@ -366,7 +368,7 @@ def test_a_canceled_delivery_is_not_claimed(database: Database, intake: Intake) 
     assert events_of(database)[-1] == "message.canceled"
 
 
-def test_a_scheduled_message_waits_for_its_time(database: Database, intake: Intake) -> None:
+def test_a_scheduled_message_waits_for_its_time(database: Database, intake: SharedCommit) -> None:
     """It is due at its instant, and rescheduling moves that."""
     later = database.now() + clock.HOUR
     (id_,) = put(intake, scheduled_at=clock.rfc3339(later))
@@ -378,7 +380,7 @@ def test_a_scheduled_message_waits_for_its_time(database: Database, intake: Inta
     assert [row.id for row in claim(database)] == [id_]
 
 
-def test_a_used_idempotency_key_replays_the_first_answer(database: Database, intake: Intake) -> None:
+def test_a_used_idempotency_key_replays_the_first_answer(database: Database, intake: SharedCommit) -> None:
     """A client that repeats a request after a lost answer does not send twice."""
     consign = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
     again = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
@@ -392,7 +394,7 @@ def test_a_used_idempotency_key_replays_the_first_answer(database: Database, int
         assert connection.execute(select(func.count()).select_from(message)).scalar_one() == 1
 
 
-def test_a_suppressed_recipient_is_told_at_accept(database: Database, intake: Intake) -> None:
+def test_a_suppressed_recipient_is_told_at_accept(database: Database, intake: SharedCommit) -> None:
     """The list covers an address in any case of letters; the others go on."""
     with database.write() as connection:
         add_suppressions(connection, [Suppression("app_1", "Alice@Example.test", "manual")], now=database.now())
@@ -402,7 +404,7 @@ def test_a_suppressed_recipient_is_told_at_accept(database: Database, intake: In
     assert events_of(database) == ["suppression.added", "message.queued", "message.suppressed"]
 
 
-def test_one_bad_request_does_not_fail_its_neighbours(database: Database, intake: Intake) -> None:
+def test_one_bad_request_does_not_fail_its_neighbours(database: Database, intake: SharedCommit) -> None:
     """Requests that share a commit stand or fall by themselves."""
     good = [a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now()) for _ in range(3)]
     bad = a_message(relay=Relay(id="rly_a", name="a", host="h"), now=database.now())
@@ -413,7 +415,7 @@ def test_one_bad_request_does_not_fail_its_neighbours(database: Database, intake
     assert [r.done.exception() is None for r in requests] == [True, True, True, False]
 
 
-def test_a_hard_bounce_at_the_recipient_is_suppressed(database: Database, intake: Intake) -> None:
+def test_a_hard_bounce_at_the_recipient_is_suppressed(database: Database, intake: SharedCommit) -> None:
     """The next message to that address is not sent."""
     (id_,) = put(intake)
     (held,) = claim(database)

@@ -5,8 +5,8 @@ from sqlalchemy import insert, select, update
 
 from mailsvc import clock
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IntakeRequest
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, message, relay
 from mailsvc.upkeep.clock_setback import pull_in
@@ -17,7 +17,7 @@ GONE, NEW, OLD = "rly_c", "rly_b", "rly_a"
 
 
 def put(database: Database, relay_id: str, count: int = 1, **fields: object) -> None:
-    taking = Intake(database, ring=lambda: None)
+    taking = SharedCommit(database, ring=lambda: None)
     for _ in range(count):
         letter = a_message(relay=Relay(id=relay_id, name=relay_id, host="127.0.0.1"), now=database.now(), **fields)
         taking.accept(IntakeRequest("app_1", [letter], lambda _: Answer(202, b"{}")))

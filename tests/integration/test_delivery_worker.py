@@ -18,8 +18,8 @@ from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IntakeRequest
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outcomes.record import Outcome, record
 from mailsvc.runtime import claimloop
 from mailsvc.runtime.heartbeat import Heartbeat
@@ -102,7 +102,7 @@ async def at_work(database: Database, directory: Path, book: Any, *, lease: int 
 
 
 def put(database: Database, relay: Relay, count: int, **draft: Any) -> None:
-    intake = Intake(database, ring=lambda: None)
+    intake = SharedCommit(database, ring=lambda: None)
     for _ in range(count):
         intake.accept(
             IntakeRequest("app_1", [a_message(relay=relay, now=database.now(), **draft)], lambda _: Answer(202, b"{}"))

@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 
 from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IntakeRequest
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.store.database import Database
 from mailsvc.store.tables import message
 from tests.support.messages import a_message
@@ -66,7 +66,7 @@ def test_a_commit_that_succeeds_on_a_lost_connection_is_answered(
     database: Database, server: "psycopg.Connection[tuple[int]]"
 ) -> None:
     """The repeat looks while the commit is under way, and finds the message only when it can't write it a second time."""
-    intake = Intake(database, ring=lambda: None)
+    intake = SharedCommit(database, ring=lambda: None)
     relay = Relay(id="rly_a", name="a", host="127.0.0.1")
     request = IntakeRequest("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
     intake.hand_in(request)
@@ -84,8 +84,8 @@ def test_a_retry_after_response_says_that_the_message_may_be_stored(
     database: Database, server: "psycopg.Connection[tuple[int]]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that believed it to be lost would send it a second time under another key."""
-    monkeypatch.setattr("mailsvc.outbox.intake.PATIENCE", 0)
-    intake = Intake(database, ring=lambda: None)
+    monkeypatch.setattr("mailsvc.outbox.shared_commit.PATIENCE", 0)
+    intake = SharedCommit(database, ring=lambda: None)
     relay = Relay(id="rly_a", name="a", host="127.0.0.1")
     request = IntakeRequest("app_1", [a_message(relay=relay, now=database.now())], lambda _: Answer(202, b"{}"))
     intake.hand_in(request)

@@ -19,7 +19,7 @@ from mailsvc.apps.keys import digest_of
 from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.intake import Intake
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import Outbox
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
@@ -115,7 +115,7 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         copy_empty_sqlite(data_dir / "mailsvc.db")
         database = Database(settings.database, pool_size=4)
     relays = RelayBook(database, vault, targets=settings.relay_targets)
-    intake = Intake(database, ring=lambda: None, max_queue=settings.max_queue)
+    intake = SharedCommit(database, ring=lambda: None, max_queue=settings.max_queue)
     services = Services(
         settings=settings,
         database=database,

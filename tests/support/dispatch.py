@@ -16,8 +16,8 @@ from mailsvc.apps.relay_form import NewRelay
 from mailsvc.apps.relay_row import relay_values
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.domain.relay import Relay
-from mailsvc.outbox.intake import Intake
 from mailsvc.outbox.request import Answer, IntakeRequest
+from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
 from mailsvc.store.database import Database
@@ -58,7 +58,7 @@ class Dispatch:
 
     def put(self, account: Relay, count: int = 1, **draft: Any) -> None:
         """Accept this number of messages for the relay."""
-        intake = Intake(self.database, ring=lambda: None)
+        intake = SharedCommit(self.database, ring=lambda: None)
         for _ in range(count):
             made = a_message(relay=account, now=self.database.now(), **draft)
             intake.accept(IntakeRequest("app_1", [made], lambda _: Answer(202, b"{}")))

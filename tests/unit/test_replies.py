@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailsvc.domain.attempt import Fate, Reply, Stage
-from mailsvc.mime.smtp_status import is_about_count, is_our_rate, meaning_of
+from mailsvc.mime.refusal_meaning import is_about_count, is_our_rate, meaning_of
 from mailsvc.smtp.replies import ReplyParser
 from mailsvc.smtp.trouble import fate_of
 

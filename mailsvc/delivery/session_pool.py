@@ -7,7 +7,7 @@ from typing import Any
 
 from mailsvc.delivery.sender import Sender
 
-__all__ = ["SenderPool", "most_sessions"]
+__all__ = ["SessionPool", "most_sessions"]
 
 IDLE_SECONDS = 10.0  # lifetime of an unused session
 
@@ -22,7 +22,7 @@ def most_sessions(share: int, *, is_trying: bool) -> int:
     return min(1, share) if is_trying else share
 
 
-class SenderPool:
+class SessionPool:
     """Sender tasks, one session each.
 
     Args:

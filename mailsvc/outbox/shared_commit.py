@@ -1,4 +1,4 @@
-"""The intake: stores requests in groups, and answers each only after its messages are durable."""
+"""The shared commit: stores the messages of several requests at once, and answers each only when they are durable."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from mailsvc.store.bulk import carry_out
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
 from mailsvc.telemetry import facts, log, meter
 
-__all__ = ["Intake"]
+__all__ = ["SharedCommit"]
 
 GROUP_BYTES = 8 * 1024 * 1024  # a commit this large takes about a tenth of a second
 GROUP_MESSAGES = 2000
@@ -37,7 +37,7 @@ class _InDoubt(Exception):
     """The connection was lost during the commit, and the database did not come back in time to tell the result."""
 
 
-class Intake:
+class SharedCommit:
     """Stores requests; one thread writes, and concurrent requests share its commits.
 
     Args:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailsvc.domain.attempt import Reply, Stage
-from mailsvc.mime.smtp_status import meaning_of, own_words
+from mailsvc.mime.refusal_meaning import meaning_of, own_words
 from mailsvc.smtp.replies import ReplyParser
 
 REASONS = {
