@@ -3,6 +3,8 @@
 import contextlib
 import imaplib
 import ssl
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -11,7 +13,7 @@ from bench.figure import Skipped
 from tests.support.mailhost import HOST, MailHost, why_no_mailhost
 from tests.support.rootserver import why_not
 
-__all__ = ["HOST", "PASSWORD", "MailHost", "append", "fill", "mail", "mailhost", "open_session", "url_of"]
+__all__ = ["HOST", "PASSWORD", "MailHost", "append", "fill", "idling", "mail", "mailhost", "open_session", "url_of"]
 
 PASSWORD = "bench-password"
 _BODY = "A line of a mail that somebody wrote, seventy-odd characters in length.\r\n" * 28
@@ -63,6 +65,27 @@ def open_session(host: MailHost, user: str) -> Iterator[imaplib.IMAP4_SSL]:
     ) as session:
         session.login(user, PASSWORD)
         yield session
+
+
+@contextlib.contextmanager
+def idling(host: MailHost, user: str) -> Iterator[list[float]]:
+    """When the server told a client in IDLE (RFC 2177) of each new mail, on the monotonic clock."""
+    times: list[float] = []
+    with open_session(host, user) as session:
+        session.select("INBOX", readonly=True)
+        session.send(b"idle IDLE\r\n")
+        session.readline()
+        thread = threading.Thread(target=_listen, args=(session, times), daemon=True)
+        thread.start()
+        yield times
+        session.send(b"DONE\r\n")
+        thread.join()
+
+
+def _listen(session: imaplib.IMAP4_SSL, times: list[float]) -> None:
+    while not (line := session.readline()).startswith(b"idle "):
+        if line.rstrip().endswith(b" EXISTS"):
+            times.append(time.monotonic())
 
 
 def append(session: imaplib.IMAP4_SSL, number: int) -> None:
