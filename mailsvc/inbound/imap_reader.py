@@ -1,6 +1,7 @@
 """Reads an IMAP folder: every message behind the cursor becomes an arrival, in the order of the UIDs."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,9 +10,11 @@ from mailsvc.imap.folders import Folder
 from mailsvc.imap.listing import Listed
 from mailsvc.imap.session import Session
 from mailsvc.inbound.intake import Intake
+from mailsvc.inbound.trouble import ENOUGH_BLAME, blame_of
 from mailsvc.inbox.cursor import Cursor, end_rescan, read_cursor, start_at, start_rescan
 from mailsvc.inbox.keep import FetchedMail
-from mailsvc.mailaccess.errors import MessageGone, ProtocolViolation, ResponseTooLarge
+from mailsvc.inbox.tasks import open_tasks
+from mailsvc.mailaccess.errors import MailAccessError, MessageGone, ProtocolViolation, Stage
 
 __all__ = ["FolderReader"]
 
@@ -19,7 +22,6 @@ SMALL = 256 * 1024  # bytes: such mails are fetched together
 GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 100
 LISTED_AT_ONCE = 500
 HEADER_LIMIT = 256 * 1024
-ENOUGH_TRIES = 3  # for a mail whose size the server does not keep to
 NEWEST = 200  # UIDs whose dates tell what was there before the first look
 
 
@@ -30,13 +32,12 @@ class FolderReader:
         self._intake, self._mailbox = intake, intake.mailbox
         self._cursor = Cursor()
         self._stored_uid = 0
-        self._tries: dict[int, int] = {}  # by UID: sessions that ended over this mail
+        self._blame: dict[int, float] = {}  # by UID: of mails over which sessions ended
         self._is_careful = False  # one mail at a time, to find the one that ends the session
 
     def begin(self, session: Session) -> Folder:
         """Open the folder and find where to go on. Raises LeaseLost and the errors of the session."""
-        opened = session.examine if self._mailbox.after == "keep" else session.select
-        folder = opened(self._mailbox.folder)
+        folder = self._open(session)
         cursor = read_cursor(self._intake.database, self._mailbox.id)
         if not cursor.is_started:
             self._start(session, folder)
@@ -47,15 +48,22 @@ class FolderReader:
         self._stored_uid = self._cursor.last_uid
         return folder
 
-    def look(self, session: Session) -> None:
-        """Read all that is new. Raises LeaseLost, NoRoom and the errors of the session."""
+    def _open(self, session: Session) -> Folder:
+        # ``after`` was another one when the mails arrived to which something is still to be done.
+        changes = self._mailbox.after != "keep" or open_tasks(self._intake.database, self._mailbox.id)
+        return (session.select if changes else session.examine)(self._mailbox.folder)
+
+    def look(self, session: Session) -> bool:
+        """Read all that is new; returns whether there was any. Raises LeaseLost, NoRoom and the errors of the session."""
+        before = self._cursor.last_uid
         while uids := session.uids_after(self._cursor.last_uid):
             for start in range(0, len(uids), LISTED_AT_ONCE):
                 self._read(session, uids[start : start + LISTED_AT_ONCE])
         if self._cursor.rescan_to is not None:
             self._end_rescan()
-        self._tries.clear()
+        self._blame.clear()
         self._is_careful = False
+        return self._cursor.last_uid > before
 
     # The beginning
 
@@ -113,42 +121,50 @@ class FolderReader:
             yield group
 
     def _fetched(self, session: Session, group: Sequence[tuple[int, Listed]]) -> list[FetchedMail]:
+        uid, mail = group[0]
+        is_last_try, header = self._blame.get(uid, 0.0) >= ENOUGH_BLAME, bytearray()
         try:
-            if len(group) == 1:
-                return self._fetched_alone(session, *group[0])
-            contents = session.fetch_small({uid: mail.size for uid, mail in group})
-        except (ResponseTooLarge, ProtocolViolation):
+            if is_last_try:
+                with suppress(MessageGone):
+                    session.fetch_header(uid, header.extend, limit=HEADER_LIMIT)
+            found = self._fetched_alone(session, uid, mail) if len(group) == 1 else self._fetched_small(session, group)
+            _require_gone(session, [uid for uid, _ in group if uid not in found])
+        except MailAccessError as error:
+            if is_last_try and blame_of(error):
+                self._store_header(uid, mail, bytes(header), error)
+            self._add_blame(group, error)
+            raise
+        return list(found.values())
+
+    def _fetched_small(self, session: Session, group: Sequence[tuple[int, Listed]]) -> dict[int, FetchedMail]:
+        contents = session.fetch_small({uid: mail.size for uid, mail in group})
+        return {uid: self._mail(uid, contents[uid], mail.size) for uid, mail in group if uid in contents}
+
+    def _fetched_alone(self, session: Session, uid: int, mail: Listed) -> dict[int, FetchedMail]:
+        content = bytearray()
+        is_large = mail.size > self._intake.settings.max_inbound_bytes
+        try:
+            if is_large:
+                session.fetch_header(uid, content.extend, limit=HEADER_LIMIT)
+            else:
+                with self._intake.memory.of(mail.size):
+                    session.fetch(uid, mail.size, content.extend)
+        except MessageGone:
+            return {}
+        return {uid: self._mail(uid, bytes(content), mail.size, truncated=is_large)}
+
+    # Mails that the server can't give
+
+    def _add_blame(self, group: Sequence[tuple[int, Listed]], error: MailAccessError) -> None:
+        if blame := blame_of(error):
             self._is_careful = True
             for uid, _ in group:
-                self._tries[uid] = self._tries.get(uid, 0) + 1
-            raise
-        return [self._mail(uid, contents[uid], mail.size) for uid, mail in group if uid in contents]
+                self._blame[uid] = self._blame.get(uid, 0.0) + blame
 
-    def _fetched_alone(self, session: Session, uid: int, mail: Listed) -> list[FetchedMail]:
-        content = bytearray()
-        try:
-            if mail.size > self._intake.settings.max_inbound_bytes:
-                session.fetch_header(uid, content.extend, limit=HEADER_LIMIT)
-                return [self._mail(uid, bytes(content), mail.size, truncated=True)]
-            if self._tries.get(uid, 0) + 1 >= ENOUGH_TRIES:
-                return self._last_try(session, uid, mail)
-            with self._intake.memory.of(mail.size):
-                session.fetch(uid, mail.size, content.extend)
-                return [self._mail(uid, bytes(content), mail.size)]
-        except MessageGone:
-            return []
-
-    def _last_try(self, session: Session, uid: int, mail: Listed) -> list[FetchedMail]:
-        """Take the header first; if the mail ends the session again, the header is what is stored."""
-        header, content = bytearray(), bytearray()
-        session.fetch_header(uid, header.extend, limit=HEADER_LIMIT)
-        try:
-            session.fetch(uid, mail.size, content.extend)
-        except (ResponseTooLarge, ProtocolViolation) as error:
-            flaw = f"The server could not give the mail, only its header ({error})."
-            self._store([self._mail(uid, bytes(header), mail.size, truncated=True, error=flaw)], uid)
-            raise
-        return [self._mail(uid, bytes(content), mail.size)]
+    def _store_header(self, uid: int, mail: Listed, header: bytes, error: MailAccessError) -> None:
+        """Store what there is of a mail that ended sessions again and again, so that those behind it are read."""
+        flaw = f"The server could not give the mail, only its header ({error})."
+        self._store([self._mail(uid, header, mail.size, truncated=True, error=flaw)], uid)
 
     def _mail(
         self, uid: int, content: bytes, size: int, *, truncated: bool = False, error: str | None = None
@@ -167,6 +183,15 @@ class FolderReader:
 def _is_behind(folder: Folder, cursor: Cursor) -> bool:
     """Whether the server would give a UID again that was read already: then it means another mail."""
     return folder.uidnext is not None and folder.uidnext <= cursor.last_uid
+
+
+def _require_gone(session: Session, uids: Sequence[int]) -> None:
+    """Raises ProtocolViolation for mails that the server still lists, but does not give: they must not be passed over."""
+    if not uids:
+        return
+    session.noop()  # what others expunged is listed until the server has told us
+    if still := session.sizes(uids):
+        raise ProtocolViolation(Stage.FETCH, f"the server lists message {min(still)}, but does not give it")
 
 
 def _newest(session: Session, folder: Folder) -> tuple[int, int | None]:

@@ -5,6 +5,7 @@ from operator import attrgetter
 
 from mailsvc.apps.mailbox_form import MOVE
 from mailsvc.apps.mailbox_state import FailedSession
+from mailsvc.domain.mailbox import Mailbox
 from mailsvc.imap.session import Session
 from mailsvc.inbox.tasks import Task, drop_tasks, open_tasks
 from mailsvc.mailaccess.errors import CommandRefused, FolderMissing, NotSupported
@@ -13,20 +14,24 @@ from mailsvc.store.database import Database
 __all__ = ["carry_out_tasks"]
 
 
-def carry_out_tasks(session: Session, database: Database, mailbox_id: str, uidvalidity: int) -> FailedSession | None:
-    """Carry out the mailbox's tasks; each is dropped once it is done. Returns why some can't be carried out."""
+def carry_out_tasks(session: Session, database: Database, mailbox: Mailbox, uidvalidity: int) -> FailedSession | None:
+    """Carry out the mailbox's tasks; each is dropped once it is done. Returns why some can't be carried out.
+
+    Tasks that follow from a former ``after`` are dropped, too, where they are refused: somebody has mended that.
+    """
     trouble: FailedSession | None = None
     refused: set[str] = set()
-    while tasks := open_tasks(database, mailbox_id, uids=f"{uidvalidity}:", besides=refused):
+    while tasks := open_tasks(database, mailbox.id, uids=f"{uidvalidity}:", besides=refused):
         for action, group in groupby(sorted(tasks, key=attrgetter("action")), key=attrgetter("action")):
             these = list(group)
             try:
                 _carry_out(session, action, these)
             except (NotSupported, CommandRefused) as error:
-                refused.add(action)
-                trouble = _trouble(action, error)
-            else:
-                drop_tasks(database, [task.arrival_id for task in these])
+                if action == mailbox.after:
+                    refused.add(action)
+                    trouble = _trouble(action, error)
+                    continue
+            drop_tasks(database, [task.arrival_id for task in these])
     return trouble
 
 

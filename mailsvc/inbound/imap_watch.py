@@ -15,6 +15,7 @@ from mailsvc.inbound.login import log_in
 __all__ = ["ImapWatch"]
 
 LONGEST_IDLE, SHORTEST_LONGEST_IDLE = 50.0, 25.0  # seconds; some servers end an IDLE after 55 s
+LONGEST_PAUSE = 0.5  # seconds, before the server may tell of news that there are not once more
 KEEP_ALIVE = 240.0  # seconds without IDLE, after which the server is asked whether it is there
 
 Looked = Callable[[FailedSession | None], None]
@@ -42,11 +43,13 @@ class ImapWatch:
             session.open()
             log_in(session, mailbox, self._intake.tokens)
             folder = self._reader.begin(session)
+            in_vain, is_told = 0, False
             while not self._stop.is_set():
-                self._reader.look(session)
-                trouble = carry_out_tasks(session, self._intake.database, mailbox.id, folder.uidvalidity)
+                in_vain = in_vain + 1 if not self._reader.look(session) and is_told else 0
+                trouble = carry_out_tasks(session, self._intake.database, mailbox, folder.uidvalidity)
                 self._looked(trouble)
-                self._wait(session)
+                self._stop.wait(_pause_after(in_vain))
+                is_told = self._wait(session)
             session.logout()
         return 0.0
 
@@ -55,18 +58,27 @@ class ImapWatch:
         if self._session is not None:
             self._session.close()
 
-    def _wait(self, session: Session) -> None:
-        """Until the server tells of news, or it is time to look regardless."""
+    def _wait(self, session: Session) -> bool:
+        """Until the server tells of news, or it is time to look regardless. Returns whether it told of any."""
         mailbox = self._intake.mailbox
         deadline = clock.monotonic() + mailbox.poll_interval
         while (left := deadline - clock.monotonic()) > 0 and not self._stop.is_set():
             self._intake.progress.mark()
             if mailbox.idle:
                 if session.idle(min(left, _longest_idle(mailbox.poll_interval))):
-                    return
+                    return True
             elif not self._stop.wait(min(left, KEEP_ALIVE)) and left > KEEP_ALIVE:
                 session.noop()
+        return False
 
 
 def _longest_idle(poll_interval: int) -> float:
     return min(LONGEST_IDLE, max(SHORTEST_LONGEST_IDLE, poll_interval))
+
+
+def _pause_after(in_vain: int) -> float:
+    """The pause after so many looks in a row that brought nothing, although the server had told of news.
+
+    Others who delete are such news, too; but a server that tells of news without end must not keep a core busy.
+    """
+    return min(LONGEST_PAUSE, 0.01 * 2 ** min(in_vain - 1, 10)) if in_vain > 1 else 0.0

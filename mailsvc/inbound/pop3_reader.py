@@ -5,22 +5,23 @@ without UIDL gives none; so ids are counted, and without them a digest of the he
 """
 
 import hashlib
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mailsvc.inbound.intake import Intake
+from mailsvc.inbound.trouble import ENOUGH_BLAME, blame_of
 from mailsvc.inbox.cursor import forget_uids, read_cursor, read_uids, start_with_uids
 from mailsvc.inbox.keep import NO_UIDL, FetchedMail
-from mailsvc.mailaccess.errors import CommandRefused, NotSupported, ProtocolViolation, ResponseTooLarge, Stage
+from mailsvc.mailaccess.errors import CommandRefused, MailAccessError, NotSupported, ProtocolViolation, Stage
 from mailsvc.pop3.session import Session
 
 __all__ = ["Pop3Reader"]
 
-HEADER_LIMIT = 256 * 1024
+HEADER_LIMIT = 256 * 1024  # bytes that are kept of a header; the rest is read and dropped
+LONGEST = 1024**3  # bytes of a message of which not all is kept
 SMALL = 256 * 1024  # bytes: such mails are asked for one right after another
 GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 100
-ENOUGH_TRIES = 2  # that failed
 
 
 class Pop3Reader:
@@ -28,9 +29,10 @@ class Pop3Reader:
 
     def __init__(self, intake: Intake) -> None:
         self._intake, self._mailbox = intake, intake.mailbox
-        self._tries: Counter[str] = Counter()  # by id: sessions that ended over this mail
+        self._blame: defaultdict[str, float] = defaultdict(float)  # by id: of mails that the server failed to give
         self._group: list[FetchedMail] = []
         self._group_size = 0  # bytes
+        self._refused: set[str] = set()  # ids that the server refused to give in this look
 
     def look(self, session: Session) -> dict[int, str]:
         """Read all that is new. Returns the id of each message.
@@ -38,17 +40,17 @@ class Pop3Reader:
         Raises:
             LeaseLost, NoRoom, the errors of a session.
         """
-        self._group, self._group_size = [], 0
+        self._group, self._group_size, self._refused = [], 0, set()
         sizes = session.sizes()
         ids = self._ids(session, sizes)
         new = self._new(ids)
-        large = [number for number in new if sizes[number] > SMALL or self._tries[ids[number]]]
+        large = [number for number in new if sizes[number] > SMALL or self._blame[ids[number]]]
         self._read_together(session, [number for number in new if number not in set(large)], ids, sizes)
         for number in large:
             self._read_alone(session, number, ids[number], sizes[number])
         self._store()
         self._forget(session, ids)
-        self._tries.clear()
+        self._blame = defaultdict(float, {id_: blame for id_, blame in self._blame.items() if id_ in self._refused})
         return ids
 
     # What is there
@@ -63,13 +65,15 @@ class Pop3Reader:
         return ids
 
     def _digest(self, session: Session, number: int, size: int) -> str:
-        """What a message is remembered by without UIDL."""
-        header = bytearray()
+        """What a message is remembered by without UIDL: its header and size, or without TOP its content."""
+        self._intake.progress.mark()
+        digest = hashlib.sha256(f"{size}:".encode())
         try:
-            session.top(number, 0, header.extend, limit=HEADER_LIMIT)
+            digest.update(_header(session, number))
         except NotSupported:
-            session.retrieve(number, header.extend, limit=self._limit)
-        return hashlib.sha256(f"{size}:".encode() + header).hexdigest()
+            if size <= self._limit:  # a larger one is not read at all: its size has to do
+                session.retrieve(number, digest.update, limit=LONGEST)
+        return digest.hexdigest()
 
     def _new(self, ids: Mapping[int, str]) -> list[int]:
         """The messages that are not remembered; of equal ids, the first ones are taken for the remembered."""
@@ -103,44 +107,55 @@ class Pop3Reader:
     ) -> None:
         self._intake.check_room()
         waiting = deque(numbers)
-        with self._counting_tries(ids, waiting):
+        with self._blaming(ids, waiting):
             for number, content in session.retrieve_each(numbers, limit=self._limit):
                 waiting.popleft()
-                if content is not None:  # otherwise somebody else removed it
+                if content is None:
+                    self._note_refusal(ids[number])
+                else:
                     self._add(FetchedMail(ids[number], content, sizes[number], memory=ids[number]))
 
     def _read_alone(self, session: Session, number: int, id_: str, size: int) -> None:
         self._intake.check_room()
-        if size > self._limit or self._tries[id_] >= ENOUGH_TRIES:
+        if size > self._limit or self._blame[id_] >= ENOUGH_BLAME:
             self._read_header(session, number, id_, size)
             return
         content = bytearray()
-        with self._intake.memory.of(size), self._counting_tries({number: id_}, deque([number])):
+        with self._intake.memory.of(size), self._blaming({number: id_}, deque([number])):
             try:
                 session.retrieve(number, content.extend, limit=self._limit)
             except CommandRefused:
+                self._note_refusal(id_)
                 return
             self._add(FetchedMail(id_, bytes(content), size, memory=id_))
 
     @contextmanager
-    def _counting_tries(self, ids: Mapping[int, str], waiting: Sequence[int]) -> Iterator[None]:
+    def _blaming(self, ids: Mapping[int, str], waiting: Sequence[int]) -> Iterator[None]:
         """The first of the waiting messages is to blame for an error of the server."""
         try:
             yield
-        except (ResponseTooLarge, ProtocolViolation):
+        except MailAccessError as error:
             if waiting:
-                self._tries[ids[waiting[0]]] += 1
+                self._blame[ids[waiting[0]]] += blame_of(error)
+            self._store()
             raise
 
+    def _note_refusal(self, id_: str) -> None:
+        """Somebody else removed the message, or the server can't give it and will refuse it again."""
+        self._blame[id_] += 1
+        self._refused.add(id_)
+
     def _read_header(self, session: Session, number: int, id_: str, size: int) -> None:
-        header, error = bytearray(), None
+        header, error = b"", None
         if size <= self._intake.settings.max_inbound_bytes:
             error = "The server could not give the mail, only its header."
         try:
-            session.top(number, 0, header.extend, limit=HEADER_LIMIT)
+            header = _header(session, number)
         except NotSupported:
             error = "The mail is larger than MAILSVC_MAX_INBOUND_BYTES, and the server gives no headers alone (TOP)."
-        self._add(FetchedMail(id_, bytes(header), size, truncated=True, error=error, memory=id_))
+        except CommandRefused as refusal:
+            error = f"The server could not give the mail, nor its header ({refusal})."
+        self._add(FetchedMail(id_, header, size, truncated=True, error=error, memory=id_))
 
     @property
     def _limit(self) -> int:
@@ -157,3 +172,10 @@ class Pop3Reader:
         if self._group:
             self._intake.take(self._group)
             self._group, self._group_size = [], 0
+
+
+def _header(session: Session, number: int) -> bytes:
+    """The beginning of a message's header. Raises CommandRefused; NotSupported where the server has no TOP."""
+    header = bytearray()
+    session.top(number, 0, lambda data: header.extend(data[: max(0, HEADER_LIMIT - len(header))]), limit=LONGEST)
+    return bytes(header)

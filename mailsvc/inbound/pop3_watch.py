@@ -46,8 +46,8 @@ class Pop3Watch:
 
 
 def _numbers(tasks: list[Task], ids: Mapping[int, str]) -> list[int]:
-    """The messages to delete: of equal ids as many as there are tasks."""
+    """The messages to delete: of equal ids as many as there are tasks, the last ones, as the reader takes those for new."""
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, id_ in sorted(ids.items()):
         numbers[id_].append(number)
-    return [numbers[task.uid].pop(0) for task in tasks if numbers[task.uid]]
+    return [numbers[task.uid].pop() for task in tasks if numbers[task.uid]]

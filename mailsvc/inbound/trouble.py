@@ -1,4 +1,4 @@
-"""What an error of a session means for its mailbox: the reason that is shown, and when to try again."""
+"""What an error of a session means: for its mailbox the reason that is shown and the next try; for a mail, whether to go on without it."""
 
 import random
 from dataclasses import dataclass
@@ -7,20 +7,26 @@ from mailsvc import clock
 from mailsvc.apps.mailbox_state import FailedSession, MailboxReason
 from mailsvc.mailaccess.errors import (
     AuthRefused,
+    CommandRefused,
     FolderMissing,
     MailAccessError,
+    MessageGone,
     PermanentlyUnavailable,
+    ProtocolViolation,
+    ResponseTooLarge,
     TemporarilyUnavailable,
     TlsFailed,
     Unreachable,
 )
 from mailsvc.oauth.errors import GrantRefused, OAuthError, TokenUnavailable
 
-__all__ = ["Backoff", "reason_of"]
+__all__ = ["ENOUGH_BLAME", "Backoff", "blame_of", "reason_of"]
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0  # seconds
 AFTER_REFUSED_LOGIN = 60.0  # repeated refusals lock accounts
 _JITTER = 0.2
+ENOUGH_BLAME = 2.0  # then the next try to read a mail is the last
+_BLAME_OF_LOSS = 0.25  # a lost connection may be the fault of the network
 
 _REASONS: dict[type[Exception], MailboxReason] = {
     AuthRefused: "auth_refused",
@@ -37,6 +43,16 @@ _REASONS: dict[type[Exception], MailboxReason] = {
 def reason_of(error: MailAccessError | OAuthError) -> MailboxReason:
     """The reason that is shown; what can't be understood is a protocol error."""
     return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), "protocol_error")
+
+
+def blame_of(error: MailAccessError) -> float:
+    """How likely it is that the error is about the mail that was asked for: 1 is for sure, 0 not at all."""
+    if isinstance(error, MessageGone):
+        return 0.0
+    if isinstance(error, ResponseTooLarge | ProtocolViolation | CommandRefused | PermanentlyUnavailable):
+        return 1.0
+    is_loss = isinstance(error, Unreachable) or error.code == "SERVERBUG"
+    return _BLAME_OF_LOSS if is_loss else 0.0
 
 
 @dataclass(slots=True)

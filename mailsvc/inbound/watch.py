@@ -111,6 +111,7 @@ class Watch:
         self._is_counted, self._is_in_session = False, True
         self._intake.progress.mark()
         try:
+            self._intake.check_room()  # without room, nobody logs in again and again
             return self._sessions.run_session()
         except AnotherToken:
             return 0.0

@@ -99,7 +99,11 @@ def _insert(connection: Connection, mailbox: Mailbox, new: Sequence[tuple[Fetche
         for mail, digest, id_ in new
     ]
     bodies = [{"arrival_id": id_, "content": mail.content} for mail, _, id_ in new]
-    tasks = [{"arrival_id": id_, "mailbox_id": mailbox.id, "action": mailbox.after} for _, _, id_ in new]
+    tasks = [
+        {"arrival_id": id_, "mailbox_id": mailbox.id, "action": mailbox.after}
+        for mail, _, id_ in new
+        if mail.error is None or mailbox.after != "delete"  # what the server could not give is only there
+    ]
     dialect = connection.dialect.name
     carry_out(connection, insertion(dialect, arrival, arrivals) + insertion(dialect, arrival_body, bodies))
     if mailbox.after != "keep":

@@ -32,7 +32,7 @@ from tests.support.faultymailbox import (
     Script,
 )
 
-__all__ = ["DROP", "HANG", "RESET", "USUAL", "Endless", "FaultyImap"]
+__all__ = ["DROP", "HANG", "RESET", "USUAL", "Endless", "FaultyImap", "Mood"]
 
 OFFERS = ("IMAP4rev1", "IDLE", "UIDPLUS", "MOVE", "AUTH=PLAIN", "AUTH=XOAUTH2", "AUTH=OAUTHBEARER")
 

@@ -1,11 +1,14 @@
 """The worker that reads mailboxes, in a thread of the test's own process."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import select
 
 from mailsvc.apps.apps import ensure_first_app
 from mailsvc.apps.mailbox_form import NewMailbox
@@ -17,6 +20,8 @@ from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
+from mailsvc.store.mailbox_tables import arrival
+from mailsvc.store.tables import event
 from mailsvc.store.vault import Vault
 from tests.support.faultyimap import FaultyImap
 from tests.support.faultypop3 import FaultyPop3
@@ -31,16 +36,15 @@ RULES = MailboxRules(allow_plaintext=True, targets="any")
 class Ingest:
     """One app with mailboxes, and the worker that reads them while ``running``."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(self, database: Database, directory: Path, **settings: Any) -> None:
         self.database, self.vault = database, Vault("k" * 40)
         heartbeat = Heartbeat(database, ("ingest",))
         heartbeat.join()
-        settings = Settings(data_dir=directory)
         self.worker = IngestWorker(
             IngestContext(
                 database,
                 self.vault,
-                settings,
+                Settings(data_dir=directory, **settings),
                 Bell(directory),
                 heartbeat,
                 AccessTokens(database, self.vault),
@@ -78,6 +82,24 @@ class Ingest:
 
     def shown(self, id_: str) -> dict[str, Any]:
         return shown_mailbox(get_mailbox(self.database, self.app_id, id_))
+
+    # What came of it
+
+    def arrivals(self) -> list[Any]:
+        """The rows of those that are classified, oldest first."""
+        return self._all(select(arrival).where(arrival.c.kind.is_not(None)).order_by(arrival.c.id))
+
+    def subjects(self) -> list[str]:
+        return [row.subject for row in self.arrivals()]
+
+    def told(self, family: str) -> list[tuple[str, str]]:
+        """The type and reason of each event of this family, in their order."""
+        bodies = [json.loads(row.body) for row in self._all(select(event).order_by(event.c.position))]
+        return [(body["type"], body["data"]["reason"]) for body in bodies if body["type"].startswith(family)]
+
+    def _all(self, query: Any) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(query).all())
 
     def wait(self, id_: str, true_of: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until this is true of the mailbox, and return it."""
