@@ -1,7 +1,7 @@
 """Reads an IMAP folder: every message behind the cursor becomes an arrival, in the order of the UIDs."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -90,7 +90,8 @@ class FolderReader:
         listed = session.sizes(uids, dates=self._cursor.rescan_to is not None)
         wanted = [(uid, listed[uid]) for uid in uids if uid in listed and self._is_wanted(uid, listed[uid])]
         for group in self._groups(wanted):
-            self._store(self._fetched(session, group), group[-1][0])
+            with ExitStack() as memory:
+                self._store(self._fetched(session, group, memory), group[-1][0])
         self._store([], uids[-1])
 
     def _is_wanted(self, uid: int, mail: Listed) -> bool:
@@ -120,14 +121,18 @@ class FolderReader:
         if group:
             yield group
 
-    def _fetched(self, session: Session, group: Sequence[tuple[int, Listed]]) -> list[FetchedMail]:
+    def _fetched(self, session: Session, group: Sequence[tuple[int, Listed]], memory: ExitStack) -> list[FetchedMail]:
+        """Return the mails of a group that are still there; ``memory`` holds the room for them."""
         uid, mail = group[0]
         is_last_try, header = self._blame.get(uid, 0.0) >= ENOUGH_BLAME, bytearray()
         try:
             if is_last_try:
                 with suppress(MessageGone):
                     session.fetch_header(uid, header.extend, limit=HEADER_LIMIT)
-            found = self._fetched_alone(session, uid, mail) if len(group) == 1 else self._fetched_small(session, group)
+            if len(group) == 1:
+                found = self._fetched_alone(session, uid, mail, memory)
+            else:
+                found = self._fetched_small(session, group)
             _require_gone(session, [uid for uid, _ in group if uid not in found])
         except MailAccessError as error:
             if is_last_try and blame_of(error):
@@ -140,18 +145,16 @@ class FolderReader:
         contents = session.fetch_small({uid: mail.size for uid, mail in group})
         return {uid: self._mail(uid, contents[uid], mail.size) for uid, mail in group if uid in contents}
 
-    def _fetched_alone(self, session: Session, uid: int, mail: Listed) -> dict[int, FetchedMail]:
-        content = bytearray()
+    def _fetched_alone(self, session: Session, uid: int, mail: Listed, memory: ExitStack) -> dict[int, FetchedMail]:
         is_large = mail.size > self._intake.settings.max_inbound_bytes
-        try:
+        with self._intake.spool() as spool, suppress(MessageGone):
             if is_large:
-                session.fetch_header(uid, content.extend, limit=HEADER_LIMIT)
+                session.fetch_header(uid, spool.write, limit=HEADER_LIMIT)
             else:
-                with self._intake.memory.of(mail.size):
-                    session.fetch(uid, mail.size, content.extend)
-        except MessageGone:
-            return {}
-        return {uid: self._mail(uid, bytes(content), mail.size, truncated=is_large)}
+                session.fetch(uid, mail.size, spool.write)
+            content = self._intake.content_of(spool, memory)
+            return {uid: self._mail(uid, content, mail.size, truncated=is_large)}
+        return {}
 
     # Mails that the server can't give
 

@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from mailsvc import clock
 from mailsvc.apps.oauth_tokens import AccessTokens
@@ -22,12 +23,15 @@ from mailsvc.telemetry import meter
 __all__ = ["Intake", "MemoryBudget", "NoRoom", "Progress", "record"]
 
 
+SPOOLED_FROM = 256 * 1024  # bytes of a mail
+
+
 class NoRoom(Exception):
     """Nothing can be stored now; the text says why."""
 
 
 class MemoryBudget:
-    """Bounds the bytes of large mails that are in memory at the same time; one is always allowed."""
+    """Bounds the bytes of mails that all mailboxes have in memory at the same time; one portion is always allowed."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used = limit, 0
@@ -80,6 +84,16 @@ class Intake:
         self.progress.mark()
         if lack := lack_of_room(self.settings):
             raise NoRoom(lack)
+
+    def spool(self) -> IO[bytes]:
+        """A file without a name for a mail that is being fetched: a slow server must not hold memory, nor delay others."""
+        return SpooledTemporaryFile(max_size=SPOOLED_FROM, dir=str(self.settings.data_dir))
+
+    def content_of(self, spool: IO[bytes], memory: ExitStack) -> bytes:
+        """Return the mail in a spool once there is room for it, which ``memory`` holds."""
+        memory.enter_context(self.memory.of(spool.tell()))
+        spool.seek(0)
+        return spool.read()
 
     def take(self, mails: Sequence[FetchedMail], **cursor: Any) -> None:
         """Store the mails and these columns of the cursor, then classify what is new. Raises LeaseLost."""

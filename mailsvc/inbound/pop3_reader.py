@@ -7,7 +7,7 @@ without UIDL gives none; so ids are counted, and without them a digest of the he
 import hashlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from mailsvc.inbound.intake import Intake
 from mailsvc.inbound.trouble import ENOUGH_BLAME, blame_of
@@ -120,14 +120,15 @@ class Pop3Reader:
         if size > self._limit or self._blame[id_] >= ENOUGH_BLAME:
             self._read_header(session, number, id_, size)
             return
-        content = bytearray()
-        with self._intake.memory.of(size), self._blaming({number: id_}, deque([number])):
-            try:
-                session.retrieve(number, content.extend, limit=self._limit)
-            except CommandRefused:
-                self._note_refusal(id_)
-                return
-            self._add(FetchedMail(id_, bytes(content), size, memory=id_))
+        with self._intake.spool() as spool, ExitStack() as memory:
+            with self._blaming({number: id_}, deque([number])):
+                try:
+                    session.retrieve(number, spool.write, limit=self._limit)
+                except CommandRefused:
+                    self._note_refusal(id_)
+                    return
+            self._add(FetchedMail(id_, self._intake.content_of(spool, memory), size, memory=id_))
+            self._store()
 
     @contextmanager
     def _blaming(self, ids: Mapping[int, str], waiting: Sequence[int]) -> Iterator[None]:

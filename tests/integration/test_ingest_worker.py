@@ -166,6 +166,23 @@ class TestTrouble:
             ingest.add_faulty(server, "other")
             wait_until(lambda: "two" in subjects(ingest))
 
+    def test_a_large_mail_that_comes_slowly_delays_no_other(
+        self, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Memory is held for mails that are complete, not for those that a server has in hand."""
+        monkeypatch.setattr(ingest.worker, "_memory", intake.MemoryBudget(1))
+        large = OTHER + b"x" * 300_000
+        begun = b"* 1 FETCH (UID 7 BODY[]<0> {300000}\r\n" + b"x" * 1000
+        with (
+            FaultyImap({"fetch:2": (begun, HANG)}, messages={7: large}) as slow,
+            FaultyImap(messages={7: large}) as server,
+            running(ingest),
+        ):
+            ingest.add_faulty(slow, "slow")
+            wait_until(lambda: any("BODY.PEEK" in command for command in slow.commands))
+            ingest.add_faulty(server, "other")
+            wait_until(lambda: "two" in subjects(ingest))
+
     @pytest.mark.usefixtures("quick")
     def test_a_mail_that_ends_each_session_is_stored_with_its_header_only(self, ingest: Ingest) -> None:
         """At the third time, as unparsed; the mails behind it are read."""
