@@ -13,11 +13,13 @@ from mailsvc.domain.mailbox import Mailbox
 from mailsvc.inbound.classify import classify
 from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
 from mailsvc.inbox.leases import Lease
-from mailsvc.inbox.record import record_classified
+from mailsvc.inbox.record import ClassifiedMail, record_classified
+from mailsvc.mime.arrived import read_mail
 from mailsvc.outbox.admission import lack_of_room
+from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.settings import Settings
-from mailsvc.store.database import Database
+from mailsvc.store.database import Database, is_away
 from mailsvc.telemetry import meter
 
 __all__ = ["Intake", "MemoryBudget", "NoRoom", "Progress", "record"]
@@ -110,13 +112,47 @@ def record(
     *,
     now: Callable[[], int] | None = None,
 ) -> None:
-    """Classify these arrivals, and emit their events."""
+    """Classify these arrivals, and emit their events. One that can't be recorded as what it is becomes ``unparsed``.
+
+    Raises:
+        SQLAlchemyError, OSError: the database is away.
+    """
     if not kept:
         return
-    classified = [classify(one) for one in kept]
-    with database.write() as connection:
-        stamp = (now or database.now)()
-        record_classified(connection, classified, now=stamp, public_url=settings.public_url or "")
-    for one in classified:
-        meter.count(f"arrivals.{one.kind}")
+    found = [_classified(one) for one in kept]
+
+    def store(some: Sequence[ClassifiedMail]) -> None:
+        with database.write() as connection:
+            record_classified(connection, some, now=(now or database.now)(), public_url=settings.public_url or "")
+        for one in some:
+            meter.count(f"arrivals.{one.kind}")
+
+    if not _is_stored(store, found):
+        for one in found:
+            if not _is_stored(store, [one]):
+                store([_unreadable(one.id)])
     bell.ring(NOTIFY, EVENTS)
+
+
+def _classified(kept: KeptMail) -> ClassifiedMail:
+    try:
+        return classify(kept)
+    except Exception as error:  # noqa: BLE001 - its raw form is stored: it can be classified again
+        log_error(error, arrival=kept.id)
+        return _unreadable(kept.id)
+
+
+def _is_stored(store: Callable[[Sequence[ClassifiedMail]], None], found: Sequence[ClassifiedMail]) -> bool:
+    try:
+        store(found)
+    except Exception as error:
+        if is_away(error):
+            raise
+        log_error(error, arrival=found[0].id)
+        return False
+    return True
+
+
+def _unreadable(arrival_id: str) -> ClassifiedMail:
+    flaw = "The mail could not be read, because of a fault in this program; its raw form is complete."
+    return ClassifiedMail(arrival_id, "unparsed", read_mail(b""), flaw)

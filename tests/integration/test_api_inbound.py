@@ -8,6 +8,7 @@ import pytest
 from mailsvc.apps.mailbox_form import NewMailbox
 from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
+from mailsvc.inbound import intake
 from mailsvc.inbound.intake import record
 from mailsvc.inbox import leases
 from mailsvc.inbox.keep import FetchedMail, keep
@@ -222,3 +223,26 @@ def test_what_could_not_be_read_is_listed_with_its_error(shop: Client, inbox: In
     assert arrival["error"]
     assert shop.get(f"/inbound/{arrival['id']}").status_code == 200
     assert shop.get(f"/inbound/{arrival['id']}/raw").data == b"\0\xff no mail"
+
+
+@pytest.mark.parametrize("fails", ["classify", "record_classified"])
+def test_a_fault_over_one_mail_is_shown_at_once_and_keeps_no_others_waiting(
+    shop: Client, inbox: Inbox, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its raw form is complete, so that it can be classified again."""
+    original: Any = getattr(intake, fails)
+
+    def failing(*given: Any, **named: Any) -> Any:
+        mails = [given[0].content] if fails == "classify" else [one.mail.subject for one in given[1]]
+        if any(mail in (MIXED, "two") for mail in mails):
+            raise OverflowError
+        return original(*given, **named)
+
+    monkeypatch.setattr(intake, fails, failing)
+    inbox.arrive(PLAIN, MIXED, HEAD + b"Subject: three\r\n\r\n")
+    third, second, first = shop.get("/inbound").json["data"]
+
+    assert [arrival["kind"] for arrival in (first, second, third)] == ["message", "unparsed", "message"]
+    assert "fault in this program" in second["error"]
+    assert shop.get(f"/inbound/{second['id']}/raw").data == MIXED
+    assert len(shop.get("/events").json["data"]) == 3

@@ -130,6 +130,7 @@ def test_what_is_shown_of_an_author_has_the_same_address() -> None:
         ("Sat, 31 Dec 2016 23:59:60 +0000", "2016-12-31T23:59:59Z"),
         ("Tue, 31 Feb 2023 22:13:20 +0000", None),
         ("Tue, 14 Nov 2023 22:13:20 +9999999", None),
+        ("31 Dec 9999 23:59:59 -2359", None),
         ("1 Jan 99999999999 00:00:00 +0000", None),
         ("yesterday", None),
         ("", None),

@@ -1,6 +1,6 @@
 """Reads the Date of an arrived mail (RFC 5322 section 3.3, with the obsolete forms). Never raises."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
 
 from mailsvc import clock
@@ -21,6 +21,7 @@ def parse_date(value: str) -> int | None:
         zone = timezone(timedelta(seconds=offset or 0))
         # A leap second (RFC 5322 section 3.3) has no form of its own.
         moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
+        moment.astimezone(UTC)  # it may lie outside of the years that exist there
         return (moment - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, TypeError, IndexError, OverflowError):  # what the standard library raises for damaged dates
         return None
