@@ -19,6 +19,7 @@ from mailsvc.apps.mailbox_row import mailbox_form, mailbox_of, shown_mailbox
 from mailsvc.apps.mailboxes import MailboxRules
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.runtime.wake import MAILBOXES
+from mailsvc.store.vault import VaultError
 
 __all__ = ["OPERATIONS", "blueprint"]
 
@@ -91,7 +92,11 @@ def check_mailbox(id_: str) -> dict[str, Any]:
     refuse_fields()
     parts = services()
     row = mailboxes.get_mailbox(parts.database, caller().app_id, id_)
-    report = parts.check_mailbox(mailbox_of(row, parts.vault, targets=parts.relays.targets_of(row.app_id)))
+    try:
+        found = mailbox_of(row, parts.vault, targets=parts.relays.targets_of(row.app_id))
+    except VaultError as error:
+        return _without_secrets(error)
+    report = parts.check_mailbox(found)
     if report["ok"] and row.retry_at is not None:
         mailboxes.retry_mailbox(parts.database, id_)
         _tell_workers()
@@ -117,6 +122,12 @@ def resume_mailbox(id_: str) -> dict[str, Any]:
     row = mailboxes.resume_mailbox(services().database, caller().app_id, id_)
     _tell_workers()
     return shown_mailbox(row)
+
+
+def _without_secrets(error: VaultError) -> dict[str, Any]:
+    """The report of a check that can't log in, so that it does not even connect."""
+    step = {"name": "login", "ok": False, "detail": str(error), "duration_ms": 0.0}
+    return {"ok": False, "steps": [step], "tls": None, "capabilities": [], "messages": None, "duration_ms": 0.0}
 
 
 def _rules() -> MailboxRules:

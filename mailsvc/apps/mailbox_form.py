@@ -148,7 +148,7 @@ def _check_after(mailbox: NewMailbox) -> FieldError | None:
         return unless(mailbox.after in ("keep", "delete"), "after", "must be keep or delete for POP3")
     if mailbox.after.startswith(MOVE):
         target = mailbox.after.removeprefix(MOVE)
-        if target == mailbox.folder:
+        if target == mailbox.folder or target.upper() == mailbox.folder.upper() == "INBOX":  # RFC 9051 section 5.1
             return FieldError("after", "names the folder that is watched; move to another one")
         error = _check_folder("after", target)
         return FieldError("after", f"{MOVE}FOLDER: the folder {error.detail}") if error else None

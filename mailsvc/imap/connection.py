@@ -85,7 +85,10 @@ class Connection(imaplib.IMAP4):
 
     def readline(self) -> bytes:
         """A line with its end."""
-        return self._receiver.line(self.stage)
+        line = self._receiver.line(self.stage)
+        if self.stage is Stage.GREETING and not line.startswith(b"*"):  # imaplib would show None for that of POP3
+            raise ProtocolViolation(self.stage, f"not the greeting of an IMAP server: {readable(line[:80].rstrip())}")
+        return line
 
     def send(self, data: bytes) -> None:  # type: ignore[override, unused-ignore]
         """To the server."""

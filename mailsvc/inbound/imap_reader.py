@@ -87,12 +87,21 @@ class FolderReader:
 
     def _read(self, session: Session, uids: Sequence[int]) -> None:
         self._intake.check_room()
-        listed = session.sizes(uids, dates=self._cursor.rescan_to is not None)
+        listed = self._listed(session, uids)
         wanted = [(uid, listed[uid]) for uid in uids if uid in listed and self._is_wanted(uid, listed[uid])]
         for group in self._groups(wanted):
             with ExitStack() as memory:
                 self._store(self._fetched(session, group, memory), group[-1][0])
         self._store([], uids[-1])
+
+    def _listed(self, session: Session, uids: Sequence[int]) -> dict[int, Listed]:
+        """What there is under these UIDs. The server is asked twice for those that it leaves out the first time."""
+        dates = self._cursor.rescan_to is not None
+        listed = session.sizes(uids, dates=dates)
+        if missing := [uid for uid in uids if uid not in listed]:
+            session.noop()  # the mails that others expunged are listed until the server has told us
+            listed |= session.sizes(missing, dates=dates)
+        return listed
 
     def _is_wanted(self, uid: int, mail: Listed) -> bool:
         if "\\draft" in mail.flags:

@@ -10,11 +10,13 @@ from mailsvc.settings.values import BadSetting, parse_bool, parse_number, read_f
 __all__ = ["parse_mailbox_url", "parse_mailbox_urls"]
 
 _SCHEMES = {
-    "imap": ("imap", "starttls", 143),
-    "imaps": ("imap", "implicit", 993),
-    "pop3": ("pop3", "starttls", 110),
-    "pop3s": ("pop3", "implicit", 995),
+    "imap": ("imap", "starttls"),
+    "imaps": ("imap", "implicit"),
+    "pop3": ("pop3", "starttls"),
+    "pop3s": ("pop3", "implicit"),
 }
+_TLS_PORTS = {"imap": 993, "pop3": 995}
+_OTHER_PORTS = {"imap": 143, "pop3": 110}
 _CHOICES = {"first_read": ("new", "all"), "tls": ("implicit", "starttls", "none")}
 _AS_THEY_ARE = ("after", "name", "relay", "sent_folder")
 _BOOLEANS = ("idle", "verify")
@@ -51,15 +53,15 @@ def parse_mailbox_url(url: str, shown: str = "MAILSVC_MAILBOX_URL") -> dict[str,
             f"{shown} must look like imaps://user:password@host:993/INBOX; imap:// and pop3:// stand for STARTTLS, "
             "pop3s:// for POP3 with TLS."
         )
-    protocol, tls, usual_port = _SCHEMES[parts.scheme]
+    protocol, tls = _SCHEMES[parts.scheme]
     if not parts.username:
-        raise BadSetting(f"{shown} must have a user name: imaps://user:password@host.")
+        raise BadSetting(f"{shown} must have a user name: imaps://user:password@host; {ENCODED}.")
     if parts.fragment:
         raise BadSetting(f"{shown} has something behind a #; {ENCODED}.")
     mailbox: dict[str, Any] = {
         "protocol": protocol,
-        "host": parts.hostname,
-        "port": _port(parts, shown) or usual_port,
+        "host": parts.hostname.removesuffix("."),  # as it is stored
+        "port": _port(parts, shown),
         "tls": tls,
         "username": _decoded(parts.username, shown),
         "password": _decoded(parts.password or "", shown) or None,
@@ -67,6 +69,8 @@ def parse_mailbox_url(url: str, shown: str = "MAILSVC_MAILBOX_URL") -> dict[str,
     }
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         mailbox.update(_option(name, value, shown))
+    usual_ports = _TLS_PORTS if mailbox["tls"] == "implicit" else _OTHER_PORTS
+    mailbox["port"] = mailbox["port"] or usual_ports[protocol]
     return {"name": f"{mailbox['username']}@{mailbox['host']}/{mailbox['folder']}", **mailbox}
 
 

@@ -85,6 +85,7 @@ def test_the_port_follows_from_the_protocol(shop: Client, protocol: str, tls: st
         ({"after": "burn"}, "after"),
         ({"after": "move:"}, "after"),
         ({"after": "move:INBOX"}, "after"),
+        ({"after": "move:inbox"}, "after"),  # INBOX is the same in any case: each mail would arrive again and again
         ({"protocol": "pop3", "after": "seen"}, "after"),
         ({"protocol": "pop3", "after": "move:Done"}, "after"),
         ({"protocol": "pop3", "folder": "Archive"}, "folder"),
@@ -155,3 +156,15 @@ def test_another_app_sees_nothing_of_it(harness: ApiHarness, shop: Client) -> No
         ("POST", "/resume"),
     ):
         assert other.call(method, path + suffix, {} if method == "PATCH" else None).status_code == 404
+
+
+def test_a_check_says_that_the_stored_password_cannot_be_decrypted(harness: ApiHarness, shop: Client) -> None:
+    """As after a change of MAILSVC_SECRET_KEY."""
+    id_ = shop.post("/mailboxes", FORM).json["id"]
+    with harness.database.write() as connection:
+        connection.exec_driver_sql("UPDATE mailsvc_mailbox SET secret = 'x'")
+    answer = shop.post(f"/mailboxes/{id_}/check")
+    (step,) = answer.json["steps"]
+
+    assert (answer.status_code, answer.json["ok"], step["name"], step["ok"]) == (200, False, "login", False)
+    assert "another MAILSVC_SECRET_KEY" in step["detail"]

@@ -79,6 +79,11 @@ def test_a_login_that_the_server_claims_is_not_believed(tls: Any) -> None:
     assert isinstance(error_of(server), TlsFailed) and server.commands == []
 
 
+@pytest.mark.parametrize("said", ["+OK POP3 ready", "220 smtp.test ESMTP", "HTTP/1.1 400 Bad Request"])
+def test_a_server_of_another_protocol_is_shown_by_its_words(said: str) -> None:
+    assert said in error_of(FaultyImap({"greeting": said})).text
+
+
 @pytest.mark.parametrize("said", ["TAG NO not now", "TAG BAD what?"])
 def test_without_starttls_nothing_is_sent(said: str) -> None:
     server = FaultyImap({"starttls": said}, tls="starttls")

@@ -73,6 +73,12 @@ class TestMailsThatTheServerCannotGive:
         assert found == [("one", "message"), ("two", "unparsed"), ("three", "message")]
         assert "could not give the mail" in ingest.arrivals()[1].error
 
+    def test_mails_that_a_list_leaves_out_once_are_asked_for_again(self, ingest: Ingest) -> None:
+        partial = "* 1 FETCH (UID 7 RFC822.SIZE 24 FLAGS ())\r\nTAG OK"
+        with FaultyImap({"fetch": [partial]}, messages={7: ONE, 8: TWO, 9: THREE}) as server, running(ingest):
+            ingest.add_faulty(server)
+            wait_until(lambda: ingest.subjects() == ["one", "two", "three"])
+
     @pytest.mark.parametrize("answer", ["-ERR internal error", DROP])
     @pytest.mark.usefixtures("_quick")
     def test_over_pop3(self, ingest: Ingest, answer: Mood) -> None:
