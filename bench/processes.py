@@ -49,6 +49,14 @@ def memory(*roots: int) -> Memory:
     return Memory(pss / 1024, rss / 1024, processes)
 
 
+def named(root: int, name: str) -> int:
+    """The pid of the member of this system with this name; raises LookupError."""
+    for stat in _members((root,)):
+        if Path(f"/proc/{stat.pid}/comm").read_text().strip() == name:
+            return stat.pid
+    raise LookupError(name)
+
+
 class PeakMemory:
     """Samples the memory of systems while the block runs."""
 

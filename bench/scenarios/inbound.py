@@ -9,7 +9,7 @@ from bench import mailboxes, tlsfiles
 from bench.counters import hook_sink, smtp_sink
 from bench.figure import Figure, Invalid, Run
 from bench.peers.measure import patience
-from bench.processes import PeakMemory, cpu_seconds, memory
+from bench.processes import PeakMemory, cpu_seconds, memory, named
 from bench.quantiles import quantile
 from bench.service import Service, Setting, serving
 
@@ -112,11 +112,19 @@ def idle(run: Run) -> Figure:
         setting = Setting(sink, tls.ca, more={"MAILSVC_MAILBOX_URL": " ".join(urls)})
         with serving(run.directory, setting) as service:
             _wait_until_active(service, count, seconds=120)
-            cpu, began = cpu_seconds(service.pid), time.monotonic()
+            reader = named(service.pid, "mailsvc-ingest")
+            cpu, whole, began = cpu_seconds(reader), cpu_seconds(service.pid), time.monotonic()
             time.sleep(seconds)
-            share = (cpu_seconds(service.pid) - cpu) / (time.monotonic() - began)
+            passed = time.monotonic() - began
+            share, of_all = (cpu_seconds(reader) - cpu) / passed, (cpu_seconds(service.pid) - whole) / passed
             used = memory(service.pid)
-    return Figure({"idle_cpu_percent": share * 100, "idle_mailboxes_pss_mb": used.pss})
+    return Figure(
+        {
+            "idle_cpu_percent": share * 100,
+            "service_cpu_percent": of_all * 100,
+            "idle_mailboxes_pss_mb": used.pss,
+        }
+    )
 
 
 def _watch(service: Service, host: mailboxes.MailHost, user: str, scheme: str, **more: object) -> None:

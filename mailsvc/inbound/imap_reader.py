@@ -19,7 +19,7 @@ from mailsvc.mailaccess.errors import MailAccessError, MessageGone, ProtocolViol
 __all__ = ["FolderReader"]
 
 SMALL = 256 * 1024  # bytes: such mails are fetched together
-GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 100
+GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 200
 LISTED_AT_ONCE = 500
 HEADER_LIMIT = 256 * 1024
 NEWEST = 200  # UIDs whose dates tell what was there before the first look
@@ -59,6 +59,7 @@ class FolderReader:
         while uids := session.uids_after(self._cursor.last_uid):
             for start in range(0, len(uids), LISTED_AT_ONCE):
                 self._read(session, uids[start : start + LISTED_AT_ONCE])
+        self._intake.finish()
         if self._cursor.rescan_to is not None:
             self._end_rescan()
         self._blame.clear()

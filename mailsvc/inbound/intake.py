@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -68,6 +69,35 @@ class Progress:
         return clock.monotonic() - self._at
 
 
+class Background:
+    """Runs one function at a time beside its caller."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def run(self, function: Callable[[], None]) -> None:
+        """Begin with this function once the one before is done. Raises as ``wait``."""
+        self.wait()
+        self._thread = threading.Thread(target=self._carry_out, args=(function,), daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the function is done; raises what it raised."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _carry_out(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except BaseException as error:  # noqa: BLE001 - it is raised to who waits
+            self._error = error
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Takes in the mails of one mailbox while its lease is held."""
@@ -80,6 +110,7 @@ class Intake:
     memory: MemoryBudget
     tokens: AccessTokens
     progress: Progress = field(default_factory=Progress)
+    background: Background = field(default_factory=Background)
 
     def check_room(self) -> None:
         """Raises NoRoom while the disk is nearly full."""
@@ -98,10 +129,22 @@ class Intake:
         return spool.read()
 
     def take(self, mails: Sequence[FetchedMail], **cursor: Any) -> None:
-        """Store the mails and these columns of the cursor, then classify what is new. Raises LeaseLost."""
+        """Store the mails and these columns of the cursor; what is new is classified while the next mails are fetched.
+
+        Raises:
+            LeaseLost: nothing was stored.
+            SQLAlchemyError, OSError: the database is away, for these mails or for those before.
+        """
         self.progress.mark()
         kept = keep(self.database, self.lease, self.mailbox, mails, **cursor)
-        record(self.database, self.settings, self.bell, kept)
+        if kept:
+            self.background.run(partial(record, self.database, self.settings, self.bell, kept))
+        if any(len(mail.content) > SPOOLED_FROM for mail in kept):
+            self.finish()  # its memory is held until it is classified
+
+    def finish(self) -> None:
+        """Wait until all that was taken in is classified. Raises as ``take``."""
+        self.background.wait()
 
 
 def record(

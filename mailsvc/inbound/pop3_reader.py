@@ -21,7 +21,7 @@ __all__ = ["Pop3Reader"]
 HEADER_LIMIT = 256 * 1024  # bytes that are kept of a header; the rest is read and dropped
 LONGEST = 1024**3  # bytes of a message of which not all is kept
 SMALL = 256 * 1024  # bytes: such mails are asked for one right after another
-GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 100
+GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 200
 
 
 class Pop3Reader:
@@ -49,6 +49,7 @@ class Pop3Reader:
         for number in large:
             self._read_alone(session, number, ids[number], sizes[number])
         self._store()
+        self._intake.finish()
         self._forget(session, ids)
         self._blame = defaultdict(float, {id_: blame for id_, blame in self._blame.items() if id_ in self._refused})
         return ids
