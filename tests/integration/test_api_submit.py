@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from mailsvc.api.schemas import ProblemDocument
 from mailsvc.api.submit import Accepted
-from mailsvc.outbox import intake
+from mailsvc.outbox import shared_commit
 from mailsvc.store.tables import event, message
 from tests.support.api import Answer, ApiHarness, Client, open_harness
 from tests.support.messages import submit, writer
@@ -164,7 +164,7 @@ class TestIdempotency:
         self, harness: ApiHarness, shop: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """409 with Retry-After; afterwards the answer is there."""
-        monkeypatch.setattr(intake, "TURN_SECONDS", 0.05)
+        monkeypatch.setattr(shared_commit, "TURN_SECONDS", 0.05)
         store, begun, go_on = harness.services.outbox.intake._store, threading.Event(), threading.Event()
 
         def slowly(group: Any) -> None:
