@@ -9,7 +9,7 @@ from mailsvc import clock
 from mailsvc.imap.folders import Folder
 from mailsvc.imap.listing import Listed
 from mailsvc.imap.session import Session
-from mailsvc.inbound.intake import Intake
+from mailsvc.inbound.intake import GROUP_BYTES, GROUP_MAILS, HEADER_LIMIT, SMALL, Intake
 from mailsvc.inbound.trouble import ENOUGH_BLAME, blame_of
 from mailsvc.inbox.cursor import Cursor, end_rescan, read_cursor, start_at, start_rescan
 from mailsvc.inbox.keep import FetchedMail
@@ -18,10 +18,7 @@ from mailsvc.mailaccess.errors import MailAccessError, MessageGone, ProtocolViol
 
 __all__ = ["FolderReader"]
 
-SMALL = 256 * 1024  # bytes: such mails are fetched together
-GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 200
 LISTED_AT_ONCE = 500
-HEADER_LIMIT = 256 * 1024
 NEWEST = 200  # UIDs whose dates tell what was there before the first look
 
 

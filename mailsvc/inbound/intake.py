@@ -23,10 +23,23 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database, is_away
 from mailsvc.telemetry import meter
 
-__all__ = ["Intake", "MemoryBudget", "NoRoom", "Progress", "record"]
+__all__ = [
+    "GROUP_BYTES",
+    "GROUP_MAILS",
+    "HEADER_LIMIT",
+    "SMALL",
+    "Intake",
+    "MemoryBudget",
+    "NoRoom",
+    "Progress",
+    "record",
+]
 
-
-SPOOLED_FROM = 256 * 1024  # bytes of a mail
+SMALL = (
+    256 * 1024
+)  # bytes of a mail: such mails are fetched together and kept in memory, larger ones alone and in a file
+GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 200  # of one commit
+HEADER_LIMIT = 256 * 1024  # bytes that are kept of a header that stands for its mail
 
 
 class NoRoom(Exception):
@@ -120,7 +133,7 @@ class Intake:
 
     def spool(self) -> IO[bytes]:
         """A file without a name for a mail that is being fetched: a slow server must not hold memory, nor delay others."""
-        return SpooledTemporaryFile(max_size=SPOOLED_FROM, dir=str(self.settings.data_dir))
+        return SpooledTemporaryFile(max_size=SMALL, dir=str(self.settings.data_dir))
 
     def content_of(self, spool: IO[bytes], memory: ExitStack) -> bytes:
         """Return the mail in a spool once there is room for it, which ``memory`` holds."""
@@ -139,7 +152,7 @@ class Intake:
         kept = keep(self.database, self.lease, self.mailbox, mails, **cursor)
         if kept:
             self.background.run(partial(record, self.database, self.settings, self.bell, kept))
-        if any(len(mail.content) > SPOOLED_FROM for mail in kept):
+        if any(len(mail.content) > SMALL for mail in kept):
             self.finish()  # its memory is held until it is classified
 
     def finish(self) -> None:
@@ -152,8 +165,6 @@ def record(
     settings: Settings,
     bell: Bell,
     kept: Sequence[KeptMail],
-    *,
-    now: Callable[[], int] | None = None,
 ) -> None:
     """Classify these arrivals, and emit their events. One that can't be recorded as what it is becomes ``unparsed``.
 
@@ -166,7 +177,7 @@ def record(
 
     def store(some: Sequence[ClassifiedMail]) -> None:
         with database.write() as connection:
-            record_classified(connection, some, now=(now or database.now)(), public_url=settings.public_url or "")
+            record_classified(connection, some, now=database.now(), public_url=settings.public_url or "")
         for one in some:
             meter.count(f"arrivals.{one.kind}")
 

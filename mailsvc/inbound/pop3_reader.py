@@ -9,7 +9,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from mailsvc.inbound.intake import Intake
+from mailsvc.inbound.intake import GROUP_BYTES, GROUP_MAILS, HEADER_LIMIT, SMALL, Intake
 from mailsvc.inbound.trouble import ENOUGH_BLAME, blame_of
 from mailsvc.inbox.cursor import forget_uids, read_cursor, read_uids, start_with_uids
 from mailsvc.inbox.keep import NO_UIDL, FetchedMail
@@ -18,10 +18,7 @@ from mailsvc.pop3.session import Session
 
 __all__ = ["Pop3Reader"]
 
-HEADER_LIMIT = 256 * 1024  # bytes that are kept of a header; the rest is read and dropped
 LONGEST = 1024**3  # bytes of a message of which not all is kept
-SMALL = 256 * 1024  # bytes: such mails are asked for one right after another
-GROUP_BYTES, GROUP_MAILS = 1024 * 1024, 200
 
 
 class Pop3Reader:
