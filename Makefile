@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test check fix bench soak mutate lock clean
+.PHONY: run setup test check fix fuzz bench soak mutate lock clean
 
 run: $(VENV)/.run  ## set up, then start the service on 127.0.0.1:8025
 	exec $(BIN)/mailsvc serve
@@ -24,6 +24,9 @@ check: $(VENV)/.dev  ## formatter, linters, types, layers, spelling
 fix: $(VENV)/.dev  ## format, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(VENV)/.dev  ## look for inputs that break a property, other ones each time
+	$(BIN)/python -m pytest tests/unit tests/contract -m hypothesis --hypothesis-profile search --timeout 3600
 
 bench: $(VENV)/.dev  ## measure against peers (see docs/benchmarks.md)
 	$(BIN)/python -m bench

@@ -120,7 +120,7 @@ ITEMS = st.sampled_from(
 )  # fmt: skip
 
 
-@given(items=st.lists(ITEMS, max_size=4), literal=st.sampled_from([None, b"abc", b")"]))
+@given(items=st.lists(ITEMS, max_size=4), literal=st.sampled_from([None, b"abc", b") )"]))
 def test_a_usual_answer_means_what_it_means_to_imapclient(items: list[bytes], literal: bytes | None) -> None:
     """Read by a pattern or by its parser, an answer says the same."""
     line = b"1 (" + b" ".join(items)

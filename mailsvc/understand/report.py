@@ -1,0 +1,49 @@
+"""What a mail reports about messages that were sent before: failures, delays, successes and complaints."""
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["Diagnosis", "Report", "ReportKind", "ReportedRecipient"]
+
+
+class ReportKind(StrEnum):
+    """What is reported about one recipient (public contract: the ``kind`` of a finding)."""
+
+    BOUNCE = "bounce"  # it failed for good, ``Action: failed``
+    DELAY = "delay"  # it is still being tried, ``Action: delayed``
+    RECEIPT = "receipt"  # it was delivered, relayed, expanded or read
+    COMPLAINT = "complaint"  # the recipient calls it spam (RFC 5965)
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Why a recipient failed, in the public taxonomy (contract: ``bounce``, without the recipient)."""
+
+    type: str  # hard | soft
+    reason: str
+    source: str  # dsn: a report of RFC 3464; heuristic: read out of a text
+    enhanced_code: str | None = None  # RFC 3463
+    code: int | None = None  # of the SMTP reply
+    diagnostic: str | None = None  # the server's words
+    remote_mta: str | None = None  # RFC 3464 section 2.3.5
+    reporting_mta: str | None = None  # RFC 3464 section 2.2.2
+
+
+class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is reported about one recipient."""
+
+    kind: ReportKind
+    recipient: str | None  # the bare address as reported; None if it is redacted or missing
+    original_recipient: str | None = None  # that the sender named (RFC 3461, ORCPT), if it is reported
+    action: str | None = None  # failed | delayed | delivered | relayed | expanded | displayed | … in lower case
+    diagnosis: Diagnosis | None = None  # of a bounce or a delay
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a mail reports, and what it says about the message that it is about."""
+
+    recipients: tuple[ReportedRecipient, ...]
+    envelope_id: str | None = None  # Original-Envelope-Id (RFC 3464 section 2.2.1)
+    message_ids: tuple[str, ...] = ()  # of the returned message or its header, with angle brackets; the likeliest first
+    feedback_senders: tuple[str, ...] = ()  # a complaint's Original-Mail-From and the returned Return-Path
+    feedback_id: str | None = None  # the returned message's Feedback-ID
