@@ -35,8 +35,14 @@ class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: ReportKind
     recipient: str | None  # the bare address as reported; None if it is redacted or missing
     original_recipient: str | None = None  # that the sender named (RFC 3461, ORCPT), if it is reported
-    action: str | None = None  # failed | delayed | delivered | relayed | expanded | displayed | … in lower case
+    action: str | None = None  # failed | delayed | delivered | relayed | expanded | displayed | … in lower case, or the
+    # type of a complaint (RFC 5965 section 3.2): abuse | fraud | opt-out | auth-failure | …
     diagnosis: Diagnosis | None = None  # of a bounce or a delay
+
+    @property
+    def is_of_person(self) -> bool:
+        """Whether a complaint was made by the recipient; others are about a virus or a failed authentication (RFC 6591)."""
+        return self.kind is ReportKind.COMPLAINT and self.action not in ("auth-failure", "virus", "dmarc")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
