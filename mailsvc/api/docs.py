@@ -18,7 +18,7 @@ from mailsvc.api.openapi import describe, to_yaml
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
 from mailsvc.api.reference import Reference
-from mailsvc.domain.events import NOT_YET, VOCABULARY
+from mailsvc.domain.events import VOCABULARY
 
 __all__ = ["OPERATIONS", "blueprint"]
 
@@ -78,7 +78,6 @@ def _render() -> str:
         groups=reference.groups(),
         objects=list(reference.objects()),
         events=VOCABULARY,
-        not_yet=NOT_YET,
         style=_STYLE,
         md=markdown.line,
     )

@@ -17,6 +17,7 @@ from mailsvc.domain.errors import FieldError, Invalid, NotFound
 from mailsvc.inbox.read import KINDS, ArrivalFilter, get_arrival, get_raw, list_arrivals
 from mailsvc.inbox.shown import shown_arrival, shown_content
 from mailsvc.mime.arrived import attachment_content, read_mail
+from mailsvc.understand.mail import understand
 
 __all__ = ["OPERATIONS", "blueprint"]
 
@@ -41,7 +42,7 @@ def get_inbound(id_: str) -> dict[str, Any]:
     """One arrival, with its content."""
     refuse_unknown_arguments()
     row = get_arrival(services().database, caller().app_id, id_)
-    return shown_arrival(row) | shown_content(read_mail(_raw(id_)))
+    return shown_arrival(row) | shown_content(understand(_raw(id_), ()))
 
 
 @blueprint.get("/v1/inbound/<id_>/raw")

@@ -20,7 +20,7 @@ from mailsvc.delivery.reporter import Reporter
 from mailsvc.delivery.verdicts import given_back, given_up, smtp_of_trouble
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.lifecycle import Change
-from mailsvc.outcomes.record import Outcome
+from mailsvc.outcomes.outcome import Outcome
 from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.trouble import unexpected
 from mailsvc.store import leases

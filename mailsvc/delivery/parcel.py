@@ -9,7 +9,7 @@ from mailsvc.delivery.claim import MessageFacts
 from mailsvc.delivery.journal import Journal
 from mailsvc.domain.attempt import Reply
 from mailsvc.domain.relay import Relay
-from mailsvc.mime.verp import return_path
+from mailsvc.mime.tokens import envelope_id, return_path
 from mailsvc.smtp.opening import Submission
 from mailsvc.store.leases import DueDelivery
 
@@ -22,6 +22,7 @@ class Parcel(msgspec.Struct, eq=False):
     message: MessageFacts
     claims: tuple[DueDelivery, ...]
     envelope_sender: str
+    envelope_id: str
     journal: Journal
     deadline: float  # on the monotonic clock: after it, another worker may hold the lease
     content: bytes | None = None
@@ -51,7 +52,7 @@ class Parcel(msgspec.Struct, eq=False):
             sender=self.envelope_sender,
             recipients=tuple([c.recipient for c in self.claims]),
             content=self.content,
-            envid=self.message.id,
+            envid=self.envelope_id,
             smtputf8=self.message.smtputf8,
             eight_bit=self.message.eight_bit,
             notify_success=self.message.delivery_receipt,
@@ -76,6 +77,15 @@ def pack(
     else:
         several = [(tuple(claims), path or message.envelope_sender)]
     return [
-        Parcel(message, together, sender, journal, deadline, relay_id=relay.id, relay_host=relay.host)
+        Parcel(
+            message,
+            together,
+            sender,
+            envelope_id(together[0].id if len(together) == 1 else message.id, key),
+            journal,
+            deadline,
+            relay_id=relay.id,
+            relay_host=relay.host,
+        )
         for together, sender in several
     ]

@@ -14,9 +14,11 @@ from mailsvc import clock
 from mailsvc.delivery.journal import Entry, OrphanedJournal, orphaned_journals, replies_of_others
 from mailsvc.delivery.verdicts import Circumstances, Claim, given_back, outcome_of
 from mailsvc.domain.attempt import Fate, Stage, Verdict
+from mailsvc.domain.bounce import SoftBounceLimit
 from mailsvc.domain.lifecycle import Status
 from mailsvc.mime.refusal_meaning import is_about_count
-from mailsvc.outcomes.record import Outcome, record
+from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.record import record
 from mailsvc.smtp.trouble import fate_of
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DueDelivery
@@ -28,13 +30,13 @@ __all__ = ["settle_the_dead", "split_off_settled", "verdict_of"]
 _LOST = "the connection and its worker were lost after the final dot, before the reply"
 
 
-def settle_the_dead(database: Database, directory: Path) -> list[str]:
+def settle_the_dead(database: Database, directory: Path, *, soft_bounces: SoftBounceLimit | None = None) -> list[str]:
     """Replay the journals of dead workers. Returns the ids of those workers."""
     owners = []
     for journal in orphaned_journals(directory):
         with database.write() as connection:
             outcomes = _outcomes(connection, journal, database.now())
-            record(connection, outcomes, now=database.now())
+            record(connection, outcomes, now=database.now(), soft_bounces=soft_bounces)
         journal.discard()
         owners.append(journal.owner)
         log.info("settled what a dead worker left", extra=facts(worker=journal.owner, deliveries=len(outcomes)))

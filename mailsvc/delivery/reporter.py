@@ -14,7 +14,9 @@ from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.verdicts import Circumstances, given_back, outcome_of, smtp_of_trouble
 from mailsvc.domain.attempt import Fate, Stage
-from mailsvc.outcomes.record import Outcome, record, smtp_json
+from mailsvc.domain.bounce import SoftBounceLimit
+from mailsvc.outcomes.outcome import Outcome, smtp_json
+from mailsvc.outcomes.record import record
 from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
 from mailsvc.store.database import Database
@@ -38,10 +40,20 @@ class Reporter:
 
     Args:
         ring: called when outcomes are durable.
+        soft_bounces: see ``outcomes.record``.
     """
 
-    def __init__(self, database: Database, in_hand: InHand, journal: Journal, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        in_hand: InHand,
+        journal: Journal,
+        ring: Callable[[], None],
+        *,
+        soft_bounces: SoftBounceLimit | None = None,
+    ) -> None:
         self._database, self._in_hand, self._journal, self._ring = database, in_hand, journal, ring
+        self._soft_bounces = soft_bounces
         self._return_backoff = ReturnBackoff()
         self._loop = asyncio.get_running_loop()
         self._writer: ResultWriter[Report] = ResultWriter(
@@ -121,7 +133,7 @@ class Reporter:
 
     def _record(self, connection: Connection, reports: list[Report]) -> None:
         outcomes = [outcome for report in reports for outcome in report.outcomes]
-        record(connection, outcomes, now=self._database.now())
+        record(connection, outcomes, now=self._database.now(), soft_bounces=self._soft_bounces)
 
     def _settled(self, reports: list[Report]) -> None:
         """Called by the writer's thread after its commit."""

@@ -8,9 +8,10 @@ import msgspec
 from mailsvc import clock
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import Change
 from mailsvc.mime.refusal_meaning import meaning_of, own_words
-from mailsvc.outcomes.record import Bounce, Outcome, Try, smtp_json
+from mailsvc.outcomes.outcome import Outcome, Try, smtp_json
 from mailsvc.smtp.trouble import RelayTrouble
 
 __all__ = ["Circumstances", "Claim", "given_back", "given_up", "outcome_of", "smtp_of_trouble"]
@@ -104,4 +105,6 @@ def _try(verdict: Verdict, seen: Circumstances) -> Try:
 
 def _bounce(verdict: Verdict, seen: Circumstances) -> Bounce:
     meaning = meaning_of(verdict.stage, verdict.reply, verdict.text, recipients=seen.recipients)
-    return Bounce(meaning.type, meaning.reason, "smtp")
+    reply = verdict.reply
+    enhanced_code, text = (reply.enhanced_code, verdict.text) if reply else own_words(verdict.text)
+    return Bounce(meaning.type, meaning.reason, "smtp", enhanced_code, reply.code if reply else None, text)

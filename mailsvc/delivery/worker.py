@@ -21,6 +21,7 @@ from mailsvc.delivery.parcel import Parcel
 from mailsvc.delivery.relay_health import RelayHealth
 from mailsvc.delivery.relay_tokens import RelayTokens
 from mailsvc.delivery.reporter import Reporter
+from mailsvc.domain.bounce import SoftBounceLimit
 from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
@@ -47,6 +48,7 @@ class Context:
     journal_directory: Path
     lease_seconds: int
     verp_key: bytes
+    soft_bounces: SoftBounceLimit | None = None
 
 
 class DeliveryWorker:
@@ -61,7 +63,13 @@ class DeliveryWorker:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
         self._journal = Journal(context.journal_directory, owner)
         in_hand = InHand(lambda id_: self._in_thread(partial(read_body, database, id_)), self._queued)
-        self._reporter = Reporter(database, in_hand, self._journal, partial(context.bell.ring, NOTIFY, EVENTS))
+        self._reporter = Reporter(
+            database,
+            in_hand,
+            self._journal,
+            partial(context.bell.ring, NOTIFY, EVENTS),
+            soft_bounces=context.soft_bounces,
+        )
         health = RelayHealth(database, self._write_down)
         self._tokens = RelayTokens(context.relays.tokens)
         parts = LaneParts(self._reporter, in_hand, health, self.wake, self._tokens)

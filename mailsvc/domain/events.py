@@ -6,6 +6,7 @@ VOCABULARY: dict[str, str] = {
     "message.queued": "Stored durably; it will be sent, or you will be told why not. Emitted once per message, without a recipient.",
     "message.sent": "The relay accepted the message. It is not yet delivered to the recipient's mailbox.",
     "message.deferred": "An attempt failed and will be repeated. Emitted at the first deferral and whenever the reason changes.",
+    "message.delayed": "A later server reported by mail that it still tries. The status does not change.",
     "message.delivered": "A delivery status notification confirmed the delivery.",
     "message.bounced": "The message will not arrive: the relay rejected it, or a later server reported a failure by mail.",
     "message.complained": "The recipient reported the message as spam.",
@@ -27,17 +28,6 @@ VOCABULARY: dict[str, str] = {
     "webhook.disabled": "The webhook receives no more events until it is enabled again.",
     "webhook.test": "A test event, sent on request to one webhook.",
 }
-
-# These belong to what arriving mails mean: nothing emits them yet.
-NOT_YET = frozenset(
-    {
-        "message.delivered",
-        "message.complained",
-        "message.replied",
-        "message.auto_replied",
-        "inbound.unmatched_bounce",
-    }
-)
 
 EVENT_OF_STATUS: dict[Status, str] = {
     Status.SENT: "message.sent",

@@ -6,7 +6,7 @@ __all__ = ["TOKEN_LENGTH", "return_path_flaw"]
 
 MOST_LOCAL = 64  # octets that every server must accept
 MOST = 254  # octets in all: a path of 256 minus its angle brackets
-TOKEN_LENGTH = 34  # characters: a delivery's id of 26 and a signature of 8 (see ``mime.verp``)
+TOKEN_LENGTH = 34  # characters: a delivery's id of 26 and a signature of 8 (see ``mime.tokens``)
 
 
 def return_path_flaw(address: str, *, verp: bool = True) -> str | None:

@@ -11,17 +11,12 @@ from typing import IO, Any
 from mailsvc import clock
 from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.mailbox import Mailbox
-from mailsvc.inbound.classify import classify
+from mailsvc.inbound.arrivals import ArrivalRecorder
 from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
 from mailsvc.inbox.leases import Lease
-from mailsvc.inbox.record import ClassifiedMail, record_classified
-from mailsvc.mime.arrived import read_mail
 from mailsvc.outbox.admission import lack_of_room
-from mailsvc.runtime.error_log import log_error
-from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.settings import Settings
-from mailsvc.store.database import Database, is_away
-from mailsvc.telemetry import meter
+from mailsvc.store.database import Database
 
 __all__ = [
     "GROUP_BYTES",
@@ -32,7 +27,6 @@ __all__ = [
     "MemoryBudget",
     "NoRoom",
     "Progress",
-    "record",
 ]
 
 SMALL = (
@@ -117,7 +111,7 @@ class Intake:
 
     database: Database
     settings: Settings
-    bell: Bell
+    recorder: ArrivalRecorder
     mailbox: Mailbox
     lease: Lease
     memory: MemoryBudget
@@ -151,62 +145,13 @@ class Intake:
         self.progress.mark()
         kept = keep(self.database, self.lease, self.mailbox, mails, **cursor)
         if kept:
-            self.background.run(partial(record, self.database, self.settings, self.bell, kept))
+            self.background.run(partial(self._record, kept))
         if any(len(mail.content) > SMALL for mail in kept):
             self.finish()  # its memory is held until it is classified
+
+    def _record(self, kept: Sequence[KeptMail]) -> None:
+        self.recorder.record(kept)
 
     def finish(self) -> None:
         """Wait until all that was taken in is classified. Raises as ``take``."""
         self.background.wait()
-
-
-def record(
-    database: Database,
-    settings: Settings,
-    bell: Bell,
-    kept: Sequence[KeptMail],
-) -> None:
-    """Classify these arrivals, and emit their events. One that can't be recorded as what it is becomes ``unparsed``.
-
-    Raises:
-        SQLAlchemyError, OSError: the database is away.
-    """
-    if not kept:
-        return
-    found = [_classified(one) for one in kept]
-
-    def store(some: Sequence[ClassifiedMail]) -> None:
-        with database.write() as connection:
-            record_classified(connection, some, now=database.now(), public_url=settings.public_url or "")
-        for one in some:
-            meter.count(f"arrivals.{one.kind}")
-
-    if not _is_stored(store, found):
-        for one in found:
-            if not _is_stored(store, [one]):
-                store([_unreadable(one.id)])
-    bell.ring(NOTIFY, EVENTS)
-
-
-def _classified(kept: KeptMail) -> ClassifiedMail:
-    try:
-        return classify(kept)
-    except Exception as error:  # noqa: BLE001 - its raw form is stored: it can be classified again
-        log_error(error, arrival=kept.id)
-        return _unreadable(kept.id)
-
-
-def _is_stored(store: Callable[[Sequence[ClassifiedMail]], None], found: Sequence[ClassifiedMail]) -> bool:
-    try:
-        store(found)
-    except Exception as error:
-        if is_away(error):
-            raise
-        log_error(error, arrival=found[0].id)
-        return False
-    return True
-
-
-def _unreadable(arrival_id: str) -> ClassifiedMail:
-    flaw = "The mail could not be read, because of a fault in this program; its raw form is complete."
-    return ClassifiedMail(arrival_id, "unparsed", read_mail(b""), flaw)

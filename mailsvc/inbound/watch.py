@@ -158,7 +158,7 @@ class Watch:
         with self._intake.database.write() as connection:
             is_told = step(connection)
         if is_told:
-            self._intake.bell.ring(NOTIFY, EVENTS)
+            self._intake.recorder.bell.ring(NOTIFY, EVENTS)
 
     def _rest(self, seconds: float) -> None:
         if seconds > 0 and not self._stop.is_set():

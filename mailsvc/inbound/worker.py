@@ -10,24 +10,24 @@ from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailbox_state import FailedSession, note_failed_session, note_looks
 from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.targets import TargetPolicy
-from mailsvc.inbound.intake import Intake, MemoryBudget, record
+from mailsvc.findings.record import Terms
+from mailsvc.inbound.arrivals import ArrivalRecorder
+from mailsvc.inbound.intake import Intake, MemoryBudget
 from mailsvc.inbound.watch import Watch
-from mailsvc.inbox.keep import KeptMail
+from mailsvc.inbox.backlog import take_backlog
 from mailsvc.inbox.leases import Lease, claim, read_mailbox, readable_mailboxes, release, renew
-from mailsvc.inbox.record import take_unclassified
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
-from mailsvc.store.database import Database, is_away
+from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault, VaultError
 
 __all__ = ["IngestContext", "IngestWorker"]
 
 LOOK_SECONDS = 1.0
 RENEW_SECONDS = 5.0
-SWEEP_SECONDS = 5.0
 UNCLASSIFIED_FOR = 15 * clock.SECOND  # then whoever stored it has died
 MOST_MAILBOXES = 1000  # per process: a thread and a connection each
 LARGE_MAIL_BYTES = 64 * 1024 * 1024
@@ -64,7 +64,14 @@ class IngestWorker:
         self._memory = MemoryBudget(LARGE_MAIL_BYTES)
         self._held: dict[str, _Held] = {}
         self._broken: dict[str, int] = {}  # by id: the version of settings that can't be used
-        self._renewed_at = self._swept_at = float("-inf")
+        self._renewed_at = float("-inf")
+        self._is_first_round = True
+        self._recorder = ArrivalRecorder(
+            context.database,
+            context.bell,
+            Terms(context.settings.public_url or "", context.settings.soft_bounce_limit),
+            context.vault.signing_keys,
+        )
         self._loop = Loop(self._step)
 
     def wake(self) -> None:
@@ -95,11 +102,10 @@ class IngestWorker:
             held.watch.end_if_stalled()
         now = clock.monotonic()
         if now - self._renewed_at >= RENEW_SECONDS:
-            self._renew()
+            if self._held:
+                self._renew()
             self._renewed_at = now
-        if now - self._swept_at >= SWEEP_SECONDS:
-            self._sweep()
-            self._swept_at = now
+        self._record_backlog()
 
     def _rows(self) -> dict[str, Any]:
         with self._database.read() as connection:
@@ -141,7 +147,9 @@ class IngestWorker:
         if row is None:
             return  # deleted meanwhile, with its lease
         mailbox = mailbox_of(row, context.vault, targets=context.targets_of(row.app_id))
-        intake = Intake(context.database, context.settings, context.bell, mailbox, lease, self._memory, context.tokens)
+        intake = Intake(
+            context.database, context.settings, self._recorder, mailbox, lease, self._memory, context.tokens
+        )
         held = self._held[row.id] = _Held(lease, Watch(intake, row))
         held.watch.start()
 
@@ -163,24 +171,13 @@ class IngestWorker:
             renew(connection, self._owner, now=self._database.now())
             note_looks(connection, looked)
 
-    # Arrivals whose process died before it classified them
-
-    def _sweep(self) -> None:
-        # At the start, at once; later only what nobody can be working on any more.
-        before = self._database.now() - (UNCLASSIFIED_FOR if self._swept_at > 0 else 0)
-        while kept := take_unclassified(self._database, received_before=before):
-            if sum(not self._is_recorded(one) for one in kept):
-                return  # the next sweep tries those again
-
-    def _is_recorded(self, kept: KeptMail) -> bool:
-        try:
-            record(self._database, self._context.settings, self._context.bell, [kept])
-        except Exception as error:
-            if is_away(error):
-                raise
-            log_error(error, arrival=kept.id)
-            return False
-        return True
+    def _record_backlog(self) -> None:
+        """Record what a process that died has left, and what had to wait. At the start, without waiting for it to be old."""
+        before = self._database.now() - (0 if self._is_first_round else UNCLASSIFIED_FOR)
+        self._is_first_round = False
+        while kept := take_backlog(self._database, received_before=before):
+            if not self._recorder.record(kept):
+                return  # another round tries it again
 
 
 def _may_be_free(leased_until: Any, now: int) -> bool:

@@ -1,7 +1,6 @@
 """The arrival as applications see it: in lists, alone, and in events."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,17 +8,35 @@ import msgspec
 from mailsvc import clock
 from mailsvc.inbox.keep import NO_UIDL
 from mailsvc.mime.arrived import ArrivedMail
+from mailsvc.understand.mail import UnderstoodMail
 
-__all__ = ["MOST_EVENT_TEXT", "arrival_columns", "event_data", "shown_arrival", "shown_content"]
+__all__ = [
+    "MOST_EVENT_TEXT",
+    "ClassifiedMail",
+    "arrival_columns",
+    "event_data",
+    "shown_arrival",
+    "shown_content",
+    "without_content",
+]
 
 MOST_EVENT_TEXT = 256 * 1024  # bytes; a longer text or HTML is left out of events
+_CONTENT = ("text", "quoted", "signature", "html")
 _encode = msgspec.json.Encoder().encode
 
 
-def arrival_columns(mail: ArrivedMail, kind: str, error: str | None) -> dict[str, Any]:
-    """Return the columns that are known once a mail is classified."""
+class ClassifiedMail(msgspec.Struct, frozen=True):
+    """An arrival, understood."""
+
+    id: str
+    kind: str  # by its bytes alone
+    understood: UnderstoodMail
+    error: str | None
+
+
+def arrival_columns(mail: ArrivedMail, error: str | None) -> dict[str, Any]:
+    """Return the columns that are known once a mail is read."""
     return {
-        "kind": kind,
         "sender": mail.from_,
         "recipients": _encode(mail.to).decode(),
         "copied": _encode(mail.cc).decode(),
@@ -51,35 +68,34 @@ def shown_arrival(row: Any) -> dict[str, Any]:
         "uid": None if (row.uid or "").startswith(NO_UIDL) else row.uid,
         "truncated": bool(row.truncated),
         "error": row.error,
-        "auto_reply": False,
-        "forwarded": False,
-        "findings": [],
-        "evidence": [],
+        "auto_reply": bool(row.auto_reply),
+        "forwarded": bool(row.forwarded),
+        "findings": json.loads(row.findings or "[]"),
+        "evidence": json.loads(row.evidence or "[]"),
     }
 
 
-def shown_content(mail: ArrivedMail) -> dict[str, Any]:
+def shown_content(understood: UnderstoodMail) -> dict[str, Any]:
     """Return what GET of one arrival shows besides."""
     return {
-        "text": mail.text,
-        "quoted": None,
-        "signature": None,
-        "html": mail.html,
-        "attachments": _shown_attachments(mail),
-        "headers": [list(pair) for pair in mail.headers],
+        **_texts(understood),
+        "attachments": _shown_attachments(understood.mail),
+        "headers": [list(pair) for pair in understood.mail.headers],
     }
 
 
-def event_data(arrival: Mapping[str, Any], mail: ArrivedMail, *, public_url: str) -> dict[str, Any]:
-    """Return the data of an event about an arrival, which has its id, mailbox and columns.
+def event_data(classified: ClassifiedMail, mailbox_id: str, *, public_url: str) -> dict[str, Any]:
+    """Return the data of an event about an arrival, except which message of ours it is about.
 
     The texts are left out, with ``truncated``, if one of them is too long.
     """
-    is_long = any(len(text.encode()) > MOST_EVENT_TEXT for text in (mail.text, mail.html) if text is not None)
+    understood = classified.understood
+    mail, texts = understood.mail, _texts(understood)
+    is_long = any(len(text.encode()) > MOST_EVENT_TEXT for text in texts.values() if text is not None)
     return {
-        "arrival_id": arrival["id"],
-        "mailbox_id": arrival["mailbox_id"],
-        "kind": arrival["kind"],
+        "arrival_id": classified.id,
+        "mailbox_id": mailbox_id,
+        "kind": classified.kind,
         "from": mail.from_,
         "to": list(mail.to),
         "cc": list(mail.cc),
@@ -90,19 +106,33 @@ def event_data(arrival: Mapping[str, Any], mail: ArrivedMail, *, public_url: str
         "header_message_id": mail.message_id,
         "delivery_id": None,
         "recipient": None,
-        "text": None if is_long else mail.text,
-        "quoted": None,
-        "signature": None,
-        "html": None if is_long else mail.html,
+        **(dict.fromkeys(_CONTENT) if is_long else texts),
         "truncated": is_long,
         "attachments": [
             {"index": a["index"], "filename": a["filename"], "content_type": a["content_type"], "size": a["size"]}
             for a in _shown_attachments(mail)
         ],
-        "auto_reply": False,
-        "forwarded": False,
-        "error": arrival["error"],
-        "raw_url": f"{public_url}/v1/inbound/{arrival['id']}/raw",
+        "auto_reply": classified.kind == "auto_reply",
+        "forwarded": understood.reply.forwarded,
+        "evidence": [],
+        "error": classified.error,
+        "raw_url": f"{public_url}/v1/inbound/{classified.id}/raw",
+    }
+
+
+def without_content(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data of an event that tells of a recipient alone."""
+    return {**data, **dict.fromkeys(_CONTENT), "attachments": []}
+
+
+def _texts(understood: UnderstoodMail) -> dict[str, str | None]:
+    mail, reply = understood.mail, understood.reply
+    has_text = mail.text is not None or mail.html is not None
+    return {
+        "text": reply.text if has_text else None,
+        "quoted": reply.quoted,
+        "signature": reply.signature,
+        "html": reply.html,
     }
 
 

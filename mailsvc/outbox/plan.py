@@ -15,7 +15,7 @@ from mailsvc.outbox.message_rows import NewMessage
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.bulk import Statement, insertion
 from mailsvc.store.database import commits_in_turn
-from mailsvc.store.tables import body, delivery, idempotency, message, recipient
+from mailsvc.store.tables import body, delivery, idempotency, message, other_message_id, recipient
 
 __all__ = ["Plan", "plan_commit", "stored_ids"]
 
@@ -52,6 +52,7 @@ def plan_commit(connection: Connection, group: Sequence[IntakeRequest], stored: 
         body: [{"message_id": m.message["id"], "content": m.content} for m in new_messages],
         delivery: list(chain.from_iterable(m.deliveries for m in new_messages)),
         recipient: _recipient_rows(new_messages),
+        other_message_id: _other_ids(new_messages),
         idempotency: rows_of_keys(unstored, answers, now),
     }
     dialect = connection.dialect.name
@@ -69,6 +70,15 @@ def _recipient_rows(new_messages: Sequence[NewMessage]) -> list[dict[str, Any]]:
         addresses = dict.fromkeys(row["recipient"].lower() for row in new_message.deliveries)
         rows += [{"address": address, **common} for address in addresses]
     return rows
+
+
+def _other_ids(new_messages: Sequence[NewMessage]) -> list[dict[str, Any]]:
+    """The Message-IDs that an application gave itself: by them, arriving mails find the message."""
+    return [
+        {"app_id": m.app_id, "identifier": own, "message_id": m.message["id"], "delivery_id": ""}
+        for m in new_messages
+        if not (own := m.message["message_id"].strip("<> ")).startswith(m.message["id"][4:])
+    ]
 
 
 def _suppress(connection: Connection, new_messages: Sequence[NewMessage], now: int) -> None:

@@ -9,7 +9,8 @@ from mailsvc import clock
 from mailsvc.apps.suppressions import read_suppressions
 from mailsvc.domain.errors import Conflict
 from mailsvc.domain.lifecycle import Change, Status
-from mailsvc.outcomes.record import Outcome, record
+from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.record import record
 from mailsvc.outcomes.reschedule import span_of
 from mailsvc.store.tables import delivery, message
 

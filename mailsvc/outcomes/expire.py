@@ -5,7 +5,8 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, Connection, select
 
 from mailsvc.domain.lifecycle import Change, Status
-from mailsvc.outcomes.record import Outcome, record
+from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.record import record
 from mailsvc.store.tables import delivery, relay
 
 __all__ = ["expire", "expire_due", "expired"]

@@ -9,64 +9,17 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select
 
-from mailsvc.apps.suppressions import Suppression, add_suppressions
-from mailsvc.domain.attempt import Tls
+from mailsvc.domain.bounce import SoftBounceLimit
 from mailsvc.domain.events import EVENT_OF_STATUS
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.eventlog.append import NewEvent, append_events
+from mailsvc.mime.given_ids import given_identifiers
+from mailsvc.outcomes.consequences import Affected, suppress
+from mailsvc.outcomes.outcome import Outcome
 from mailsvc.store.bulk import Document, among, carry_out, insertion, listed, update_of
-from mailsvc.store.tables import attempt, delivery, message
+from mailsvc.store.tables import attempt, delivery, message, other_message_id
 
-__all__ = ["Bounce", "Outcome", "Try", "record", "smtp_json"]
-
-
-class Try(msgspec.Struct, frozen=True, gc=False):
-    """The result of one SMTP transaction for one delivery, as it is stored and shown."""
-
-    started_at: int
-    duration_ms: float
-    stage: str
-    code: int | None
-    enhanced_code: str | None
-    text: str
-    relay_id: str
-    host: str
-    tls: Tls | None
-    outcome: str
-
-    def smtp(self) -> str:
-        """What the relay said, as deliveries and events show it: JSON."""
-        return smtp_json(self.stage, self.code, self.enhanced_code, self.text, self.host)
-
-
-def smtp_json(stage: str, code: int | None, enhanced_code: str | None, text: str, host: str) -> str:
-    """A relay's reply, or what happened instead, as deliveries and events show it (JSON)."""
-    said = {"stage": stage, "code": code, "enhanced_code": enhanced_code, "text": text, "host": host}
-    return _encode(said).decode()
-
-
-class Bounce(msgspec.Struct, frozen=True, gc=False):
-    """Why a message will not arrive, in the public taxonomy."""
-
-    type: str  # hard | soft
-    reason: str
-    source: str  # smtp | dsn | heuristic
-
-    def shown(self) -> dict[str, str]:
-        return {"type": self.type, "reason": self.reason, "source": self.source}
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What happened to one delivery."""
-
-    delivery_id: str
-    change: Change
-    lease_token: int | None = None  # the claim that this ends; None without a claim
-    tried: Try | None = None
-    bounce: Bounce | None = None
-    due_at: int | None = None  # for a delivery that is still waiting
-    why: str | None = None
-    kept_by: str | None = None  # the reason for its wait without an attempt, as shown in ``last_smtp``
+__all__ = ["record"]
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
@@ -85,6 +38,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
     tags: str
     metadata: str
     message_expires_at: int
+    header_message_id: str
 
 
 _CURRENT = Document(
@@ -102,6 +56,7 @@ _CURRENT = Document(
         message.c.tags,
         message.c.metadata,
         message.c.expires_at.label("message_expires_at"),
+        message.c.message_id.label("header_message_id"),
     )
     .join(message, message.c.id == delivery.c.message_id)
     .where(among(delivery.c.id, "ids"))
@@ -121,10 +76,19 @@ _DUE_LATER = frozenset({Status.SCHEDULED, Status.QUEUED, Status.DEFERRED})
 _SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIVE_UP})
 
 
-def record(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> set[str]:
+def record(
+    connection: Connection,
+    outcomes: Sequence[Outcome],
+    *,
+    now: int,
+    soft_bounces: SoftBounceLimit | None = None,
+) -> set[str]:
     """Write outcomes. Returns the ids of the deliveries that they changed.
 
     The caller's transaction makes all of it durable at once.
+
+    Args:
+        soft_bounces: so many bounces because of a full mailbox suppress the address; None for any number.
     """
     ids = sorted({f.delivery_id for f in outcomes})  # in one order, so that two recorders never deadlock
     rows = {row.id: row for row in _CURRENT.read(connection, ids=listed(ids))}
@@ -133,9 +97,11 @@ def record(connection: Connection, outcomes: Sequence[Outcome], *, now: int) -> 
         return set()
     dialect = connection.dialect.name
     settled = update_of(dialect, delivery, ("id",), [step.settlement for step in steps])
-    carry_out(connection, settled + insertion(dialect, attempt, [step.attempt for step in steps if step.attempt]))
+    attempts = insertion(dialect, attempt, [step.attempt for step in steps if step.attempt])
+    replaced = insertion(dialect, other_message_id, [row for step in steps for row in _given_ids(step)])
+    carry_out(connection, settled + attempts + replaced)
     append_events(connection, [step.news for step in steps if step.news], now=now)
-    add_suppressions(connection, [s for s in map(_suppression, steps) if s], now=now)
+    suppress(connection, list(map(_affected, steps)), now=now, soft_bounces=soft_bounces)
     return {step.outcome.delivery_id for step in steps}
 
 
@@ -215,11 +181,26 @@ def _attempt_row(outcome: Outcome, number: int) -> dict[str, Any] | None:
     }
 
 
+def _given_ids(step: _Step) -> list[dict[str, Any]]:
+    """The Message-IDs by which the relay will replace ours: a bounce may name no other."""
+    tried, row = step.outcome.tried, step.row
+    if tried is None or step.outcome.change is not Change.SENT:
+        return []
+    own = {"app_id": row.app_id, "message_id": row.message_id, "delivery_id": row.id}
+    return [{**own, "identifier": given} for given in given_identifiers(tried.text, row.header_message_id)]
+
+
+def _affected(step: _Step) -> Affected:
+    event_id = step.news.id if step.news else None
+    return Affected(step.outcome, step.row.app_id, step.row.recipient, event_id)
+
+
 def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any]) -> NewEvent | None:
     event_type = EVENT_OF_STATUS.get(status)
     if event_type is None or (status is Status.DEFERRED and not _makes_event(outcome, row)):
         return None
     data: dict[str, Any] = {
+        **(outcome.report.data if outcome.report else {}),
         "message_id": row.message_id,
         "delivery_id": row.id,
         "recipient": row.recipient,
@@ -232,7 +213,8 @@ def _news(outcome: Outcome, row: _Row, status: Status, settlement: dict[str, Any
     if outcome.tried or (status is Status.EXPIRED and last_smtp):  # then the refusal is what prevented its delivery
         data["smtp"] = msgspec.Raw(last_smtp)
     if outcome.bounce:
-        data["bounce"] = outcome.bounce.shown()
+        reported = outcome.report.recipient if outcome.report else None
+        data["bounce"] = outcome.bounce.shown(reported or row.recipient)
     if outcome.why:
         data["reason"] = outcome.why
     return NewEvent(row.app_id, event_type, data, row.message_id, row.id)
@@ -247,18 +229,4 @@ def _makes_event(outcome: Outcome, row: _Row) -> bool:
         outcome.tried.stage,
         outcome.tried.code,
         outcome.tried.enhanced_code,
-    )
-
-
-def _suppression(step: _Step) -> Suppression | None:
-    bounce = step.outcome.bounce
-    if bounce is None or bounce.type != "hard":
-        return None
-    event_id = step.news.id if step.news else None
-    return Suppression(
-        step.row.app_id,
-        step.row.recipient,
-        "hard_bounce",
-        note=bounce.reason,
-        event_id=event_id,
     )

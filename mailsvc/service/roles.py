@@ -177,6 +177,7 @@ def _delivery_context(parts: _Worker) -> Context:
         journal_directory=parts.settings.data_dir / "journal",
         lease_seconds=parts.settings.lease_seconds,
         verp_key=parts.vault.signing_keys[0],
+        soft_bounces=parts.settings.soft_bounce_limit,
     )
 
 
@@ -194,7 +195,9 @@ def _ingest_context(parts: _Worker) -> IngestContext:
 
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
-        settle_the_dead(parts.database, parts.settings.data_dir / "journal")
+        settle_the_dead(
+            parts.database, parts.settings.data_dir / "journal", soft_bounces=parts.settings.soft_bounce_limit
+        )
     for owner in parts.lockfiles.dead():
         release_claims(parts.database, owner)
         release_all(parts.database, owner)

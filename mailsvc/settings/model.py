@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mailsvc.domain.bounce import USUAL_LIMIT, SoftBounceLimit
 from mailsvc.domain.draft import Limits
 
 __all__ = ["Settings"]
@@ -34,6 +35,7 @@ class Settings:
     max_recipients: int = 1000
     max_attachments: int = 100
     max_inbound_bytes: int = 25 * 1024 * 1024
+    soft_bounce_limit: SoftBounceLimit | None = USUAL_LIMIT
     rate_per_key: float | None = None
     max_queue: int | None = None
     min_free_disk_bytes: int = 100 * 1024 * 1024

@@ -11,12 +11,11 @@ from typing import Any
 from mailsvc.domain.kubernetes import is_of_a_service
 from mailsvc.settings.checks import PREFIX, checked
 from mailsvc.settings.model import Settings
-from mailsvc.settings.values import BadSetting, parse_bool, parse_number, parse_rate, read_file
+from mailsvc.settings.values import BadSetting, parse_bool, parse_number, parse_rate, parse_soft_bounces, read_file
 
 __all__ = ["client_environ", "load"]
 
 CONFIG_FILE = "mailsvc.toml"
-_LATER = frozenset({"soft_bounce_limit"})  # names of the contract
 _CLIENT_ONLY = frozenset({"MAILSVC_URL"})
 
 
@@ -45,7 +44,6 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, str]:
         if not variable.startswith(PREFIX) or variable in _CLIENT_ONLY:
             continue
         name = variable.removeprefix(PREFIX).lower()
-        _refuse_early(name, variable)
         if name in _NAMES:
             given.setdefault(name, environ[variable])
         elif name.endswith("_file") and name.removesuffix("_file") in _NAMES:
@@ -65,7 +63,6 @@ def _from_toml(path: Path) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key in sorted(table):
         name = key.removeprefix("mailsvc_")
-        _refuse_early(name, f"{key} in {path}")
         if name in _NAMES:
             if not isinstance(table[key], str | int | float):
                 raise BadSetting(f"{key} in {path} must be text, a number, true or false.")
@@ -75,12 +72,6 @@ def _from_toml(path: Path) -> dict[str, Any]:
         else:
             raise BadSetting(f"{key} in {path} is not a setting of mailsvc{_hint(name, '')}")
     return given
-
-
-def _refuse_early(name: str, shown: str) -> None:
-    """Raises BadSetting for a future setting, because ignoring it would look as if it worked."""
-    if name.removesuffix("_file") in _LATER:
-        raise BadSetting(f"{shown} is not available yet.")
 
 
 def _hint(name: str, prefix: str) -> str:
@@ -103,6 +94,8 @@ def _convert(name: str, value: Any) -> Any:
         return parse_number(text, shown)
     if name == "rate_per_key":
         return parse_rate(text, shown)
+    if name == "soft_bounce_limit":
+        return parse_soft_bounces(text, shown)
     if name == "webhook_ca" and "-----BEGIN" not in text:
         return read_file(shown, text)
     return text

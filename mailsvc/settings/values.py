@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-__all__ = ["BadSetting", "parse_bool", "parse_number", "parse_rate", "read_file", "stored_rate"]
+from mailsvc.domain.bounce import SoftBounceLimit, parse_soft_bounce_limit
+
+__all__ = ["BadSetting", "parse_bool", "parse_number", "parse_rate", "parse_soft_bounces", "read_file", "stored_rate"]
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _LARGEST = 10**12  # as a number of bytes or seconds it is as good as none, and every column can keep it
@@ -55,6 +57,14 @@ def parse_rate(text: str, shown: str) -> float:
     if not LOWEST_RATE * 0.999 <= rate <= HIGHEST_RATE:
         raise BadSetting(f"{shown} must be from 1/d to 10000/s.")
     return rate
+
+
+def parse_soft_bounces(text: str, shown: str) -> SoftBounceLimit | None:
+    """``5/14d``, or None for ``off``; raises BadSetting otherwise."""
+    try:
+        return parse_soft_bounce_limit(text)
+    except ValueError as error:
+        raise BadSetting(f"{shown} {error}.") from None
 
 
 def stored_rate(text: str) -> float | None:

@@ -104,10 +104,16 @@ arrival = Table(
     optional_text("message_id"),  # of the message of ours that it is about
     optional_text("delivery_id"),
     optional_text("recipient"),
+    optional_text("findings"),  # JSON
+    optional_text("evidence"),  # JSON
+    Column("auto_reply", Boolean, nullable=False, server_default=false()),
+    Column("forwarded", Boolean, nullable=False, server_default=false()),
     optional_text("error"),
+    Column("recheck_at", Instant),  # it is about a delivery that is not sent yet: nothing was emitted
     Index("mailsvc_arrival_list", "app_id", "id"),
     Index("mailsvc_arrival_content", "mailbox_id", "digest"),
     Index("mailsvc_arrival_new", "id", **where("kind IS NULL")),
+    Index("mailsvc_arrival_recheck", "recheck_at", **where_not_null("recheck_at")),
     Index("mailsvc_arrival_message", "message_id", **where_not_null("message_id")),
 )
 

@@ -245,6 +245,31 @@ suppression = Table(
     UniqueConstraint("app_id", "address", "tag"),
 )
 
+# The Message-IDs of a message other than the one that is made from its id: the application's own, and those by which
+# relays replace ours (each delivery may get another one).
+other_message_id = Table(
+    "mailsvc_other_message_id",
+    metadata,
+    text_column("app_id"),
+    text_column("identifier"),  # without angle brackets; or its local part
+    text_column("message_id"),
+    text_column("delivery_id"),  # "" for all of them
+    PrimaryKeyConstraint("app_id", "identifier", "message_id", "delivery_id"),
+    sqlite_with_rowid=False,
+)
+
+# Bounces because of a full mailbox: many of them within some days suppress the address.
+soft_bounce = Table(
+    "mailsvc_soft_bounce",
+    metadata,
+    text_column("app_id"),
+    text_column("address"),  # in lower case
+    instant_column("bounced_at"),
+    text_column("delivery_id"),
+    PrimaryKeyConstraint("app_id", "address", "bounced_at", "delivery_id"),
+    sqlite_with_rowid=False,
+)
+
 idempotency = Table(
     "mailsvc_idempotency",
     metadata,

@@ -8,13 +8,15 @@ from sqlalchemy import func, select, update
 
 from mailsvc import clock
 from mailsvc.apps.suppressions import Suppression, add_suppressions
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
 from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outcomes.actions import apply_change
 from mailsvc.outcomes.expire import expire_due
-from mailsvc.outcomes.record import Bounce, Outcome, record
+from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.record import record
 from mailsvc.outcomes.reschedule import Amendment, amend
 from mailsvc.smtp.replies import ReplyParser
 from mailsvc.store import leases, migrate

@@ -9,9 +9,11 @@ from sqlalchemy import insert, select, update
 
 from mailsvc import clock
 from mailsvc.domain.attempt import Tls
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import Change, Status
 from mailsvc.domain.relay import Relay
-from mailsvc.outcomes.record import Bounce, Outcome, Try, record, smtp_json
+from mailsvc.outcomes.outcome import Outcome, Try, smtp_json
+from mailsvc.outcomes.record import record
 from mailsvc.store.database import Database
 from mailsvc.store.tables import attempt, delivery, event, message, suppression
 from tests.support.messages import a_message
@@ -252,11 +254,14 @@ def test_nothing_is_written_for_nothing(database: Database, id_: str) -> None:
         (Outcome("", C.SENT, TOKEN, SAID), "message.sent", {"status": "sent", "attempt": 1, "smtp": SAID_JSON}),
         (Outcome("", C.DEFER, TOKEN, SAID), "message.deferred", {"status": "deferred", "attempt": 1, "smtp": SAID_JSON}),
         (
-            Outcome("", C.BOUNCE, TOKEN, SAID, Bounce("soft", "other", "smtp")),
+            Outcome("", C.BOUNCE, TOKEN, SAID, Bounce("soft", "other", "smtp", "4.2.0", 450, "busy")),
             "message.bounced",
             {
                 "status": "bounced", "attempt": 1, "smtp": SAID_JSON,
-                "bounce": {"type": "soft", "reason": "other", "source": "smtp"},
+                "bounce": {
+                    "type": "soft", "reason": "other", "source": "smtp", "enhanced_code": "4.2.0", "code": 450,
+                    "diagnostic": "busy", "remote_mta": None, "reporting_mta": None, "recipient": "alice@example.test",
+                },
             },
         ),
         (

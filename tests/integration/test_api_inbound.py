@@ -5,14 +5,9 @@ from typing import Any
 
 import pytest
 
-from mailsvc.apps.mailbox_form import NewMailbox
-from mailsvc.apps.mailbox_row import mailbox_of
-from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
-from mailsvc.inbound import intake
-from mailsvc.inbound.intake import record
-from mailsvc.inbox import leases
-from mailsvc.inbox.keep import FetchedMail, keep
+from mailsvc.inbound import arrivals
 from tests.support.api import ApiHarness, Client
+from tests.support.arriving import Inbox
 
 HEAD = b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.test>\r\nTo: Support <support@app.test>\r\nCc: boss@app.test\r\n"
 PLAIN = HEAD + (
@@ -27,25 +22,6 @@ MIXED = (
     + base64.encodebytes(PDF).replace(b"\n", b"\r\n")
     + b"--b--\r\n"
 )
-
-
-class Inbox:
-    """A mailbox of an app, in which mails arrive."""
-
-    def __init__(self, harness: ApiHarness, client: Client, name: str = "support") -> None:
-        services = harness.services
-        form = NewMailbox(name=name, host="imap.example.test", username="jane", password="secret")
-        rules = MailboxRules(allow_plaintext=False, targets="any")
-        self._row = create_mailbox(services.database, client.app_id, form, vault=services.vault, rules=rules)
-        self._services, self.id = services, self._row.id
-        (self._lease,) = leases.claim(services.database, [self.id], owner="test")
-
-    def arrive(self, *mails: bytes, **given: Any) -> None:
-        services = self._services
-        found = mailbox_of(self._row, services.vault)
-        fetched = [FetchedMail(f"3:{n}", mail, len(mail), **given) for n, mail in enumerate(mails, 1)]
-        kept = keep(services.database, self._lease, found, fetched)
-        record(services.database, services.settings, services.bell, kept)
 
 
 @pytest.fixture
@@ -94,7 +70,7 @@ def test_an_arrival_is_listed_and_shown_with_its_content(shop: Client, inbox: In
         "evidence": [],
     }
     assert shown == arrival | {
-        "text": "Grüße\n",
+        "text": "Grüße",
         "quoted": None,
         "signature": None,
         "html": None,
@@ -132,6 +108,7 @@ def test_the_event_says_what_the_arrival_says(shop: Client, inbox: Inbox) -> Non
         "attachments": [{"index": 0, "filename": "a b.pdf", "content_type": "application/pdf", "size": len(PDF)}],
         "auto_reply": False,
         "forwarded": False,
+        "evidence": [],
         "error": None,
         "raw_url": f"/v1/inbound/{arrival['id']}/raw",
     }
@@ -225,20 +202,20 @@ def test_what_could_not_be_read_is_listed_with_its_error(shop: Client, inbox: In
     assert shop.get(f"/inbound/{arrival['id']}/raw").data == b"\0\xff no mail"
 
 
-@pytest.mark.parametrize("fails", ["classify", "record_classified"])
+@pytest.mark.parametrize("fails", ["classify", "record_arrivals"])
 def test_a_fault_over_one_mail_is_shown_at_once_and_keeps_no_others_waiting(
     shop: Client, inbox: Inbox, fails: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its raw form is complete, so that it can be classified again."""
-    original: Any = getattr(intake, fails)
+    original: Any = getattr(arrivals, fails)
 
     def failing(*given: Any, **named: Any) -> Any:
-        mails = [given[0].content] if fails == "classify" else [one.mail.subject for one in given[1]]
+        mails = [given[0].content] if fails == "classify" else [one.understood.mail.subject for one in given[1]]
         if any(mail in (MIXED, "two") for mail in mails):
             raise OverflowError
         return original(*given, **named)
 
-    monkeypatch.setattr(intake, fails, failing)
+    monkeypatch.setattr(arrivals, fails, failing)
     inbox.arrive(PLAIN, MIXED, HEAD + b"Subject: three\r\n\r\n")
     third, second, first = shop.get("/inbound").json["data"]
 

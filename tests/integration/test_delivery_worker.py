@@ -20,7 +20,8 @@ from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.outbox.shared_commit import SharedCommit
-from mailsvc.outcomes.record import Outcome, record
+from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.record import record
 from mailsvc.runtime import claimloop
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.wake import Bell

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
@@ -16,11 +16,12 @@ from mailsvc.apps import mailbox_state
 from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailboxes import delete_mailbox, get_mailbox, pause_mailbox
 from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
-from mailsvc.inbound import intake, trouble, watch, worker
-from mailsvc.inbox.keep import FetchedMail, KeptMail, keep
+from mailsvc.findings.record import record_arrivals
+from mailsvc.inbound import arrivals, intake, trouble, watch
+from mailsvc.inbox.keep import FetchedMail, keep
 from mailsvc.inbox.leases import LEASE, claim, readable_mailboxes
-from mailsvc.runtime.wake import Bell
-from mailsvc.settings import Settings
+from mailsvc.inbox.shown import ClassifiedMail
+from mailsvc.mime.arrived import read_mail
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
 from mailsvc.store.tables import event
@@ -271,7 +272,7 @@ class TestAfterACrash:
     def test_what_a_dead_process_stored_is_classified_by_the_next_one(self, ingest: Ingest) -> None:
         """One that can't be recorded does not keep the others waiting."""
         store_unclassified(ingest, MAIL, OTHER)
-        with patch.object(worker, "record", failing_for(b"one")), running(ingest):
+        with patch.object(arrivals, "record_arrivals", failing_for("one")), running(ingest):
             wait_until(lambda: subjects(ingest) == ["two"])
 
     def test_a_mail_that_ends_the_process_each_time_is_given_up(self, ingest: Ingest) -> None:
@@ -287,15 +288,20 @@ class TestAfterACrash:
         assert rows(ingest.database, select(arrival_body))[0].content == MAIL
 
 
-def failing_for(word: bytes) -> Callable[..., None]:
+def failing_for(word: str) -> Callable[..., None]:
     """What records arrivals, but none that has this word."""
 
-    def record(database: Database, settings: Settings, bell: Bell, kept: Sequence[KeptMail]) -> None:
-        if any(word in one.content for one in kept):
+    def record_some(connection: Connection, mails: Sequence[ClassifiedMail], **given: Any) -> None:
+        if any(subject_of(connection, one.id) == word for one in mails):
             raise ValueError(word)
-        intake.record(database, settings, bell, kept)
+        record_arrivals(connection, mails, **given)
 
-    return record
+    return record_some
+
+
+def subject_of(connection: Connection, id_: str) -> str | None:
+    wanted = select(arrival_body.c.content).where(arrival_body.c.arrival_id == id_)
+    return read_mail(connection.execute(wanted).scalar_one()).subject
 
 
 def store_unclassified(ingest: Ingest, *mails: bytes) -> None:

@@ -9,9 +9,10 @@ import pytest
 from imapclient import imap_utf7
 
 from mailsvc.imap.session import Session as ImapSession
-from mailsvc.inbound import imap_reader, imap_watch, intake, pop3_reader, pop3_watch
+from mailsvc.inbound import imap_reader, imap_watch, pop3_reader, pop3_watch
+from mailsvc.inbound.arrivals import ArrivalRecorder
+from mailsvc.inbox.backlog import take_backlog
 from mailsvc.inbox.leases import LeaseLost
-from mailsvc.inbox.record import take_unclassified
 from mailsvc.pop3.session import Session as Pop3Session
 from mailsvc.store.database import Database
 from tests.support.imapclient import second_client
@@ -252,8 +253,8 @@ def test_folders_of_any_name_are_watched(open_reading: Open, mailhost: MailHost,
 
 CRASHES_OF_IMAP = {
     "before the commit": (imap_reader.FolderReader, "_store", "before"),
-    "after the commit": (intake, "record", "before"),
-    "after the event": (intake, "record", "after"),
+    "after the commit": (ArrivalRecorder, "record", "before"),
+    "after the event": (ArrivalRecorder, "record", "after"),
     "before it is done to the mail": (imap_watch, "carry_out_tasks", "before"),
     "after STORE": (ImapSession, "mark_seen", "after"),
     "after MOVE": (ImapSession, "move", "after"),
@@ -288,8 +289,8 @@ def test_a_crash_loses_and_doubles_nothing_over_imap(
 
 CRASHES_OF_POP3 = {
     "before the commit": (pop3_reader.Pop3Reader, "_store", "before"),
-    "after the commit": (intake, "record", "before"),
-    "after the event": (intake, "record", "after"),
+    "after the commit": (ArrivalRecorder, "record", "before"),
+    "after the event": (ArrivalRecorder, "record", "after"),
     "before DELE": (Pop3Session, "delete", "before"),
     "after DELE": (Pop3Session, "delete", "after"),
     "after QUIT": (Pop3Session, "quit", "after"),
@@ -321,8 +322,8 @@ def test_a_crash_loses_and_doubles_nothing_over_pop3(
 
 def classify_what_is_left(reading: Reading) -> None:
     """As a worker does at its start."""
-    while kept := take_unclassified(reading.database, received_before=reading.database.now()):
-        intake.record(reading.database, reading.settings, reading.bell, kept)
+    while kept := take_backlog(reading.database, received_before=reading.database.now()):
+        reading.recorder.record(kept)
 
 
 def test_a_folder_that_cannot_be_made_is_told_and_reading_goes_on(open_reading: Open, mailhost: MailHost) -> None:

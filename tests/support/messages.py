@@ -7,12 +7,14 @@ from sqlalchemy import select, update
 
 from mailsvc import clock
 from mailsvc.delivery.claim import ClaimedBatch, fill_apart, take
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.draft import Draft, Limits
 from mailsvc.domain.lifecycle import Change
 from mailsvc.domain.message_form import check
 from mailsvc.domain.relay import Relay
 from mailsvc.outbox.message_rows import NewMessage, Terms, build_draft
-from mailsvc.outcomes.record import Bounce, Outcome, Try, record
+from mailsvc.outcomes.outcome import Outcome, Try
+from mailsvc.outcomes.record import record
 from mailsvc.store.leases import DELIVERIES, Quota, claim
 from mailsvc.store.tables import delivery
 from tests.support.api import ApiHarness, Client

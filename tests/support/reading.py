@@ -16,6 +16,8 @@ from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailbox_state import FailedSession
 from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
 from mailsvc.apps.oauth_tokens import AccessTokens
+from mailsvc.findings.record import Terms
+from mailsvc.inbound.arrivals import ArrivalRecorder
 from mailsvc.inbound.imap_watch import ImapWatch
 from mailsvc.inbound.intake import Intake, MemoryBudget
 from mailsvc.inbound.pop3_watch import Pop3Watch
@@ -45,7 +47,8 @@ class Reading:
     def __init__(self, database: Database, directory: Path, **form: Any) -> None:
         self.database, self._vault = database, Vault("k" * 40)
         self.settings = Settings(data_dir=directory)
-        self.bell = Bell(directory)
+        terms = Terms("", self.settings.soft_bounce_limit)
+        self.recorder = ArrivalRecorder(database, Bell(directory), terms, self._vault.signing_keys)
         with database.write() as connection:
             app_id = ensure_first_app(connection, now=database.now())
         wanted = NewMailbox(**{"name": "support", "first_read": "all", **form})
@@ -79,7 +82,7 @@ class Reading:
         self.stop = threading.Event()
         found = mailbox_of(self._row(), self._vault)
         tokens = AccessTokens(self.database, self._vault)
-        intake = Intake(self.database, self.settings, self.bell, found, self.lease, MemoryBudget(64 << 20), tokens)
+        intake = Intake(self.database, self.settings, self.recorder, found, self.lease, MemoryBudget(64 << 20), tokens)
         kind = ImapWatch if found.protocol == "imap" else Pop3Watch
         self._sessions = kind(intake, self.stop, lambda trouble: self._looked(trouble))
         return self._sessions

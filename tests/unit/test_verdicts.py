@@ -11,8 +11,9 @@ from mailsvc import clock
 from mailsvc.delivery.verdicts import Circumstances, given_back, given_up, outcome_of, smtp_of, smtp_of_trouble
 from mailsvc.domain.attempt import Fate, Reply, Stage, Tls, Verdict
 from mailsvc.domain.backoff import next_attempt
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import Change, Status, follow
-from mailsvc.outcomes.record import Bounce, Outcome, Try
+from mailsvc.outcomes.outcome import Outcome, Try
 from mailsvc.smtp.trouble import RelayTrouble
 from mailsvc.store.leases import DueDelivery
 
@@ -141,13 +142,13 @@ def test_a_bounce_says_whether_the_address_is_to_blame(
     """A hard one is never mailed again, so a doubt spares it."""
     outcome = judged(verdict(Fate.BOUNCED, stage, reply), recipients=recipients)
 
-    assert outcome.bounce == Bounce(*bounce, "smtp")
+    assert outcome.bounce == Bounce(*bounce, "smtp", reply.enhanced_code, reply.code, reply.text)
 
 
 def test_our_own_refusal_bounces_with_its_reason() -> None:
     outcome = judged(verdict(Fate.BOUNCED, Stage.MAIL, text="5.3.4 the message has 10 bytes"))
 
-    assert outcome.bounce == Bounce("soft", "message_too_large", "smtp")
+    assert outcome.bounce == Bounce("soft", "message_too_large", "smtp", "5.3.4", None, "the message has 10 bytes")
 
 
 @pytest.mark.parametrize("fate", [fate for fate in Fate if fate is not Fate.BOUNCED])

@@ -26,8 +26,7 @@ def returned_ids(material: Material, fields: Fields | None = None) -> tuple[str,
     header = material.header
     found = identifiers_of(material.returned)
     found += _identifiers((fields or {}).get("x-original-message-id", ""))
-    for name in ("in-reply-to", "references", "x-original-message-id"):
-        found += _identifiers(header.get(name, ""))
+    found += _identifiers(header.get("x-original-message-id", ""))
     return tuple(dict.fromkeys(found))[:_MOST]
 
 

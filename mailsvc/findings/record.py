@@ -1,0 +1,139 @@
+"""Records what arrivals mean: their kinds and findings, the outcomes of deliveries, and the events, in one transaction.
+
+Once, whoever else is doing the same: an arrival that somebody has recorded meanwhile changes nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, or_, select
+
+from mailsvc import clock
+from mailsvc.apps.suppressions import Suppression, add_suppressions
+from mailsvc.domain.bounce import SoftBounceLimit
+from mailsvc.domain.jsontext import compact
+from mailsvc.eventlog.append import NewEvent, append_events
+from mailsvc.findings.judge import judge
+from mailsvc.findings.judgement import Circumstances, Finding, Judgement
+from mailsvc.findings.known import Known, read_known
+from mailsvc.findings.told import arrival_event
+from mailsvc.findings.twins import twins_among
+from mailsvc.inbox.shown import ClassifiedMail, arrival_columns, event_data
+from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.record import record
+from mailsvc.store.bulk import carry_out, update_of
+from mailsvc.store.mailbox_tables import arrival
+
+__all__ = ["Terms", "record_arrivals"]
+
+WAITS_FOR = 1 * clock.HOUR  # for a delivery that a report is about to be sent
+FIRST_RECHECK, SHARE_OF_AGE = 1 * clock.SECOND, 4
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the settings say about it."""
+
+    public_url: str
+    soft_bounces: SoftBounceLimit | None
+
+
+class _Judged(msgspec.Struct):
+    row: Any
+    mail: ClassifiedMail
+    seen: Circumstances
+    data: dict[str, Any]
+    found: Judgement
+
+
+def record_arrivals(connection: Connection, mails: Sequence[ClassifiedMail], *, now: int, terms: Terms) -> None:
+    """Record those of the arrivals that nobody recorded yet."""
+    rows = {row.id: row for row in _unrecorded(connection, [one.id for one in mails])}
+    new = [one for one in mails if one.id in rows]
+    known = read_known(connection, [(rows[one.id].app_id, one.understood.clues) for one in new])
+    twins = twins_among(connection, [rows[one.id] for one in new])
+    judged = [_judged(one, rows[one.id], known, now, terms, is_twin=one.id in twins) for one in new]
+    settled = [one for one in judged if not one.found.waits]
+    _record_outcomes(connection, settled, now, terms)
+    _tell(connection, settled, now)
+    columns = [_columns(one, now) for one in judged]
+    carry_out(connection, update_of(connection.dialect.name, arrival, ("id",), columns))
+
+
+def _unrecorded(connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
+    wanted = select(
+        arrival.c.id, arrival.c.app_id, arrival.c.mailbox_id, arrival.c.digest, arrival.c.received_at
+    ).where(arrival.c.id.in_(ids), or_(arrival.c.kind.is_(None), arrival.c.recheck_at.is_not(None)))
+    # Another process that has just done the same has changed the row: wait for it, and see.
+    return connection.execute(wanted.with_for_update()).all()
+
+
+def _judged(mail: ClassifiedMail, row: Any, known: Known, now: int, terms: Terms, *, is_twin: bool) -> _Judged:
+    seen = Circumstances(
+        app_id=row.app_id,
+        mailbox_id=row.mailbox_id,
+        now=now,
+        is_last=now - row.received_at >= WAITS_FOR,
+        is_twin=is_twin,
+    )
+    data = event_data(mail, row.mailbox_id, public_url=terms.public_url)
+    return _Judged(row, mail, seen, data, judge(mail.kind, mail.understood, known, seen, data))
+
+
+def _record_outcomes(connection: Connection, judged: Sequence[_Judged], now: int, terms: Terms) -> None:
+    """Record the outcomes, as many times as one delivery has several, and note those that changed nothing after all."""
+    left = [pair for one in judged for pair in one.found.outcomes]
+    while left:
+        first: dict[str, tuple[Outcome, Finding]] = {}
+        later = [pair for pair in left if first.setdefault(pair[0].delivery_id, pair) is not pair]
+        outcomes = [outcome for outcome, _ in first.values()]
+        changed = record(connection, outcomes, now=now, soft_bounces=terms.soft_bounces)
+        for outcome, finding in first.values():
+            finding.applied = outcome.delivery_id in changed
+        left = later
+
+
+def _tell(connection: Connection, judged: Sequence[_Judged], now: int) -> None:
+    events: list[NewEvent] = []
+    suppressions: list[Suppression] = []
+    for one in judged:
+        news = one.found.news
+        if not news and not any(finding.applied for finding in one.found.findings):
+            news = [arrival_event(one.found, one.seen, one.data)]
+        events += news
+        if one.found.unsubscribes is not None:
+            suppressions.append(_unsubscription(one, news[0].id))
+    append_events(connection, events, now=now)
+    add_suppressions(connection, suppressions, now=now)
+
+
+def _unsubscription(one: _Judged, event_id: str) -> Suppression:
+    match, delivery = one.found.about, one.found.unsubscribes
+    assert match is not None
+    assert delivery is not None
+    tags: list[str] = msgspec.json.decode(match.message.tags)
+    tag = tags[0] if tags else ""
+    return Suppression(one.row.app_id, delivery.recipient, "unsubscribe", tag=tag, event_id=event_id)
+
+
+def _columns(one: _Judged, now: int) -> dict[str, Any]:
+    found, about = one.found, one.found.about
+    delivery = about.delivery if about else None
+    return {
+        "id": one.mail.id,
+        "kind": found.kind,
+        **arrival_columns(one.mail.understood.mail, one.mail.error),
+        "message_id": about.message.id if about else None,
+        "delivery_id": delivery.id if delivery else None,
+        "recipient": delivery.recipient if delivery else None,
+        "findings": compact(found.findings),
+        "evidence": compact(about.evidence if about else ()),
+        "auto_reply": found.kind == "auto_reply",
+        "forwarded": one.mail.understood.reply.forwarded,
+        "recheck_at": _recheck_at(one.row, now) if found.waits else None,
+    }
+
+
+def _recheck_at(row: Any, now: int) -> int:
+    """Soon at first: mostly the relay's reply is only not recorded yet."""
+    return int(now + max(FIRST_RECHECK, (now - row.received_at) // SHARE_OF_AGE))
