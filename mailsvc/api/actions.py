@@ -7,7 +7,7 @@ from mailsvc import clock
 from mailsvc.api.auth import needs
 from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.message_objects import MessageObject
-from mailsvc.api.messages import found_message
+from mailsvc.api.messages import found_message, shown_message
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
 from mailsvc.domain.errors import FieldError, Invalid
@@ -96,7 +96,7 @@ def update_message(id_: str) -> Response:
     with parts.database.write() as connection:
         found_message(connection, id_)
         amend(connection, id_, wanted, now=parts.database.now())
-        shown = read.message_objects(connection, [found_message(connection, id_)])[0]
+        shown = shown_message(connection, found_message(connection, id_))
     parts.bell.ring(DELIVER)
     return jsonify(shown)
 

@@ -24,6 +24,7 @@ from mailsvc.api import (
     relays,
     submit,
     suppressions,
+    unsubscribe,
     webhooks,
 )
 from mailsvc.api.deferred import DeferredResponse
@@ -47,6 +48,7 @@ _RESOURCES = (
     inbound,
     webhooks,
     suppressions,
+    unsubscribe,
     keys,
 )
 REFUSAL = "mailsvc.refusal"  # in the environ: a problem found by the gateway, to be answered as any other problem

@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from mailsvc.api.inbound_objects import Kind
+
 __all__ = ["AttemptObject", "AttemptPage", "DeliveryObject", "MessageEventPage", "MessageObject", "MessagePage"]
 
 
@@ -40,6 +42,17 @@ class AttachmentObject(msgspec.Struct):
     disposition: str | None
 
 
+class ArrivalOfMessage(msgspec.Struct, rename={"from_": "from"}):
+    """A mail that arrived about the message: a bounce, a reply, …"""
+
+    id: str
+    kind: Kind
+    from_: str | None
+    subject: str | None
+    delivery_id: str | None
+    received_at: str
+
+
 class MessageObject(msgspec.Struct, kw_only=True):
     """A message: what was submitted, and the status of each of its deliveries."""
 
@@ -72,6 +85,7 @@ class MessageObject(msgspec.Struct, kw_only=True):
     variables: dict[str, Any]
     size: int
     deliveries: list[DeliveryObject]
+    arrivals: list[ArrivalOfMessage] | msgspec.UnsetType = msgspec.UNSET
     text: str | None = None
     html: str | None = None
 

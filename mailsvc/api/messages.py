@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
+from sqlalchemy import Connection
 
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.filters import check_filters, requested_instants
@@ -13,10 +14,11 @@ from mailsvc.api.paging import PAGING, requested_limit, requested_page
 from mailsvc.api.parts import services
 from mailsvc.domain.errors import FieldError, Invalid, NotFound
 from mailsvc.domain.lifecycle import Status
+from mailsvc.inbox.read import arrivals_about
 from mailsvc.outbox import read
 from mailsvc.outbox.search import Filter
 
-__all__ = ["OPERATIONS", "blueprint", "found_message"]
+__all__ = ["OPERATIONS", "blueprint", "found_message", "shown_message"]
 
 blueprint = Blueprint("messages", __name__)
 
@@ -48,10 +50,16 @@ def get_message(id_: str) -> Response:
         raise Invalid(FieldError("include", "must be content"))
     with services().database.read() as connection:
         row = found_message(connection, id_)
-        shown = read.message_objects(connection, [row])[0]
+        shown = shown_message(connection, row)
         if include:
             shown["text"], shown["html"] = read.texts(connection, row)
     return jsonify(shown)
+
+
+def shown_message(connection: Connection, row: Any) -> dict[str, Any]:
+    """Return one message with what arrived about it."""
+    shown = read.message_objects(connection, [row])[0]
+    return shown | {"arrivals": arrivals_about(connection, row.id)}
 
 
 @blueprint.get("/v1/messages/<message:id_>/events")

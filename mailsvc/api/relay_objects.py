@@ -32,6 +32,8 @@ class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     verp: bool
     dsn: bool
     ehlo: str | None
+    reply_token: bool
+    unsubscribe_mailbox: str | None
     default: bool
     enabled: bool
     managed: bool

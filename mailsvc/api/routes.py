@@ -28,6 +28,7 @@ TAGS = {
     "inbound": "The mails that arrived, with their content and their raw form.",
     "suppressions": "The addresses that receive no mail. Hard bounces add addresses automatically.",
     "keys": "API keys, with scopes, client networks and expiry.",
+    "unsubscribe": "The links of List-Unsubscribe, for recipients. No key is needed.",
     "health": "Checks for load balancers and supervisors. No key is needed.",
     "metrics": "Metrics for Prometheus. No key is needed.",
     "docs": "This reference, for people and for programs. No key is needed.",

@@ -3,6 +3,7 @@
 Only this package writes the table: ``mailbox_state`` stores what the reader finds.
 """
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from mailsvc.store.vault import Vault
 
 __all__ = [
     "MailboxRules",
+    "address_of_mailbox",
     "create_mailbox",
     "delete_mailbox",
     "get_mailbox",
@@ -67,6 +69,17 @@ def mailbox_ids(database: Database, app_id: str, names_or_ids: Sequence[str]) ->
     own = (mailbox.c.app_id == app_id) & mailbox.c.name.in_(names_or_ids)
     with database.read() as connection:
         return [*names_or_ids, *connection.execute(select(mailbox.c.id).where(own)).scalars()]
+
+
+def address_of_mailbox(database: Database, app_id: str, name_or_id: str, *, domain: str) -> str | None:
+    """Return the address of the mailbox with this name or id: its user name, which may lack the domain."""
+    own = (mailbox.c.app_id == app_id) & or_(mailbox.c.name == name_or_id, mailbox.c.id == name_or_id)
+    with database.read() as connection:
+        config = connection.execute(select(mailbox.c.config).where(own)).scalar()
+    if config is None:
+        return None
+    username = str(json.loads(config).get("username") or "")
+    return username if "@" in username else f"{username}@{domain}"
 
 
 def get_mailbox(database: Database, app_id: str, id_: str) -> Any:

@@ -79,6 +79,8 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     verp: bool = True
     dsn: bool = True
     ehlo: str | None = None
+    reply_token: bool = False
+    unsubscribe_mailbox: str | None = None
     default: bool = True
     enabled: bool = True
     timeouts: RelayTimeouts | None = None
@@ -113,6 +115,7 @@ def validate_relay(relay: NewRelay, *, allow_plaintext: bool) -> None:
             _check_rate(relay.rate),
             _check_return_path(relay),
             _check_ehlo(relay.ehlo),
+            no_control("unsubscribe_mailbox", relay.unsubscribe_mailbox),
             check_ca(relay.ca_pem),
             *_check_timeouts(relay.timeouts),
             *check_oauth(relay.oauth),

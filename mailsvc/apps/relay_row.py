@@ -18,7 +18,13 @@ from mailsvc.store.vault import Vault
 __all__ = ["relay_form", "relay_of", "relay_values", "relay_without_secrets", "shown_relay"]
 
 # Fields that are missing in the rows of older versions.
-_LATER_FIELDS = {"max_recipients": 100, "pipelining": "auto", "ehlo": None}
+_LATER_FIELDS = {
+    "max_recipients": 100,
+    "pipelining": "auto",
+    "ehlo": None,
+    "reply_token": False,
+    "unsubscribe_mailbox": None,
+}
 
 
 def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
@@ -114,5 +120,7 @@ def _relay(row: Any, secret: Mapping[str, Any]) -> Relay:
         verp=config["verp"],
         dsn=config["dsn"],
         ehlo=config.get("ehlo"),
+        reply_token=config.get("reply_token", False),
+        unsubscribe_mailbox=config.get("unsubscribe_mailbox"),
         timeouts=Timeouts(**(config.get("timeouts") or {})),
     )

@@ -47,6 +47,7 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     sender: str | None = None
     return_path: str | None = None
     list_unsubscribe_post: bool = False
+    force: bool = False
 
 
 class Handling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, gc=False):

@@ -20,7 +20,7 @@ __all__ = ["check", "check_handling"]
 MAX_AHEAD = 366 * clock.DAY
 
 # No encoded word: lenient readers decode it even here, and it could hide a line break.
-_REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|msg_[0-9a-z]{26}")
+_REFERENCE = re.compile(r"(?!.*=\?)<[!-;=?-~]{1,250}>|(?:msg|arr)_[0-9a-z]{26}")
 
 
 def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
@@ -186,14 +186,15 @@ def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
     if draft.return_path is not None and (flaw := return_path_flaw(draft.return_path, verp=False)):
         errors.append(FieldError("return_path", flaw))
     if draft.in_reply_to is not None and not _REFERENCE.fullmatch(draft.in_reply_to):
-        detail = "must be the id of a message, or a Message-ID with its angle brackets: <id@host>"
+        detail = "must be the id of a message or arrival, or a Message-ID with its angle brackets: <id@host>"
         errors.append(FieldError("in_reply_to", detail))
 
 
 def _check_list(draft: Draft, errors: list[FieldError]) -> None:
     """Check for the https URI that one-click needs (RFC 8058 section 3.1); only the sender can provide it."""
     lower = {name.lower(): value for name, value in draft.headers.items()}
-    if draft.list_unsubscribe_post and "<https:" not in str(lower.get("list-unsubscribe", "")).lower():
+    given = str(lower.get("list-unsubscribe", "")).lower()
+    if draft.list_unsubscribe_post and "<https:" not in given and given.strip() != "auto":
         detail = 'needs a header "List-Unsubscribe" with an https URI, such as <https://app.example/u/17>'
         errors.append(FieldError("list_unsubscribe_post", detail))
 

@@ -49,6 +49,8 @@ class Relay:
     return_path: str | None = None
     verp: bool = True
     dsn: bool = True
+    reply_token: bool = False  # replies come back to an address that names the message
+    unsubscribe_mailbox: str | None = None  # the name or id of the mailbox for unsubscribe mails
     ehlo: str | None = None  # our name in EHLO; None for this host's name or address
     targets: TargetPolicy = "any"  # the addresses that may be dialled
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -22,6 +22,7 @@ from mailsvc.findings.twins import twins_among
 from mailsvc.inbox.shown import ClassifiedMail, arrival_columns, event_data
 from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
+from mailsvc.outcomes.unsubscribe import unsubscription
 from mailsvc.store.bulk import carry_out, update_of
 from mailsvc.store.mailbox_tables import arrival
 
@@ -111,9 +112,7 @@ def _unsubscription(one: _Judged, event_id: str) -> Suppression:
     match, delivery = one.found.about, one.found.unsubscribes
     assert match is not None
     assert delivery is not None
-    tags: list[str] = msgspec.json.decode(match.message.tags)
-    tag = tags[0] if tags else ""
-    return Suppression(one.row.app_id, delivery.recipient, "unsubscribe", tag=tag, event_id=event_id)
+    return unsubscription(one.row.app_id, delivery.recipient, match.message.tags, event_id=event_id)
 
 
 def _columns(one: _Judged, now: int) -> dict[str, Any]:

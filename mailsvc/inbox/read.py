@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
+from mailsvc import clock
 from mailsvc.domain.errors import NotFound
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
 from mailsvc.store.newest_first import newest_first
 
-__all__ = ["KINDS", "ArrivalFilter", "get_arrival", "get_raw", "list_arrivals"]
+__all__ = ["KINDS", "ArrivalFilter", "arrivals_about", "get_arrival", "get_raw", "list_arrivals"]
 
 KINDS = ("bounce", "delay", "receipt", "complaint", "reply", "auto_reply", "unsubscribe", "message", "unparsed")
+
+
+MOST_OF_MESSAGE = 200  # arrivals that a message shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,23 @@ def get_arrival(database: Database, app_id: str, id_: str) -> Any:
     if row is None:
         raise NotFound(f"there is no arrival {id_[:100]!r}")
     return row
+
+
+def arrivals_about(connection: Connection, message_id: str) -> list[dict[str, Any]]:
+    """Return the arrivals about a message, oldest first, as the message shows them."""
+    own = select(arrival).where(arrival.c.message_id == message_id, arrival.c.kind.is_not(None))
+    rows = connection.execute(own.order_by(arrival.c.id).limit(MOST_OF_MESSAGE)).all()
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "from": row.sender,
+            "subject": row.subject,
+            "delivery_id": row.delivery_id,
+            "received_at": clock.rfc3339(row.received_at),
+        }
+        for row in rows
+    ]
 
 
 def get_raw(database: Database, app_id: str, id_: str) -> bytes:

@@ -1,5 +1,6 @@
 """From a checked draft to the rows of the database. Nothing is stored here: see ``intake``."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from mailsvc.domain.relay import Relay
 from mailsvc.eventlog.append import NewEvent
 from mailsvc.mime.compose import compose
 from mailsvc.mime.raw import RawSubmission
+from mailsvc.outbox.signed_addresses import Signing, sign_addresses
 
 __all__ = ["NewMessage", "Terms", "build_draft", "build_raw"]
 
@@ -115,14 +117,19 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     relay: Relay
     now: int  # by the queue's clock
     references: tuple[str, ...] = ()
+    signing: Signing | None = None
 
 
 def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
     """Build a message and freeze its bytes: every retry sends the same ones."""
     id_, now = new_id("msg"), clock.now()
     message_id = f"<{id_[4:]}@{prepared.sender.domain}>"
+    delivery_ids = [new_id("dlv") for _ in prepared.recipients]
+    signed = prepared
+    if terms.signing is not None:
+        signed = sign_addresses(prepared, terms.signing, message_id=id_, delivery_id=delivery_ids[0])
     content = compose(
-        prepared,
+        signed,
         message_id=message_id,
         date=now,
         references=terms.references,
@@ -139,7 +146,7 @@ def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
         "smtputf8": prepared.utf8_headers,
         "eight_bit": prepared.utf8_headers,
     }
-    return _new_message(id_, own, content, prepared.recipients, prepared, terms)
+    return _new_message({"id": id_, **own}, content, prepared.recipients, delivery_ids, prepared, terms)
 
 
 def _submitted(prepared: Prepared) -> dict[str, Any]:
@@ -197,20 +204,20 @@ def build_raw(raw: RawSubmission, handling: Handling, terms: Terms, *, id_: str)
         "smtputf8": raw.sender.needs_smtputf8 or any(r.needs_smtputf8 for r in raw.recipients),
         "eight_bit": raw.eight_bit,
     }
-    return _new_message(id_, own, raw.content, raw.recipients, handling, terms)
+    delivery_ids = [new_id("dlv") for _ in raw.recipients]
+    return _new_message({"id": id_, **own}, raw.content, raw.recipients, delivery_ids, handling, terms)
 
 
 def _new_message(
-    id_: str,
     own: dict[str, Any],
     content: bytes,
     recipients: tuple[Recipient, ...],
+    delivery_ids: list[str],
     handling: Handling | Prepared,
     terms: Terms,
 ) -> NewMessage:
     """Add the columns that follow from the message's handling."""
     message = {
-        "id": id_,
         "app_id": terms.app_id,
         "relay_id": terms.relay.id,
         **own,
@@ -223,7 +230,7 @@ def _new_message(
         "tags": compact(handling.tags),
         "metadata": compact(handling.metadata),
     }
-    deliveries = _delivery_rows(message, recipients, handling.priority, terms)
+    deliveries = _delivery_rows(message, zip(delivery_ids, recipients, strict=True), handling.priority, terms)
     return NewMessage(message, content, deliveries, handling.tags, handling.metadata)
 
 
@@ -235,7 +242,7 @@ def _unended(prepared: Prepared) -> list[str]:
 
 def _delivery_rows(
     message: dict[str, Any],
-    recipients: tuple[Recipient, ...],
+    recipients: Iterable[tuple[str, Recipient]],
     priority: str,
     terms: Terms,
 ) -> list[dict[str, Any]]:
@@ -253,4 +260,4 @@ def _delivery_rows(
         "created_at": message["created_at"],
         "updated_at": message["created_at"],
     }
-    return [{"id": new_id("dlv"), "recipient": r.address, "kind": r.kind, **common} for r in recipients]
+    return [{"id": id_, "recipient": r.address, "kind": r.kind, **common} for id_, r in recipients]
