@@ -43,7 +43,7 @@ def judge(kind: str, understood: UnderstoodMail, known: Known, seen: Circumstanc
         found.kind, found.about = ("auto_reply" if understood.is_automatic else "reply"), match
         if not seen.is_twin:
             event_type = "message.auto_replied" if understood.is_automatic else "message.replied"
-            found.news.append(message_event(event_type, match, {**data, "kind": found.kind}))
+            found.news.append((message_event(event_type, match, {**data, "kind": found.kind}), None))
     return found
 
 

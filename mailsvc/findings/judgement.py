@@ -46,7 +46,7 @@ class Judgement(msgspec.Struct, kw_only=True):
     Attributes:
         about: the message that it is about, and the delivery if that is known.
         outcomes: each with its finding.
-        news: events besides those of the outcomes.
+        news: events besides those of the outcomes, each with its finding if it is about one.
         unsubscribes: the delivery whose recipient wants no more mail.
         waits: it is about a delivery that is not sent yet: nothing may be told now.
     """
@@ -55,6 +55,6 @@ class Judgement(msgspec.Struct, kw_only=True):
     findings: list[Finding] = msgspec.field(default_factory=list)
     about: Match | None = None
     outcomes: list[tuple[Outcome, Finding]] = msgspec.field(default_factory=list)
-    news: list[NewEvent] = msgspec.field(default_factory=list)
+    news: list[tuple[NewEvent, Finding | None]] = msgspec.field(default_factory=list)
     unsubscribes: KnownDelivery | None = None
     waits: bool = False

@@ -26,7 +26,7 @@ from mailsvc.outcomes.unsubscribe import unsubscription
 from mailsvc.store.bulk import carry_out, update_of
 from mailsvc.store.mailbox_tables import arrival
 
-__all__ = ["Terms", "record_arrivals"]
+__all__ = ["Judged", "Terms", "judge_mails", "record_arrivals", "write"]
 
 WAITS_FOR = 1 * clock.HOUR  # for a delivery that a report is about to be sent
 FIRST_RECHECK, SHARE_OF_AGE = 1 * clock.SECOND, 4
@@ -39,7 +39,9 @@ class Terms(msgspec.Struct, frozen=True):
     soft_bounces: SoftBounceLimit | None
 
 
-class _Judged(msgspec.Struct):
+class Judged(msgspec.Struct):
+    """An arrival's row, and what follows from the mail."""
+
     row: Any
     mail: ClassifiedMail
     seen: Circumstances
@@ -47,13 +49,27 @@ class _Judged(msgspec.Struct):
     found: Judgement
 
 
-def record_arrivals(connection: Connection, mails: Sequence[ClassifiedMail], *, now: int, terms: Terms) -> None:
-    """Record those of the arrivals that nobody recorded yet."""
-    rows = {row.id: row for row in _unrecorded(connection, [one.id for one in mails])}
-    new = [one for one in mails if one.id in rows]
-    known = read_known(connection, [(rows[one.id].app_id, one.understood.clues) for one in new])
-    twins = twins_among(connection, [rows[one.id] for one in new])
-    judged = [_judged(one, rows[one.id], known, now, terms, is_twin=one.id in twins) for one in new]
+def record_arrivals(connection: Connection, mails: Sequence[ClassifiedMail], *, now: int, terms: Terms) -> list[str]:
+    """Record those of the arrivals that nobody recorded yet. Returns the kinds of those that are done."""
+    is_unrecorded = or_(arrival.c.kind.is_(None), arrival.c.recheck_at.is_not(None))
+    judged = judge_mails(connection, mails, is_unrecorded, now=now, terms=terms)
+    write(connection, judged, now=now, terms=terms)
+    return [one.found.kind for one in judged if not one.found.waits]
+
+
+def judge_mails(
+    connection: Connection, mails: Sequence[ClassifiedMail], condition: Any, *, now: int, terms: Terms
+) -> list[Judged]:
+    """Return what follows from those of the mails whose arrivals meet a condition; nothing is written."""
+    rows = {row.id: row for row in _locked(connection, [one.id for one in mails], condition)}
+    chosen = [one for one in mails if one.id in rows]
+    known = read_known(connection, [(rows[one.id].app_id, one.understood.clues) for one in chosen])
+    twins = twins_among(connection, [rows[one.id] for one in chosen])
+    return [_judged(one, rows[one.id], known, now, terms, is_twin=one.id in twins) for one in chosen]
+
+
+def write(connection: Connection, judged: Sequence[Judged], *, now: int, terms: Terms) -> None:
+    """Write what follows: outcomes, events, and what the arrivals show."""
     settled = [one for one in judged if not one.found.waits]
     _record_outcomes(connection, settled, now, terms)
     _tell(connection, settled, now)
@@ -61,15 +77,13 @@ def record_arrivals(connection: Connection, mails: Sequence[ClassifiedMail], *, 
     carry_out(connection, update_of(connection.dialect.name, arrival, ("id",), columns))
 
 
-def _unrecorded(connection: Connection, ids: Iterable[str]) -> Sequence[Any]:
-    wanted = select(
-        arrival.c.id, arrival.c.app_id, arrival.c.mailbox_id, arrival.c.digest, arrival.c.received_at
-    ).where(arrival.c.id.in_(ids), or_(arrival.c.kind.is_(None), arrival.c.recheck_at.is_not(None)))
+def _locked(connection: Connection, ids: Iterable[str], condition: Any) -> Sequence[Any]:
+    wanted = select(arrival).where(arrival.c.id.in_(ids), condition)
     # Another process that has just done the same has changed the row: wait for it, and see.
     return connection.execute(wanted.with_for_update()).all()
 
 
-def _judged(mail: ClassifiedMail, row: Any, known: Known, now: int, terms: Terms, *, is_twin: bool) -> _Judged:
+def _judged(mail: ClassifiedMail, row: Any, known: Known, now: int, terms: Terms, *, is_twin: bool) -> Judged:
     seen = Circumstances(
         app_id=row.app_id,
         mailbox_id=row.mailbox_id,
@@ -78,10 +92,10 @@ def _judged(mail: ClassifiedMail, row: Any, known: Known, now: int, terms: Terms
         is_twin=is_twin,
     )
     data = event_data(mail, row.mailbox_id, public_url=terms.public_url)
-    return _Judged(row, mail, seen, data, judge(mail.kind, mail.understood, known, seen, data))
+    return Judged(row, mail, seen, data, judge(mail.kind, mail.understood, known, seen, data))
 
 
-def _record_outcomes(connection: Connection, judged: Sequence[_Judged], now: int, terms: Terms) -> None:
+def _record_outcomes(connection: Connection, judged: Sequence[Judged], now: int, terms: Terms) -> None:
     """Record the outcomes, as many times as one delivery has several, and note those that changed nothing after all."""
     left = [pair for one in judged for pair in one.found.outcomes]
     while left:
@@ -94,11 +108,11 @@ def _record_outcomes(connection: Connection, judged: Sequence[_Judged], now: int
         left = later
 
 
-def _tell(connection: Connection, judged: Sequence[_Judged], now: int) -> None:
+def _tell(connection: Connection, judged: Sequence[Judged], now: int) -> None:
     events: list[NewEvent] = []
     suppressions: list[Suppression] = []
     for one in judged:
-        news = one.found.news
+        news = [event for event, _ in one.found.news]
         if not news and not any(finding.applied for finding in one.found.findings):
             news = [arrival_event(one.found, one.seen, one.data)]
         events += news
@@ -108,14 +122,14 @@ def _tell(connection: Connection, judged: Sequence[_Judged], now: int) -> None:
     add_suppressions(connection, suppressions, now=now)
 
 
-def _unsubscription(one: _Judged, event_id: str) -> Suppression:
+def _unsubscription(one: Judged, event_id: str) -> Suppression:
     match, delivery = one.found.about, one.found.unsubscribes
     assert match is not None
     assert delivery is not None
     return unsubscription(one.row.app_id, delivery.recipient, match.message.tags, event_id=event_id)
 
 
-def _columns(one: _Judged, now: int) -> dict[str, Any]:
+def _columns(one: Judged, now: int) -> dict[str, Any]:
     found, about = one.found, one.found.about
     delivery = about.delivery if about else None
     return {

@@ -46,7 +46,7 @@ def judge_report(
             _apply(found, finding, one, match, seen, data)
         elif one.kind is ReportKind.BOUNCE:
             finding.evidence = clues.tried
-            found.news.append(unmatched_event(finding, clues.tried, seen, data))
+            found.news.append((unmatched_event(finding, clues.tried, seen, data), finding))
 
 
 def _match(one: ReportedRecipient, clues: Clues, known: Known, seen: Circumstances) -> Match | None:
@@ -98,7 +98,8 @@ def _apply(
     delivery = _delivery(match)
     if one.kind is ReportKind.DELAY:
         if not seen.is_twin:
-            found.news.append(message_event("message.delayed", match, {**data, "bounce": finding.bounce}))
+            told = message_event("message.delayed", match, {**data, "bounce": finding.bounce})
+            found.news.append((told, finding))
     elif _changes_state(one) and (match.is_signed or delivery.status is Status.SENT):
         change = _CHANGES[one.kind]
         if after := follow(delivery.status, change):

@@ -69,9 +69,9 @@ class ArrivalRecorder:
 
     def _store(self, found: Sequence[ClassifiedMail]) -> None:
         with self.database.write() as connection:
-            record_arrivals(connection, found, now=self.database.now(), terms=self.terms)
-        for one in found:
-            meter.count(f"arrivals.{one.kind}")
+            kinds = record_arrivals(connection, found, now=self.database.now(), terms=self.terms)
+        for kind in kinds:
+            meter.count(f"arrivals.{kind}")
 
 
 _FAULT = "The mail could not be read, because of a fault in this program; its raw form is complete."

@@ -1,17 +1,23 @@
 """What arrived mails do to the messages that they are about, and what is told of it."""
 
+from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from mailsvc import clock
 from mailsvc.domain.lifecycle import Change
+from mailsvc.findings.again import Selection, reclassify
+from mailsvc.inbound.classify import classify
 from mailsvc.mime.tokens import Purpose, envelope_id, plus_address, return_path
 from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
 from mailsvc.store.mailbox_tables import arrival
+from mailsvc.store.tables import message as message_table
+from mailsvc.understand import mail as mail_module
 from tests.support.api import ApiHarness, Client
 from tests.support.arriving import Inbox
 from tests.support.mails import answer, complaint, report
@@ -174,9 +180,7 @@ def test_a_forged_bounce_changes_nothing_and_is_told(
         case "old":
             old = harness.database.now() - 61 * clock.DAY
             with harness.database.write() as connection:
-                from mailsvc.store.tables import message as table
-
-                connection.execute(update(table).values(created_at=old))
+                connection.execute(update(message_table).values(created_at=old))
             given = {"to": path}
         case "wrong recipient":
             recipients, given = [BOB], {"message_id": message["message_id"]}
@@ -492,3 +496,75 @@ def test_a_mail_to_the_unsubscribe_address_suppresses(
     assert (event["type"], event["data"]["kind"]) == ("inbound.received", "unsubscribe")
     assert (added["type"], added["data"]["address"], added["data"]["tag"]) == ("suppression.added", ALICE, tag)
     assert (added["data"]["reason"], added["data"]["event_id"]) == ("unsubscribe", event["id"])
+
+
+# Reading again by other rules
+
+
+def read_again(harness: ApiHarness, inbox: Inbox, *, dry_run: bool = False, **wanted: Any) -> list[Any]:
+    found = reclassify(
+        harness.database,
+        partial(classify, keys=inbox.recorder.keys),
+        Selection(**wanted),
+        terms=inbox.recorder.terms,
+        is_dry_run=dry_run,
+    )
+    return [one for page in found if not isinstance(page, int) for one in page]
+
+
+def test_reading_again_by_the_same_rules_changes_nothing(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes
+) -> None:
+    message = sent(harness, shop)
+    inbox.arrive(
+        report(ALICE, **clue_of("verp", message, key)), report(BOB), answer(ALICE), answer(BOB, headers=[AUTOMATIC])
+    )
+    inbox.arrive(answer(ALICE, headers=[("In-Reply-To", message["message_id"])]), b"")
+    before = told(shop), shop.get("/inbound").json
+
+    assert read_again(harness, inbox) == []
+    assert (told(shop), shop.get("/inbound").json) == before
+
+
+def test_what_is_seen_differently_is_applied_once(harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes) -> None:
+    """As after an upgrade that understands a form of bounce which was an ordinary mail before."""
+    message = sent(harness, shop)
+    with patch.object(mail_module, "read_report", lambda raw, mail: None):
+        inbox.arrive(report(ALICE, **clue_of("verp", message, key)))
+    before = [event["type"] for event in told(shop)]
+    shown = read_again(harness, inbox, dry_run=True)
+    after_dry_run = statuses(shop, message)
+    (changed,), again = read_again(harness, inbox), read_again(harness, inbox)
+    (arrival_,) = shop.get("/inbound").json["data"]
+
+    assert before == ["message.auto_replied"]
+    assert [(one.before, one.after, one.events) for one in shown] == [("auto_reply", "bounce", 1)]
+    assert after_dry_run == ["sent"]
+    assert (changed.id, again) == (arrival_["id"], [])
+    assert statuses(shop, message) == ["bounced"]
+    assert (arrival_["kind"], arrival_["auto_reply"], arrival_["findings"][0]["applied"]) == ("bounce", False, True)
+    assert [event["type"] for event in told(shop)][1:] == ["message.bounced", "suppression.added"]
+
+
+def test_only_the_wanted_arrivals_are_read_again(harness: ApiHarness, shop: Client, inbox: Inbox) -> None:
+    with patch.object(mail_module, "read_report", lambda raw, mail: None):
+        inbox.arrive(report(ALICE), report(BOB))
+    first, second = [one["id"] for one in reversed(shop.get("/inbound").json["data"])]
+
+    assert [one.id for one in read_again(harness, inbox, dry_run=True, ids=(second,))] == [second]
+    assert [one.id for one in read_again(harness, inbox, dry_run=True, kinds=("auto_reply",))] == [first, second]
+    assert read_again(harness, inbox, kinds=("reply",)) == []
+    assert read_again(harness, inbox, since=harness.database.now() + 1) == []
+
+
+def test_what_was_matched_before_stays_so_when_its_message_is_gone(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes
+) -> None:
+    message = sent(harness, shop)
+    inbox.arrive(
+        report(ALICE, **clue_of("verp", message, key)), answer(ALICE, headers=[("In-Reply-To", message["message_id"])])
+    )
+    with harness.database.write() as connection:
+        connection.execute(delete(message_table))
+
+    assert read_again(harness, inbox) == []

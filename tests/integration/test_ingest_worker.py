@@ -291,10 +291,10 @@ class TestAfterACrash:
 def failing_for(word: str) -> Callable[..., None]:
     """What records arrivals, but none that has this word."""
 
-    def record_some(connection: Connection, mails: Sequence[ClassifiedMail], **given: Any) -> None:
+    def record_some(connection: Connection, mails: Sequence[ClassifiedMail], **given: Any) -> list[str]:
         if any(subject_of(connection, one.id) == word for one in mails):
             raise ValueError(word)
-        record_arrivals(connection, mails, **given)
+        return record_arrivals(connection, mails, **given)
 
     return record_some
 
