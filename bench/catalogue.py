@@ -38,6 +38,8 @@ SCENARIOS = (
     Scenario("memory", memory.measure, once=True),
     Scenario("imap-tools", mailboxloop.imap, share=0.5),
     Scenario("imap-read", inbound.imap, share=0.5),
+    Scenario("imap-tools-mixed", mailboxloop.imap_mixed, share=0.5),
+    Scenario("imap-understood", inbound.imap_mixed, share=0.5),
     Scenario("poplib", mailboxloop.pop3, share=0.5),
     Scenario("pop3-read", inbound.pop3, share=0.5),
     Scenario("inbound-latency", inbound.latency),

@@ -5,7 +5,7 @@ import imaplib
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -46,11 +46,11 @@ def mail(number: int) -> bytes:
     ).encode()
 
 
-def fill(host: MailHost, user: str, mails: int) -> None:
+def fill(host: MailHost, user: str, mails: int, make: Callable[[int], bytes] = mail) -> None:
     """A new user with so many mails, which Dovecot has indexed."""
     host.add_user(user, PASSWORD)
     for start in range(0, mails, _AT_ONCE):
-        host.deliver_many(user, [mail(number) for number in range(start, min(start + _AT_ONCE, mails))])
+        host.deliver_many(user, [make(number) for number in range(start, min(start + _AT_ONCE, mails))])
     with open_session(host, user) as session:
         found = int(session.select("INBOX", readonly=True)[1][0] or 0)
     if found != mails:

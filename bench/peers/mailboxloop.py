@@ -3,27 +3,34 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 
 from bench import mailboxes
 from bench.children import ROOT
 from bench.figure import Figure, Invalid, Run
+from bench.mixedmails import mixed_mail
 from bench.peers import environment
 from tests.support.mailhost import HOST
 
 
 def imap(run: Run) -> Figure:
     """imap_tools."""
-    return _measure(run, "imap", "imaps", environment.python())
+    return _measure(run, "imap", "imaps", environment.python(), mailboxes.mail)
+
+
+def imap_mixed(run: Run) -> Figure:
+    """imap_tools, with the mails that come back to a sender."""
+    return _measure(run, "imap", "imaps", environment.python(), mixed_mail)
 
 
 def pop3(run: Run) -> Figure:
     """poplib."""
-    return _measure(run, "pop3", "pop3s", sys.executable)
+    return _measure(run, "pop3", "pop3s", sys.executable, mailboxes.mail)
 
 
-def _measure(run: Run, module: str, port: str, python: str) -> Figure:
+def _measure(run: Run, module: str, port: str, python: str, make: Callable[[int], bytes]) -> Figure:
     with mailboxes.mailhost() as host:
-        mailboxes.fill(host, "peer", run.messages)
+        mailboxes.fill(host, "peer", run.messages, make)
         directory = run.directory / "mails"
         directory.mkdir()
         settings = {

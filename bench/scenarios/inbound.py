@@ -2,12 +2,14 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from bench import mailboxes, tlsfiles
 from bench.counters import hook_sink, smtp_sink
 from bench.figure import Figure, Invalid, Run
+from bench.mixedmails import mixed_mail
 from bench.peers.measure import patience
 from bench.processes import PeakMemory, cpu_seconds, memory, named
 from bench.quantiles import quantile
@@ -29,10 +31,15 @@ def pop3(run: Run) -> Figure:
     return _read_all(run, "pop3s")
 
 
-def _read_all(run: Run, scheme: str) -> Figure:
+def imap_mixed(run: Run) -> Figure:
+    """As ``imap``, with the mails that come back to a sender."""
+    return _read_all(run, "imaps", mixed_mail)
+
+
+def _read_all(run: Run, scheme: str, make: Callable[[int], bytes] = mailboxes.mail) -> Figure:
     tls = tlsfiles.make(run.directory)
     with mailboxes.mailhost() as host, smtp_sink(tls) as sink, serving(run.directory, Setting(sink, tls.ca)) as service:
-        mailboxes.fill(host, "bench", run.messages)
+        mailboxes.fill(host, "bench", run.messages, make)
         cpu = cpu_seconds(service.pid)
         began = time.monotonic()
         with PeakMemory(service.pid) as peak:
@@ -165,7 +172,7 @@ def _wait_for_events(directory: Path, count: int, *, seconds: float) -> None:
             if time.monotonic() > deadline:
                 raise Invalid(f"{found} of {count} mails were told")
             time.sleep(0.02)
-        told = database.execute("SELECT count(*) FROM mailsvc_event WHERE type = 'inbound.received'").fetchone()[0]
+        told = database.execute("SELECT count(*) FROM mailsvc_event WHERE type LIKE 'inbound.%'").fetchone()[0]
     if told != count:
         raise Invalid(f"{told} events were told of {count} mails")
 
