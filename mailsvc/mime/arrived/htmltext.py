@@ -11,6 +11,7 @@ __all__ = ["HtmlLine", "declared_charset", "html_to_lines", "html_to_text"]
 
 _MARKUP = re.compile(r"<(?:(/?)([A-Za-z][^\s/>]*)|(?=[!?/]))")
 _TAG_STOP = re.compile(r">|=\s*([\"'])")
+_ANY_TAG = re.compile(r"<[^<>]*>")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _META_CHARSET = re.compile(
     rb"""<meta\b[^<>]{0,200}?charset\s{0,9}=\s{0,9}["']?([A-Za-z0-9_.:+-]{1,40})""", re.IGNORECASE
@@ -45,6 +46,7 @@ _BLOCKS = {
         0,
     ),
 }
+_TAGS_A_LINE = 5  # no more in the mean, or the rest counts as one line
 _MAX_QUOTES = 10  # levels that are shown; each costs two characters a line
 _RULE = "_" * 32  # as Outlook writes it in its own plain texts
 
@@ -65,50 +67,44 @@ class HtmlLine(NamedTuple):
 def html_to_text(html: str) -> str:
     """Return the text as a browser shows it, roughly: blocks on lines of their own, quotations behind ``>``."""
     page = _Page()
-    for token in _tokens(html):
-        page.write(_unescaped(token.text))
-        page.tag(token.name, is_end=token.is_end)
+    for text, name, is_end, _ in _tokens(html):
+        page.write(_unescaped(text))
+        page.tag(name, is_end=is_end)
     return page.text()
 
 
-def html_to_lines(html: str) -> list[HtmlLine]:
-    """Return the lines of ``html_to_text`` with their roles; ``>`` stands only where a mail program quotes."""
+def html_to_lines(html: str, *, most: int) -> list[HtmlLine]:
+    """Return the lines of ``html_to_text`` with their roles, without ``>``; after so many lines, the rest as one."""
     page = _Page(shows_quotes=False)
     roles = OpenRoles()
-    for token in _tokens(html):
-        page.write(_unescaped(token.text))
-        if changed := roles.tag(token.name, token.attributes(html), is_end=token.is_end):
+    for number, (text, name, is_end, (start, end)) in enumerate(_tokens(html)):
+        page.write(_unescaped(text))
+        if page.height >= most or number >= most * _TAGS_A_LINE:
+            page.write(_unescaped(_ANY_TAG.sub(" ", html[end:])))
+            break
+        if changed := roles.tag(name, html[start:end], is_end=is_end):
             page.end_line()
-        page.tag(token.name, is_end=token.is_end)
+        page.tag(name, is_end=is_end)
         if changed:
             page.role = roles.current
     return page.lines()
 
 
-class _Token(NamedTuple):
-    """A tag, with the text before it; at the end of the page there is no name."""
+def _tokens(html: str) -> Iterator[tuple[str, str, bool, tuple[int, int]]]:
+    """Yield each tag: the text before it, its name in lower case, whether it is an end tag, where its attributes are.
 
-    text: str
-    name: str  # in lower case
-    is_end: bool
-    start: int  # of the attributes
-    end: int
-
-    def attributes(self, html: str) -> str:
-        return html[self.start : self.end] if self.name else ""
-
-
-def _tokens(html: str) -> Iterator[_Token]:
+    At the end there is no name.
+    """
     at = 0
     while match := _MARKUP.search(html, at):
         name = (match[2] or "").lower()
         text = html[at : match.start()]
         at = _tag_end(html, match.end()) if name else _aside_end(html, match.start())
-        yield _Token(text, name, match[1] == "/", match.end(), at)
+        yield text, name, match[1] == "/", (match.end(), at)
         if name in _SKIPPED and not match[1]:
             end = _SKIPPED[name].search(html, at)
             at = end.start() if end else len(html)
-    yield _Token(html[at:], "", is_end=False, start=0, end=0)
+    yield html[at:], "", False, (len(html), len(html))
 
 
 def _tag_end(html: str, at: int) -> int:
@@ -156,6 +152,10 @@ class _Page:
     def text(self) -> str:
         self.end_line()
         return "\n".join(self._lines).strip("\n")
+
+    @property
+    def height(self) -> int:
+        return len(self._lines)
 
     def lines(self) -> list[HtmlLine]:
         self.end_line()

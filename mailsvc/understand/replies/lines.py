@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from mailsvc.mime.arrived.htmlroles import Role
-from mailsvc.mime.arrived.htmltext import HtmlLine, html_to_lines
+from mailsvc.mime.arrived.htmltext import html_to_lines
 
 __all__ = ["MAX_LINES", "Body", "Label", "plain_form"]
 
@@ -48,11 +48,8 @@ class Body:
 
     @classmethod
     def of_html(cls, html: str) -> "Body":
-        lines = html_to_lines(html)
-        kept, rest = lines[:MAX_LINES], lines[MAX_LINES:]
-        if rest:
-            kept.append(HtmlLine("\n".join([line.text for line in rest]), rest[0].role))
-        return cls([line.text for line in kept], [line.role for line in kept])
+        lines = html_to_lines(html, most=MAX_LINES)
+        return cls([line.text for line in lines], [line.role for line in lines])
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -85,11 +82,15 @@ class Body:
     def joined(self, label: Label) -> str:
         """Return the lines with this label; a blank line stands where others are left out between them."""
         pieces: list[str] = []
-        last = -1
+        is_gap = False
         for index, line in enumerate(self.lines):
             if self.labels[index] != label:
-                continue
-            is_gap = last != index - 1 and self.plain[index] and pieces and pieces[-1]
-            pieces += ["", line.rstrip()] if is_gap else [line.rstrip()]
-            last = index
+                is_gap = bool(pieces)
+            elif not is_gap:
+                pieces.append(line.rstrip())
+            elif self.plain[index]:
+                while pieces and not pieces[-1]:
+                    pieces.pop()
+                pieces += ["", line.rstrip()]
+                is_gap = False
         return "\n".join(pieces).strip("\n")

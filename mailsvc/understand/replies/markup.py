@@ -32,6 +32,7 @@ _INLINE_IMAGE = re.compile(r"cid:|data:image/(?:png|gif|jpe?g|webp);base64,", re
 
 # The parser looks at all open elements for each tag, and at all attributes of the tag for each attribute. What this costs is
 # estimated before, because it may take minutes for the megabyte that a mail can have.
+_MAX_TAGS = 100_000
 _MAX_COST = 30_000_000  # about half a second
 _REFERENCE_COST = 500  # of a character reference, in looks at an element
 _TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]{0,40})([^>]*)")
@@ -69,13 +70,15 @@ def safe_html(html: str) -> str | None:
     """Return the HTML without scripts, forms, style sheets and whatever loads something.
 
     Images keep their source where it is a part of the mail (``cid:``, RFC 2392) or the image itself (``data:``).
-    None: it is nested so deeply that it would take seconds to read; no mail program writes such.
+    None: it is nested so deeply, or has so many tags, that it would take seconds to read; no mail program writes such.
     """
     return None if _is_costly(html) else _CLEANER.clean(html)
 
 
 def _is_costly(html: str) -> bool:
     cost = _REFERENCE_COST * html.count("&")
+    if html.count("<") > _MAX_TAGS:
+        return True
     opened: Counter[str] = Counter()
     depth = 0
     for match in _TAG.finditer(html):

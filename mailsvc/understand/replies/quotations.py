@@ -17,7 +17,7 @@ from mailsvc.understand.replies.lines import Body, Label
 
 __all__ = ["Quotations", "mark_quotations"]
 
-_MAX_CANDIDATES = 2000  # lines that are looked at closely, so that a hostile text costs no more than a long one
+_MAX_CANDIDATES = 500  # lines that are looked at closely, so that a hostile text costs no more than a long one
 _LINK_ALONE = re.compile(r"[(<\[]?https?://\S{1,500}(?: ?>)?")
 
 
@@ -74,7 +74,9 @@ class _Scan:
         if not self.quotations.found and is_forward_divider(self._body.plain[start]):
             self._note(is_forward=True, has_header=True)
         above = self._body.previous_filled(start)
-        if above >= 0 and start - above <= 3 and self._body.labels[above] == Label.NEW:
+        is_near = above >= 0 and start - above <= 3 and self._body.labels[above] == Label.NEW
+        if is_near and self._candidates < _MAX_CANDIDATES:
+            self._candidates += 1
             start += self._quote_attribution(above, is_before_quote=True)
         self._note()
         return self._quote_run(start)
@@ -84,9 +86,19 @@ class _Scan:
         if role == Role.REST:
             self._note(has_header=True)
             return self._quote_rest(index)
-        label = Label.SIGNATURE if role == Role.SIGNATURE else Label.QUOTED
-        self._body.mark(index, index + 1, label)
+        if role == Role.ATTRIBUTION:
+            return self._divider(index) or self._named_attribution(index)
+        self._body.mark(index, index + 1, Label.SIGNATURE)
         return index + 1
+
+    def _named_attribution(self, start: int) -> int:
+        end = start
+        while end < len(self._body) and self._body.roles[end] == Role.ATTRIBUTION:
+            end += 1
+        self._note()
+        self._body.mark(start, end, Label.QUOTED)
+        following = self._body.next_filled(end)
+        return self._quote_run(following) if self._is_quotation(following) else end
 
     def _divider(self, index: int) -> int:
         """A line that says that a mail follows."""

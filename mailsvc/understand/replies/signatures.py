@@ -20,6 +20,7 @@ from mailsvc.understand.replies.lines import Body, Label
 
 __all__ = ["mark_signatures"]
 
+_MAX_PASSAGES = 200  # between quotations that are looked at, and the last one
 _MAX_SIGNATURE = 40  # filled lines behind "-- "
 _MAX_BLOCK = 12  # filled lines of names, places and numbers
 _MAX_FOOTER = 160  # characters of what a program adds in one line
@@ -60,7 +61,8 @@ def mark_signatures(body: Body, *, sender: str) -> None:
         sender: the display name of From, empty if there is none.
     """
     has_words = False
-    for start, end in list(_passages(body)):
+    passages = list(_passages(body))
+    for start, end in passages[:_MAX_PASSAGES] + passages[_MAX_PASSAGES:][-1:]:
         cut = _signature_start(body, start, end, sender)
         if has_words and _is_sign_off(body, start, cut):
             cut = start
@@ -87,13 +89,15 @@ def _signature_start(body: Body, start: int, end: int, sender: str) -> int:
 
 def _delimited(body: Body, start: int, end: int) -> int:
     """Where "-- " stands alone in a line (RFC 3676 section 4.3), or another sign that people write instead."""
+    cut, filled, most = end, 0, _MAX_SIGNATURE
     for index in range(end - 1, start - 1, -1):
-        if body.plain[index] and _DELIMITER.fullmatch(body.plain[index][:20]):
-            filled = sum(1 for plain in body.plain[index:end] if plain)
-            if filled <= _MAX_SIGNATURE:
-                return _delimited(body, start, index)
+        plain = body.plain[index]
+        filled += bool(plain)
+        if filled > most:
             break
-    return end
+        if plain and _DELIMITER.fullmatch(plain[:20]):
+            cut, filled, most = index, 0, _MAX_BLOCK  # a second one stands above a name, the first above a disclaimer
+    return cut
 
 
 def _footer_start(body: Body, start: int, end: int) -> int:
