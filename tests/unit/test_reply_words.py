@@ -171,3 +171,38 @@ def test_words_before_an_attribution_in_its_line_stay():
 
 def test_a_line_of_a_mailbox_file_is_no_quotation():
     assert split("I come.\n>From Monday on I am there.").text == "I come.\n>From Monday on I am there."
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "From: Anna Berg Sent: Tuesday, May 4, 2021 10:15 AM To: Bo Holm Subject: A question Could we meet?",
+        "Von: Anna Berg Gesendet: Dienstag, 4. Mai 2021 10:15 An: Bo Holm Betreff: Frage Treffen wir uns?",
+        "On Tue, May 4, 2021 at 10:15 AM Anna Berg <anna@example.test> wrote: Could we meet on Tuesday? Anna",
+        "Am Di., 4. Mai 2021 um 10:15 Uhr schrieb Anna Berg <anna@example.test>: Treffen wir uns?",
+    ],
+)
+def test_a_quotation_that_was_made_one_line_is_quoted(line):
+    reply = split(f"{NEW}\n\n{line}\n")
+
+    assert (reply.text, reply.quoted) == (NEW, line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Anna Berg wrote:",
+        "Quoting Anna Berg <anna@example.test>:",
+        "Zitat von Anna Berg <anna@example.test>:",
+        "Anna schreef:",
+    ],
+)
+def test_a_name_alone_is_an_attribution_above_marked_lines(line):
+    assert split(f"{NEW}\n\n{line}\n> Tuesday?\n").quoted == f"{line}\n> Tuesday?"
+
+
+@pytest.mark.parametrize("rule", ["—", "___", "*****", "----------"])
+def test_a_line_above_a_contact_block_begins_a_signature(rule):
+    reply = split(f"{NEW}\n\n{rule}\nBo Holm\nHead of Riding\nbo@example.test\n")
+
+    assert (reply.text, reply.signature) == (NEW, f"{rule}\nBo Holm\nHead of Riding\nbo@example.test")

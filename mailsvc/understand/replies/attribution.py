@@ -1,15 +1,20 @@
 """Finds the line that names who wrote what is quoted below: "On 3 May 2021 at 10:15, Anna <anna@example.test> wrote:"."""
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from mailsvc.understand.replies.forms.attributions import OPENERS, VERBS
 from mailsvc.understand.replies.lines import Body
 
-__all__ = ["Attribution", "attribution_ending_at", "closes_address", "may_end_attribution"]
+__all__ = ["Attribution", "attribution_ending_at", "closes_address", "inline_attribution", "may_end_attribution"]
 
 _MAX_LINES = 6  # over which mail programs wrap it
+_MIN_INLINE = 30  # characters
+_MAX_INLINE = 3  # places in a line that are looked at
+_MAX_INLINE_LENGTH = 200  # characters
 _MAX_LENGTH = 500  # characters, joined
+_MAX_NAME = 80  # characters of a name with a verb or an address: "Anna wrote:", "Quoting Anna <anna@example.test>:"
 _MAX_WRAPPED_VERB = 40  # characters of a last line such as "> wrote:"
 
 
@@ -18,6 +23,8 @@ def _one_of(words: tuple[str, ...]) -> str:
 
 
 _VERB = re.compile(_one_of(VERBS), re.IGNORECASE)
+_ENDS_WITH_VERB = re.compile(rf"\s(?:{_one_of(VERBS)})\s?[:：]$", re.IGNORECASE)
+_VERB_WITH_COLON = re.compile(rf"\s(?:{_one_of(VERBS)})(?![^\W\d_])[^:：]{{0,100}}[:：]", re.IGNORECASE)
 _OPENER = re.compile(rf"(?:{_one_of(OPENERS)})(?=\W|\d|$)", re.IGNORECASE)
 _TIME = re.compile(r"\d{1,2}\s?(?:[:.h時时시点點]\s?\d{2}|[ap]\.?m\b|시|時|点)", re.IGNORECASE)
 _DAY = re.compile(
@@ -55,6 +62,17 @@ def may_end_attribution(plain: str) -> bool:
     return plain.endswith((":", "：", "-", "*:*", ":*", "=")) or ":>" in plain or ": >" in plain
 
 
+def inline_attribution(plain: str) -> int | None:
+    """Where an attribution begins in a line that a program made of several: "Fine. On 3 May 2021 at 10:15, Anna wrote: Hello"."""
+    if len(plain) < _MIN_INLINE or ":" not in plain:
+        return None
+    for opener in islice(_OPENER_WITH_DATE.finditer(plain), _MAX_INLINE):
+        verb = _VERB_WITH_COLON.search(plain, opener.end(), opener.end() + _MAX_INLINE_LENGTH)
+        if verb and _TIME.search(plain, opener.start(), verb.start()):
+            return opener.start()
+    return None
+
+
 def attribution_ending_at(body: Body, end: int, *, is_before_quote: bool) -> Attribution | None:
     """Return the attribution whose last line this is, None if it is none.
 
@@ -90,6 +108,8 @@ def _is_attribution(joined: str, *, is_before_quote: bool) -> bool:
     if not (has_colon or has_edges or is_before_quote):
         return False
     address, day, time = (bool(form.search(said)) for form in (_ADDRESS, _DAY, _TIME))
+    if is_before_quote and has_colon and len(said) <= _MAX_NAME and (address or _ENDS_WITH_VERB.search(said)):
+        return True
     if _has_verb(said):
         has_date = day or time
         return address or (day and time) or has_edges or (has_date and (is_before_quote or bool(_OPENER.match(said))))

@@ -18,7 +18,6 @@ _RULE = re.compile(r"[-_=*~—–─]{3,}|(?:[-_=*—] ?){5,}")
 _EDGED = re.compile(r"(?:[-_=*~—] ?){2,60}(?P<said>[^-_=*~—].{0,80}?)\W{0,3}[-_=*~—]{2,}")
 _MESSAGE = re.compile("|".join(map(re.escape, MESSAGE)), re.IGNORECASE)
 _FORWARDED = re.compile("|".join(map(re.escape, FORWARDED)), re.IGNORECASE)
-_REPLY_ABOVE = re.compile("|".join(map(re.escape, REPLY_ABOVE)), re.IGNORECASE)
 _BEGIN_FORWARD = frozenset(BEGIN_FORWARD)
 _FORWARD_SUBJECT = re.compile(
     rf"\s{{0,9}}(?:\[[^\]]{{1,60}}\]\s{{0,9}})?(?:{'|'.join(map(re.escape, FORWARD_SUBJECTS))})\s{{0,3}}[:：]",
@@ -52,7 +51,10 @@ def is_forward_divider(plain: str) -> bool:
 
 def is_reply_above_line(plain: str) -> bool:
     """Whether a ticket system asks with this line to write above it."""
-    return len(plain) < _MAX_DIVIDER and _REPLY_ABOVE.search(plain) is not None
+    if len(plain) >= _MAX_DIVIDER:
+        return False
+    said = plain.lower()
+    return any(words in said for words in REPLY_ABOVE)
 
 
 def has_forward_subject(subject: str | None) -> bool:

@@ -5,18 +5,25 @@ import re
 from mailsvc.understand.replies.forms.headers import LABELS
 from mailsvc.understand.replies.lines import Body
 
-__all__ = ["header_block_end", "may_begin_header_block"]
+__all__ = ["header_block_end", "is_header_line", "may_begin_header_block"]
 
 _MAX_LINES = 40  # of a block; lists of recipients are wrapped
 _MAX_CONTINUATION = 8  # lines of one value
 _MAX_LABEL = 40  # characters, marks included
 _TIME_OR_DAY = re.compile(r"\d\d?[:.]\d\d|\b(?:19|20)\d\d\b|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
+_INNER_LABEL = re.compile(r"(?<!\S)\*?((?:[^\W\d_]{1,15} )?([^\W\d_]{1,15}))\*? ?[:：]")
 _MARKS = " \t*_<>|-[]"
 
 
 def may_begin_header_block(plain: str) -> bool:
     """Whether the line begins with a label that such a header begins with."""
     return _role(plain) in ("from", "sent", "subject", "to")
+
+
+def is_header_line(plain: str) -> bool:
+    """Whether a program made one line of such a header: "From: Anna Sent: Monday To: Bo Subject: A question"."""
+    roles = {LABELS.get(match[1].lower()) or LABELS.get(match[2].lower()) for match in _INNER_LABEL.finditer(plain)}
+    return _role(plain) == "from" and "subject" in roles and len(roles & {"sent", "to"}) > 0
 
 
 def header_block_end(body: Body, start: int, *, is_announced: bool) -> int | None:

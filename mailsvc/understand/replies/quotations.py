@@ -4,7 +4,12 @@ import re
 from dataclasses import dataclass
 
 from mailsvc.mime.arrived.htmlroles import Role
-from mailsvc.understand.replies.attribution import attribution_ending_at, closes_address, may_end_attribution
+from mailsvc.understand.replies.attribution import (
+    attribution_ending_at,
+    closes_address,
+    inline_attribution,
+    may_end_attribution,
+)
 from mailsvc.understand.replies.dividers import (
     is_divider,
     is_forward_divider,
@@ -12,7 +17,7 @@ from mailsvc.understand.replies.dividers import (
     is_rule,
     may_be_divider,
 )
-from mailsvc.understand.replies.headerblock import header_block_end, may_begin_header_block
+from mailsvc.understand.replies.headerblock import header_block_end, is_header_line, may_begin_header_block
 from mailsvc.understand.replies.lines import Body, Label
 
 __all__ = ["Quotations", "mark_quotations"]
@@ -60,7 +65,7 @@ class _Scan:
         if role in (Role.REST, Role.SIGNATURE, Role.ATTRIBUTION):
             return self._named(index, role)
         if not self._is_candidate(plain):
-            return index + 1
+            return self._inline(index) or index + 1
         self._candidates += 1
         return self._divider(index) or self._header(index) or self._attribution(index) or index + 1
 
@@ -125,7 +130,10 @@ class _Scan:
         if not may_begin_header_block(self._body.plain[index]):
             return 0
         above = self._body.previous_filled(index)
-        end = header_block_end(self._body, index, is_announced=above >= 0 and is_rule(self._body.plain[above]))
+        is_announced = above >= 0 and is_rule(self._body.plain[above])
+        end = header_block_end(self._body, index, is_announced=is_announced)
+        if end is None and is_header_line(self._body.plain[index]):
+            end = index + 1
         if end is None:
             return 0
         self._note(has_header=True)
@@ -139,6 +147,17 @@ class _Scan:
             return 0
         self._note()
         return self._quote_below(index + added, index + added + 1)
+
+    def _inline(self, index: int) -> int:
+        """A line that a program made of several, so that quoted words stand behind the attribution."""
+        column = inline_attribution(self._body.plain[index]) if self._candidates < _MAX_CANDIDATES else None
+        if column is None:
+            return 0
+        self._candidates += 1
+        self._note()
+        if column:
+            self._body.split_line(index, column)
+        return self._quote_rest(index + (column > 0))
 
     def _quote_attribution(self, end: int, *, is_before_quote: bool) -> int:
         """Label the attribution that ends here, if it is one; return how many lines were added before it."""

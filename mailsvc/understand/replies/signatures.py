@@ -26,7 +26,7 @@ _MAX_BLOCK = 12  # filled lines of names, places and numbers
 _MAX_FOOTER = 160  # characters of what a program adds in one line
 _MAX_LINE = 90  # characters of a line of a signature
 
-_DELIMITER = re.compile(r"--|—|––|-- ?\.?|\*( ?\*){2,}")
+_DELIMITER = re.compile(r"--|––|-- ?\.?|\*( ?\*){2,}")
 _WRAPPING = " \t*_()<>[]{}|~\"'“”-–—•·.:"
 
 
@@ -51,6 +51,7 @@ _DEVICE = re.compile(
 _MAX_DEVICE = 12  # words in which program or device are named
 # What may follow a closing phrase in its line: punctuation, and a name.
 _NAME = re.compile(r"[\s,.!/~*_-]*(?:[^\W\d_][^\s.,!]{0,20}(?:[\s.,]+[^\W\d_][^\s.,!]{0,20}){0,3})?[\s.,!]*")
+_IMAGE = re.compile(r"\[(?:cid:|image: ?)[^\]]{0,200}\]", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;!?]|\. ")
 
 
@@ -95,9 +96,17 @@ def _delimited(body: Body, start: int, end: int) -> int:
         filled += bool(plain)
         if filled > most:
             break
-        if plain and _DELIMITER.fullmatch(plain[:20]):
+        if plain and (_DELIMITER.fullmatch(plain[:20]) or _is_rule_above_contact(body, index, cut)):
             cut, filled, most = index, 0, _MAX_BLOCK  # a second one stands above a name, the first above a disclaimer
     return cut
+
+
+def _is_rule_above_contact(body: Body, index: int, end: int) -> bool:
+    """Whether a line stands here instead of "-- ": what is below says how to reach somebody."""
+    if body.plain[index] != "—" and not is_rule(body.plain[index]):
+        return False
+    below = [plain for plain in body.plain[index + 1 : end] if plain]
+    return len(below) <= _MAX_BLOCK and max(map(len, below), default=0) <= _MAX_LINE and _has_contact(below)
 
 
 def _footer_start(body: Body, start: int, end: int) -> int:
@@ -105,7 +114,7 @@ def _footer_start(body: Body, start: int, end: int) -> int:
     last = body.previous_filled(end)
     if last < start:
         return end
-    if _is_mobile_footer(body.plain[last]) or is_rule(body.plain[last]):
+    if _is_mobile_footer(body.plain[last]) or is_rule(body.plain[last]) or _IMAGE.fullmatch(body.plain[last]):
         return last
     first = last
     while first > start and body.plain[first - 1]:
