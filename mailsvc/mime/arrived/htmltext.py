@@ -3,11 +3,15 @@
 import re
 from collections.abc import Iterator
 from html import unescape
+from typing import NamedTuple
 
-__all__ = ["declared_charset", "html_to_text"]
+from mailsvc.mime.arrived.htmlroles import OpenRoles, Role
+
+__all__ = ["HtmlLine", "declared_charset", "html_to_lines", "html_to_text"]
 
 _MARKUP = re.compile(r"<(?:(/?)([A-Za-z][^\s/>]*)|(?=[!?/]))")
 _TAG_STOP = re.compile(r">|=\s*([\"'])")
+_ANY_TAG = re.compile(r"<[^<>]*>")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _META_CHARSET = re.compile(
     rb"""<meta\b[^<>]{0,200}?charset\s{0,9}=\s{0,9}["']?([A-Za-z0-9_.:+-]{1,40})""", re.IGNORECASE
@@ -42,6 +46,7 @@ _BLOCKS = {
         0,
     ),
 }
+_TAGS_A_LINE = 5  # no more in the mean, or the rest counts as one line
 _MAX_QUOTES = 10  # levels that are shown; each costs two characters a line
 _RULE = "_" * 32  # as Outlook writes it in its own plain texts
 
@@ -52,26 +57,54 @@ def declared_charset(html: bytes) -> str:
     return match[1].decode("ascii") if match else ""
 
 
+class HtmlLine(NamedTuple):
+    """A line of the text, with what the elements around it say about it."""
+
+    text: str
+    role: Role
+
+
 def html_to_text(html: str) -> str:
     """Return the text as a browser shows it, roughly: blocks on lines of their own, quotations behind ``>``."""
     page = _Page()
-    for text, is_end, name in _tokens(html):
+    for text, name, is_end, _ in _tokens(html):
         page.write(_unescaped(text))
         page.tag(name, is_end=is_end)
     return page.text()
 
 
-def _tokens(html: str) -> Iterator[tuple[str, bool, str]]:
-    """Yield each tag, its name in lower case, with the text before it; at the end there is no name."""
+def html_to_lines(html: str, *, most: int) -> list[HtmlLine]:
+    """Return the lines of ``html_to_text`` with their roles, without ``>``; after so many lines, the rest as one."""
+    page = _Page(shows_quotes=False)
+    roles = OpenRoles()
+    for number, (text, name, is_end, (start, end)) in enumerate(_tokens(html)):
+        page.write(_unescaped(text))
+        if page.height >= most or number >= most * _TAGS_A_LINE:
+            page.write(_unescaped(_ANY_TAG.sub(" ", html[end:])))
+            break
+        if changed := roles.tag(name, html[start:end], is_end=is_end):
+            page.end_line()
+        page.tag(name, is_end=is_end)
+        if changed:
+            page.role = roles.current
+    return page.lines()
+
+
+def _tokens(html: str) -> Iterator[tuple[str, str, bool, tuple[int, int]]]:
+    """Yield each tag: the text before it, its name in lower case, whether it is an end tag, where its attributes are.
+
+    At the end there is no name.
+    """
     at = 0
     while match := _MARKUP.search(html, at):
         name = (match[2] or "").lower()
-        yield html[at : match.start()], match[1] == "/", name
+        text = html[at : match.start()]
         at = _tag_end(html, match.end()) if name else _aside_end(html, match.start())
+        yield text, name, match[1] == "/", (match.end(), at)
         if name in _SKIPPED and not match[1]:
             end = _SKIPPED[name].search(html, at)
             at = end.start() if end else len(html)
-    yield html[at:], False, ""
+    yield html[at:], "", False, (len(html), len(html))
 
 
 def _tag_end(html: str, at: int) -> int:
@@ -104,7 +137,10 @@ def _unescaped(text: str) -> str:
 class _Page:
     """The lines written so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_quotes: bool = True) -> None:
+        self._shows_quotes = shows_quotes
+        self.role = Role.NONE  # of what is written next
+        self._roles: list[Role] = []  # of the lines
         self._lines: list[str] = []
         self._line: list[str] = []
         self._gap = 0  # empty lines before the next text
@@ -114,8 +150,16 @@ class _Page:
         self._pre = 0
 
     def text(self) -> str:
-        self._end_line()
+        self.end_line()
         return "\n".join(self._lines).strip("\n")
+
+    @property
+    def height(self) -> int:
+        return len(self._lines)
+
+    def lines(self) -> list[HtmlLine]:
+        self.end_line()
+        return [HtmlLine(*line) for line in zip(self._lines, self._roles, strict=True)]
 
     def write(self, text: str) -> None:
         if self._pre:
@@ -133,16 +177,16 @@ class _Page:
         elif name in ("td", "th"):
             self.write(" ")
         elif name in _BLOCKS:
-            self._end_line()
+            self.end_line()
             # A paragraph that begins a list item stands beside its marker.
             self._gap = self._gap if self._marker else max(self._gap, _BLOCKS[name])
             self._nest(name, -1 if is_end else 1)
         if name == "hr":
             self._append(_RULE)
-            self._end_line()
+            self.end_line()
 
     def _nest(self, name: str, step: int) -> None:
-        if name == "blockquote":
+        if name == "blockquote" and self._shows_quotes:
             self._quotes = max(0, self._quotes + step)
         elif name == "pre":
             self._pre = max(0, self._pre + step)
@@ -161,20 +205,24 @@ class _Page:
     def _append(self, text: str) -> None:
         if not self._line:
             if self._gap and self._lines and self._lines[-1].strip("> "):
-                self._lines.append(_prefix(min(self._quotes, self._last_quotes)).rstrip())
+                self._add(_prefix(min(self._quotes, self._last_quotes)).rstrip())
             self._gap = 0
             text, self._marker = self._marker + text, ""
         self._line.append(text)
 
     def _break_line(self) -> None:
         if self._line:
-            self._end_line()
+            self.end_line()
         elif self._lines:
-            self._lines.append(_prefix(self._quotes).rstrip())
+            self._add(_prefix(self._quotes).rstrip())
 
-    def _end_line(self) -> None:
+    def _add(self, line: str) -> None:
+        self._lines.append(line)
+        self._roles.append(self.role)
+
+    def end_line(self) -> None:
         if self._line:
-            self._lines.append((_prefix(self._quotes) + "".join(self._line)).rstrip())
+            self._add((_prefix(self._quotes) + "".join(self._line)).rstrip())
             self._line = []
             self._last_quotes = self._quotes
 

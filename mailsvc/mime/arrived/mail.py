@@ -49,6 +49,7 @@ class ArrivedMail(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()  # decoded, in their order
     text: str | None = None
     html: str | None = None
+    is_text_of_html: bool = False  # there is no plain text, ``text`` was made from ``html``
     attachments: tuple[ArrivedAttachment, ...] = ()
     error: str | None = None  # a sentence: what was cut or can't be read
     is_readable: bool = True  # False: nothing could be made of it
@@ -90,6 +91,7 @@ def _read(raw: bytes) -> ArrivedMail:
         headers=tuple((name, field_text(value)) for name, value in structure.fields),
         text=texts.plain(),
         html=texts.html(),
+        is_text_of_html=texts.is_of_html,
         attachments=tuple(_attachment(raw, n, part) for n, part in enumerate(attachments_of(structure.root))),
     )
     flaws = [*structure.flaws, *header.flaws, *texts.flaws]

@@ -25,10 +25,16 @@ class Texts:
         self._raw = memoryview(raw)
         self._passages = passages
         self.flaws: list[str] = []
+        self._made_of_html = 0  # passages
+        self.is_of_html = False  # whether ``plain`` had nothing but HTML
 
     def plain(self) -> str | None:
         """Return the text with LF line breaks, from the HTML where there is only that; None without either."""
-        return self._joined(map(self._plain_passage, self._passages), "text") if self._passages else None
+        if not self._passages:
+            return None
+        text = self._joined(map(self._plain_passage, self._passages), "text")
+        self.is_of_html = self._made_of_html == len(self._passages)
+        return text
 
     def html(self) -> str | None:
         """Return the HTML, with the plain parts between in ``<pre>``; None without any HTML."""
@@ -38,7 +44,10 @@ class Texts:
     def _plain_passage(self, passage: Passage) -> str:
         text = self._joined(map(self._decoded, passage.plain), "text")
         # Some programs send an empty text beside the HTML.
-        return text if text.strip() or not passage.html else self._joined(map(self._html_text, passage.html), "text")
+        if text.strip() or not passage.html:
+            return text
+        self._made_of_html += 1
+        return self._joined(map(self._html_text, passage.html), "text")
 
     def _html_passage(self, passage: Passage) -> str:
         if passage.html:

@@ -2,15 +2,16 @@
 
 import re
 
-from mailsvc.understand.replies.header_labels import LABELS
+from mailsvc.understand.replies.forms.headers import LABELS
 from mailsvc.understand.replies.lines import Body
 
-__all__ = ["header_block_end", "may_begin_header_block"]
+__all__ = ["header_block_end", "is_header_line", "may_begin_header_block"]
 
 _MAX_LINES = 40  # of a block; lists of recipients are wrapped
-_MAX_LABEL = 30
-_MAX_CONTINUATION = 8
-_VALUE = re.compile(r"@|\d\d?[:.]\d\d|\b(?:19|20)\d\d\b|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
+_MAX_CONTINUATION = 8  # lines of one value
+_MAX_LABEL = 40  # characters, marks included
+_TIME_OR_DAY = re.compile(r"\d\d?[:.]\d\d|\b(?:19|20)\d\d\b|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
+_INNER_LABEL = re.compile(r"(?<!\S)\*?((?:[^\W\d_]{1,15} )?([^\W\d_]{1,15}))\*? ?[:：]")
 _MARKS = " \t*_<>|-[]"
 
 
@@ -19,30 +20,33 @@ def may_begin_header_block(plain: str) -> bool:
     return _role(plain) in ("from", "sent", "subject", "to")
 
 
+def is_header_line(plain: str) -> bool:
+    """Whether a program made one line of such a header: "From: Anna Sent: Monday To: Bo Subject: A question"."""
+    roles = {LABELS.get(match[1].lower()) or LABELS.get(match[2].lower()) for match in _INNER_LABEL.finditer(plain)}
+    return _role(plain) == "from" and "subject" in roles and len(roles & {"sent", "to"}) > 0
+
+
 def header_block_end(body: Body, start: int, *, is_announced: bool) -> int | None:
     """Return the index behind the block that begins in this line, None if it is none.
 
     Args:
-        is_announced: a rule or an "Original message" stands above, so that less has to be said.
+        is_announced: a rule stands above, so that less has to be said.
     """
-    roles: set[str] = set()
-    values, end, last = 0, start, start
+    roles: dict[str, str] = {}
+    end = start
     for index in range(start, min(len(body), start + _MAX_LINES)):
-        plain = body.plain[index]
-        role = _role(plain)
-        if role is None:
-            if not _continues(body, index, last, roles):
-                break
-            continue
-        roles.add(role)
-        values += bool(_VALUE.search(plain))
-        end = last = index + 1
-    return end if _is_block(roles, values, is_announced=is_announced) else None
+        role = _role(body.plain[index])
+        if role is not None:
+            roles[role] = roles.get(role, "") + body.plain[index]
+            end = index + 1
+        elif not _continues(body, index, end, roles):
+            break
+    return end if _is_block(roles, is_announced=is_announced) else None
 
 
-def _continues(body: Body, index: int, last: int, roles: set[str]) -> bool:
+def _continues(body: Body, index: int, end: int, roles: dict[str, str]) -> bool:
     """Whether a line without a label may stand within the block: one that is wrapped, or one blank line."""
-    if index - last >= _MAX_CONTINUATION or not roles:
+    if index - end >= _MAX_CONTINUATION:
         return False
     if body.plain[index]:
         return bool(body.plain[index - 1]) or "subject" not in roles
@@ -50,18 +54,18 @@ def _continues(body: Body, index: int, last: int, roles: set[str]) -> bool:
     return following - index <= 2 and following < len(body) and _role(body.plain[following]) is not None
 
 
-def _is_block(roles: set[str], values: int, *, is_announced: bool) -> bool:
-    if "from" not in roles:
+def _is_block(roles: dict[str, str], *, is_announced: bool) -> bool:
+    """Whether these labels make a header. A journey, too, has From, To and Date: it takes a subject or an address."""
+    if "from" not in roles or len(roles) < 2:
         return is_announced and len(roles) >= 2 and "subject" in roles
+    has_date = _TIME_OR_DAY.search(roles.get("sent", "")) is not None
+    has_address = any("@" in roles.get(role, "") for role in ("from", "to", "cc"))
     if len(roles) >= 3:
-        return values > 0 or is_announced or len(roles) >= 4
-    return len(roles) >= 2 and (is_announced or values >= 2)
+        return is_announced or "subject" in roles or has_address
+    return (is_announced and (has_date or has_address)) or (has_address and (has_date or "subject" in roles))
 
 
 def _role(plain: str) -> str | None:
     """The role of the label that the line begins with."""
-    head = plain[: _MAX_LABEL + 8].replace("：", ":")
-    label, colon, _ = head.partition(":")
-    if not colon:
-        return None
-    return LABELS.get(label.strip(_MARKS).lower())
+    label, colon, _ = plain[:_MAX_LABEL].replace("：", ":").partition(":")
+    return LABELS.get(label.strip(_MARKS).lower()) if colon else None

@@ -3,14 +3,26 @@
 import re
 from dataclasses import dataclass
 
-from mailsvc.understand.replies.attribution import attribution_ending_at, closes_address, may_end_attribution
-from mailsvc.understand.replies.dividers import is_forward_mark, is_message_mark, is_reply_above_mark, is_rule
-from mailsvc.understand.replies.headerblock import header_block_end, may_begin_header_block
+from mailsvc.mime.arrived.htmlroles import Role
+from mailsvc.understand.replies.attribution import (
+    attribution_ending_at,
+    closes_address,
+    inline_attribution,
+    may_end_attribution,
+)
+from mailsvc.understand.replies.dividers import (
+    is_divider,
+    is_forward_divider,
+    is_reply_above_line,
+    is_rule,
+    may_be_divider,
+)
+from mailsvc.understand.replies.headerblock import header_block_end, is_header_line, may_begin_header_block
 from mailsvc.understand.replies.lines import Body, Label
 
 __all__ = ["Quotations", "mark_quotations"]
 
-_MAX_CANDIDATES = 2000  # lines that are looked at closely, so that a hostile text costs no more than a long one
+_MAX_CANDIDATES = 500  # lines that are looked at closely, so that a hostile text costs no more than a long one
 _LINK_ALONE = re.compile(r"[(<\[]?https?://\S{1,500}(?: ?>)?")
 
 
@@ -45,46 +57,83 @@ class _Scan:
 
     def _step(self, index: int) -> int:
         plain = self._body.plain[index]
+        role = self._body.roles[index]
         if not plain:
             return index + 1
         if _is_quoted(self._body, index):
             return self._prefixed(index)
+        if role in (Role.REST, Role.SIGNATURE, Role.ATTRIBUTION):
+            return self._named(index, role)
         if not self._is_candidate(plain):
-            return index + 1
+            return self._inline(index) or index + 1
         self._candidates += 1
-        return self._mark(index) or self._header(index) or self._attribution(index) or index + 1
+        return self._divider(index) or self._header(index) or self._attribution(index) or index + 1
 
     def _is_candidate(self, plain: str) -> bool:
         if self._candidates >= _MAX_CANDIDATES:
             return False
-        return may_end_attribution(plain) or may_begin_header_block(plain) or _may_be_mark(plain)
+        return may_end_attribution(plain) or may_begin_header_block(plain) or may_be_divider(plain)
 
     def _prefixed(self, start: int) -> int:
         """Lines behind ``>``, and an attribution above that said too little to be one without them."""
-        if not self.quotations.found and is_forward_mark(self._body.plain[start]):
+        if not self.quotations.found and is_forward_divider(self._body.plain[start]):
             self._note(is_forward=True, has_header=True)
         above = self._body.previous_filled(start)
-        if above >= 0 and start - above <= 3 and self._body.labels[above] == Label.NEW:
+        is_near = above >= 0 and start - above <= 3 and self._body.labels[above] == Label.NEW
+        if is_near and self._candidates < _MAX_CANDIDATES:
+            self._candidates += 1
             start += self._quote_attribution(above, is_before_quote=True)
         self._note()
         return self._quote_run(start)
 
-    def _mark(self, index: int) -> int:
+    def _named(self, index: int, role: Role) -> int:
+        """A line in an element whose name says what it is."""
+        if role == Role.REST:
+            self._note(has_header=True)
+            return self._quote_rest(index)
+        if role == Role.ATTRIBUTION:
+            return self._divider(index) or self._named_attribution(index)
+        self._body.mark(index, index + 1, Label.SIGNATURE)
+        return index + 1
+
+    def _named_attribution(self, start: int) -> int:
+        end = start
+        while end < len(self._body) and self._body.roles[end] == Role.ATTRIBUTION:
+            end += 1
+        self._note()
+        self._body.mark(start, end, Label.QUOTED)
+        following = self._body.next_filled(end)
+        return self._quote_run(following) if self._is_quotation(following) else end
+
+    def _divider(self, index: int) -> int:
         """A line that says that a mail follows."""
         plain = self._body.plain[index]
-        if is_forward_mark(plain):
+        if is_forward_divider(plain):
             self._note(is_forward=True, has_header=True)
             return self._quote_rest(index)
-        if is_reply_above_mark(plain) or is_message_mark(plain):
+        if is_reply_above_line(plain) or is_divider(plain):
             self._note(has_header=True)
-            return self._quote_below(index, index + 1)
+            return self._quote_below(index, self._introduction_end(index + 1))
         return 0
+
+    def _introduction_end(self, start: int) -> int:
+        """Where the header or the attribution ends that stands below a divider, if there is one."""
+        following = self._body.next_filled(start)
+        if following < len(self._body) and (end := header_block_end(self._body, following, is_announced=True)):
+            return end
+        for index in range(following, min(following + 3, len(self._body))):
+            if attribution_ending_at(self._body, index, is_before_quote=True):
+                return index + 1
+        return start
 
     def _header(self, index: int) -> int:
         if not may_begin_header_block(self._body.plain[index]):
             return 0
         above = self._body.previous_filled(index)
-        end = header_block_end(self._body, index, is_announced=above >= 0 and is_rule(self._body.plain[above]))
+        is_announced = above >= 0 and is_rule(self._body.plain[above])
+        end = header_block_end(self._body, index, is_announced=is_announced)
+        if end is None and is_header_line(self._body.plain[index]):
+            end = index + 1
         if end is None:
             return 0
         self._note(has_header=True)
@@ -92,12 +141,23 @@ class _Scan:
 
     def _attribution(self, index: int) -> int:
         following = self._body.next_filled(index + 1)
-        is_before_quote = following < len(self._body) and _is_quoted(self._body, following)
+        is_before_quote = self._is_quotation(following)
         added = self._quote_attribution(index, is_before_quote=is_before_quote)
         if self._body.labels[index + added] != Label.QUOTED:
             return 0
         self._note()
         return self._quote_below(index + added, index + added + 1)
+
+    def _inline(self, index: int) -> int:
+        """A line that a program made of several, so that quoted words stand behind the attribution."""
+        column = inline_attribution(self._body.plain[index]) if self._candidates < _MAX_CANDIDATES else None
+        if column is None:
+            return 0
+        self._candidates += 1
+        self._note()
+        if column:
+            self._body.split_line(index, column)
+        return self._quote_rest(index + (column > 0))
 
     def _quote_attribution(self, end: int, *, is_before_quote: bool) -> int:
         """Label the attribution that ends here, if it is one; return how many lines were added before it."""
@@ -113,7 +173,7 @@ class _Scan:
     def _quote_below(self, start: int, end: int) -> int:
         """The lines behind ``>`` that follow; without any, everything that follows."""
         following = self._body.next_filled(end)
-        if following < len(self._body) and _is_quoted(self._body, following):
+        if self._is_quotation(following):
             self._body.mark(self._rules_above(start), following, Label.QUOTED)
             return self._quote_run(following)
         return self._quote_rest(start)
@@ -134,7 +194,7 @@ class _Scan:
 
     def _belongs(self, index: int) -> bool:
         """Whether the line goes on with the quotation: behind ``>``, or what a program wrapped off such a line."""
-        if _is_quoted(self._body, index):
+        if self._is_quotation(index):
             return True
         plain, following = self._body.plain[index], index + 1
         if following >= len(self._body) or not _is_quoted(self._body, following):
@@ -142,6 +202,10 @@ class _Scan:
         above = self._body.plain[index - 1]
         is_wrapped = plain[:1].islower() and len(above) >= 66 and len(plain) < 40
         return _LINK_ALONE.fullmatch(plain) is not None or (is_wrapped and above.startswith(">"))
+
+    def _is_quotation(self, index: int) -> bool:
+        """Whether the line is quoted, now that it is known who wrote it."""
+        return index < len(self._body) and (_is_quoted(self._body, index) or self._body.roles[index] == Role.INDENTED)
 
     def _rules_above(self, start: int) -> int:
         """Where the horizontal lines above begin, if there are any."""
@@ -154,6 +218,8 @@ class _Scan:
 
 
 def _is_quoted(body: Body, index: int) -> bool:
+    if body.roles[index]:
+        return body.roles[index] == Role.QUOTED
     plain = body.plain[index]
     if not plain.startswith(">"):
         return False
@@ -161,7 +227,3 @@ def _is_quoted(body: Body, index: int) -> bool:
         return False
     # A line that begins with "From " is stored with ">" in mailbox files.
     return not plain.startswith(">From ") or (index > 0 and body.plain[index - 1].startswith(">"))
-
-
-def _may_be_mark(plain: str) -> bool:
-    return plain[0] in "-_=*~#—[" or is_forward_mark(plain) or is_reply_above_mark(plain)
