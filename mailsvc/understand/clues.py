@@ -17,7 +17,7 @@ __all__ = ["Clues", "clues_of"]
 
 # The fields in which servers note the envelope recipient, the most specific first; then those that the author wrote.
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "x-forwarded-to")
-_AUTHOR_FIELDS = ("to", "cc")
+_RANKS = {name: rank for rank, name in enumerate((*_ENVELOPE_FIELDS, "to", "cc"), 1)}
 _MOST_ADDRESSES = 200
 _MOST_IDENTIFIERS = 20
 
@@ -68,10 +68,10 @@ def clues_of(mail: ArrivedMail, report: Report | None, keys: Sequence[bytes]) ->
 
 
 def _envelope_recipients(mail: ArrivedMail) -> Iterator[str]:
-    for wanted in (*_ENVELOPE_FIELDS, *_AUTHOR_FIELDS):
-        for name, value in mail.headers:
-            if name.lower() == wanted:
-                yield from addresses_in(value)
+    # Only addresses with a subaddress can be signed.
+    found = [(rank, value) for name, value in mail.headers if "+" in value and (rank := _RANKS.get(name.lower()))]
+    for _, value in sorted(found, key=lambda pair: pair[0]):
+        yield from addresses_in(value)
 
 
 def _ids(addresses: Iterable[str], purpose: Purpose, keys: Sequence[bytes]) -> list[str]:

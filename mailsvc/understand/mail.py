@@ -7,7 +7,7 @@ import msgspec
 from mailsvc.mime.arrived import ArrivedMail, read_mail
 from mailsvc.understand.automatic import is_automatic
 from mailsvc.understand.clues import Clues, clues_of
-from mailsvc.understand.replies import SplitReply, split_reply
+from mailsvc.understand.replies import SplitReply, split_reply, whole_body
 from mailsvc.understand.report import Report
 from mailsvc.understand.reports import read_report
 
@@ -41,6 +41,6 @@ def understand(raw: bytes, keys: Sequence[bytes]) -> UnderstoodMail:
         mail=mail,
         report=report,
         is_automatic=report is None and is_automatic(mail),
-        reply=split_reply(mail),
+        reply=split_reply(mail) if report is None else whole_body(mail),
         clues=clues_of(mail, report, keys),
     )

@@ -6,6 +6,7 @@ from mailsvc.understand.replies.forms.dividers import BEGIN_FORWARD, FORWARD_SUB
 
 __all__ = [
     "has_forward_subject",
+    "has_reply_above_line",
     "is_divider",
     "is_forward_divider",
     "is_reply_above_line",
@@ -31,8 +32,8 @@ def is_rule(plain: str) -> bool:
 
 
 def may_be_divider(plain: str) -> bool:
-    """Whether the line may be one of those below; quick, and true for some others."""
-    return plain[:1] in tuple("-_=*~#—[(") or is_forward_divider(plain) or is_reply_above_line(plain)
+    """Whether the line may be one of the next two; quick, and true for some others."""
+    return plain[:1] in tuple("-_=*~#—[(") or is_forward_divider(plain)
 
 
 def is_divider(plain: str) -> bool:
@@ -47,6 +48,12 @@ def is_forward_divider(plain: str) -> bool:
     if said := _between_dashes(plain):
         return _FORWARDED.search(said) is not None
     return len(plain) < _MAX_DIVIDER and plain.rstrip(" :：").lower() in _BEGIN_FORWARD
+
+
+def has_reply_above_line(text: str) -> bool:
+    """Whether one of the lines may be such a line, so that they need to be looked at one by one."""
+    said = text.lower()
+    return any(words in said for words in REPLY_ABOVE)
 
 
 def is_reply_above_line(plain: str) -> bool:

@@ -11,6 +11,7 @@ from mailsvc.understand.replies.attribution import (
     may_end_attribution,
 )
 from mailsvc.understand.replies.dividers import (
+    has_reply_above_line,
     is_divider,
     is_forward_divider,
     is_reply_above_line,
@@ -48,6 +49,7 @@ class _Scan:
     def __init__(self, body: Body) -> None:
         self._body = body
         self._candidates = 0
+        self._has_reply_above = has_reply_above_line("\n".join(body.plain))
         self.quotations = Quotations()
 
     def run(self) -> None:
@@ -72,7 +74,15 @@ class _Scan:
     def _is_candidate(self, plain: str) -> bool:
         if self._candidates >= _MAX_CANDIDATES:
             return False
-        return may_end_attribution(plain) or may_begin_header_block(plain) or may_be_divider(plain)
+        return (
+            may_end_attribution(plain)
+            or may_begin_header_block(plain)
+            or may_be_divider(plain)
+            or self._is_reply_above(plain)
+        )
+
+    def _is_reply_above(self, plain: str) -> bool:
+        return self._has_reply_above and is_reply_above_line(plain)
 
     def _prefixed(self, start: int) -> int:
         """Lines behind ``>``, and an attribution above that said too little to be one without them."""
@@ -111,7 +121,7 @@ class _Scan:
         if is_forward_divider(plain):
             self._note(is_forward=True, has_header=True)
             return self._quote_rest(index)
-        if is_reply_above_line(plain) or is_divider(plain):
+        if self._is_reply_above(plain) or is_divider(plain):
             self._note(has_header=True)
             return self._quote_below(index, self._introduction_end(index + 1))
         return 0

@@ -9,7 +9,7 @@ from mailsvc.understand.replies.markup import safe_html
 from mailsvc.understand.replies.quotations import Quotations, mark_quotations
 from mailsvc.understand.replies.signatures import mark_signatures
 
-__all__ = ["SplitReply", "split_reply"]
+__all__ = ["SplitReply", "split_reply", "whole_body"]
 
 
 class SplitReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,11 @@ def split_reply(mail: ArrivedMail) -> SplitReply:
         html=None if mail.html is None else safe_html(mail.html),
         forwarded=_is_forward(mail, quotations),
     )
+
+
+def whole_body(mail: ArrivedMail) -> SplitReply:
+    """Return the body of a mail that nobody wrote, such as a report, in one part."""
+    return SplitReply(text=(mail.text or "").strip(), html=None if mail.html is None else safe_html(mail.html))
 
 
 def _is_forward(mail: ArrivedMail, quotations: Quotations) -> bool:
