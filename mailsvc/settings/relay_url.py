@@ -10,7 +10,8 @@ from mailsvc.settings.values import BadSetting, parse_bool, parse_number, read_f
 
 __all__ = ["parse_relay_url"]
 
-_AS_THEY_ARE = ("rate", "return_path", "ehlo")
+_AS_THEY_ARE = ("rate", "return_path", "ehlo", "unsubscribe_mailbox")
+_SWITCHES = ("verp", "dsn", "verify", "reply_token")
 _NUMBERS = ("max_connections", "max_messages_per_connection", "max_recipients")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "tls": get_args(TlsMode),
@@ -64,7 +65,7 @@ def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
     """One option of the query. Errors quote only known names: the rest may be part of a password that contains a ``?``."""
     if name == "ca":
         return {"ca_pem": read_file(f"ca= in {shown}", value)}
-    if name in ("verp", "dsn", "verify"):
+    if name in _SWITCHES:
         return {name: parse_bool(value, f"{name}= in {shown}", quoting=False)}
     if name in _NUMBERS:
         return {name: parse_number(value, f"{name}= in {shown}", quoting=False)}
@@ -74,7 +75,7 @@ def _relay_option(name: str, value: str, shown: str) -> dict[str, Any]:
         return {name: value}
     if name in _AS_THEY_ARE:
         return {name: value or None}
-    known = ("ca", "verp", "dsn", "verify", *_NUMBERS, *_CHOICES, *_AS_THEY_ARE)
+    known = ("ca", *_SWITCHES, *_NUMBERS, *_CHOICES, *_AS_THEY_ARE)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" (was {close[0]}= meant?)" if close else ""
     raise BadSetting(f"{shown} has an unknown option{hint}; known are {', '.join(known)}; {ENCODED}.")
