@@ -1,6 +1,5 @@
 """The messages that the clues of some mails name, read with few statements however many mails there are."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from mailsvc import clock
 from mailsvc.domain.ids import is_id
+from mailsvc.domain.jsontext import object_in
 from mailsvc.domain.lifecycle import Status
 from mailsvc.mime.given_ids import identifiers_of
 from mailsvc.store.bulk import Document, among, listed
@@ -163,7 +163,7 @@ def _read_messages(connection: Connection, ids: set[str]) -> list[KnownMessage]:
 def _signing_relays(connection: Connection, ids: set[str]) -> dict[str, tuple[bool, bool]]:
     """Return for each relay whether it has a return path, and whether that carries a token."""
     rows = connection.execute(select(relay.c.id, relay.c.config).where(relay.c.id.in_(ids)))
-    configs = {row.id: json.loads(row.config) for row in rows}
+    configs = {row.id: object_in(row.config) for row in rows}
     return {id_: (bool(config.get("return_path")), bool(config.get("verp", True))) for id_, config in configs.items()}
 
 

@@ -1,11 +1,11 @@
 """Arrivals that are the same mail as an older one: two mailboxes may watch the same account and folder."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from mailsvc.domain.jsontext import object_in
 from mailsvc.store.mailbox_tables import arrival, mailbox
 
 __all__ = ["twins_among"]
@@ -40,7 +40,7 @@ def _siblings(connection: Connection, app_ids: set[str]) -> dict[str, set[str]]:
     query = select(mailbox.c.id, mailbox.c.app_id, mailbox.c.config).where(mailbox.c.app_id.in_(app_ids))
     by_account: dict[tuple[str, ...], set[str]] = {}
     for row in connection.execute(query):
-        config = json.loads(row.config)
+        config = object_in(row.config)
         account = (row.app_id, *(str(config.get(name)).lower() for name in ("host", "username", "folder")))
         by_account.setdefault(account, set()).add(row.id)
     return {id_: ids - {id_} for ids in by_account.values() for id_ in ids if len(ids) > 1}
