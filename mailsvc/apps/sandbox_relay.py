@@ -12,7 +12,14 @@ from mailsvc.store.database import Database
 from mailsvc.store.tables import delivery, relay
 from mailsvc.store.vault import Vault
 
-__all__ = ["IS_SANDBOX", "is_sandbox", "is_sandbox_used", "keep_sandbox_relay", "set_sandbox_address"]
+__all__ = [
+    "IS_SANDBOX",
+    "is_sandbox",
+    "is_sandbox_enabled",
+    "is_sandbox_used",
+    "keep_sandbox_relay",
+    "set_sandbox_address",
+]
 
 IS_SANDBOX = relay.c.managed & (relay.c.name == SANDBOX)
 
@@ -26,6 +33,12 @@ def is_sandbox_used(database: Database) -> bool:
     """Whether the sandbox's relay needs a server."""
     with database.read() as connection:
         return connection.execute(select(relay.c.id).where(IS_SANDBOX, relay.c.enabled)).first() is not None
+
+
+def is_sandbox_enabled(connection: Connection, app_id: str) -> bool:
+    """Whether the app's sandbox relay may be used."""
+    used = select(relay.c.id).where(IS_SANDBOX, relay.c.enabled, relay.c.app_id == app_id)
+    return connection.execute(used).first() is not None
 
 
 def keep_sandbox_relay(connection: Connection, app_id: str, vault: Vault, *, now: int) -> bool:
