@@ -109,7 +109,7 @@ def _thread(submitted: Submitted) -> list[Field]:
 def _quotation(submitted: Submitted) -> str:
     mail = submitted.mail
     at = mail.date if mail.date is not None else submitted.now
-    date = format_datetime(clock.as_datetime(at)).rpartition(":")[0]
+    day, _, time = format_datetime(clock.as_datetime(at)).rpartition(":")[0].rpartition(" ")
     lines = (mail.text or "").strip()[:MOST_QUOTED].splitlines()
     quoted = "".join(f"> {line}".rstrip() + "\n" for line in lines)
-    return f"On {date}, {mail.from_ or submitted.sender} wrote:\n\n{quoted}"
+    return f"On {day} at {time}, {mail.from_ or submitted.sender} wrote:\n\n{quoted}"

@@ -6,6 +6,7 @@ message to the sandbox brings again.
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,6 +22,7 @@ MOST_MAILS = 10_000
 MOST_BYTES = 100 * 1024 * 1024
 _LETTERS = {"\\Answered": "R", "\\Deleted": "T", "\\Draft": "D", "\\Flagged": "F", "\\Seen": "S"}  # as in Maildir
 _FLAGS = {letter: flag for flag, letter in _LETTERS.items()}
+_NAME = re.compile(r"([1-9][0-9]{0,9})\.([0-9a-f]+)\.([DFRST]*)")
 _STATE = "uids"  # UIDVALIDITY and the next UID
 
 
@@ -147,13 +149,11 @@ class MailDrop:
 def _found(directory: Path) -> Iterator[_Kept]:
     with os.scandir(directory) as entries:
         for entry in entries:
-            uid, _, rest = entry.name.partition(".")
-            key, _, letters = rest.partition(".")
-            if uid.isdigit() and key and set(letters) <= set(_FLAGS):
+            if named := _NAME.fullmatch(entry.name):
                 status = entry.stat()
-                flags = frozenset(_FLAGS[letter] for letter in letters)
-                mail = StoredMail(int(uid), status.st_size, int(status.st_mtime), flags)
-                yield _Kept(mail, key, entry.name)
+                flags = frozenset(_FLAGS[letter] for letter in named[3])
+                mail = StoredMail(int(named[1]), status.st_size, int(status.st_mtime), flags)
+                yield _Kept(mail, named[2], entry.name)
 
 
 def _name(mail: StoredMail, key: str) -> str:

@@ -29,6 +29,7 @@ class SandboxHost:
     """
 
     def __init__(self, data_dir: Path, database: Database, vault: Vault, bell: Bell) -> None:
+        self._directory = data_dir / "sandbox"  # of mails
         self._data_dir, self._database, self._vault, self._bell = data_dir, database, vault, bell
         self._sandbox: Sandbox | None = None
         self._lock = SandboxLock(data_dir)
@@ -38,6 +39,8 @@ class SandboxHost:
         """Start the servers, if they are needed and no other process runs them."""
         is_wanted = await asyncio.to_thread(is_sandbox_used, self._database)
         self._runs_elsewhere = is_wanted and not self._lock.take()
+        if not is_wanted and not self._lock.is_held:
+            await asyncio.to_thread(self._remove_mails, except_for=None)
         if not is_wanted or self._runs_elsewhere:
             return
         mails = await asyncio.to_thread(self._directory_of_mails)
@@ -69,12 +72,14 @@ class SandboxHost:
         """The directory of the mailbox's mails. A mailbox that was created anew has none of the former one's."""
         with self._database.read() as connection:
             row = find_sandbox_mailbox(connection)
-        mails = self._data_dir / "sandbox" / (row.id if row is not None else "unread")
-        if mails.parent.exists():
-            for other in mails.parent.iterdir():
-                if other != mails:
-                    shutil.rmtree(other, ignore_errors=True)
+        mails = self._directory / (row.id if row is not None else "unread")
+        self._remove_mails(except_for=mails)
         return mails
+
+    def _remove_mails(self, *, except_for: Path | None) -> None:
+        for directory in self._directory.iterdir() if self._directory.exists() else ():
+            if directory != except_for:
+                shutil.rmtree(directory, ignore_errors=True)
 
     def _set_addresses(self, sandbox: Sandbox) -> None:
         wanted = NewRelay(
