@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import secrets
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -43,9 +44,10 @@ class MailDrop:
     def __init__(self, directory: Path, *, most_mails: int = MOST_MAILS, most_bytes: int = MOST_BYTES) -> None:
         self._directory, self._most_mails, self._most_bytes = directory, most_mails, most_bytes
         self.listeners: set[Callable[[], None]] = set()
-        self.version = 0
+        self.changes = 0
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._kept = {kept.mail.uid: kept for kept in sorted(_found(directory), key=lambda kept: kept.mail.uid)}
+        self._uids = list(self._kept)
         self._keys = {kept.key for kept in self._kept.values()}
         self._bytes = sum(kept.mail.size for kept in self._kept.values())
         self.uidvalidity, noted = self._read_state()
@@ -54,7 +56,7 @@ class MailDrop:
     # As imap.server wants it
 
     def uids(self) -> Sequence[int]:
-        return list(self._kept)
+        return self._uids
 
     def get(self, uid: int) -> StoredMail | None:
         kept = self._kept.get(uid)
@@ -77,14 +79,15 @@ class MailDrop:
         changed = _Kept(mail, kept.key, _name(mail, kept.key))
         (self._directory / kept.name).rename(self._directory / changed.name)
         self._kept[uid] = changed
-        self._changed()
+        self.changes += 1
+        self._tell()
 
     def expunge(self, uids: Iterable[int]) -> None:
         for uid in [uid for uid in uids if uid in self._kept]:
             if uid == self.uidnext - 1:
                 self._write_state()  # its file no longer tells that the UID was used
             self._remove(uid)
-        self._changed()
+        self._tell()
 
     # For the sandbox
 
@@ -108,10 +111,19 @@ class MailDrop:
         self._kept[mail.uid] = kept
         self._keys.add(key)
         self._bytes += mail.size
-        while len(self._kept) > self._most_mails or self._bytes > self._most_bytes:
-            self._remove(next(iter(self._kept)))
-        self._changed()
+        self._uids.append(mail.uid)
+        self._make_room()
+        self._tell()
         return mail.uid
+
+    def _make_room(self) -> None:
+        """Remove a tenth at once: each removal renumbers the mails of every client."""
+        if len(self._kept) > self._most_mails or self._bytes > self._most_bytes:
+            while len(self._kept) > 1 and self._is_crowded():
+                self._remove(self._uids[0])
+
+    def _is_crowded(self) -> bool:
+        return len(self._kept) > self._most_mails * 9 // 10 or self._bytes > self._most_bytes * 9 // 10
 
     def _write(self, name: str, content: bytes, at: int) -> None:
         path = self._directory / "new"
@@ -126,11 +138,12 @@ class MailDrop:
     def _remove(self, uid: int) -> None:
         (self._directory / self._kept[uid].name).unlink(missing_ok=True)
         kept = self._kept.pop(uid)
+        del self._uids[bisect_left(self._uids, uid)]
+        self.changes += 1
         self._keys.discard(kept.key)
         self._bytes -= kept.mail.size
 
-    def _changed(self) -> None:
-        self.version += 1
+    def _tell(self) -> None:
         for listener in list(self.listeners):
             listener()
 

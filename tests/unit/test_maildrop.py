@@ -31,14 +31,14 @@ def test_a_message_that_is_sent_again_has_its_consequences_once(tmp_path: Path) 
 
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
-    by_number, by_size = MailDrop(tmp_path / "a", most_mails=3), MailDrop(tmp_path / "b", most_bytes=10)
-    for n in range(5):
+    by_number, by_size = MailDrop(tmp_path / "a", most_mails=20), MailDrop(tmp_path / "b", most_bytes=100)
+    for n in range(21):
         by_number.append(b"%d" % n)
-        by_size.append(b"%d..." % n)
+        by_size.append(b"%5d" % n)
 
-    assert [by_number.read(uid) for uid in by_number.uids()] == [b"2", b"3", b"4"]
-    assert [by_size.read(uid) for uid in by_size.uids()] == [b"3...", b"4..."]
-    assert len(MailDrop(tmp_path / "a").uids()) == 3
+    assert [by_number.read(uid) for uid in by_number.uids()] == [b"%d" % n for n in range(3, 21)]
+    assert [by_size.read(uid) for uid in by_size.uids()] == [b"%5d" % n for n in range(3, 21)]
+    assert len(MailDrop(tmp_path / "a").uids()) == 18
 
 
 def test_a_mail_that_is_larger_than_all_room_is_refused(tmp_path: Path) -> None:

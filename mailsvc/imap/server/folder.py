@@ -29,17 +29,17 @@ class Folder(Protocol):
     Attributes:
         uidvalidity: changes when UIDs are given anew.
         uidnext: the UID of the next mail.
-        version: another one after every change.
+        changes: how often flags were changed or mails expunged; new mails raise only ``uidnext``.
         listeners: called after every change.
     """
 
     uidvalidity: int
     uidnext: int
-    version: int
+    changes: int
     listeners: set[Callable[[], None]]
 
     def uids(self) -> Sequence[int]:
-        """Ascending."""
+        """Ascending; not to be changed."""
 
     def get(self, uid: int) -> StoredMail | None:
         """Return what is known of the mail, if it is there."""

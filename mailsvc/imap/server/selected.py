@@ -1,7 +1,7 @@
 """The folder as one session sees it: numbers, and what the client was told of them (RFC 3501 sections 2.3.1.2, 7.4)."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from mailsvc.imap.server.folder import Folder
@@ -22,7 +22,7 @@ class SelectedFolder:
     def __init__(self, folder: Folder, *, readonly: bool) -> None:
         self.folder, self.readonly = folder, readonly
         self.uids = list(folder.uids())
-        self._version = folder.version
+        self._changes = folder.changes
         self._flags: dict[int, frozenset[str]] = {}
         self._flags |= {uid: self._flags_of(uid) for uid in self.uids}
 
@@ -53,18 +53,20 @@ class SelectedFolder:
         Args:
             with_expunged: also which mails are gone, after which other numbers mean the mails behind them.
         """
-        if self._version == self.folder.version:
-            return
+        if self._changes != self.folder.changes:
+            if with_expunged:
+                yield from self._expunged(set(self.folder.uids()))
+                self._changes = self.folder.changes
+            yield from self._changed_flags()
+        yield from self._appended()
+
+    def _appended(self) -> Iterator[bytes]:
         there = self.folder.uids()
-        if with_expunged:
-            yield from self._expunged(set(there))
-            self._version = self.folder.version
-        new = there[bisect_left(there, self.uids[-1] + 1) if self.uids else 0 :]
+        new = there[bisect_right(there, self.uids[-1]) if self.uids else 0 :]
         if new:
             self.uids += new
             self._flags |= {uid: self._flags_of(uid) for uid in new}
             yield b"* %d EXISTS\r\n" % len(self.uids)
-        yield from self._changed_flags()
 
     def _expunged(self, there: set[int]) -> Iterator[bytes]:
         for index in range(len(self.uids) - 1, -1, -1):
