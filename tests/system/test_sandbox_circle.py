@@ -85,6 +85,22 @@ def test_each_address_makes_its_mail_arrive(shared: Service, local: str, kind: s
         assert f"{local}@sandbox.test" in list(mail.iter_parts())[1].as_string()
 
 
+def test_a_report_goes_to_the_signed_return_path_with_what_the_sender_gave(run_service: RunService) -> None:
+    """The envelope sender with its token, the envelope id, the original recipient."""
+    service = run_service()
+    with service.client() as client:
+        (relay,) = client.get("/v1/relays").json()["data"]
+        client.patch(f"/v1/relays/{relay['id']}", json={"return_path": "bounces@app.test"})
+        sent = send(service, "later@sandbox.test")
+        (arrival,) = arrivals(service, 1)
+        raw = client.get(f"/v1/inbound/{arrival['id']}/raw").content.decode()
+
+    token = sent["deliveries"][0]["id"].removeprefix("dlv_")
+    assert f"Delivered-To: bounces+{token}" in raw
+    assert "Original-Envelope-Id: " in raw
+    assert "Original-Recipient: rfc822;later@sandbox.test" in raw
+
+
 def test_an_answer_to_the_sandbox_ends_the_conversation(shared: Service) -> None:
     """It is taken, and nothing more arrives: what the next message brings comes first."""
     before = len(arrivals(shared, 0))
