@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, select, update
 
 from mailsvc import clock
@@ -61,15 +62,29 @@ def keep_sandbox_mailbox(
 
 
 def set_mailbox_address(database: Database, wanted: NewMailbox, vault: Vault) -> None:
-    """Set the sandbox's mailbox to the address on which its server listens, and have it read at once."""
+    """Set the sandbox's mailbox to the address on which its server listens, and have it read at once.
+
+    What the user set stays.
+    """
     with database.write() as connection:
         row = find_sandbox_mailbox(connection)
         if row is None:
             return
-        kept = mailbox_form(row, vault)
-        kept.port, kept.password, kept.ca_pem = wanted.port, wanted.password, wanted.ca_pem
-        values = mailbox_values(kept, vault) | {"failures": 0, "failing_since": None, "retry_at": None}
+        form = _readable_form(row, vault) or wanted
+        address = {field: getattr(wanted, field) for field in ("port", "password", "ca_pem")}
+        values = mailbox_values(msgspec.structs.replace(form, **address), vault) | {
+            "failures": 0,
+            "failing_since": None,
+            "retry_at": None,
+        }
         connection.execute(update(mailbox).where(mailbox.c.id == row.id).values(**values, updated_at=database.now()))
+
+
+def _readable_form(row: Any, vault: Vault) -> NewMailbox | None:
+    try:
+        return mailbox_form(row, vault)
+    except (ValueError, msgspec.MsgspecError):
+        return None  # the row is damaged: it begins anew
 
 
 def _named(connection: Connection, app_id: str) -> Any:

@@ -101,6 +101,16 @@ def test_a_report_goes_to_the_signed_return_path_with_what_the_sender_gave(run_s
     assert "Original-Recipient: rfc822;later@sandbox.test" in raw
 
 
+def test_a_wish_to_unsubscribe_goes_to_the_signed_address(run_service: RunService) -> None:
+    """`List-Unsubscribe: auto` works in the sandbox without any setting."""
+    service = run_service()
+    send(service, "unsubscribe@sandbox.test", headers={"List-Unsubscribe": "auto"}, **{"from": "list@lists.test"})
+    (arrival,) = arrivals(service, 1)
+
+    assert arrival["to"][0].startswith("sandbox+")
+    assert arrival["to"][0].endswith("@lists.test")
+
+
 def test_an_answer_to_the_sandbox_ends_the_conversation(shared: Service) -> None:
     """It is taken, and nothing more arrives: what the next message brings comes first."""
     before = len(arrivals(shared, 0))
