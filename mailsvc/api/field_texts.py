@@ -139,7 +139,7 @@ _TEXTS = {
     "Replay.until": "Replay events before this time.",
     "Replay.types": "Replay only these event types or patterns.",
     "Replayed.queued": "How many events were queued.",
-    "managed": "Made from a setting (environment or file), which it follows at each start.",
+    "managed": "Made from a setting (environment or file), which it follows at each start, or by the sandbox.",
     "name": "A name, unique within the app.",
     "KeyObject.name": "What the key is for.",
     "MadeKey.name": "What the key is for.",

@@ -10,10 +10,19 @@ from mailsvc.apps.account_checks import MASK
 from mailsvc.apps.mailbox_form import SECRETS, NewMailbox, port_of, secrets_of
 from mailsvc.domain.jsontext import compact
 from mailsvc.domain.mailbox import Mailbox
+from mailsvc.domain.relay import SANDBOX, SANDBOX_HOST
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["STATUSES", "mailbox_form", "mailbox_of", "mailbox_status", "mailbox_values", "shown_mailbox"]
+__all__ = [
+    "STATUSES",
+    "is_sandbox_mailbox",
+    "mailbox_form",
+    "mailbox_of",
+    "mailbox_status",
+    "mailbox_values",
+    "shown_mailbox",
+]
 
 STATUSES = ("starting", "active", "failing", "paused")
 
@@ -85,6 +94,14 @@ def mailbox_of(row: Any, vault: Vault, *, targets: TargetPolicy = "any") -> Mail
         idle=form.idle,
         targets=targets,
     )
+
+
+def is_sandbox_mailbox(row: Any) -> bool:
+    """Whether a mailbox's row is the sandbox's; the settings may name another account like it."""
+    if not row.managed or row.name != SANDBOX:
+        return False
+    config = json.loads(row.config)
+    return (config["host"], config["username"]) == (SANDBOX_HOST, SANDBOX)
 
 
 def _secrets(row: Any, vault: Vault) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from mailsvc.apps.apps import lock_app
 from mailsvc.apps.mailbox_form import NewMailbox, check_mailbox, check_unchanged
-from mailsvc.apps.mailbox_row import mailbox_form, mailbox_values
+from mailsvc.apps.mailbox_row import is_sandbox_mailbox, mailbox_form, mailbox_values
 from mailsvc.apps.oauth_tokens import allow_renewal, forget_tokens
 from mailsvc.domain.errors import Conflict, FieldError, Invalid, NotFound
 from mailsvc.domain.ids import new_id
@@ -26,6 +26,7 @@ from mailsvc.store.vault import Vault
 
 __all__ = [
     "MailboxRules",
+    "add_mailbox",
     "address_of_mailbox",
     "create_mailbox",
     "delete_mailbox",
@@ -34,6 +35,7 @@ __all__ = [
     "mailbox_ids",
     "pause_mailbox",
     "put_managed_mailboxes",
+    "remove_mailbox",
     "resume_mailbox",
     "retry_mailbox",
     "update_mailbox",
@@ -100,7 +102,7 @@ def create_mailbox(database: Database, app_id: str, wanted: NewMailbox, *, vault
         lock_app(connection, app_id)
         _check_free(connection, app_id, wanted)
         values = {"app_id": app_id, "managed": False, **mailbox_values(wanted, vault)}
-        return _insert(connection, values, database.now())
+        return add_mailbox(connection, values, database.now())
 
 
 def update_mailbox(
@@ -139,9 +141,7 @@ def delete_mailbox(database: Database, app_id: str, id_: str) -> None:
     with database.write() as connection:
         _find(connection, app_id, id_)
         forget_tokens(connection, id_)
-        for table in (mailbox_task, mailbox_uid, mailbox_cursor):
-            connection.execute(delete(table).where(table.c.mailbox_id == id_))
-        connection.execute(delete(mailbox).where(mailbox.c.id == id_))
+        remove_mailbox(connection, id_)
 
 
 def pause_mailbox(database: Database, app_id: str, id_: str, *, reason: str | None) -> Any:
@@ -167,6 +167,21 @@ def retry_mailbox(database: Database, id_: str) -> None:
         connection.execute(retry)
 
 
+def add_mailbox(connection: Connection, values: dict[str, Any], now: int) -> Any:
+    """Create the mailbox with these columns, and return its row."""
+    row = {"id": new_id("mbx"), "paused": False, "created_at": now, "updated_at": now, **values}
+    made = connection.execute(insert(mailbox).values(**row).returning(mailbox)).one()
+    connection.execute(insert(mailbox_cursor).values(mailbox_id=made.id, lease_token=0))
+    return made
+
+
+def remove_mailbox(connection: Connection, id_: str) -> None:
+    """Delete the mailbox and what the reader remembers of it."""
+    for table in (mailbox_task, mailbox_uid, mailbox_cursor):
+        connection.execute(delete(table).where(table.c.mailbox_id == id_))
+    connection.execute(delete(mailbox).where(mailbox.c.id == id_))
+
+
 def put_managed_mailboxes(
     connection: Connection, app_id: str, wanted: Collection[NewMailbox], vault: Vault, *, now: int
 ) -> None:
@@ -180,13 +195,13 @@ def put_managed_mailboxes(
     for form in wanted:
         _put(connection, app_id, before.pop(form.name, None), form, vault, now)
     for row in before.values():
-        if row.managed and row.enabled:
+        if row.managed and row.enabled and not is_sandbox_mailbox(row):
             _change(connection, row.id, {"enabled": False}, now)
 
 
 def _put(connection: Connection, app_id: str, before: Any, form: NewMailbox, vault: Vault, now: int) -> None:
     if before is None:
-        _insert(connection, {"app_id": app_id, **mailbox_values(form, vault), "managed": True}, now)
+        add_mailbox(connection, {"app_id": app_id, **mailbox_values(form, vault), "managed": True}, now)
         return
     try:
         known = mailbox_form(before, vault)
@@ -216,13 +231,6 @@ def _check_free(connection: Connection, app_id: str, wanted: NewMailbox, *, exce
     named = or_(relay.c.id == wanted.relay, relay.c.name == wanted.relay)
     if wanted.relay and not connection.execute(select(relay.c.id).where(relay.c.app_id == app_id, named)).first():
         raise Invalid(FieldError("relay", "is not the name or id of a relay"))
-
-
-def _insert(connection: Connection, values: dict[str, Any], now: int) -> Any:
-    row = {"id": new_id("mbx"), "paused": False, "created_at": now, "updated_at": now, **values}
-    made = connection.execute(insert(mailbox).values(**row).returning(mailbox)).one()
-    connection.execute(insert(mailbox_cursor).values(mailbox_id=made.id, lease_token=0))
-    return made
 
 
 def _change(connection: Connection, id_: str, values: dict[str, Any], now: int) -> Any:

@@ -5,7 +5,8 @@ from typing import Literal
 
 from mailsvc.domain.targets import TargetPolicy
 
-SANDBOX = "sandbox"  # the managed relay that delivers nothing, used while there is no other
+SANDBOX = "sandbox"  # the managed relay that delivers nothing, used while there is no other, and its mailbox
+SANDBOX_HOST = "127.0.0.1"
 
 TlsMode = Literal["starttls", "implicit", "none"]
 AuthMechanism = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]

@@ -1,4 +1,4 @@
-"""A real SMTP submission server on loopback that delivers nothing."""
+"""Real servers on loopback: a relay that delivers nothing, and the mailbox where what follows arrives."""
 
 from mailsvc.sandbox.sandbox import Sandbox
 

@@ -26,7 +26,9 @@ Send a first message:
   curl -sS {url}/v1/messages -H {bearer} \\
     -H 'Content-Type: application/json' -d '{body}'
 
-Read its events:
+Have somebody answer: send one to reply@sandbox.test.
+
+Read the events:
 
   curl -sS '{url}/v1/events?after=beginning' -H {bearer}
 

@@ -9,11 +9,13 @@ from mailsvc.apps.mailbox_form import NewMailbox, validate_mailbox
 from mailsvc.apps.mailboxes import put_managed_mailboxes
 from mailsvc.apps.relay_form import NewRelay, validate_relay
 from mailsvc.apps.relays import put_managed_relay
-from mailsvc.apps.sandbox_relay import keep_sandbox_relay
+from mailsvc.apps.sandbox_mailbox import keep_sandbox_mailbox
+from mailsvc.apps.sandbox_relay import is_sandbox_enabled, keep_sandbox_relay
 from mailsvc.apps.webhook_form import managed_webhook_values
 from mailsvc.apps.webhooks import find_managed_webhook, put_managed_webhook
 from mailsvc.domain.errors import Conflict, Invalid
 from mailsvc.domain.signing import new_secret
+from mailsvc.service.sandbox_lock import SandboxLock
 from mailsvc.service.secretfiles import keep_secret, kept_secret
 from mailsvc.settings import BadSetting, Settings, parse_mailbox_urls, parse_relay_url
 from mailsvc.store.vault import Vault, VaultError
@@ -24,7 +26,7 @@ WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105 - the name of a file
 
 
 def manage_relay(connection: Connection, settings: Settings, vault: Vault, app_id: str, *, now: int) -> bool:
-    """Store the relay of MAILSVC_RELAY_URL and, for an app without relays, the sandbox's.
+    """Store the relay of MAILSVC_RELAY_URL and, for an app without relays, the sandbox's with its mailbox.
 
     Returns whether the sandbox's relay is the only one. Raises BadSetting.
     """
@@ -35,7 +37,10 @@ def manage_relay(connection: Connection, settings: Settings, vault: Vault, app_i
         except Invalid as problem:
             raise BadSetting(f"MAILSVC_RELAY_URL can't be used: {problem.detail}.") from problem
         put_managed_relay(connection, app_id, wanted, vault, now=now)
-    return keep_sandbox_relay(connection, app_id, vault, now=now)
+    is_alone = keep_sandbox_relay(connection, app_id, vault, now=now)
+    is_used, is_open = is_sandbox_enabled(connection, app_id), SandboxLock(settings.data_dir).is_held
+    keep_sandbox_mailbox(connection, app_id, vault, is_used=is_used, is_open=is_open, now=now)
+    return is_alone
 
 
 def manage_mailboxes(connection: Connection, settings: Settings, vault: Vault, app_id: str, *, now: int) -> None:

@@ -122,7 +122,7 @@ async def _work(parts: _Worker) -> None:
     stop = asyncio.Event()
     for number in STOPPING:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sandbox = SandboxHost(parts.settings.data_dir, parts.database, parts.vault)
+    sandbox = SandboxHost(parts.settings.data_dir, parts.database, parts.vault, parts.bell)
     if "deliver" in parts.roles:
         await sandbox.open()
     await _patiently(stop, lambda: _join(parts))

@@ -1,15 +1,17 @@
-"""Runs the sandbox's server in the service: one per data directory, whatever the number of processes that deliver."""
+"""Runs the sandbox's servers in the service: one per data directory, whatever the number of processes that deliver."""
 
 import asyncio
 import contextlib
-import fcntl
-import os
+import shutil
 from pathlib import Path
 
 from mailsvc.apps.relay_form import NewRelay
+from mailsvc.apps.sandbox_mailbox import find_sandbox_mailbox, sandbox_mailbox_form, set_mailbox_address
 from mailsvc.apps.sandbox_relay import is_sandbox_used, set_sandbox_address
 from mailsvc.domain.relay import SANDBOX
+from mailsvc.runtime.wake import MAILBOXES, Bell
 from mailsvc.sandbox import Sandbox
+from mailsvc.service.sandbox_lock import SandboxLock
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
@@ -20,59 +22,66 @@ RETRY_SECONDS = 2.0
 
 
 class SandboxHost:
-    """Runs the sandbox's server while its relay is enabled and no other process with this data directory runs it.
+    """Runs the sandbox's servers while its relay is enabled and no other process with this data directory runs them.
 
-    The process that runs it holds a file lock, which the kernel releases when the process ends. The relay's row
-    contains one port: a second server would take mail from the first, and leave a wrong port in the row when it ends.
+    The rows of the relay and of the mailbox contain one port each: second servers would take mail from the first, and
+    leave wrong ports in the rows when they end.
     """
 
-    def __init__(self, data_dir: Path, database: Database, vault: Vault) -> None:
-        self._data_dir, self._database, self._vault = data_dir, database, vault
+    def __init__(self, data_dir: Path, database: Database, vault: Vault, bell: Bell) -> None:
+        self._directory = data_dir / "sandbox"  # of mails
+        self._data_dir, self._database, self._vault, self._bell = data_dir, database, vault, bell
         self._sandbox: Sandbox | None = None
-        self._lock: int | None = None
+        self._lock = SandboxLock(data_dir)
         self._runs_elsewhere = False  # another process runs it
 
     async def open(self) -> None:
-        """Start the server, if it is needed and no other process runs it."""
+        """Start the servers, if they are needed and no other process runs them."""
         is_wanted = await asyncio.to_thread(is_sandbox_used, self._database)
-        self._runs_elsewhere = is_wanted and not self._take_lock()
+        self._runs_elsewhere = is_wanted and not self._lock.take()
+        if not is_wanted and not self._lock.is_held:
+            await asyncio.to_thread(self._remove_mails, except_for=None)
         if not is_wanted or self._runs_elsewhere:
             return
-        self._sandbox = Sandbox(directory=self._data_dir)
+        mails = await asyncio.to_thread(self._directory_of_mails)
+        self._sandbox = Sandbox(self._data_dir, mails)
         await self._sandbox.start()
-        await asyncio.to_thread(self._set_address, self._sandbox)
+        await asyncio.to_thread(self._set_addresses, self._sandbox)
+        self._bell.ring(MAILBOXES)
 
     async def keep_open(self, stop: asyncio.Event) -> None:
-        """Start the server as soon as the process that runs it has ended."""
+        """Start the servers as soon as the process that runs them has ended."""
         while self._runs_elsewhere and not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_SECONDS):
                     await stop.wait()
                     return
             try:
-                if self._take_lock():
+                if self._lock.take():
                     await self.open()
             except Exception:  # noqa: BLE001 - the next round tries again
                 log.warning("the sandbox can't be started", exc_info=True)
 
     async def close(self) -> None:
-        """Stop the server, so that another process can run it."""
+        """Stop the servers, so that another process can run them."""
         if self._sandbox is not None:
             await self._sandbox.stop()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
-    def _take_lock(self) -> bool:
-        if self._lock is None:
-            self._lock = os.open(self._data_dir / "sandbox.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    def _directory_of_mails(self) -> Path:
+        """The directory of the mailbox's mails. A mailbox that was created anew has none of the former one's."""
+        with self._database.read() as connection:
+            row = find_sandbox_mailbox(connection)
+        mails = self._directory / (row.id if row is not None else "unread")
+        self._remove_mails(except_for=mails)
+        return mails
 
-    def _set_address(self, sandbox: Sandbox) -> None:
+    def _remove_mails(self, *, except_for: Path | None) -> None:
+        for directory in self._directory.iterdir() if self._directory.exists() else ():
+            if directory != except_for:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def _set_addresses(self, sandbox: Sandbox) -> None:
         wanted = NewRelay(
             name=SANDBOX,
             host=sandbox.host,
@@ -83,3 +92,5 @@ class SandboxHost:
             default=False,
         )
         set_sandbox_address(self._database, wanted, self._vault)
+        mailbox = sandbox_mailbox_form(port=sandbox.imap_port, password=sandbox.password, ca_pem=sandbox.ca_pem)
+        set_mailbox_address(self._database, mailbox, self._vault)

@@ -26,11 +26,20 @@ _EXTENSIONS = (
 
 @dataclass(slots=True)
 class Envelope:
-    """One received transaction."""
+    """One received transaction.
+
+    Attributes:
+        envid, ret: as given with MAIL (RFC 3461 sections 4.3, 4.4), in xtext.
+        originals: by recipient, the ORCPT that was given with it (section 4.2), in xtext.
+        notify: by recipient, the NOTIFY that was given with it (section 4.1), in upper case.
+    """
 
     sender: str
     envid: str | None = None
+    ret: str | None = None
     recipients: list[str] = field(default_factory=list)
+    originals: dict[str, str] = field(default_factory=dict)
+    notify: dict[str, str] = field(default_factory=dict)
 
 
 class Policy(Protocol):
@@ -166,14 +175,11 @@ class Dialogue:
         match = _PATH.match(rest[5:].strip()) if rest[:5].upper() == b"FROM:" else None
         if match is None:
             return b"501 5.5.4 MAIL FROM:<address>"
-        envid = None
-        for word in match[2].split():
-            name, _, value = word.partition(b"=")
-            if name.upper() == b"SIZE" and value.isdigit() and int(value) > MOST_BYTES:
-                return b"552 5.3.4 message too large"
-            if name.upper() == b"ENVID":
-                envid = value.decode("ascii", "replace")
-        self._envelope = Envelope(match[1].decode("utf-8", "replace"), envid)
+        given = _parameters(match[2])
+        size = given.get("SIZE", "")
+        if size.isdigit() and int(size) > MOST_BYTES:
+            return b"552 5.3.4 message too large"
+        self._envelope = Envelope(match[1].decode("utf-8", "replace"), given.get("ENVID"), given.get("RET"))
         return b"250 2.1.0 ok"
 
     def _rcpt(self, rest: bytes) -> bytes:
@@ -185,13 +191,26 @@ class Dialogue:
         recipient = match[1].decode("utf-8", "replace")
         refusal = self._policy.rcpt(self._envelope, recipient)
         if refusal is None:
-            self._envelope.recipients.append(recipient)
+            self._add(self._envelope, recipient, _parameters(match[2]))
         return refusal or b"250 2.1.5 ok"
+
+    def _add(self, envelope: Envelope, recipient: str, given: dict[str, str]) -> None:
+        envelope.recipients.append(recipient)
+        if original := given.get("ORCPT"):
+            envelope.originals[recipient] = original
+        if notify := given.get("NOTIFY"):
+            envelope.notify[recipient] = notify.upper()
 
     def _data(self) -> Answer:
         if self._envelope is None or not self._envelope.recipients:
             return b"554 5.5.1 no valid recipients", Then.GO_ON
         return b"354 end with <CRLF>.<CRLF>", Then.CONTENT
+
+
+def _parameters(words: bytes) -> dict[str, str]:
+    """The parameters behind an address, by their names in upper case."""
+    pairs = (word.partition(b"=") for word in words.split())
+    return {name.decode("ascii", "replace").upper(): value.decode("ascii", "replace") for name, _, value in pairs}
 
 
 def _decoded(line: bytes) -> str:

@@ -11,6 +11,7 @@ from mailsvc.apps import keys, relay_state, relays, sandbox_relay, suppressions,
 from mailsvc.apps.apps import ensure_first_app, find_app
 from mailsvc.apps.key_form import NewKey
 from mailsvc.apps.relay_form import NewRelay, RelayRules
+from mailsvc.apps.relay_row import relay_form
 from mailsvc.apps.suppression_form import NewSuppression
 from mailsvc.apps.webhook_form import NewWebhook
 from mailsvc.domain.errors import Conflict, Invalid, NotFound
@@ -108,6 +109,24 @@ class TestRelays:
             assert not sandbox_relay.keep_sandbox_relay(connection, app_id, VAULT, now=1)
 
         assert (was_used, sandbox_relay.is_sandbox_used(database)) == (True, False)
+
+    def test_the_sandbox_keeps_what_the_user_set(self, database: Database, app_id: str) -> None:
+        """Only the address follows its server; with another key, the row begins anew."""
+        address = NewRelay(name="sandbox", host="127.0.0.1", port=2525, username="sandbox", password="s")  # noqa: S106
+        with database.write() as connection:
+            sandbox_relay.keep_sandbox_relay(connection, app_id, VAULT, now=1)
+        (made,) = relays.list_relays(database, app_id, limit=10)
+
+        def edit(_: Any) -> NewRelay:
+            return NewRelay(name="sandbox", host="127.0.0.1", port=1, return_path="bounces@app.test", default=False)
+
+        relays.update_relay(database, app_id, made.id, edit, vault=VAULT, rules=RULES)
+        sandbox_relay.set_sandbox_address(database, address, VAULT)
+        kept = relay_form(relays.get_relay(database, app_id, made.id), VAULT)
+        sandbox_relay.set_sandbox_address(database, address, Vault("other" * 10))
+
+        assert (kept.port, kept.password, kept.return_path) == (2525, "s", "bounces@app.test")
+        assert relay_form(relays.get_relay(database, app_id, made.id), Vault("other" * 10)).password == "s"  # noqa: S105
 
 
 class TestKeys:
