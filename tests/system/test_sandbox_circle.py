@@ -85,6 +85,45 @@ def test_each_address_makes_its_mail_arrive(shared: Service, local: str, kind: s
         assert f"{local}@sandbox.test" in list(mail.iter_parts())[1].as_string()
 
 
+@pytest.mark.parametrize("return_path", [None, "bounces@app.test"])
+def test_what_comes_back_is_understood_and_told(run_service: RunService, return_path: str | None) -> None:
+    """With and without a signed return path, without any other setting."""
+    service = run_service()
+    expected = {
+        "later": ("message.bounced", "bounced", "envid"),
+        "delay": ("message.delayed", "sent", "envid"),
+        "complain": ("message.complained", "complained", "envid"),
+        "reply": ("message.replied", "sent", "in_reply_to"),
+        "auto": ("message.auto_replied", "sent", "in_reply_to"),
+        "unsubscribe": ("inbound.received", "sent", "unsubscribe_token"),
+    }
+    with service.client() as client:
+        (relay,) = client.get("/v1/relays").json()["data"]
+        client.patch(f"/v1/relays/{relay['id']}", json={"return_path": return_path})
+    headers = {"List-Unsubscribe": "auto"}
+    sent = {local: send(service, f"{local}@sandbox.test", headers=headers) for local in expected}
+    arrivals(service, len(expected))
+    with service.client() as client:
+        events = client.get("/v1/events?after=beginning&limit=200").json()["data"]
+        for local, (event_type, status, evidence) in expected.items():
+            (event,) = [
+                e for e in events if e["data"].get("arrival_id") and e["data"]["message_id"] == sent[local]["id"]
+            ]
+            message = client.get(f"/v1/messages/{sent[local]['id']}").json()
+            assert (event["type"], message["status"]) == (event_type, status)
+            assert evidence in event["data"]["evidence"]
+            assert [one["id"] for one in message["arrivals"]] == [event["data"]["arrival_id"]]
+            if local in ("later", "delay"):
+                assert ("verp" in event["data"]["evidence"]) == (return_path is not None)
+        listed = client.get("/v1/suppressions").json()["data"]
+
+    assert {(one["address"], one["reason"]) for one in listed} == {
+        ("later@sandbox.test", "hard_bounce"),
+        ("complain@sandbox.test", "complaint"),
+        ("unsubscribe@sandbox.test", "unsubscribe"),
+    }
+
+
 def test_a_report_goes_to_the_signed_return_path_with_what_the_sender_gave(run_service: RunService) -> None:
     """The envelope sender with its token, the envelope id, the original recipient."""
     service = run_service()
