@@ -29,7 +29,7 @@ from mailsvc.store.mailbox_tables import arrival
 __all__ = ["Judged", "Terms", "judge_mails", "record_arrivals", "write"]
 
 WAITS_FOR = 1 * clock.HOUR  # for a delivery that a report is about to be sent
-FIRST_RECHECK, SHARE_OF_AGE = 1 * clock.SECOND, 4
+FIRST_RECHECK, SHARE_OF_AGE = clock.SECOND // 5, 4
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -50,7 +50,9 @@ class Judged(msgspec.Struct):
 
 
 def record_arrivals(connection: Connection, mails: Sequence[ClassifiedMail], *, now: int, terms: Terms) -> list[str]:
-    """Record those of the arrivals that nobody recorded yet. Returns the kinds of those that are done."""
+    """Record those of the arrivals that nobody recorded yet. Returns the kinds of those that are done;
+    the others wait for their deliveries.
+    """
     is_unrecorded = or_(arrival.c.kind.is_(None), arrival.c.recheck_at.is_not(None))
     judged = judge_mails(connection, mails, is_unrecorded, now=now, terms=terms)
     write(connection, judged, now=now, terms=terms)

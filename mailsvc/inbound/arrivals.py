@@ -9,7 +9,7 @@ from mailsvc.inbound.classify import classify
 from mailsvc.inbox.keep import KeptMail
 from mailsvc.inbox.shown import ClassifiedMail
 from mailsvc.runtime.error_log import log_error
-from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
+from mailsvc.runtime.wake import EVENTS, MAILBOXES, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
 from mailsvc.telemetry import meter
 from mailsvc.understand.mail import understand
@@ -70,6 +70,8 @@ class ArrivalRecorder:
     def _store(self, found: Sequence[ClassifiedMail]) -> None:
         with self.database.write() as connection:
             kinds = record_arrivals(connection, found, now=self.database.now(), terms=self.terms)
+        if len(kinds) < len(found):
+            self.bell.ring(MAILBOXES)  # the worker looks again soon
         for kind in kinds:
             meter.count(f"arrivals.{kind}")
 

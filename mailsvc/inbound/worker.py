@@ -14,7 +14,7 @@ from mailsvc.findings.record import Terms
 from mailsvc.inbound.arrivals import ArrivalRecorder
 from mailsvc.inbound.intake import Intake, MemoryBudget
 from mailsvc.inbound.watch import Watch
-from mailsvc.inbox.backlog import take_backlog
+from mailsvc.inbox.backlog import next_recheck, take_backlog
 from mailsvc.inbox.leases import Lease, claim, read_mailbox, readable_mailboxes, release, renew
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
@@ -86,10 +86,9 @@ class IngestWorker:
             await asyncio.to_thread(self._end, list(self._held))
 
     async def _step(self) -> float:
-        await asyncio.to_thread(self._round)
-        return LOOK_SECONDS
+        return await asyncio.to_thread(self._round)
 
-    def _round(self) -> None:
+    def _round(self) -> float:
         rows = self._rows()
         share = min(MOST_MAILBOXES, self._context.heartbeat.share(len(rows), "ingest"))
         stale = [id_ for id_, held in self._held.items() if not _is_current(held, rows.get(id_))]
@@ -106,6 +105,10 @@ class IngestWorker:
                 self._renew()
             self._renewed_at = now
         self._record_backlog()
+        recheck_at = next_recheck(self._database)
+        if recheck_at is None:
+            return LOOK_SECONDS
+        return min(LOOK_SECONDS, max(0.01, (recheck_at - self._database.now()) / clock.SECOND))
 
     def _rows(self) -> dict[str, Any]:
         with self._database.read() as connection:

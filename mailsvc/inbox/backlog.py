@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, exists, or_, select, update
+from sqlalchemy import Connection, exists, func, or_, select, update
 
 from mailsvc import clock
 from mailsvc.inbox.keep import KeptMail
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
 
-__all__ = ["take_backlog"]
+__all__ = ["next_recheck", "take_backlog"]
 
 AT_ONCE = 20
 ENOUGH_TRIES = 3
@@ -36,6 +36,14 @@ def take_backlog(database: Database, *, received_before: int) -> list[KeptMail]:
         taken += _take(connection, is_early, recheck_at=now + HELD_FOR)
         bodies = _bodies(connection, [row.id for row in taken if row.kind or row.tries <= ENOUGH_TRIES])
     return [_kept(row, bodies.get(row.id)) for row in sorted(taken, key=lambda row: row.id)]
+
+
+def next_recheck(database: Database) -> int | None:
+    """Return when the next arrival that waits for its delivery is to be looked at."""
+    with database.read() as connection:
+        earliest = select(func.min(arrival.c.recheck_at)).where(arrival.c.recheck_at.is_not(None))
+        found = connection.execute(earliest).scalar()
+    return found if isinstance(found, int) else None  # SQLite lets a row hold another type
 
 
 def _take(connection: Connection, condition: Any, **values: Any) -> list[Any]:

@@ -43,6 +43,19 @@ def arrivals(service: Service, number: int) -> list[dict[str, Any]]:
             time.sleep(0.02)
 
 
+def told_arrivals(service: Service, number: int) -> list[dict[str, Any]]:
+    """The events about arrivals, once there are so many."""
+    deadline = time.monotonic() + 30
+    with service.client() as client:
+        while True:
+            events = client.get("/v1/events?after=beginning&limit=200").json()["data"]
+            found = [event for event in events if event["data"].get("arrival_id")]
+            if len(found) >= number:
+                return found
+            assert time.monotonic() < deadline, f"{len(found)} events\n{service.log()}"
+            time.sleep(0.02)
+
+
 def test_a_person_at_the_sandbox_replies(run_service: RunService) -> None:
     service = run_service()
     sent = send(service, "reply@sandbox.test")
@@ -102,13 +115,10 @@ def test_what_comes_back_is_understood_and_told(run_service: RunService, return_
         client.patch(f"/v1/relays/{relay['id']}", json={"return_path": return_path})
     headers = {"List-Unsubscribe": "auto"}
     sent = {local: send(service, f"{local}@sandbox.test", headers=headers) for local in expected}
-    arrivals(service, len(expected))
+    events = told_arrivals(service, len(expected))
     with service.client() as client:
-        events = client.get("/v1/events?after=beginning&limit=200").json()["data"]
         for local, (event_type, status, evidence) in expected.items():
-            (event,) = [
-                e for e in events if e["data"].get("arrival_id") and e["data"]["message_id"] == sent[local]["id"]
-            ]
+            (event,) = [e for e in events if e["data"]["message_id"] == sent[local]["id"]]
             message = client.get(f"/v1/messages/{sent[local]['id']}").json()
             assert (event["type"], message["status"]) == (event_type, status)
             assert evidence in event["data"]["evidence"]
