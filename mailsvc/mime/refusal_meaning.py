@@ -18,6 +18,7 @@ __all__ = ["Meaning", "is_about_count", "is_for_later", "is_our_rate", "meaning_
 
 _RECIPIENT_FAULT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown", "mailbox_full"})
 _HARD = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown"})
+_NO_MAIL = frozenset({521, 556})  # the host or the domain accepts no mail at all (RFC 7504)
 _LATER = frozenset({"rate_limited", "greylisted"})
 
 # A reply at these stages is about the sender, or about all recipients together.
@@ -108,12 +109,14 @@ def own_words(text: str) -> tuple[str | None, str]:
 
 
 def _plain(text: str) -> str:
-    """Return the relay's words in one line, without addresses, codes and the paths of URLs."""
+    """Return the relay's words in one line, in lower case, without addresses, codes and the paths of URLs."""
     text = _URL.sub(r" \1 ", text[:_MOST_TEXT])
-    return _SPACE.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text)))
+    return _SPACE.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text))).lower()
 
 
 def _of_recipient(stage: Stage, reply: Reply | None, enhanced: str, said: str) -> str:
+    if reply and reply.code in _NO_MAIL and enhanced == "5.3.2":
+        return "domain_unknown"
     reason = _by_enhanced(enhanced, said) or _first(OF_RECIPIENT, said) or _by_code(stage, reply, enhanced)
     if reason in _HARD:
         return _first(HINTS, _STOCK.sub(" ", said)) or reason

@@ -1,0 +1,368 @@
+"""Notices of failure that are no report of RFC 3464: one small mail per form, of our own."""
+
+from typing import NamedTuple
+
+import pytest
+
+from mailsvc.understand.report import ReportKind
+from tests.support.arrived import multipart, part
+from tests.support.reports import DAEMON, RETURNED, notice, only, report
+
+
+class Form(NamedTuple):
+    text: str
+    reason: str
+    code: str | None = None  # enhanced
+    subject: str = "failure notice"
+    recipients: tuple[str, ...] = ("bob@shop.test",)
+
+
+HEADER = "\n\nReceived: from app.test by mx.test; Thu, 1 Jan 2026 00:00:00 +0000\nMessage-ID: <1@app.test>\nTo: bob@shop.test\nSubject: Hi\n\nHello"
+
+FORMS = {
+    "postfix": Form(
+        "This is the mail system at host mx.test.\n\nI'm sorry to have to inform you that your message could not\nbe delivered to one or more recipients.\n\nFor further assistance, please send mail to <postmaster@mx.test>\n\n                   The mail system\n\n<bob@shop.test> (expanded from <all@shop.test>): host in.shop.test[192.0.2.1]\n    said: 550 5.1.1 <bob@shop.test>: Recipient address rejected: User unknown\n    (in reply to RCPT TO command)",
+        "mailbox_unknown",
+        "5.1.1",
+    ),
+    "qmail": Form(
+        "Hi. This is the qmail-send program at mx.test.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.\n\n<bob@shop.test>:\n192.0.2.1 does not like recipient.\nRemote host said: 550 no such user\nGiving up on 192.0.2.1.\n\n<eve@shop.test>:\nSorry, I couldn't find any host named shop.test. (#5.1.2)\n\n--- Below this line is a copy of the message.\n" + HEADER,
+        "mailbox_unknown",
+        recipients=("bob@shop.test", "eve@shop.test"),
+    ),
+    "exim": Form(
+        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. This is a permanent error. The following address(es) failed:\n\n  bob@shop.test\n    host in.shop.test [192.0.2.1]\n    SMTP error from remote mail server after RCPT TO:<bob@shop.test>:\n    550 5.2.2 Over quota\n\n------ This is a copy of the message, including all the headers. ------\n" + HEADER,
+        "mailbox_full",
+        "5.2.2",
+    ),
+    "exim, undisclosed": Form(
+        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\nrecipients. The following address(es) failed:\n\n  an undisclosed address\n    (generated from bob@shop.test)\n    SMTP error from remote mail server after RCPT TO:<x@y.test>: 550 User unknown",
+        "mailbox_unknown",
+    ),
+    "sendmail": Form(
+        "The original message was received at Thu, 1 Jan 2026 00:00:00 GMT\nfrom localhost\n\n   ----- The following addresses had permanent fatal errors -----\n<bob@shop.test>\n    (reason: 550 5.1.1 <bob@shop.test>... User unknown)\n\n   ----- Transcript of session follows -----\n... while talking to in.shop.test.:\n>>> RCPT To:<bob@shop.test>\n<<< 550 5.1.1 <bob@shop.test>... User unknown\n550 5.1.1 <bob@shop.test>... User unknown",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Returned mail: see transcript for details",
+    ),
+    "sendmail 5": Form(
+        "   ----- Transcript of session follows -----\n550 shop.test (smtp)... 550 Host unknown\n554 <bob@shop.test>... 550 Host unknown (Authoritative answer from name server)\n\n   ----- Unsent message follows -----" + HEADER,
+        "domain_unknown",
+        subject="Returned mail: Host unknown",
+    ),
+    "gmail": Form(
+        "** Address not found **\n\nYour message wasn't delivered to bob@shop.test because the address couldn't be found, or is unable to receive mail.\n\nLearn more here: https://support.google.com/mail/?p=NoSuchUser\n\nThe response from the remote server was:\n\n550 5.1.1 The email account that you tried to reach does not exist. Please try double-checking the address.",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Delivery Status Notification (Failure)",
+    ),
+    "gmail, older": Form(
+        "Delivery to the following recipient failed permanently:\n\n     bob@shop.test\n\nTechnical details of permanent failure: \nThe recipient server did not accept our requests to connect. [(0) shop.test. [192.0.2.1]:25: socket error]\n\n----- Original message -----\n" + HEADER,
+        "network_error",
+        subject="Delivery Status Notification (Failure)",
+    ),
+    "microsoft 365": Form(
+        "Delivery has failed to these recipients or groups:\n\nbob@shop.test<mailto:bob@shop.test>\nThe email address you entered couldn't be found. Please check the recipient's email address and try to resend the message.\n\nDiagnostic information for administrators:\n\nGenerating server: AM0.prod.outlook.test\n\nbob@shop.test\nRemote Server returned '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup'\n\nOriginal message headers:\n" + HEADER,
+        "mailbox_unknown",
+        "5.1.10",
+        subject="Undeliverable: Hi",
+    ),
+    "exchange 2003": Form(
+        "Your message\n\n  To:      bob@shop.test\n  Subject: Hi\n  Sent:    Thu, 1 Jan 2026 00:00:00 +0000\n\ndid not reach the following recipient(s):\n\nbob@shop.test on Thu, 1 Jan 2026 00:00:00 +0000\n    The recipient name is not recognized\n\tThe MTS-ID of the original message is: c=jp;a= ;p=x\n    MSEXCH:IMS:X:Y:Z 0 (000C05A6) Unknown Recipient",
+        "mailbox_unknown",
+        subject="Undeliverable: Hi",
+    ),
+    "exchange, x400": Form(
+        "Your message\n\n  To:      list\n\ndid not reach the following recipient(s):\n\nc=US;a= ;p=X;o=Y;dda:SMTP=bob@shop.test; on Thu, 1 Jan 2026\n 00:00:00 +0000\n    The recipient name is not recognized",
+        "mailbox_unknown",
+        subject="Undeliverable: Hi",
+    ),
+    "yahoo": Form(
+        "Sorry, we were unable to deliver your message to the following address.\n\n<bob@shop.test>:\n554: delivery error: dd This user doesn't have a yahoo.test account (bob@shop.test) [0] - mta1.mail.yahoo.test\n\n--- Below this line is a copy of the message.\n" + HEADER,
+        "other",  # the reply may be the one to the message
+        subject="Failure Notice",
+    ),
+    "icloud": Form(
+        "This report relates to a message you sent with the following header fields:\n\n  Message-id: <1@app.test>\n  From: app@app.test\n  To: bob@shop.test\n\nYour message cannot be delivered to the following recipients:\n\n  Recipient address: bob@shop.test\n  Reason: Remote SMTP server has rejected address\n  Diagnostic code: smtp;550 5.1.1 <bob@shop.test>: user does not exist",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Delivery Notification: Delivery has failed",
+    ),
+    "domino": Form(
+        "Your message\n\n  Subject: Hi\n\nwas not delivered to:\n\n  bob@shop.test\n\nbecause:\n\n  User bob (bob@shop.test) not listed in Domino Directory",
+        "mailbox_unknown",
+        subject="DELIVERY FAILURE: User bob (bob@shop.test) not listed in Domino Directory",
+    ),
+    "zimbra": Form(
+        "This is the mail system at host zimbra.test.\n\n<bob@shop.test>: host in.shop.test[192.0.2.1] said: 452 4.2.2 Over quota (in reply to RCPT TO command)",
+        "mailbox_full",
+        "4.2.2",
+        subject="Undelivered Mail Returned to Sender",
+    ),
+    "workmail": Form(
+        "An error occurred while trying to deliver the mail to the following recipients:\nbob@shop.test",
+        "other",
+        subject="Delivery Status Notification (Failure)",
+    ),
+    "mimecast": Form(
+        "This is an automated alert notification. Please do not reply.\n\nAn email that you attempted to send to the following address could not be delivered:\n-- bob@shop.test\n\nThe problem appears to be :\n-- Recipient email address is possibly incorrect\n\nAdditional information follows :\n-- 5.4.1 Recipient address rejected: Access denied.",
+        "mailbox_unknown",
+        "5.4.1",
+        subject="[Postmaster] Email Delivery Failure",
+    ),
+    "proofpoint": Form(
+        "Your message to bob@shop.test could not be delivered.\nReason: 554 Blocked - see https://ipcheck.proofpoint.test/?ip=192.0.2.1 dnsbl",
+        "reputation_blocked",
+        subject="Undeliverable message",
+    ),
+    "barracuda": Form(
+        "**** Message from Barracuda Spam Firewall ****\n\nYour message to: bob@shop.test\nwas blocked by our Spam Firewall. The email you sent with the following subject has NOT BEEN DELIVERED:\n\nSubject: Hi",
+        "spam_rejected",
+        subject="**Message you sent blocked by our bulk email filter**",
+    ),
+    "dragonfly": Form(
+        "This is the DragonFly Mail Agent v0.13 at app.test.\n\nThere was an error delivering your mail to <bob@shop.test>.\n\nin.shop.test [192.0.2.1] did not like our RCPT TO:\n550 5.1.1 <bob@shop.test>: User unknown\n\nMessage headers follow.\n" + HEADER,
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Mail delivery failed",
+    ),
+    "opensmtpd": Form(
+        "    Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this email.\n\n    An error has occurred while attempting to deliver a message for\n    the following list of recipients:\n\nbob@shop.test: 550 5.2.2 <bob@shop.test>... Mailbox Full\neve@shop.test: 550 5.1.1 <eve@shop.test>... User Unknown\n\n    Below is a copy of the original message:\n" + HEADER,
+        "mailbox_full",
+        "5.2.2",
+        subject="Delivery status notification: error",
+        recipients=("bob@shop.test", "eve@shop.test"),
+    ),
+    "ezweb": Form(
+        "次のあて先へのメッセージはエラーのため送信できませんでした。\n\nEach of the following recipients was rejected by a remote\nmail server.\n\n    Recipient: <bob@shop.test>\n    >>> RCPT TO:<bob@shop.test>\n    <<< 550 <bob@shop.test>: User unknown",
+        "mailbox_unknown",
+        subject="Mail System Error - Returned Mail",
+    ),
+    "m-filter": Form(
+        "以下のメールアドレスへの送信に失敗しました。\nbob@shop.test\n\n-------server message\n550 5.1.1 <bob@shop.test>: Recipient address rejected: User unknown\n\n-------SMTP command\nDATA\n\n-------original message\n" + HEADER,
+        "mailbox_unknown",
+        "5.1.1",
+    ),
+    "imail": Form("Unknown user: bob@shop.test\n\nOriginal message follows.\n" + HEADER, "mailbox_unknown", subject="Undeliverable Mail"),
+    "mailenable": Form(
+        "MailEnable: Message could not be delivered to some recipients.\nThe following recipient(s) could not be reached:\n\n\tRecipient: [SMTP:bob@shop.test]\n\tReason: Remote SMTP Server Returned: 550 Requested action not taken: mailbox unavailable",
+        "mailbox_unknown",
+        subject="Message Delivery Failure",
+    ),
+    "mdaemon": Form(
+        "The attached message had PERMANENT fatal delivery errors!\n\nThe following addresses did NOT receive a copy of your message:\n\n> bob@shop.test\n\n--- Session Transcript ---\n RCPT To:<bob@shop.test>\n 552 Message for <bob@shop.test> would exceed mailbox quota\n QUIT\n--- End Transcript ---",
+        "mailbox_full",
+        subject="Permanent Delivery Failure",
+    ),
+    "groupwise": Form("The message that you sent was undeliverable to the following:\n\tbob@shop.test (user not found)", "mailbox_unknown", subject="Message status - undeliverable"),
+    "verizon": Form(
+        "Error: Invalid user address\n\nError message below:\n550 5.1.1 no such user here\n\nMessage details:\n  Subject: Hi\n  Sent date: Thu Jan 1 00:00:00 GMT 2026\n  MAIL FROM: app@app.test\n  RCPT TO: bob@shop.test",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Undeliverable Message",
+    ),
+    "non-delivery report": Form('--- Non-Delivery Report ---\n\nThe email below could not be delivered to the following user:\n\n"Bob" <bob@shop.test>', "other", subject="Non-Delivery: Hi"),
+    "german": Form(
+        "Ihre Nachricht konnte an folgende Empfänger nicht zugestellt werden:\n\nbob@shop.test\n\nDie Adresse existiert nicht.", "mailbox_unknown", subject="Unzustellbar: Hallo"
+    ),
+    "french": Form(
+        "Votre message n'a pas pu être remis aux destinataires suivants :\n\nbob@shop.test\n\nLa boîte aux lettres du destinataire est pleine.", "mailbox_full", subject="Non remis : Bonjour"
+    ),
+    "spanish": Form(
+        "No se pudo entregar el mensaje a los siguientes destinatarios:\n\nbob@shop.test\n\nEl usuario no existe en este servidor.", "mailbox_unknown", subject="No se puede entregar: Hola"
+    ),
+    "portuguese": Form(
+        "A sua mensagem não pôde ser entregue aos seguintes destinatários:\n\nbob@shop.test\n\nO endereço não foi encontrado.", "mailbox_unknown", subject="Não entregue: Olá"
+    ),
+    "italian": Form(
+        "Recapito non riuscito per i seguenti destinatari o gruppi:\n\nbob@shop.test\n\nLa casella di posta è piena.", "mailbox_full", subject="Non recapitabile: Ciao"
+    ),
+    "dutch": Form("De bezorging aan deze geadresseerden is mislukt:\n\nbob@shop.test\n\nHet adres bestaat niet.", "mailbox_unknown", subject="Onbestelbaar: Hallo"),
+    "russian": Form(
+        "К сожалению, Ваше письмо не может быть доставлено одному или нескольким получателям:\n\n  bob@shop.test\n\nПочтовый ящик переполнен.", "mailbox_full", subject="Недоставленное сообщение"
+    ),
+    "polish": Form("Wiadomość nie została dostarczona do następujących odbiorców:\n\nbob@shop.test\n\nTaki adres nie istnieje.", "mailbox_unknown", subject="Niedostarczone: Witaj"),
+    "japanese": Form("以下の宛先に配信できませんでした。\n\nbob@shop.test\n\n宛先のメールアドレスが存在しません。", "mailbox_unknown", subject="配信不能通知"),
+    "chinese": Form("您的邮件无法投递到以下收件人：\n\nbob@shop.test\n\n收件人邮箱不存在。", "mailbox_unknown", subject="系统退信"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_a_notice_is_read(form: Form) -> None:
+    found = report(notice(form.text, subject=form.subject))
+    assert found is not None
+    assert tuple(one.recipient for one in found.recipients) == form.recipients
+    first = found.recipients[0]
+    assert first.kind is ReportKind.BOUNCE and first.diagnosis is not None
+    assert (first.diagnosis.reason, first.diagnosis.enhanced_code) == (form.reason, form.code)
+    assert first.diagnosis.source == "heuristic"
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS.values() if HEADER in form.text])
+def test_the_message_is_found_in_the_text(form: Form) -> None:
+    found = report(notice(form.text, subject=form.subject))
+    assert found is not None and "<1@app.test>" in found.message_ids
+
+
+def test_a_notice_in_html_alone_is_read() -> None:
+    html = "<html><body><p>Your message to <b>bob@shop.test</b> couldn't be delivered.</p><p>The response was:</p><p>550 5.1.1 user unknown</p></body></html>"
+    mail = DAEMON + "Subject: Undeliverable: Hi\r\nContent-Type: text/html\r\n\r\n" + html
+    diagnosis = only(report(mail)).diagnosis
+    assert only(report(mail)).recipient == "bob@shop.test"
+    assert diagnosis is not None and (diagnosis.reason, diagnosis.enhanced_code) == ("mailbox_unknown", "5.1.1")
+
+
+def test_the_header_names_the_recipient_where_the_text_does_not() -> None:
+    text = "We're writing to let you know that the group you tried to contact (x) may not exist, or you may not have permission to post messages to it. https://groups.google.com/support/"
+    one = only(
+        report(
+            notice(
+                text, subject="Delivery Status Notification (Failure)", more="X-Failed-Recipients: group@shop.test\r\n"
+            )
+        )
+    )
+    assert (
+        one.recipient == "group@shop.test" and one.diagnosis is not None and one.diagnosis.reason == "policy_rejected"
+    )
+
+
+def test_the_returned_message_names_the_recipient_where_nothing_else_does() -> None:
+    mail = (
+        DAEMON
+        + "Subject: Undeliverable mail\r\n"
+        + multipart("mixed", part("text/plain", "It could not be delivered."), RETURNED)
+    )
+    assert only(report(mail)).recipient == "bob@shop.test"
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Warning: message 1abc-2 delayed 24 hours", "A message that you sent has not yet been delivered to one or more of its\nrecipients after more than 24 hours on the queue on mx.test.\n\nThe address to which the message has not yet been delivered is:\n\n  bob@shop.test\n\nNo action is required on your part. Delivery attempts will continue for\nsome time."),
+        ("Delivery Status Notification (Delay)", "THIS IS A WARNING MESSAGE ONLY.\n\nYOU DO NOT NEED TO RESEND YOUR MESSAGE.\n\nDelivery to the following recipient has been delayed:\n\n     bob@shop.test\n\nMessage will be retried for 2 more day(s)"),
+        ("Delivery Status Notification (Delay)", "** Delivery incomplete **\n\nThere was a temporary problem delivering your message to bob@shop.test. Gmail will retry for 47 more hours."),
+        ("Delayed Mail (still being retried)", "# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #\n\nYour message could not be delivered for more than 4 hour(s).\nIt will be retried until it is 5 day(s) old.\n\n                   The mail system\n\n<bob@shop.test>: connect to shop.test[192.0.2.1]:25: Connection timed out"),
+        ("Delivery delayed: Hi", "Delivery is delayed to these recipients or groups:\n\nbob@shop.test\n\nThis message hasn't been delivered yet. Delivery will continue to be attempted."),
+    ],
+)  # fmt: skip
+def test_a_delay_is_no_failure(subject: str, text: str) -> None:
+    assert only(report(notice(text, subject=subject))).kind is ReportKind.DELAY
+
+
+ANNA = "From: Anna <anna@shop.test>\r\nTo: app@app.test\r\nReturn-Path: <anna@shop.test>\r\n"
+BOUNCE = "<bob@shop.test>: host in.shop.test[192.0.2.1] said: 550 5.1.1 User unknown (in reply to RCPT TO command)"
+
+
+@pytest.mark.parametrize(
+    ("header", "subject", "text"),
+    [
+        (ANNA, "Fwd: Undelivered Mail Returned to Sender", "Look at this:\n\n" + BOUNCE),
+        (ANNA, "Re: Undelivered Mail Returned to Sender", "Why?\n\n> " + BOUNCE),
+        (ANNA, "WG: Unzustellbar: Hallo", "Konnte an folgende Empfänger nicht zugestellt werden:\nbob@shop.test"),
+        (ANNA, "Undelivered mail", "Hello, my mail to bob@shop.test could not be delivered. Can you help?"),
+        (ANNA, "[users] Delivery failed", "The following recipients failed:\nbob@shop.test"),
+        (DAEMON, "Automatic reply: Hi", "I am out of the office. Your message to anna@shop.test was not delivered to my phone."),
+        (ANNA + "List-Id: <news.test>\r\n", "How to read bounces", "550 5.1.1 <bob@shop.test> User unknown means that a message could not be delivered."),
+        (ANNA, "Your request has been received [Ticket#1]", "Your message to support@shop.test has been received."),
+        (ANNA, "Please confirm your message to bob@shop.test", "It can't be delivered before you click here."),
+        (DAEMON, "Hello", "Nice to meet you: eve@shop.test"),
+    ],
+)  # fmt: skip
+def test_what_only_speaks_of_bounces_is_none(header: str, subject: str, text: str) -> None:
+    assert report(notice(text, subject=subject, sender=header)) is None
+
+
+def test_a_bounce_that_a_person_attaches_is_none() -> None:
+    inner = part("message/rfc822", notice(FORMS["qmail"].text))
+    assert (
+        report(ANNA + "Subject: Fwd: failure notice\r\n" + multipart("mixed", part("text/plain", "See."), inner))
+        is None
+    )
+
+
+def test_a_notice_that_lost_its_mime_header_is_read() -> None:
+    fields = "Reporting-MTA: dns; mx.test\r\n\r\nFinal-Recipient: rfc822; bob@shop.test\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+    body = multipart(
+        "report", part("text/plain", "It failed."), part("message/delivery-status", fields), boundary="lost/1"
+    )
+    diagnosis = only(
+        report(
+            DAEMON
+            + "Subject: Undelivered\r\n\r\nThis is a MIME-encapsulated message.\r\n"
+            + body.partition("\r\n\r\n")[2]
+        )
+    ).diagnosis
+    assert diagnosis is not None and (diagnosis.source, diagnosis.reason) == ("dsn", "mailbox_full")
+
+
+def test_a_report_that_became_plain_text_is_read() -> None:
+    text = "Your message could not be delivered.\n\nReporting-MTA: dns; mx.test\n\nFinal-Recipient: rfc822; bob@shop.test\nAction: failed\nStatus: 5.1.1"
+    diagnosis = only(report(notice(text))).diagnosis
+    assert diagnosis is not None and (diagnosis.source, diagnosis.enhanced_code) == ("dsn", "5.1.1")
+
+
+def test_a_report_that_a_mail_system_passes_on_is_read() -> None:
+    inner = part(
+        "message/rfc822",
+        DAEMON
+        + "Subject: Undelivered\r\n"
+        + multipart(
+            "report",
+            part("text/plain", "no"),
+            part(
+                "message/delivery-status",
+                "Final-Recipient: rfc822; bob@shop.test\r\nAction: failed\r\nStatus: 5.1.1\r\n",
+            ),
+            boundary="c",
+        ),
+    )
+    assert (
+        only(
+            report(
+                DAEMON
+                + "Subject: Undelivered\r\n"
+                + multipart("mixed", inner, part("text/plain", "This e-mail is confidential."))
+            )
+        ).recipient
+        == "bob@shop.test"
+    )
+
+
+def test_a_refusal_by_a_mail_filter_is_a_bounce() -> None:
+    fields = "Final-Recipient: rfc822; bob@shop.test\r\nOriginal-Message-ID: <1@app.test>\r\nDisposition: automatic-action/MDN-sent-automatically; deleted\r\n"
+    text = "Your message to <bob@shop.test> was automatically rejected:\r\nQuota exceeded"
+    one = only(
+        report(
+            DAEMON
+            + "Subject: Automatically rejected mail\r\n"
+            + multipart(
+                "report; report-type=disposition-notification",
+                part("text/plain", text),
+                part("message/disposition-notification", fields),
+            )
+        )
+    )
+    assert one.kind is ReportKind.BOUNCE and one.diagnosis is not None and one.diagnosis.reason == "mailbox_full"
+
+
+SNS = "From: no-reply@sns.test\r\nSubject: AWS Notification Message\r\nx-amz-sns-message-id: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","bouncedRecipients":[{"emailAddress":"bob@shop.test","action":"failed","status":"5.1.1","diagnosticCode":"smtp; 550 5.1.1 user unknown"}],"reportingMTA":"dsn; a.test"}', ReportKind.BOUNCE),
+        ('{"notificationType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"bob@shop.te!\r\n st"}],"complaintFeedbackType":"abuse"}', ReportKind.COMPLAINT),
+        ('{"notificationType":"Delivery","delivery":{"recipients":["bob@shop.test"]}', ReportKind.RECEIPT),
+    ],
+)  # fmt: skip
+def test_a_notification_of_amazon_ses_is_read(body: str, kind: ReportKind) -> None:
+    mail = ',"mail":{"messageId":"0100-1","headers":[{"name":"Message-ID","value":"<1@app.test>"}]}}\r\n\r\n--\r\nTo unsubscribe'
+    found = report(SNS + body + mail)
+    assert (only(found).kind, only(found).recipient) == (kind, "bob@shop.test")
+    assert found is not None and found.message_ids == ("<1@app.test>", "<0100-1@email.amazonses.com>")
+
+
+@pytest.mark.parametrize("body", ["", "{", '{"mail":{}}', "[1]", '{"mail":{},"bounce":{"bouncedRecipients":[1]}}'])
+def test_another_notification_reports_nothing(body: str) -> None:
+    assert report(SNS + body) is None
