@@ -23,6 +23,7 @@ _TOGETHER = re.compile(r"\b[45]\d\d[ -]{1,3}['(#]{0,2}([45]\.\d{1,3}\.\d{1,3})(?
 _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]{3}")
 _IRONPORT = re.compile(r"^[45]\.\d\.\d - [\w ()]{3,60} (?=\d{3}-?')")  # a sentence of its own before the server's reply
+_STOCK = re.compile(r"service unavailable|remote protocol error", re.IGNORECASE)  # Sendmail's own, after the reason
 _OF_MAILBOX = frozenset({"mailbox_unknown", "mailbox_disabled"})
 _VAGUE_REASONS = frozenset({"other", "protocol_error"})
 _VAGUE = re.compile(r"[245]\.0\.\d{1,3}")
@@ -60,10 +61,15 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context:
-    """The other words of a report, which decide where those about a recipient say nothing. Read once for all of them."""
+    """The other words of a report, which decide where those about a recipient say nothing. Read once for all of them.
 
-    def __init__(self, text: str = "") -> None:
+    Args:
+        recipients: how many are reported. The words may be about any of several, so that they decide nothing then.
+    """
+
+    def __init__(self, text: str = "", *, recipients: int = 1) -> None:
         self._text = _SPACE.sub(" ", text[:_MAX_CONTEXT])
+        self._decides = recipients == 1
 
     @cached_property
     def stage(self) -> Stage | None:
@@ -71,7 +77,7 @@ class Context:
 
     @cached_property
     def meaning(self) -> Meaning:
-        return _meaning(self._text, None, None, self.stage)
+        return _meaning(self._text, None, None, self.stage) if self._decides else Meaning("other")
 
 
 def diagnose(words: str, status: str | None, origin: Origin, context: Context) -> Diagnosis:
@@ -102,9 +108,9 @@ def diagnose(words: str, status: str | None, origin: Origin, context: Context) -
 
 
 def _says_nothing(words: str, code: int | None, meaning: Meaning) -> bool:
-    return (meaning.reason == "other" and code is None) or (
-        meaning.reason in _VAGUE_REASONS and not _WORD.search(words)
-    )
+    if meaning.reason == "other" and (code is None or _STOCK.search(words)):
+        return True
+    return meaning.reason in _VAGUE_REASONS and not _WORD.search(words)
 
 
 def enhanced_code_in(text: str | None) -> str | None:

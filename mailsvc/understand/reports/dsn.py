@@ -34,12 +34,13 @@ _DIAGNOSTIC_TYPE = re.compile(r"^[A-Za-z0-9-]{1,30}[ \t]*;[ \t]*")
 class _Notice:
     """What the text for people and the header say, beside the fields; read once if it is needed."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: Material, recipients: int) -> None:
         self._material = material
+        self._recipients = recipients
 
     @cached_property
     def context(self) -> Context:
-        return Context(self._material.text)
+        return Context(self._material.text, recipients=self._recipients)
 
     @cached_property
     def words(self) -> dict[str, str]:
@@ -67,7 +68,7 @@ def read_dsn(material: Material) -> Report | None:
 
 def _report(text: str, material: Material) -> Report | None:
     fields = status_fields(text)
-    notice = _Notice(material)
+    notice = _Notice(material, len(fields.of_recipients))
     origin = name_in(fields.of_message.get("reporting-mta"))
     found = [_recipient(of_one, origin, notice) for of_one in fields.of_recipients]
     recipients = {(one.recipient or "").lower(): one for one in reversed(found) if one}

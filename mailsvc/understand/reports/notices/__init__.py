@@ -30,7 +30,7 @@ def read_notice(material: Material) -> Report | None:
     found = find_recipients(material, notice, returned)
     if not found:
         return None
-    context = Context(notice.partition(_TRANSCRIPT)[2] or notice)
+    context = Context(notice.partition(_TRANSCRIPT)[2] or notice, recipients=len(found))
     kind = ReportKind.DELAY if _is_delay(notice, subject) else ReportKind.BOUNCE
     return Report(
         recipients=tuple(_recipient(kind, address, words, context) for address, words in found),
