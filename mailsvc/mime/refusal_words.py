@@ -98,7 +98,7 @@ _OF_THE_SENDER = _forms(
         "reputation_blocked",
         r"spamhaus|spamcop|barracudacentral|block(ed)? ?-?list|black ?-?(list|ip|mail)|deny ?list|dns[bw]l",
         r"\brbl\b|reputation|poor sender|banned|(?<!not )listed (at|in|by|on)|blocked using|\bsbl\b|\bxbl\b|\bpbl\b",
-        r"sender score|mail-abuse|cbl\.abuseat",
+        r"unwanted (e-?)?(messages|mails?)|sender score|mail-abuse|cbl\.abuseat",
     ),
     (
         "content_rejected",
@@ -138,7 +138,7 @@ _OF_THE_SENDER = _forms(
         r"\b(helo|ehlo)|client host|your (host|server|ip|client|network|mail ?server)",
         r"reverse (dns|hostname|lookup)|\bptr\b|\brdns\b|client (rejected|denied|was)|invalid ip",
         r"\bip (address )?(is |was )?(rejected|denied|blocked|not allowed|not in)|host rejected|bad hostname",
-        r"find your (reverse )?host",
+        r"find your (reverse )?host|un-?verif\w{1,6} (sending )?ips?\b",
         r"\byour (e-?mail |mail |user |smtp |sending |hosting |sender |trial )*(account|service|subscription|domain|plan|tenant|organi[sz]ation|privilege|access|license|profile)",
         r"\b(mailing|sending|submission|outgoing (e?mail|messages)|outbound (e?mail|messages)|smtp( service| access| relay| auth)?|relay(ing)?)\b[^.]{0,60}\b(disabled|suspended|suspension|blocked|restricted|locked|paused|not (enabled|allowed|active)|revoked|on hold|stopped)",
         r"(?<!this )(?<!that )(?<!mail )(?<!user )(?<!recipient )(?<!'s )\baccount( has been| is| was)? (suspended|locked|blocked|restricted)",

@@ -184,6 +184,72 @@ FORMS = {
     "polish": Form("Wiadomość nie została dostarczona do następujących odbiorców:\n\nbob@shop.test\n\nTaki adres nie istnieje.", "mailbox_unknown", subject="Niedostarczone: Witaj"),
     "japanese": Form("以下の宛先に配信できませんでした。\n\nbob@shop.test\n\n宛先のメールアドレスが存在しません。", "mailbox_unknown", subject="配信不能通知"),
     "chinese": Form("您的邮件无法投递到以下收件人：\n\nbob@shop.test\n\n收件人邮箱不存在。", "mailbox_unknown", subject="系统退信"),
+    "activehunter": Form(
+        "  ----- The following addresses had permanent fatal errors -----\n\n>>> bob@shop.test <bob@shop.test>\n\n  ----- original message -----\n" + HEADER, "other", subject="FAILURE NOTICE :"
+    ),
+    "james": Form(
+        "Hi. This is the James mail server at mx.test.\nI'm afraid I wasn't able to deliver your message to the following addresses.\nThis is a permanent error; I've given up. Sorry it didn't work out.  Below\nI include the list of recipients and the reason why I was unable to deliver\nyour message.\n\nFailed recipient(s):\nbob@shop.test\n\nError message:\n550 5.1.1 no such user here\n\nMessage details:\n  Subject: Hi\n  MAIL FROM: app@app.test\n  RCPT TO: bob@shop.test",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="[BOUNCE] Hi",
+    ),
+    "courier": Form(
+        "This is a delivery status notification from mx.test,\nrunning the Courier mail server, version 0.65.2.\n\nYour message to the following recipients cannot be delivered:\n\n<bob@shop.test>:\n    in.shop.test [192.0.2.1]:\n>>> RCPT TO:<bob@shop.test>\n<<< 550 5.1.1 <bob@shop.test>... User Unknown\n",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="NOTICE: mail delivery status.",
+    ),
+    "notes": Form(
+        "------- Failure Reasons  --------\n\nUser not listed in public Name & Address Book\nbob@shop.test\n\n\n------- Returned Message --------\n" + HEADER, "mailbox_unknown", subject="DELIVERY FAILURE: User bob not listed"
+    ),
+    "kddi": Form("Your mail sent on: Thu, 1 Jan 2026 00:00:00 +0900\nCould not be delivered to: <bob@shop.test>\nAs their mailbox is full.", "mailbox_full", subject="Mail Delivery Failure"),
+    "mailmarshal": Form(
+        "Your message:\n   From:    app@app.test\n   Subject: Hi\n\nCould not be delivered because of\n\n550 5.1.1 User unknown\n\nThe following recipients were affected:\n    bob@shop.test\n\nAdditional Information\n======================\nOriginal Sender:    <app@app.test>",
+        "mailbox_unknown",
+        "5.1.1",
+        subject='Undeliverable Mail: "Hi"',
+    ),
+    "mxlogic": Form(
+        "This message was created automatically by mail delivery software.\n\nA message that you have sent could not be delivered to one or more\nrecipients.  This is a permanent error.  The following address failed:\n\n  <bob@shop.test>: 550 5.1.1 User unknown\n\nIncluded is a copy of the message header:\n-----------------------------------------\n" + HEADER,
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Mail delivery failed: returning message to sender",
+    ),
+    "powermta": Form(
+        "Hello, this is the mail server on mx.test.\n\nI am sending you this message to inform you on the delivery status of a\nmessage you previously sent.  Immediately below you will find a list of\nthe affected recipients;  also attached is a Delivery Status Notification\n(DSN) report in standard format.\n\n  <bob@shop.test>  delivery failed; will not continue trying\n",
+        "other",
+        subject="Delivery report",
+    ),
+    "telekom": Form(
+        "|------------------------- Message log follows: -------------------------|\n no valid recipients were found for this message\n|------------------------- Failed addresses follow: ---------------------|\n <bob@shop.test> ... unknown user\n|------------------------- Message text follows: ------------------------|\n" + HEADER,
+        "mailbox_unknown",
+        subject="mail failed, returning to sender",
+    ),
+    "interscan": Form(
+        "****** Message from InterScan Messaging Security Suite ******\n\nSent <<< RCPT TO:<bob@shop.test>\nReceived >>> 550 5.1.1 unknown user.\n\nUnable to deliver message to <bob@shop.test> (and other recipients in the same domain).",
+        "mailbox_unknown",
+        "5.1.1",
+        subject="Mail could not be delivered",
+    ),
+    "secureserver": Form(
+        "Your mail message to the following address(es) could not be delivered. This\nis a permanent error. Please verify the addresses and try again.\n\n<bob@shop.test>:\nchild status 100...The e-mail message could not be delivered because the user's mailfolder is full.\n\n--- Below this line is a copy of the message.\n" + HEADER,
+        "mailbox_full",
+    ),
+    "symantec": Form(
+        "This is an automatically generated message.\n\nYour message to <bob@shop.test> was rejected by the server in.shop.test, which said: 554 5.7.1 Message blocked by policy", "policy_rejected", "5.7.1", subject="Undeliverable: Hi"
+    ),
+    "softbank": Form("送信先のメールアドレスが見つからないため、メールを送信できませんでした。\n\nbob@shop.test", "mailbox_unknown", subject="Mail System Error"),
+    "docomo": Form("次の宛先へのメールが送信できませんでした。\n宛先：bob@shop.test\nメールボックスの容量が超過しています。", "mailbox_full", subject="送信エラー"),
+    "qq": Form(
+        "很抱歉您发送的邮件被退回，以下是该邮件的相关信息：\n\n被退回邮件\n主 题：Hi\n时 间：2026-01-01 00:00:00\n\n无法发送到 bob@shop.test\n\n退信原因：收件人邮件地址（bob@shop.test）不存在，邮件无法送达。", "mailbox_unknown", subject="来自qq.com的退信"
+    ),
+    "netease": Form("抱歉，您的邮件被退回来了……\n\n收件人：bob@shop.test\n退信代码：MI:DMF\n说明: 对方邮箱已满", "mailbox_full", subject="系统退信/Systems bounce"),
+    "german, web": Form("Leider konnte Ihre E-Mail nicht zugestellt werden.\n\nEmpfänger: bob@shop.test\nGrund: Das Postfach ist voll.", "mailbox_full", subject="Zustellung fehlgeschlagen"),
+    "french, orange": Form("Votre message n'a pas pu être distribué à l'adresse suivante :\n\nbob@shop.test\n\nAdresse inconnue : l'utilisateur est inconnu.", "mailbox_unknown", subject="Message non distribué"),
+    "portuguese, uol": Form("Sua mensagem não foi entregue.\n\nDestinatário: bob@shop.test\n\nMotivo: a caixa postal do usuário está cheia", "mailbox_full", subject="Falha na entrega da mensagem"),
+    "czech": Form("Vaši zprávu nelze doručit.\n\nbob@shop.test\n550 5.1.1 user unknown", "mailbox_unknown", "5.1.1", subject="Nedoručitelné: Ahoj"),
+    "turkish": Form("İletiniz teslim edilemedi.\n\nAlıcı: <bob@shop.test>\n550 5.1.1 user unknown", "mailbox_unknown", "5.1.1", subject="Teslim edilemedi: Merhaba"),
+    "swedish": Form("Ditt meddelande kunde inte levereras till följande mottagare:\n\nbob@shop.test\n\n550 5.1.1 user unknown", "mailbox_unknown", "5.1.1", subject="Olevererbart: Hej"),
 }  # fmt: skip
 
 

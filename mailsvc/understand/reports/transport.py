@@ -10,6 +10,7 @@ def _any(*shapes: str) -> re.Pattern[str]:
 
 
 _REASONS = (
+    ("mailbox_full", _any(r"(mailbox|inbox|mailfolder|disk) (is )?full|over ?quota|quota (is )?exceeded")),
     (
         "expired",
         _any(
@@ -28,7 +29,7 @@ _REASONS = (
         "network_error",
         _any(
             r"connection (to [\w.\[\]:-]{1,255} )?(timed out|refused|reset|dropped|lost|closed|failed|was (dropped|refused|closed|reset))|no route to host|network (is )?unreachable|time(d)? ?out|socket error|had no relevant answers|lost connection",
-            r"could ?n[o']t (connect|establish|initiate)|could not (connect|establish|initiate)|(did not|didn't|does not) (accept our requests to connect|respond)|is not responding|connect to [\w.-]{1,255}|unable to connect|communication failure|connection to mail exchanger failed",
+            r"could ?n[o']t (connect|establish|initiate)|could not (connect|establish|initiate)|(did not|didn't|does not) (accept our requests to connect|respond)|is not responding|host (is )?(not reachable|unreachable)|connect to [\w.-]{1,255}|unable to connect|communication failure|connection to mail exchanger failed",
         ),
     ),
     (

@@ -88,6 +88,6 @@ DELAYED = Phrases(
 
 # The end of all tries, said in a text that also has words of delay.
 FINAL = Phrases(
-    r"giv(?:ing|en|e) up|permanent(?:ly)?(?: fatal)?(?: delivery)? (?:error|fail)|no further (?:delivery )?attempts|will not be (?:retried|re-?tried|attempted)|failed permanently|(?:removed|deleted) from (?:the )?(?:mail )?queue",
+    r"giv(?:ing|en|e) up|permanent(?:ly)?(?: fatal)?(?: delivery)? (?:error|fail)|no further (?:delivery )?attempts|will not (?:continue|be (?:retried|re-?tried|attempted))|failed permanently|(?:removed|deleted) from (?:the )?(?:mail )?queue",
     r"could not be delivered for \d+|message (?:has )?expired|too long in (?:the )?queue|has been in the queue too long|endgültig|définitiv|definitiv|не будут? повтор",
 )

@@ -69,4 +69,4 @@ VAGUE = (
 )
 
 # Those that tell whose words are whose where the recipients are known.
-LISTS = tuple(form for form in SHAPES if form.name in ("postfix", "qmail", "list", "lines"))
+LISTS = tuple(form for form in SHAPES if form.name in ("postfix", "qmail", "list", "label", "lines"))

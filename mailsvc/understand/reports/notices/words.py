@@ -8,7 +8,7 @@ __all__ = ["spoken"]
 
 # Behind these words stands what the receiving server said.
 _SAID = re.compile(
-    r"(?:said|replied|returned was|remote server was|server (?:response|message|returned)|responded(?: as follows| with failure)?"
+    r"received >>>|(?:said|replied|returned was|remote server was|server (?:response|message|returned)|responded(?: as follows| with failure)?"
     r"|gave this error|error message below|failed with|reason|diagnostic code|technical details[^\n:]{0,30}"
     r"|additional information follows)\s?:|server message\n",
     re.IGNORECASE,
