@@ -26,7 +26,9 @@ _SHARED = frozenset({Stage.DATA, Stage.BODY, Stage.EOM})
 
 # An address can contain any word, which must not count as the relay's. The same holds for the path of a URL. Where
 # words are written without spaces, wide punctuation ends them.
-_ADDRESS = re.compile(r"""(?:"[^"\n]{0,128}"|[^\s<>@":\u3001-\u303f\uff08\uff09\uff0c\uff1a]{1,254})@(?:\[[^\]\s]{0,64}\]|[\w.-]{1,255})""")
+_ADDRESS = re.compile(
+    r"""(?:"[^"\n]{0,128}"|[^\s<>@":\u3001-\u303f\uff08\uff09\uff0c\uff1a]{1,254})@(?:\[[^\]\s]{0,64}\]|[\w.-]{1,255})"""
+)
 _URL = re.compile(r"https?://([\w.-]{1,255})[^\s>)]{0,1024}", re.IGNORECASE)
 _CODES = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=\n)[45]\d\d[ -]")
 _SPACE = re.compile(r"\s+")

@@ -270,6 +270,11 @@ def test_the_message_is_found_in_the_text(form: Form) -> None:
     assert found is not None and "<1@app.test>" in found.message_ids
 
 
+@pytest.mark.parametrize(("name", "alias"), [("postfix", "all@shop.test"), ("exim", None)])
+def test_the_address_before_an_alias_is_told(name: str, alias: str | None) -> None:
+    assert only(report(notice(FORMS[name].text))).original_recipient == alias
+
+
 def test_a_notice_in_html_alone_is_read() -> None:
     html = "<html><body><p>Your message to <b>bob@shop.test</b> couldn't be delivered.</p><p>The response was:</p><p>550 5.1.1 user unknown</p></body></html>"
     mail = DAEMON + "Subject: Undeliverable: Hi\r\nContent-Type: text/html\r\n\r\n" + html

@@ -9,7 +9,7 @@ from mailsvc.understand.reports.notices.cut import returned_header, split_notice
 from mailsvc.understand.reports.notices.find import find_recipients, words_about
 from mailsvc.understand.reports.notices.phrases import DELAYED, FAILED, FAILED_SUBJECT, FINAL, lowered
 from mailsvc.understand.reports.notices.sender import may_be_notice
-from mailsvc.understand.reports.notices.words import spoken
+from mailsvc.understand.reports.notices.words import ALIAS, spoken
 from mailsvc.understand.reports.returned import identifiers_of, returned_ids
 
 __all__ = ["read_notice", "words_about"]
@@ -46,9 +46,11 @@ def _is_delay(notice: str, subject: str) -> bool:
 
 
 def _recipient(kind: ReportKind, address: str, words: str, context: Context) -> ReportedRecipient:
+    alias = ALIAS.search(words)
     return ReportedRecipient(
         kind=kind,
         recipient=address,
+        original_recipient=alias[1] if alias else None,
         action="delayed" if kind is ReportKind.DELAY else "failed",
         diagnosis=diagnose(spoken(words), None, Origin(source="heuristic"), context),
     )

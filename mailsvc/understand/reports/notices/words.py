@@ -3,8 +3,9 @@
 import re
 
 from mailsvc.understand.reports.diagnosis import has_code
+from mailsvc.understand.reports.notices.shape import ADDRESS
 
-__all__ = ["spoken"]
+__all__ = ["ALIAS", "spoken"]
 
 # Behind these words stands what the receiving server said.
 _SAID = re.compile(
@@ -20,6 +21,8 @@ _AFTER = re.compile(
     r"|original message headers|рекомендуем вам",
     re.IGNORECASE,
 )
+# The address that the sender named, where a server delivered to another one for it.
+ALIAS = re.compile(r"(?:expanded|generated) from:?\s{1,12}<?" + ADDRESS, re.IGNORECASE)
 _SEPARATORS = " \t\n>:.,;\"'([-=*_"
 
 
