@@ -351,6 +351,27 @@ def test_a_bounce_that_a_person_attaches_is_none() -> None:
     )
 
 
+def test_the_parts_of_a_report_that_a_person_forwards_are_none() -> None:
+    """Apple Mail forwards all parts of a report as parts of its own mail."""
+    fields = part(
+        "message/delivery-status", "Final-Recipient: rfc822; bob@shop.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+    )
+    assert (
+        report(
+            ANNA
+            + "Subject: Fwd: Undelivered Mail\r\n"
+            + multipart("mixed", part("text/plain", "See."), fields, RETURNED)
+        )
+        is None
+    )
+    assert (
+        report(
+            ANNA + "Subject: Please look at this\r\n" + multipart("mixed", part("text/plain", "See."), fields, RETURNED)
+        )
+        is None
+    )
+
+
 def test_a_notice_that_lost_its_mime_header_is_read() -> None:
     fields = "Reporting-MTA: dns; mx.test\r\n\r\nFinal-Recipient: rfc822; bob@shop.test\r\nAction: failed\r\nStatus: 5.2.2\r\n"
     body = multipart(

@@ -9,7 +9,7 @@ from mailsvc.understand.reports.diagnosis import Context, Origin, diagnose, enha
 from mailsvc.understand.reports.fields import Fields, address_in, name_in, status_fields
 from mailsvc.understand.reports.material import Material
 from mailsvc.understand.reports.notices import words_about
-from mailsvc.understand.reports.notices.sender import is_by_mail_system
+from mailsvc.understand.reports.notices.sender import is_by_mail_system, may_be_notice
 from mailsvc.understand.reports.returned import returned_ids
 
 __all__ = ["read_dsn"]
@@ -56,11 +56,12 @@ class _Notice:
 def read_dsn(material: Material) -> Report | None:
     """Return what a delivery status reports; None if the mail has none."""
     leaf = material.leaf(*_TYPES)
-    if leaf is not None:
+    # A person who forwards or quotes a report is no mail system.
+    if leaf is not None and may_be_notice(material):
         return _report(material.text_of(leaf), material)
-    # Its part may have lost its type. A person who quotes a report is none of a mail system.
     if not is_by_mail_system(material):
         return None
+    # Its part may have lost its type.
     texts = (material.text_of(leaf) for leaf in material.leaves[:_MAX_TEXTS] if leaf.media_type == "text/plain")
     found = next((text for text in texts if _IN_TEXT.search(text) and _WITH.search(text)), None)
     return _report(found, material) if found else None

@@ -36,9 +36,11 @@ def is_by_mail_system(material: Material) -> bool:
         return False
     return bool(
         "x-failed-recipients" in header
+        or header.get("from", "").strip() == "<>"
         or _has_null_path(header.get("return-path", ""))
         or _DAEMON.search(material.mail.from_ or header.get("from", "") or "")
         or material.root.parameters.get("report-type", "").lower() == "delivery-status"
+        or material.root.media_type == "multipart/report"
     )
 
 
