@@ -24,6 +24,7 @@ _SPACE = re.compile(r"\s+")
 _WORD = re.compile(r"[^\W\d_]{3}")
 _IRONPORT = re.compile(r"^[45]\.\d\.\d - [\w ()]{3,60} (?=\d{3}-?')")  # a sentence of its own before the server's reply
 _STOCK = re.compile(r"service unavailable|remote protocol error", re.IGNORECASE)  # Sendmail's own, after the reason
+_OF_RECIPIENT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown", "mailbox_full"})
 _OF_MAILBOX = frozenset({"mailbox_unknown", "mailbox_disabled"})
 _VAGUE_REASONS = frozenset({"other", "protocol_error"})
 _VAGUE = re.compile(r"[245]\.0\.\d{1,3}")
@@ -39,7 +40,10 @@ _STAGES = (
     ),
     (
         Stage.MAIL,
-        re.compile(r"(?:to|after|our|<<<|>>>)[:\s]{0,3}(?:the )?MAIL\b(?: FROM)?|sender was rejected", re.IGNORECASE),
+        re.compile(
+            r"(?:to|after|our|<<<|>>>)[:\s]{0,3}(?:the )?MAIL FROM|in reply to MAIL\b|sender was rejected",
+            re.IGNORECASE,
+        ),
     ),
     (
         Stage.EOM,
@@ -73,11 +77,15 @@ class Context:
 
     @cached_property
     def stage(self) -> Stage | None:
-        return _stage(self._text)
+        """The command that was refused. Where several recipients are reported, it is known if only one is mentioned."""
+        found = [stage for stage, pattern in _STAGES if pattern.search(self._text)]
+        return found[0] if found and (self._decides or len(found) == 1) else None
 
     @cached_property
     def meaning(self) -> Meaning:
-        return _meaning(self._text, None, None, self.stage) if self._decides else Meaning("other")
+        if not self._decides:
+            return Meaning("other")
+        return _at_stage(_meaning(self._text, None, None), self.stage, None, None)
 
 
 def diagnose(words: str, status: str | None, origin: Origin, context: Context) -> Diagnosis:
@@ -87,12 +95,12 @@ def diagnose(words: str, status: str | None, origin: Origin, context: Context) -
         words: what the receiving server or the reporting program says of it; may be empty.
         status: the enhanced code that the report gives (RFC 3464 section 2.3.4), if any.
     """
-    words = words[:_MAX_WORDS]
-    stage = _stage(words) or context.stage
-    words = _IRONPORT.sub("", _SPACE.sub(" ", words).strip())
+    words = _IRONPORT.sub("", _SPACE.sub(" ", words[:_MAX_WORDS]).strip())
     code = _reply_code(words)
     enhanced = _enhanced(words, status)
-    meaning = _meaning(words, code, enhanced, stage)
+    meaning = _meaning(words, code, enhanced)
+    if meaning.reason in _OF_RECIPIENT:
+        meaning = _at_stage(meaning, _stage(words) or context.stage, code, enhanced)
     if _says_nothing(words, code, meaning) and context.meaning.reason != "other":
         meaning = context.meaning
     return Diagnosis(
@@ -140,10 +148,16 @@ def _stage(words: str) -> Stage | None:
     return next((stage for stage, pattern in _STAGES if pattern.search(words)), None)
 
 
-def _meaning(words: str, code: int | None, enhanced: str | None, stage: Stage | None) -> Meaning:
+def _meaning(words: str, code: int | None, enhanced: str | None) -> Meaning:
     if code in (None, 421) and (reason := reason_of_transport(words)):
         return Meaning(reason)
-    meaning = meaning_of(stage or Stage.RCPT, Reply(code or 0, enhanced, words), words)
+    return meaning_of(Stage.RCPT, Reply(code or 0, enhanced, words), words)
+
+
+def _at_stage(meaning: Meaning, stage: Stage | None, code: int | None, enhanced: str | None) -> Meaning:
+    """Return what a fault of the recipient means at the stage at which it was said."""
+    if stage is Stage.MAIL and code and meaning.reason in _OF_RECIPIENT:
+        return Meaning("sender_rejected")
     # Nobody knows how many recipients the other transaction had: a refusal at its end may be about all of them, and some
     # filters call a recipient unknown there who is not.
     is_at_end = stage is Stage.EOM or (stage is None and code is not None)
