@@ -73,6 +73,7 @@ BY_SUBJECT = {"7": "policy_rejected", "6": "content_rejected", "5": "protocol_er
 MISUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("1.1", re.compile(r"preferences|limited access", re.IGNORECASE), "policy_rejected"),  # Facebook
     ("1.10", re.compile(r"null ?mx|domain[^.]{0,80}not accept", re.IGNORECASE), "domain_unknown"),
+    ("2.1", re.compile(r"(user|recipient) unknown|(unknown|no such) user", re.IGNORECASE), "mailbox_unknown"),
     (
         "2.1",
         re.compile(

@@ -1,7 +1,7 @@
 """Judges what a report says about a recipient, with the judge of SMTP replies."""
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -34,7 +34,7 @@ _STAGES = (
     (
         Stage.RCPT,
         re.compile(
-            r"(?:to|after|our|<<<|>>>|SMTP:)[:\s]{0,3}(?:the )?RCPT\b|does not like recipient|mailbox unavailable|rejected (?:by [^\n]{1,80} )?(?:the )?recipient|RCPT (?:command|TO generated)",
+            r"(?:to|after|our|<<<|>>>|SMTP:)[:\s]{0,3}(?:the )?RCPT\b|does not like recipient|^[45]\d\d (?:\S{5,9} )?<[^<>\s]{1,320}>\.\.\. |mailbox unavailable|rejected (?:by [^\n]{1,80} )?(?:the )?recipient|RCPT (?:command|TO generated)",
             re.IGNORECASE,
         ),
     ),
@@ -148,6 +148,7 @@ def _stage(words: str) -> Stage | None:
     return next((stage for stage, pattern in _STAGES if pattern.search(words)), None)
 
 
+@lru_cache(maxsize=256)  # the recipients of one report often share their words
 def _meaning(words: str, code: int | None, enhanced: str | None) -> Meaning:
     if code in (None, 421) and (reason := reason_of_transport(words)):
         return Meaning(reason)
