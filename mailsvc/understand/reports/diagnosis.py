@@ -25,7 +25,7 @@ _WORD = re.compile(r"[^\W\d_]{3}")
 _IRONPORT = re.compile(r"^[45]\.\d\.\d - [\w ()]{3,60} (?=\d{3}-?')")  # a sentence of its own before the server's reply
 _STOCK = re.compile(r"service unavailable|remote protocol error", re.IGNORECASE)  # Sendmail's own, after the reason
 _OF_RECIPIENT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown", "mailbox_full"})
-_OF_MAILBOX = frozenset({"mailbox_unknown", "mailbox_disabled"})
+_OF_MAILBOX = frozenset({"mailbox_unknown"})
 _VAGUE_REASONS = frozenset({"other", "protocol_error"})
 _VAGUE = re.compile(r"[245]\.0\.\d{1,3}")
 _OF_ADDRESS = re.compile(r"[45]\.(?:1\.\d{1,3}|2\.1|4\.[14])")

@@ -9,6 +9,7 @@ from mailsvc.understand.reports.diagnosis import Context, Origin, diagnose, enha
 from mailsvc.understand.reports.fields import Fields, address_in, name_in, status_fields
 from mailsvc.understand.reports.material import Material
 from mailsvc.understand.reports.notices import words_about
+from mailsvc.understand.reports.notices.cut import split_notice
 from mailsvc.understand.reports.notices.sender import is_by_mail_system, may_be_notice
 from mailsvc.understand.reports.returned import returned_ids
 
@@ -39,12 +40,16 @@ class _Notice:
         self._recipients = recipients
 
     @cached_property
+    def _text(self) -> str:
+        return split_notice(self._material.text.partition("\nReporting-MTA:")[0])[0]
+
+    @cached_property
     def context(self) -> Context:
-        return Context(self._material.text, recipients=self._recipients)
+        return Context(self._text, recipients=self._recipients)
 
     @cached_property
     def words(self) -> dict[str, str]:
-        return words_about(self._material.text)
+        return words_about(self._text)
 
     @cached_property
     def named(self) -> str | None:

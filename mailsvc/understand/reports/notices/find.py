@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from mailsvc.mime.arrived import addresses_in
 from mailsvc.understand.reports.diagnosis import has_code
 from mailsvc.understand.reports.material import Header, Material
-from mailsvc.understand.reports.notices.cut import split_notice
 from mailsvc.understand.reports.notices.phrases import FAILED, lowered
 from mailsvc.understand.reports.notices.sender import is_by_mail_system
 from mailsvc.understand.reports.notices.shape import Shape
@@ -40,9 +39,8 @@ def find_recipients(material: Material, notice: str, returned: Header) -> Found:
     return found
 
 
-def words_about(text: str) -> dict[str, str]:
+def words_about(notice: str) -> dict[str, str]:
     """Return what a text for people says about each address, by the address in lower case."""
-    notice, _ = split_notice(text.partition("\nReporting-MTA:")[0])
     return {address.lower(): spoken(words) for address, words in _by_shapes(LISTS, notice, frozenset())}
 
 
