@@ -336,11 +336,24 @@ BOUNCE = "<bob@shop.test>: host in.shop.test[192.0.2.1] said: 550 5.1.1 User unk
         (ANNA + "List-Id: <news.test>\r\n", "How to read bounces", "550 5.1.1 <bob@shop.test> User unknown means that a message could not be delivered."),
         (ANNA, "Your request has been received [Ticket#1]", "Your message to support@shop.test has been received."),
         (ANNA, "Please confirm your message to bob@shop.test", "It can't be delivered before you click here."),
+        ("From: postmaster@mx.test\r\n", "Spam Quarantine Summary", "These messages were blocked:\n\neve@shop.test   Cheap\n"),
+        ("From: postmaster@mx.test\r\n", "Report domain: app.test Submitter: mx.test", "Rejected messages: 3\nbob@shop.test"),
         (DAEMON, "Hello", "Nice to meet you: eve@shop.test"),
+        (ANNA.replace("<anna@shop.test>\r\nTo", "<anna@shop.test>\r\nTo").replace("Path: <anna@shop.test>", "Path: <>"), "Re: Your invoice", "I left the company. Your message was not delivered to anybody. Please write to:\n\neve@shop.test"),
+        (ANNA.replace("Path: <anna@shop.test>", "Path: <>"), "Ticket created", "Your message to support@shop.test was not delivered to a person yet.\n\nRecipient: eve@shop.test"),
     ],
 )  # fmt: skip
 def test_what_only_speaks_of_bounces_is_none(header: str, subject: str, text: str) -> None:
     assert report(notice(text, subject=subject, sender=header)) is None
+
+
+def test_a_report_about_tls_is_none() -> None:
+    mail = "From: noreply@mx.test\r\nSubject: Report\r\n" + multipart(
+        "report; report-type=tlsrpt",
+        part("text/plain", "Failed sessions, contact eve@shop.test"),
+        part("application/tlsrpt+gzip", "x"),
+    )
+    assert report(mail) is None
 
 
 def test_a_bounce_that_a_person_attaches_is_none() -> None:

@@ -13,6 +13,10 @@ _DAEMON = re.compile(
     r"|system administrator|system attendant|(?:inter)?scan|imss?@|microsoft outlook|microsoft exchange|exchange@|bounces?@|ndr@|non-?delivery|mail ?enable|symantec|barracuda|noreply@.*\b(?:sns|ses)\b",
     re.IGNORECASE,
 )
+# What mail systems send besides notices: lists of other people's mails.
+_DIGEST = re.compile(
+    r"quarantine|quarantäne|\bdigest\b|\bsummary\b|report domain:|spam report|statistic", re.IGNORECASE
+)
 _FORWARDED = re.compile(
     r"(?:fwd?|wg|tr|rv|enc|i|doorst|vs|vl|vb|fs|пересл|转发|轉寄|転送)\s?(?:\[\d+\])?\s?[:：]", re.IGNORECASE
 )
@@ -22,7 +26,7 @@ _ANSWERED = re.compile(r"(?:re|aw|sv|antw|ref|odp|ynt|回复|答复)\s?(?:\[\d+\
 def may_be_notice(material: Material) -> bool:
     """Whether it is worth looking at the text: most mails are not."""
     subject = material.mail.subject or ""
-    if ANNOUNCED.match(subject):
+    if ANNOUNCED.match(subject) or _DIGEST.search(subject):
         return False
     if is_by_mail_system(material):
         return True
@@ -32,16 +36,23 @@ def may_be_notice(material: Material) -> bool:
 def is_by_mail_system(material: Material) -> bool:
     """Whether the sender is a mail system: by its name, the null return path, or the fields that only they write."""
     header = material.header
-    if _FORWARDED.match(material.mail.subject or "") and not _has_null_path(header.get("return-path", "")):
+    null_path = _has_null_path(header.get("return-path", ""))
+    if _FORWARDED.match(material.mail.subject or "") and not null_path:
         return False
     return bool(
         "x-failed-recipients" in header
         or header.get("from", "").strip() == "<>"
-        or _has_null_path(header.get("return-path", ""))
+        # A vacation note has a null return path, too, and a person's address in From.
+        or (null_path and FAILED_SUBJECT.search(lowered(material.mail.subject or "")))
         or _DAEMON.search(material.mail.from_ or header.get("from", "") or "")
-        or material.root.parameters.get("report-type", "").lower() == "delivery-status"
-        or material.root.media_type == "multipart/report"
+        or _is_report(material)
     )
+
+
+def _is_report(material: Material) -> bool:
+    """Whether it is declared to be a delivery report; those of TLS and of read mails say so by another type."""
+    declared = material.root.parameters.get("report-type", "").lower()
+    return declared == "delivery-status" or (material.root.media_type == "multipart/report" and not declared)
 
 
 def _has_null_path(value: str) -> bool:
