@@ -1,4 +1,4 @@
-"""The forms of notices. Data: a new form is one row here, and one row in the tests.
+"""The forms of notices. Data: a new form is one row here, and one row in ``tests/support/notices.py``.
 
 Rows are tried from top to bottom; the first that finds a recipient decides.
 """
