@@ -85,7 +85,7 @@ def _count(truth: dict, found: list[dict], tally: Counter[str]) -> None:  # type
         tally["complaints"] += any(one["kind"] == "complaint" for one in found)
     elif truth.get("recipient_known") and truth["kind"] in ("bounce", "delayed") and not truth["dup_of"]:
         tally["delays called failures"] += truth["kind"] == "delayed" and any(
-            one["action"] == "failed" and one["kind"] == "hard" for one in found
+            one["action"] == "failed" for one in found
         )
         _count_recipients(truth["recipients"], failures, tally)
 

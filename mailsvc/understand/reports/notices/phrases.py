@@ -80,7 +80,7 @@ LIST_FOLLOWS = (
 DELAYED = Phrases(
     r"(?:has |have )?(?:not yet|n['’]t yet) been delivered|(?:message|mail|delivery)[^\n.]{0,50}\b(?:is |was |has been |been )?(?:delayed|postponed|deferred)\b",
     r"(?:will|we['’]ll) (?:be )?(?:retried|re-?tried|retry|continue|keep (?:on )?trying|try again)|(?:continue|keep) (?:to )?(?:try|attempt|deliver)|still being (?:re)?tried|attempts will continue",
-    r"this is (?:a|just a|only a) warning|warning (?:message )?only|advisory-only|(?:need|have) (?:not |to )?(?:to )?(?:re-?send|do anything)\b(?=[^\n]{0,40}(?:will|#|\.\n))|delivery incomplete|temporary problem delivering|no action is required on your part",
+    r"this is (?:a|just a|only a) warning|warning (?:message )?only|advisory-only|(?:need|have) (?:not |to )?(?:to )?(?:re-?send|do anything)\b(?=[^\n]{0,40}(?:will|#|\.\n))|delivery incomplete|temporary problem delivering|no action is required on your part|(?:could|can)(?: ?not|n['’]t) (?:send|deliver)(?: \w+){0,2} for (?:the )?past|warning:? message[^\n]{0,40} delayed",
     r"(?:noch nicht|verzögert|weiterhin versucht|erneut versucht)[^\n.]{0,30}|(?:pas encore|retardé|différé)[^\n.]{0,20}(?:remis|livr|distribu|$)|todavía no (?:se )?(?:ha|pudo)|se ha retrasado|se seguirá intentando",
     r"ainda não (?:foi|pôde)|continuaremos tentando|foi adiada|non ancora|è stat[oa] ritardat|in ritardo|nog niet (?:bezorgd|afgeleverd)|еще не (?:было )?доставлен|задержан|отложен",
     r"配信が遅れ|遅延して|再送を試み|まだ配信されて|延迟|尚未(?:送达|投递|传递)|将继续(?:尝试|重试)|推迟",
@@ -88,6 +88,6 @@ DELAYED = Phrases(
 
 # The end of all tries, said in a text that also has words of delay.
 FINAL = Phrases(
-    r"giv(?:ing|en|e) up|permanent(?:ly)?(?: fatal)?(?: delivery)? (?:error|fail)|no further (?:delivery )?attempts|will not (?:continue|be (?:retried|re-?tried|attempted))|failed permanently|(?:removed|deleted) from (?:the )?(?:mail )?queue",
+    r"giving up|(?:has|have|['’]ve) given up|gave up|permanent(?:ly)?(?: fatal)?(?: delivery)? (?:error|fail)|no further (?:delivery )?attempts|will not (?:continue|be (?:retried|re-?tried|attempted))|failed permanently|(?:removed|deleted) from (?:the )?(?:mail )?queue",
     r"could not be delivered for \d+|message (?:has )?expired|too long in (?:the )?queue|has been in the queue too long|endgültig|définitiv|definitiv|не будут? повтор",
 )
