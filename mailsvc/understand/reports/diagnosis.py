@@ -98,11 +98,9 @@ def diagnose(words: str, status: str | None, origin: Origin, context: Context) -
     words = _IRONPORT.sub("", _SPACE.sub(" ", words[:_MAX_WORDS]).strip())
     code = _reply_code(words)
     enhanced = _enhanced(words, status)
-    meaning = _meaning(words, code, enhanced)
-    if meaning.reason in _OF_RECIPIENT:
-        meaning = _at_stage(meaning, _stage(words) or context.stage, code, enhanced)
-    if _says_nothing(words, code, meaning) and context.meaning.reason != "other":
-        meaning = context.meaning
+    meaning = _judged(words, code, enhanced, context)
+    if meaning.reason == "domain_unknown" and code is None and (status or "").startswith("4."):
+        meaning = Meaning("network_error")  # the report itself calls the failure of the name service temporary
     return Diagnosis(
         type=meaning.type,
         reason=meaning.reason,
@@ -113,6 +111,13 @@ def diagnose(words: str, status: str | None, origin: Origin, context: Context) -
         remote_mta=origin.remote_mta,
         reporting_mta=origin.reporting_mta,
     )
+
+
+def _judged(words: str, code: int | None, enhanced: str | None, context: Context) -> Meaning:
+    meaning = _meaning(words, code, enhanced)
+    if meaning.reason in _OF_RECIPIENT:
+        meaning = _at_stage(meaning, _stage(words) or context.stage, code, enhanced)
+    return context.meaning if _says_nothing(words, code, meaning) and context.meaning.reason != "other" else meaning
 
 
 def _says_nothing(words: str, code: int | None, meaning: Meaning) -> bool:
