@@ -36,7 +36,6 @@ BY_ENHANCED = {
     "4.6": "system_error",
     "4.7": "expired",
     "4.310": "domain_unknown",  # Exchange Online: NXDOMAIN
-    "5.0": "protocol_error",
     "5.1": "protocol_error",
     "5.2": "protocol_error",
     "5.4": "protocol_error",
@@ -74,6 +73,7 @@ BY_SUBJECT = {"7": "policy_rejected", "6": "content_rejected", "5": "protocol_er
 MISUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("1.1", re.compile(r"preferences|limited access", re.IGNORECASE), "policy_rejected"),  # Facebook
     ("1.10", re.compile(r"null ?mx|domain[^.]{0,80}not accept", re.IGNORECASE), "domain_unknown"),
+    ("2.1", re.compile(r"(user|recipient) unknown|(unknown|no such) user", re.IGNORECASE), "mailbox_unknown"),
     (
         "2.1",
         re.compile(
@@ -82,9 +82,15 @@ MISUSED: tuple[tuple[str, re.Pattern[str], str], ...] = (
         "other",
     ),  # AOL and Zoho, of the client and of the message
     ("2.3", re.compile(r"policy", re.IGNORECASE), "policy_rejected"),  # Zoho
+    (
+        "3.0",
+        re.compile(r"(no such|unknown) user|user (unknown|not found)|does n[o']t exist", re.IGNORECASE),
+        "mailbox_unknown",
+    ),
     ("4.1", re.compile(r"recipient address rejected", re.IGNORECASE), "mailbox_unknown"),  # Exchange's edge blocking
     ("4.5", re.compile(r"insufficient|disk", re.IGNORECASE), "system_error"),
     ("4.4", re.compile(r"\b(tenant|attribution)\b", re.IGNORECASE), "relaying_denied"),  # Exchange: wrong connector
     ("5.0", re.compile(r"mailbox unavailable", re.IGNORECASE), "mailbox_unknown"),  # Outlook.com
+    ("5.0", re.compile(r"domain is not reachable", re.IGNORECASE), "domain_unknown"),  # Outlook.com
     ("5.4", re.compile(r"mailbox unavailable", re.IGNORECASE), "mailbox_unknown"),
 )

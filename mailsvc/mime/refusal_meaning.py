@@ -18,13 +18,17 @@ __all__ = ["Meaning", "is_about_count", "is_for_later", "is_our_rate", "meaning_
 
 _RECIPIENT_FAULT = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown", "mailbox_full"})
 _HARD = frozenset({"mailbox_unknown", "mailbox_disabled", "domain_unknown"})
+_NO_MAIL = frozenset({521, 556})  # the host or the domain accepts no mail at all (RFC 7504)
 _LATER = frozenset({"rate_limited", "greylisted"})
 
 # A reply at these stages is about the sender, or about all recipients together.
 _SHARED = frozenset({Stage.DATA, Stage.BODY, Stage.EOM})
 
-# An address can contain any word, which must not count as the relay's. The same holds for the path of a URL.
-_ADDRESS = re.compile(r"""(?:"[^"\n]{0,128}"|[^\s<>@":]{1,254})@(?:\[[^\]\s]{0,64}\]|[\w.-]{1,255})""")
+# An address can contain any word, which must not count as the relay's. The same holds for the path of a URL. Where
+# words are written without spaces, wide punctuation ends them.
+_ADDRESS = re.compile(
+    r"""(?:"[^"\n]{0,128}"|[^\s<>@":\u3001-\u303f\uff08\uff09\uff0c\uff1a]{1,254})@(?:\[[^\]\s]{0,64}\]|[\w.-]{1,255})"""
+)
 _URL = re.compile(r"https?://([\w.-]{1,255})[^\s>)]{0,1024}", re.IGNORECASE)
 _CODES = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<=\n)[45]\d\d[ -]")
 _SPACE = re.compile(r"\s+")
@@ -108,12 +112,14 @@ def own_words(text: str) -> tuple[str | None, str]:
 
 
 def _plain(text: str) -> str:
-    """Return the relay's words in one line, without addresses, codes and the paths of URLs."""
+    """Return the relay's words in one line, in lower case, without addresses, codes and the paths of URLs."""
     text = _URL.sub(r" \1 ", text[:_MOST_TEXT])
-    return _SPACE.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text)))
+    return _SPACE.sub(" ", _CODES.sub(" ", _ADDRESS.sub(" ", text))).lower()
 
 
 def _of_recipient(stage: Stage, reply: Reply | None, enhanced: str, said: str) -> str:
+    if reply and reply.code in _NO_MAIL and enhanced == "5.3.2":
+        return "domain_unknown"
     reason = _by_enhanced(enhanced, said) or _first(OF_RECIPIENT, said) or _by_code(stage, reply, enhanced)
     if reason in _HARD:
         return _first(HINTS, _STOCK.sub(" ", said)) or reason

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailsvc.mime.arrived import ArrivedMail, attachment_content, read_mail
 from tests.support.arrived import FROM, mail, multipart, part
+from tests.support.mutation import mutated
 
 MIB = 1 << 20
 
@@ -210,16 +211,6 @@ SEEDS = [
     mail("Content-Type: text/plain; charset=gb2312; format=flowed\r\nContent-Transfer-Encoding: base64\r\n", "xOO6ww=="),
     (FROM + multipart("mixed", multipart("alternative", part("text/plain", "a"), part("text/html", "<p>b<blockquote>c"), boundary="a"), part("a/b; name*0*=utf-8''%C3; name*1*=%BC", "begin 644 a\n#0V%T\n", "Content-Transfer-Encoding: x-uuencode"))).encode(),
 ]  # fmt: skip
-SPLINTERS = [b"\r\n", b"\n", b"\r", b"\0", b"--", b"--b", b"--a--", b"\r\n\r\n", b"=?utf-8?q?", b"?=", b"\xff", b'"', b"<", b">", b"(", b";", b"=", b"Content-Type: multipart/mixed; boundary=b\r\n", b"&#", b"<!--", b" " * 99]  # fmt: skip
-
-
-def mutated(raw: bytes, chance: random.Random) -> bytes:
-    """The mail with a few pieces removed, repeated or put in."""
-    for _ in range(chance.randint(1, 8)):
-        at, size = chance.randint(0, len(raw)), chance.randint(0, 40)
-        piece = chance.choice([b"", raw[at : at + size] * 2, chance.choice(SPLINTERS), chance.randbytes(size)])
-        raw = raw[:at] + piece + raw[at + size * chance.randint(0, 1) :]
-    return raw
 
 
 @given(st.binary(max_size=2000))

@@ -129,6 +129,32 @@ def test_the_more_precise_code_counts(status: str, diagnostic: str, expected: st
     assert diagnosis is not None and diagnosis.enhanced_code == expected
 
 
+@pytest.mark.parametrize(("status", "reason"), [("5.4.4", "domain_unknown"), ("4.0.0", "network_error")])
+def test_a_name_service_that_failed_for_a_time_condemns_no_domain(status: str, reason: str) -> None:
+    fields = f"Final-Recipient: rfc822; bob@shop.test\nAction: failed\nStatus: {status}\nDiagnostic-Code: smtp; DNS Error: lookup of shop.test responded with code NXDOMAIN"
+    diagnosis = only(report(dsn(MESSAGE, fields))).diagnosis
+    assert diagnosis is not None and diagnosis.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("550 5.1.1 unknown user", "mailbox_unknown"),
+        ("550 unknown user (in reply to RCPT TO command)", "mailbox_unknown"),
+        ("550 unknown user (in reply to end of DATA command)", "other"),
+        ("550 5.1.1 unknown user (in reply to end of DATA command)", "mailbox_unknown"),
+        ("550 unknown user", "other"),
+        ("550 unknown user (in reply to MAIL FROM command)", "sender_rejected"),
+        ("unknown user", "mailbox_unknown"),
+    ],
+)
+def test_the_stage_of_a_refusal_counts(words: str, reason: str) -> None:
+    """At the end of a message, filters refuse recipients who exist, and others may be part of the transaction."""
+    fields = f"Final-Recipient: rfc822; bob@shop.test\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; {words}"
+    diagnosis = only(report(dsn(MESSAGE, fields))).diagnosis
+    assert diagnosis is not None and diagnosis.reason == reason
+
+
 def test_the_message_is_found_by_its_header_alone() -> None:
     found = report(
         dsn(MESSAGE, FAILED, returned=part("text/rfc822-headers", "Subject: x\r\nMessage-Id: <2@app.test>\r\n"))
@@ -166,7 +192,7 @@ def test_an_internationalised_report_is_read() -> None:
 
 
 def test_a_report_without_recipients_reports_nothing() -> None:
-    assert report(dsn(MESSAGE)) is None
+    assert report(dsn(MESSAGE, returned=RETURNED.replace("To: bob", "To: eve@shop.test, bob"))) is None
 
 
 def test_a_read_receipt_is_a_receipt() -> None:

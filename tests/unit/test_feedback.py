@@ -87,3 +87,32 @@ def test_a_report_of_a_machine_says_so(kind: str) -> None:
 
 def test_not_spam_is_no_complaint() -> None:
     assert report(arf("Feedback-Type: not-spam\r\n")) is None
+
+
+def test_a_report_whose_part_is_plain_text_is_read() -> None:
+    fields = part("text/plain", "Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: bob@shop.test\r\n")
+    mail = HEADER + multipart(
+        "mixed", part("text/plain", "Somebody complained."), fields, part("message/rfc822", MESSAGE)
+    )
+    assert only(report(mail)).recipient == "bob@shop.test"
+
+
+def test_a_person_who_writes_of_a_report_complains_of_nothing() -> None:
+    assert report(HEADER + "\r\nWhat is this?\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\n") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "recipient"),
+    [
+        # Yahoo: the address of the recipient stands in the report alone.
+        ("Feedback-Type: abuse\r\nUser-Agent: Yahoo!-Mail-Feedback/2.0\r\nOriginal-Rcpt-To: bob@yahoo.test\r\n", MESSAGE.replace("bob@shop.test", "redacted@yahoo.test"), "bob@yahoo.test"),
+        # Comcast and others by Validity: both are redacted.
+        ("Feedback-Type: abuse\r\nUser-Agent: ReturnPathFBL/1.0\r\nAbuse-Type: complaint\r\n", MESSAGE.replace("To: bob@shop.test", 'To: "undisclosed"'), None),
+        # Fastmail: the recipient stands in the trace of the message.
+        ("Feedback-Type: abuse\r\nUser-Agent: FastMail/1.0\r\n", "Received: from app.test by mx.fastmail.test\r\n  for <bob@fastmail.test>; Mon, 2 Feb 2026\r\n" + MESSAGE.replace("To: bob@shop.test\r\n", ""), "bob@fastmail.test"),
+    ],
+)  # fmt: skip
+def test_providers_name_the_recipient_in_different_places(fields: str, message: str, recipient: str | None) -> None:
+    found = report(arf(fields, message))
+    assert only(found).recipient == recipient
+    assert found is not None and found.message_ids == ("<1@app.test>",)

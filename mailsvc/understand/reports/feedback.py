@@ -24,6 +24,10 @@ def _field(names: str) -> re.Pattern[str]:
 
 
 _TYPE_FIELD = re.compile(r"^Feedback-Type[ \t]*:[ \t]*([a-z-]{1,40})", re.MULTILINE | re.IGNORECASE)
+_BEGINS = re.compile(
+    r"\s{0,20}(?:Feedback-Type|User-Agent|Version|Abuse-Type|Source-IP|Reported-Domain)[ \t]*:", re.IGNORECASE
+)
+_MAX_TEXTS = 10
 _RECIPIENT_FIELD = _field("Original-Rcpt-To|Removal-Recipient|Original-Recipient|Redacted-Address-Original")
 _SENDER_FIELD = _field("Original-Mail-From")
 _ENVELOPE_ID = _field("Original-Envelope-Id")
@@ -50,7 +54,14 @@ def read_feedback(material: Material) -> Report | None:
         return _report("Feedback-Type: abuse", material)
     if material.root.parameters.get("report-type", "").lower() == "feedback-report":
         return _report(material.text, material)
-    return None
+    fields = _in_text(material) if material.returned else None
+    return _report(fields, material) if fields else None
+
+
+def _in_text(material: Material) -> str | None:
+    """Return the fields of a report whose part lost its type: a text that begins with them, beside the returned message."""
+    texts = (material.text_of(leaf) for leaf in material.leaves[:_MAX_TEXTS] if leaf.media_type == "text/plain")
+    return next((text for text in texts if _BEGINS.match(text) and _TYPE_FIELD.search(text)), None)
 
 
 def _is_jmrp(material: Material) -> bool:

@@ -16,7 +16,7 @@ _MAX_LOCAL = 64  # characters, RFC 5321 section 4.5.3.1.1
 # RFC 3464 section 2.3.2: the type, a semicolon, the address.
 _TYPE = re.compile(r"^[A-Za-z0-9-]{1,20}[ \t]*;[ \t]*")
 _ADDRESS = re.compile(
-    r"(\"(?:[^\"\\]|\\.){1,64}\"|[^\s<>()\",;:]{1,250})@(\[[0-9A-Fa-f:.IPv]{2,60}\]|[^\s<>()\",;:]{1,255})"
+    r"(\"(?:[^\"\\]|\\.){1,64}\"|[^\s<>()\",;:@]{1,128})@(\[[0-9A-Fa-f:.IPv]{2,60}\]|[^\s<>()\",;:@]{1,255})"
 )
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")  # RFC 6533 section 3, utf-8-addr-xtext
 

@@ -3,7 +3,7 @@
 import re
 from functools import cached_property
 
-from mailsvc.mime.arrived import ArrivedMail
+from mailsvc.mime.arrived import ArrivedMail, read_mail
 from mailsvc.mime.arrived.bodies import Passage, leaves_of
 from mailsvc.mime.arrived.entities import Entity, split_mail
 from mailsvc.mime.arrived.header import split_header
@@ -16,6 +16,7 @@ __all__ = ["Header", "Material", "header_of"]
 _MAX_TEXT = 64 * 1024  # characters of a notice or of report fields; real ones have some thousands
 _MAX_RETURNED = 256 * 1024  # octets of the returned message: its header is wanted
 _BLANK_LINE = re.compile(rb"\n\r*\n")
+_DELIMITER = re.compile(rb"^--([^\s\"][^\r\n\"]{4,69}?)[ \t]*\r*\n(?=content-|\r*\n)", re.MULTILINE | re.IGNORECASE)
 
 Header = dict[str, str]  # names in lower case, values unfolded and decoded; the first field of each name
 
@@ -29,13 +30,26 @@ def header_of(block: bytes) -> Header:
     return found
 
 
+def _mended(raw: bytes, root: Entity) -> bytes | None:
+    """Return a mail as a multipart again if its header lost that, or names another boundary; None if it is none."""
+    found = _DELIMITER.search(raw, root.start, min(root.end, root.start + _MAX_RETURNED))
+    if found is None or root.media_type != "text/plain" or raw.count(b"\n--" + found[1], found.end()) == 0:
+        return None
+    if b"boundary=" in raw[root.start : found.start()]:  # of a returned message
+        return None
+    return b'Content-Type: multipart/mixed; boundary="%b"\n' % found[1] + raw.lstrip(b"\r\n")
+
+
 class Material:
     """A mail as the readers of reports look at it."""
 
     def __init__(self, raw: bytes, mail: ArrivedMail) -> None:
+        self.root = split_mail(raw).root
+        if self.root.parts is None and (mended := _mended(raw, self.root)):
+            raw, mail = mended, read_mail(mended)
+            self.root = split_mail(raw).root
         self.mail = mail
         self._raw = raw
-        self.root = split_mail(raw).root
         self.leaves = tuple(leaves_of(self.root))
 
     @cached_property
@@ -69,6 +83,12 @@ class Material:
     def returned(self) -> Header:
         """The header of the returned message, empty if no part holds one."""
         return next((header for leaf in self.leaves if (header := self._returned_in(leaf))), {})
+
+    @property
+    def returned_mail(self) -> bytes:
+        """The beginning of the returned message, empty if no part holds it whole."""
+        leaf = self.leaf("message/rfc822", "message/global")
+        return self.content_of(leaf) if leaf else b""
 
     def _returned_in(self, leaf: Entity) -> Header:
         if leaf.media_type not in _RETURNED:
