@@ -75,7 +75,7 @@ FORMS = {
     ),
     "yahoo": Form(
         "Sorry, we were unable to deliver your message to the following address.\n\n<bob@shop.test>:\n554: delivery error: dd This user doesn't have a yahoo.test account (bob@shop.test) [0] - mta1.mail.yahoo.test\n\n--- Below this line is a copy of the message.\n" + HEADER,
-        "other",  # the reply may be the one to the message
+        "mailbox_unknown",
         subject="Failure Notice",
     ),
     "icloud": Form(

@@ -143,7 +143,7 @@ def test_a_name_service_that_failed_for_a_time_condemns_no_domain(status: str, r
         ("550 unknown user (in reply to RCPT TO command)", "mailbox_unknown"),
         ("550 unknown user (in reply to end of DATA command)", "other"),
         ("550 5.1.1 unknown user (in reply to end of DATA command)", "mailbox_unknown"),
-        ("550 unknown user", "other"),
+        ("550 unknown user", "mailbox_unknown"),  # the report names whom it is about
         ("550 unknown user (in reply to MAIL FROM command)", "sender_rejected"),
         ("unknown user", "mailbox_unknown"),
     ],

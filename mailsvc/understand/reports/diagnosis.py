@@ -166,7 +166,7 @@ def _at_stage(meaning: Meaning, stage: Stage | None, code: int | None, enhanced:
         return Meaning("sender_rejected")
     # Nobody knows how many recipients the other transaction had: a refusal at its end may be about all of them, and some
     # filters call a recipient unknown there who is not.
-    is_at_end = stage is Stage.EOM or (stage is None and code is not None)
+    is_at_end = stage is Stage.EOM
     if is_at_end and meaning.reason in _OF_MAILBOX and not _OF_ADDRESS.fullmatch(enhanced or ""):
         return Meaning("other")
     return meaning
