@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import msgspec
-
-from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.findings.judgement import Circumstances, Finding, Judgement
 from mailsvc.findings.known import Known, KnownDelivery
@@ -80,7 +77,7 @@ def _changes_state(one: ReportedRecipient) -> bool:
 def _finding(one: ReportedRecipient, match: Match | None) -> Finding:
     finding = Finding(kind=one.kind.value, recipient=one.recipient)
     if one.diagnosis is not None:
-        finding.bounce = Bounce(**msgspec.structs.asdict(one.diagnosis)).shown(one.recipient)
+        finding.bounce = one.diagnosis.shown(one.recipient)
     if match is not None:
         finding.message_id, finding.delivery_id = match.message.id, _delivery(match).id
         finding.evidence = match.evidence
@@ -113,8 +110,7 @@ def _outcome(one: ReportedRecipient, match: Match, delivery: KnownDelivery, data
         recipient=one.recipient,
         suppresses=match.is_signed or not match.message.is_signed,
     )
-    is_bounce = one.diagnosis is not None and one.kind is ReportKind.BOUNCE
-    bounce = Bounce(**msgspec.structs.asdict(one.diagnosis)) if is_bounce and one.diagnosis else None
+    bounce = one.diagnosis if one.kind is ReportKind.BOUNCE else None
     return Outcome(delivery.id, _CHANGES[one.kind], bounce=bounce, report=report)
 
 

@@ -4,7 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ["Diagnosis", "Report", "ReportKind", "ReportedRecipient"]
+from mailsvc.domain.bounce import Bounce
+
+__all__ = ["Report", "ReportKind", "ReportedRecipient"]
 
 
 class ReportKind(StrEnum):
@@ -16,19 +18,6 @@ class ReportKind(StrEnum):
     COMPLAINT = "complaint"  # the recipient calls it spam (RFC 5965)
 
 
-class Diagnosis(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Why a recipient failed, in the public taxonomy (contract: ``bounce``, without the recipient)."""
-
-    type: str  # hard | soft
-    reason: str
-    source: str  # dsn: a report of RFC 3464; heuristic: read out of a text
-    enhanced_code: str | None = None  # RFC 3463
-    code: int | None = None  # of the SMTP reply
-    diagnostic: str | None = None  # the server's words
-    remote_mta: str | None = None  # RFC 3464 section 2.3.5
-    reporting_mta: str | None = None  # RFC 3464 section 2.2.2
-
-
 class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is reported about one recipient."""
 
@@ -37,7 +26,7 @@ class ReportedRecipient(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     original_recipient: str | None = None  # that the sender named (RFC 3461, ORCPT), if it is reported
     action: str | None = None  # failed | delayed | delivered | relayed | expanded | displayed | … in lower case, or the
     # type of a complaint (RFC 5965 section 3.2): abuse | fraud | opt-out | auth-failure | …
-    diagnosis: Diagnosis | None = None  # of a bounce or a delay
+    diagnosis: Bounce | None = None  # of a bounce or a delay
 
     @property
     def is_of_person(self) -> bool:

@@ -6,8 +6,8 @@ from functools import cached_property, lru_cache
 import msgspec
 
 from mailsvc.domain.attempt import Reply, Stage
+from mailsvc.domain.bounce import Bounce
 from mailsvc.mime.refusal_meaning import Meaning, meaning_of
-from mailsvc.understand.report import Diagnosis
 from mailsvc.understand.reports.transport import reason_of_transport
 
 __all__ = ["Context", "Origin", "diagnose", "enhanced_code_in", "has_code"]
@@ -88,7 +88,7 @@ class Context:
         return _at_stage(_meaning(self._text, None, None), self.stage, None, None)
 
 
-def diagnose(words: str, status: str | None, origin: Origin, context: Context) -> Diagnosis:
+def diagnose(words: str, status: str | None, origin: Origin, context: Context) -> Bounce:
     """Return why a recipient failed.
 
     Args:
@@ -101,7 +101,7 @@ def diagnose(words: str, status: str | None, origin: Origin, context: Context) -
     meaning = _judged(words, code, enhanced, context)
     if meaning.reason == "domain_unknown" and code is None and (status or "").startswith("4."):
         meaning = Meaning("network_error")  # the report itself calls the failure of the name service temporary
-    return Diagnosis(
+    return Bounce(
         type=meaning.type,
         reason=meaning.reason,
         source=origin.source,
