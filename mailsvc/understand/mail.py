@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mailsvc.mime.arrived import ArrivedMail, read_mail
+from mailsvc.mime.arrived import ArrivedMail, read_mail_and_parts
 from mailsvc.understand.automatic import is_automatic
 from mailsvc.understand.clues import Clues, clues_of
 from mailsvc.understand.replies import SplitReply, split_reply, whole_body
@@ -35,8 +35,8 @@ def understand(raw: bytes, keys: Sequence[bytes]) -> UnderstoodMail:
     Args:
         keys: that sign the tokens in addresses and envelope ids.
     """
-    mail = read_mail(raw)
-    report = read_report(raw, mail)
+    mail, root = read_mail_and_parts(raw)
+    report = read_report(raw, mail, root)
     return UnderstoodMail(
         mail=mail,
         report=report,

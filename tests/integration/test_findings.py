@@ -529,7 +529,7 @@ def test_reading_again_by_the_same_rules_changes_nothing(
 def test_what_is_seen_differently_is_applied_once(harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes) -> None:
     """As after an upgrade that understands a form of bounce which was an ordinary mail before."""
     message = sent(harness, shop)
-    with patch.object(mail_module, "read_report", lambda raw, mail: None):
+    with patch.object(mail_module, "read_report", lambda *_: None):
         inbox.arrive(report(ALICE, **clue_of("verp", message, key)))
     before = [event["type"] for event in told(shop)]
     shown = read_again(harness, inbox, dry_run=True)
@@ -547,7 +547,7 @@ def test_what_is_seen_differently_is_applied_once(harness: ApiHarness, shop: Cli
 
 
 def test_only_the_wanted_arrivals_are_read_again(harness: ApiHarness, shop: Client, inbox: Inbox) -> None:
-    with patch.object(mail_module, "read_report", lambda raw, mail: None):
+    with patch.object(mail_module, "read_report", lambda *_: None):
         inbox.arrive(report(ALICE), report(BOB))
     first, second = [one["id"] for one in reversed(shop.get("/inbound").json["data"])]
 

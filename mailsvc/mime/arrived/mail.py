@@ -8,14 +8,14 @@ import msgspec
 from mailsvc.mime.arrived.addresses import MAX_ADDRESSES, mailboxes_in
 from mailsvc.mime.arrived.bodies import attachments_of, passages_of
 from mailsvc.mime.arrived.dates import parse_date
-from mailsvc.mime.arrived.entities import Entity, split_mail
+from mailsvc.mime.arrived.entities import Entity, Structure, split_mail
 from mailsvc.mime.arrived.filenames import safe_filename
 from mailsvc.mime.arrived.header import Field
 from mailsvc.mime.arrived.texts import Texts
 from mailsvc.mime.arrived.transfer import decoded_blocks
 from mailsvc.mime.arrived.words import field_text, unfolded
 
-__all__ = ["ArrivedAttachment", "ArrivedMail", "attachment_content", "read_mail"]
+__all__ = ["ArrivedAttachment", "ArrivedMail", "attachment_content", "read_mail", "read_mail_and_parts"]
 
 _MAX_REFERENCES = 100  # identifiers; the last ones are the nearest
 _MAX_AUTHOR = 998  # characters
@@ -57,10 +57,16 @@ class ArrivedMail(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_mail(raw: bytes) -> ArrivedMail:
     """Return what can be read of a mail, within the limits of ``entities`` and ``texts``."""
+    return read_mail_and_parts(raw)[0]
+
+
+def read_mail_and_parts(raw: bytes) -> tuple[ArrivedMail, Entity | None]:
+    """As ``read_mail``, with the mail's parts; None if it can't be read."""
     try:
-        return _read(raw)
+        structure = split_mail(raw)
+        return _read(raw, structure), structure.root
     except Exception as error:  # noqa: BLE001 - a mail that shows a fault of ours must not stop those behind it
-        return _unreadable(f"can't be read ({type(error).__name__})")
+        return _unreadable(f"can't be read ({type(error).__name__})"), None
 
 
 def attachment_content(raw: bytes, index: int) -> bytes | None:
@@ -72,8 +78,7 @@ def attachment_content(raw: bytes, index: int) -> bytes | None:
         return None
 
 
-def _read(raw: bytes) -> ArrivedMail:
-    structure = split_mail(raw)
+def _read(raw: bytes, structure: Structure) -> ArrivedMail:
     if not structure.fields:
         return _unreadable("has no header field (RFC 5322)")
     texts = Texts(raw, passages_of(structure.root))

@@ -1,6 +1,7 @@
 """Reads what an arrived mail reports about messages that were sent: failures, delays, receipts and complaints."""
 
 from mailsvc.mime.arrived import ArrivedMail, read_mail
+from mailsvc.mime.arrived.entities import Entity
 from mailsvc.understand.report import Report
 from mailsvc.understand.reports.dsn import read_dsn
 from mailsvc.understand.reports.feedback import read_feedback
@@ -15,21 +16,22 @@ __all__ = ["read_report"]
 _READERS = (read_feedback, read_receipt, read_dsn, read_notification)
 
 
-def read_report(raw: bytes, mail: ArrivedMail) -> Report | None:
+def read_report(raw: bytes, mail: ArrivedMail, root: Entity | None = None) -> Report | None:
     """Return what a mail reports, None if it reports nothing about messages. Never raises.
 
     Args:
         raw: the mail as it arrived.
         mail: what ``read_mail`` reads of it.
+        root: its parts, if they are known already.
     """
     try:
-        return _read(raw, mail)
+        return _read(raw, mail, root)
     except Exception:  # noqa: BLE001 - a mail that shows a fault of ours must not stop those behind it
         return None
 
 
-def _read(raw: bytes, mail: ArrivedMail) -> Report | None:
-    material = Material(raw, mail)
+def _read(raw: bytes, mail: ArrivedMail, root: Entity | None = None) -> Report | None:
+    material = Material(raw, mail, root)
     return _formal(material) or _inner(material) or read_notice(material)
 
 

@@ -43,8 +43,8 @@ def _mended(raw: bytes, root: Entity) -> bytes | None:
 class Material:
     """A mail as the readers of reports look at it."""
 
-    def __init__(self, raw: bytes, mail: ArrivedMail) -> None:
-        self.root = split_mail(raw).root
+    def __init__(self, raw: bytes, mail: ArrivedMail, root: Entity | None = None) -> None:
+        self.root = root or split_mail(raw).root
         if self.root.parts is None and (mended := _mended(raw, self.root)):
             raw, mail = mended, read_mail(mended)
             self.root = split_mail(raw).root
