@@ -58,6 +58,13 @@ BARS = (
         at_least=True,
     ),
     Bar("reading IMAP, stored and told", _times("imap-read", "imap-tools"), 2, "x imap_tools", at_least=True),
+    Bar(
+        "reading what comes back, understood and told",
+        _times("imap-understood", "imap-tools-mixed"),
+        1.5,
+        "x imap_tools",
+        at_least=True,
+    ),
     Bar("reading POP3, stored and told", _times("pop3-read", "poplib"), 1, "x poplib", at_least=True),
     Bar("a mail's arrival to its event, p50", _plain("inbound-latency", "committed_p50_ms"), 200, "ms"),
     Bar("a mail's arrival to the webhook, p50", _plain("inbound-latency", "told_p50_ms"), 400, "ms"),
