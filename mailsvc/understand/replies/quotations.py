@@ -43,13 +43,18 @@ def mark_quotations(body: Body) -> Quotations:
     return scan.quotations
 
 
+def _is_none(_: str) -> bool:
+    return False
+
+
 class _Scan:
     """One pass over the lines; it ends where a quotation without ``>`` begins, because that takes the rest."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
         self._candidates = 0
-        self._has_reply_above = has_reply_above_line("\n".join(body.plain))
+        has_any = has_reply_above_line("\n".join(body.plain))
+        self._is_reply_above = is_reply_above_line if has_any else _is_none
         self.quotations = Quotations()
 
     def run(self) -> None:
@@ -80,9 +85,6 @@ class _Scan:
             or may_be_divider(plain)
             or self._is_reply_above(plain)
         )
-
-    def _is_reply_above(self, plain: str) -> bool:
-        return self._has_reply_above and is_reply_above_line(plain)
 
     def _prefixed(self, start: int) -> int:
         """Lines behind ``>``, and an attribution above that said too little to be one without them."""
