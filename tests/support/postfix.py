@@ -9,6 +9,7 @@ It listens on 127.0.0.2 only, delivers mail of every domain to its own maildirs,
 | ``blocked…@``        | 554 5.7.1 refused by policy                                           |
 | ``later…@``          | 451 4.3.0 every time                                                  |
 | ``grey…@``           | 450 4.2.0 at the first ``policy.greylisted_tries`` of a sender (1)    |
+| ``gone…@``           | 250; the mail then comes back to its sender (5.1.1)                    |
 | ``…@nowhere.test``   | 550 5.1.2 unknown domain                                              |
 | anybody else         | 250; the mail is then in ``messages()``                               |
 
@@ -66,6 +67,7 @@ virtual_mailbox_maps = regexp:{directory}/mailboxes
 virtual_mailbox_base = {directory}/mail
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
+transport_maps = regexp:{directory}/transports
 default_transport = error:5.4.4 this Postfix sends nothing anywhere
 relay_transport = $default_transport
 
@@ -104,7 +106,12 @@ proxymap  unix  -  -  n  -  -  proxymap
 error     unix  -  -  n  -  -  error
 retry     unix  -  -  n  -  -  error
 virtual   unix  -  n  n  -  -  virtual
+gone      unix  -  n  n  -  -  pipe user=nobody argv={directory}/gone
 anvil     unix  -  -  n  -  1  anvil
+"""
+_NO_USER = """#!/bin/sh
+echo There was never such a user here
+exit 67  # EX_NOUSER of sysexits.h
 """
 _OPTIONS: dict[Listener, dict[str, str]] = {
     "submission": {},
@@ -127,6 +134,7 @@ _TABLES = {
         "/^later[^@]*@/ 451 4.3.0 Temporary trouble here\n"
         "/@nowhere\\.test$/ 550 5.1.2 There is no such domain\n"
     ),
+    "transports": "/^gone[^@]*@/ gone:\n",
     "headers": "/^Subject:.*GTUBE/ REJECT 5.7.1 This looks like spam\n",
     "owners": "/^owner@app\\.test$/ {username}\n/./ somebody-else\n",
 }
@@ -287,7 +295,10 @@ class Postfix(RootServer):
             (self.directory / name).write_text(table.replace("{username}", self.username))
         further = "".join(f"{name} = {value}\n" for name, value in settings.items())
         (self._configuration / "main.cf").write_text(_MAIN.format(**values) + further)
-        (self._configuration / "master.cf").write_text(_MASTER + self._doors(values))
+        (self._configuration / "master.cf").write_text(_MASTER.format(**values) + self._doors(values))
+        refusal = self.directory / "gone"
+        refusal.write_text(_NO_USER)
+        refusal.chmod(0o755)
         run_as_root("chown", "postfix", f"{self.directory}/data")
         run_as_root("chown", f"{owner.pw_uid}:{owner.pw_gid}", f"{self.directory}/mail")
         run_as_root("/usr/sbin/postfix", "-c", str(self._configuration), "check")
