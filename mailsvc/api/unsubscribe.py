@@ -25,7 +25,7 @@ OPERATIONS = {
         media="text/html",
         problems=(404,),
     ),
-    "unsubscribe": Operation(
+    "unsubscribe_recipient": Operation(
         summary="Suppress the recipient whom the token names: for the first tag of that message, or wholly if it has none.",
         media="text/html",
         problems=(404,),
@@ -44,7 +44,7 @@ def get_unsubscribe_page(token: str) -> Response:
 
 
 @blueprint.post("/u/<token>")
-def unsubscribe(token: str) -> Response:
+def unsubscribe_recipient(token: str) -> Response:
     """Unsubscribe; mail programs post ``List-Unsubscribe=One-Click``, the page an empty form."""
     subscription = _subscription(token)
     if subscription is None:

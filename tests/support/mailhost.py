@@ -6,7 +6,9 @@ Not on 127.0.0.1: there it takes its clients, who come from that address, for se
 import contextlib
 import os
 import pwd
+import re
 import socket
+import time
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -177,6 +179,10 @@ class MailHost(RootServer):
 
     def forget_uids(self, name: str) -> None:
         """Have the mailbox begin again with a new UIDVALIDITY, as after a restored backup."""
+        found = re.search(r"\bV(\d+)", run_as_root("cat", str(self.home / name / "Maildir" / "dovecot-uidlist")))
+        # Dovecot takes the time in seconds: within the same second, it would be the same UIDVALIDITY.
+        while found is not None and time.time() < int(found[1]) + 1:
+            time.sleep(0.01)
         run_as_root("bash", "-c", f"rm -f {self.home / name / 'Maildir'}/dovecot*")
 
     def _maildir(self, name: str, part: str) -> Path:

@@ -221,7 +221,7 @@ def test_a_mailbox_without_a_password_waits_for_its_authorization(service: Servi
         httpx.get(httpx.get(person.line_with("response_type=code")).headers["location"])
         said = person.end()
     with service.client() as client:
-        (shown,) = client.get("/v1/mailboxes").json()["data"]
+        (shown,) = client.get("/v1/mailboxes?name=company").json()["data"]
 
     assert "mailsvc mailbox authorize company" in added.stdout
     assert said.code == 0, said.err
