@@ -7,8 +7,10 @@ from mailsvc.understand.replies.forms.dividers import BEGIN_FORWARD, FORWARD_SUB
 __all__ = [
     "has_forward_subject",
     "has_reply_above_line",
+    "has_sentence",
     "is_divider",
     "is_forward_divider",
+    "is_forward_sentence",
     "is_reply_above_line",
     "is_rule",
     "may_be_divider",
@@ -47,13 +49,22 @@ def is_forward_divider(plain: str) -> bool:
     plain = plain.lstrip("> ")
     if said := _between_dashes(plain):
         return _FORWARDED.search(said) is not None
+    return is_forward_sentence(plain)
+
+
+def is_forward_sentence(plain: str) -> bool:
+    """Whether the line says in words that what follows was passed on: "Begin forwarded message:"."""
     return len(plain) < _MAX_DIVIDER and plain.rstrip(" :：").lower() in _BEGIN_FORWARD
 
 
+def has_sentence(text: str) -> bool:
+    """Whether one of the lines of a text in lower case may be a sentence that divides, so that each is to be looked at."""
+    return has_reply_above_line(text) or any(words in text for words in BEGIN_FORWARD)
+
+
 def has_reply_above_line(text: str) -> bool:
-    """Whether one of the lines may be such a line, so that they need to be looked at one by one."""
-    said = text.lower()
-    return any(words in said for words in REPLY_ABOVE)
+    """Whether one of the lines of a text in lower case may ask to write above it."""
+    return any(words in text for words in REPLY_ABOVE)
 
 
 def is_reply_above_line(plain: str) -> bool:

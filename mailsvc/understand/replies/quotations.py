@@ -12,8 +12,10 @@ from mailsvc.understand.replies.attribution import (
 )
 from mailsvc.understand.replies.dividers import (
     has_reply_above_line,
+    has_sentence,
     is_divider,
     is_forward_divider,
+    is_forward_sentence,
     is_reply_above_line,
     is_rule,
     may_be_divider,
@@ -24,6 +26,7 @@ from mailsvc.understand.replies.lines import Body, Label
 __all__ = ["Quotations", "mark_quotations"]
 
 _MAX_CANDIDATES = 500  # lines that are looked at closely, so that a hostile text costs no more than a long one
+_FIRST, _LAST = frozenset("-_=*~#—–─[(>"), frozenset("-=")
 _LINK_ALONE = re.compile(r"[(<\[]?https?://\S{1,500}(?: ?>)?")
 
 
@@ -47,14 +50,24 @@ def _is_none(_: str) -> bool:
     return False
 
 
+def _is_unusual(plain: str) -> bool:
+    """Whether the line has what attributions, headers and dividers have, and few other lines."""
+    return ":" in plain or plain[0] in _FIRST or plain[-1] in _LAST or "：" in plain
+
+
+def _is_sentence(plain: str) -> bool:
+    return is_forward_sentence(plain) or is_reply_above_line(plain)
+
+
 class _Scan:
     """One pass over the lines; it ends where a quotation without ``>`` begins, because that takes the rest."""
 
     def __init__(self, body: Body) -> None:
         self._body = body
         self._candidates = 0
-        has_any = has_reply_above_line("\n".join(body.plain))
-        self._is_reply_above = is_reply_above_line if has_any else _is_none
+        text = "\n".join(body.plain).lower()
+        self._is_reply_above = is_reply_above_line if has_reply_above_line(text) else _is_none
+        self._is_sentence = _is_sentence if has_sentence(text) else _is_none
         self.quotations = Quotations()
 
     def run(self) -> None:
@@ -71,6 +84,8 @@ class _Scan:
             return self._prefixed(index)
         if role in (Role.REST, Role.SIGNATURE, Role.ATTRIBUTION):
             return self._named(index, role)
+        if not (_is_unusual(plain) or self._is_sentence(plain)):
+            return index + 1  # as most lines
         if not self._is_candidate(plain):
             return self._inline(index) or index + 1
         self._candidates += 1
