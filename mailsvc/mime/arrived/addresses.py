@@ -37,8 +37,8 @@ def addresses_in(field: str) -> tuple[str, ...]:
 def mailboxes_in(field: str, *, most: int = MAX_ADDRESSES) -> list[Mailbox]:
     """Return the mailboxes with decoded names, at most so many; what has no address is left out."""
     if usual := _USUAL.fullmatch(field):
-        mailbox = _mailbox([usual[1], usual[2]], "")
-        return [mailbox] if mailbox else []
+        address, name = _address(usual[2][1:-1]), usual[1].strip()
+        return [Mailbox(name or None, address.local, address.domain)] if address else []
     found = (mailbox for item in _items(field) if (mailbox := _mailbox(*item)))
     return list(islice(found, most))
 

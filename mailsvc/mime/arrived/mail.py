@@ -117,6 +117,8 @@ class _Header:
         return None if value is None else field_text(value)
 
     def mailboxes(self, key: str) -> tuple[str, ...]:
+        if key not in self._values:
+            return ()
         found = mailboxes_in(unfolded(self._values.get(key, b"")), most=MAX_ADDRESSES + 1)
         if len(found) > MAX_ADDRESSES:
             self.flaws.append(f"has more than {MAX_ADDRESSES:,} addresses in {key.title()}")
@@ -128,7 +130,8 @@ class _Header:
         return found[0] if found else (self.text("from") or "").strip("<> ")[:_MAX_AUTHOR] or None
 
     def identifiers(self, key: str) -> tuple[str, ...]:
-        return tuple(_IDENTIFIER.findall(unfolded(self._values.get(key, b""))))
+        value = self._values.get(key)
+        return () if value is None else tuple(_IDENTIFIER.findall(unfolded(value)))
 
     def message_id(self) -> str | None:
         value = unfolded(self._values.get("message-id", b""))

@@ -25,6 +25,8 @@ def unfolded(value: bytes) -> str:
 
 def field_text(value: bytes) -> str:
     """Return a field value as text for people: unfolded, decoded, control characters replaced."""
+    if value.isascii() and b"=?" not in value and (text := value.decode("ascii").strip()).isprintable():
+        return text  # as most are
     return printable(decode_words(unfolded(value))).strip()
 
 

@@ -5,9 +5,9 @@ import re
 from mailsvc.understand.replies.forms.dividers import BEGIN_FORWARD, FORWARD_SUBJECTS, FORWARDED, MESSAGE, REPLY_ABOVE
 
 __all__ = [
+    "has_forward_sentence",
     "has_forward_subject",
     "has_reply_above_line",
-    "has_sentence",
     "is_divider",
     "is_forward_divider",
     "is_forward_sentence",
@@ -57,9 +57,9 @@ def is_forward_sentence(plain: str) -> bool:
     return len(plain) < _MAX_DIVIDER and plain.rstrip(" :：").lower() in _BEGIN_FORWARD
 
 
-def has_sentence(text: str) -> bool:
-    """Whether one of the lines of a text in lower case may be a sentence that divides, so that each is to be looked at."""
-    return has_reply_above_line(text) or any(words in text for words in BEGIN_FORWARD)
+def has_forward_sentence(text: str) -> bool:
+    """Whether one of the lines of a text in lower case may say that what follows was passed on."""
+    return any(words in text for words in BEGIN_FORWARD)
 
 
 def has_reply_above_line(text: str) -> bool:

@@ -11,8 +11,8 @@ from mailsvc.understand.replies.attribution import (
     may_end_attribution,
 )
 from mailsvc.understand.replies.dividers import (
+    has_forward_sentence,
     has_reply_above_line,
-    has_sentence,
     is_divider,
     is_forward_divider,
     is_forward_sentence,
@@ -66,8 +66,9 @@ class _Scan:
         self._body = body
         self._candidates = 0
         text = "\n".join(body.plain).lower()
-        self._is_reply_above = is_reply_above_line if has_reply_above_line(text) else _is_none
-        self._is_sentence = _is_sentence if has_sentence(text) else _is_none
+        has_above, has_forward = has_reply_above_line(text), has_forward_sentence(text)
+        self._is_reply_above = is_reply_above_line if has_above else _is_none
+        self._is_sentence = _is_sentence if has_above or has_forward else _is_none
         self.quotations = Quotations()
 
     def run(self) -> None:
