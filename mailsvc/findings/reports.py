@@ -1,7 +1,9 @@
 """What follows from a mail that reports something: a delivery fails, arrives or is complained about. Pure."""
 
+import re
 from typing import Any
 
+from mailsvc.domain.address import comparable
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.findings.judgement import Circumstances, Finding, Judgement
 from mailsvc.findings.known import Known, KnownDelivery
@@ -12,6 +14,8 @@ from mailsvc.understand.clues import Clues
 from mailsvc.understand.report import Report, ReportedRecipient, ReportKind
 
 __all__ = ["judge_report"]
+
+_XTEXT = re.compile(r"\+([2-7][0-9A-F])")  # RFC 3461 section 4
 
 _CHANGES = {
     ReportKind.BOUNCE: Change.BOUNCE,
@@ -51,7 +55,10 @@ def _match(one: ReportedRecipient, clues: Clues, known: Known, seen: Circumstanc
 
 
 def _addresses(one: ReportedRecipient) -> tuple[str, ...]:
-    return tuple(address for address in (one.original_recipient, one.recipient) if address)
+    """Return the recipient's addresses; some servers repeat the original one in the encoding of the SMTP command."""
+    original = one.original_recipient or ""
+    given = (original, _XTEXT.sub(lambda found: chr(int(found[1], 16)), original), one.recipient or "")
+    return tuple(dict.fromkeys(comparable(address) for address in given if address))
 
 
 def _is_early(one: ReportedRecipient, match: Match | None) -> bool:

@@ -364,6 +364,69 @@ def test_the_original_recipient_is_the_one_that_we_know(
     assert statuses(shop, message) == ["sent", "bounced"]
 
 
+@pytest.mark.parametrize(
+    ("sent_to", "reported"),
+    [
+        ("alice@example.test", '"alice"@example.test'),
+        ("alice@example.test", "ALICE@Example.Test."),
+        ("us@münchen.example", "us@münchen.example"),
+        ("us@münchen.example", "us@xn--mnchen-3ya.example"),
+        ("jürgen@example.test", "utf-8; J\\x{FC}RGEN@example.test"),
+        ('"a b"@example.test', '"a b"@example.test'),
+        ("a+tag@example.test", "a+2Btag@example.test"),
+        ("a=b@example.test", "a+3Db@example.test"),
+    ],
+)
+def test_the_original_recipient_is_known_in_every_spelling(
+    harness: ApiHarness, shop: Client, inbox: Inbox, sent_to: str, reported: str
+) -> None:
+    """Internationalised domains, quoted local parts, and the encodings of RFC 3461 and RFC 6533."""
+    message = sent(harness, shop, sent_to, BOB)
+    bounce = report("elsewhere@other.test", original=reported, message_id=message["message_id"])
+    inbox.arrive(bounce.replace(b"rfc822; utf-8; ", b"utf-8; "))
+
+    assert statuses(shop, message) == ["bounced", "sent"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "To: x@app.test ({})",
+        'To: "{}" <x@app.test>',
+        "To: =?utf-8?q?a=2C_{}=2C?= <x@app.test>",
+        "Received: from mx.test by mail.test for <{}>; Fri, 27 Nov 2026 10:00:00 +0100",
+        "Subject: {}",
+    ],
+)
+def test_a_signed_address_counts_only_where_it_is_an_envelope_recipient(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes, field: str
+) -> None:
+    message = sent(harness, shop)
+    path = return_path("bounces@app.test", message["deliveries"][0]["id"], key)
+    bounce = report(ALICE).replace(b"Delivered-To: bounces@app.test\r\nFrom", field.format(path).encode() + b"\r\nFrom")
+    inbox.arrive(bounce.replace(b"To: bounces@app.test\r\n", b""))
+
+    assert statuses(shop, message) == ["sent"]
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        "SRS0=HHHH=TT=app.test={}@forwarder.test",
+        "SRS1=HHHH=other.test==HHHH=TT=app.test={}@forwarder.test",
+        "prvs=0123456789={}@app.test",
+    ],
+)
+def test_a_signed_return_path_is_known_when_servers_rewrote_it(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes, rewritten: str
+) -> None:
+    message = sent(harness, shop)
+    path = return_path("bounces@app.test", message["deliveries"][0]["id"], key)
+    inbox.arrive(report("forwarded@other.test", to=rewritten.format(path.partition("@")[0].upper())))
+
+    assert statuses(shop, message) == ["bounced"]
+
+
 # Bounces that come early
 
 
