@@ -8,7 +8,7 @@ from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.findings.judgement import Circumstances, Finding, Judgement
 from mailsvc.findings.known import Known, KnownDelivery
 from mailsvc.findings.match import Match, match_report
-from mailsvc.findings.told import about, message_event, unmatched_event
+from mailsvc.findings.told import about, data_of_each, message_event, unmatched_event
 from mailsvc.outcomes.outcome import MailedReport, Outcome
 from mailsvc.understand.clues import Clues
 from mailsvc.understand.report import Report, ReportedRecipient, ReportKind
@@ -32,6 +32,8 @@ def judge_report(
     Args:
         data: of the mail's events, without the message that it is about.
     """
+    if len(report.recipients) > 1:
+        data = data_of_each(data, len(report.recipients))
     matched = [(one, _match(one, clues, known, seen)) for one in report.recipients]
     # The recipient whom we know comes first: of an address that fans out, it decides.
     matched.sort(key=lambda pair: pair[1] is None or "recipient" not in pair[1].evidence)

@@ -364,6 +364,35 @@ def test_the_original_recipient_is_the_one_that_we_know(
     assert statuses(shop, message) == ["sent", "bounced"]
 
 
+@pytest.mark.parametrize("field", ["To", "Subject", "text"])
+def test_a_long_report_about_many_recipients_is_told_with_little_content(
+    harness: ApiHarness, shop: Client, inbox: Inbox, field: str
+) -> None:
+    """Anybody can send such: the events must not take hundreds of times its size."""
+    strangers = [f"stranger{n}@example.test" for n in range(500)]
+    bounce = report(*strangers)
+    if field == "text":
+        bounce = bounce.replace(b"This is a delivery report.", b"words " * 40_000)
+    else:
+        long = ", ".join(f"long{n}{'x' * 50}@example.test" for n in range(900))
+        bounce = f"{field}: {long}\r\n".encode() + bounce.replace(f"{field}: ".encode(), b"X: ")
+    inbox.arrive(bounce)
+    bodies = [msgspec.json.encode(one) for one in all_events(shop)]
+    (arrival_,) = shop.get("/inbound").json["data"]
+
+    assert len(bodies) == 500
+    assert sum(map(len, bodies)) < 20 * len(bounce)
+    assert len(arrival_["findings"]) == 500
+    assert field != "To" or len(arrival_["to"]) == 900
+
+
+def all_events(client: Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := client.get(f"/events?after={found[-1]['id'] if found else 'beginning'}&limit=200").json["data"]:
+        found += page
+    return found
+
+
 @pytest.mark.parametrize(
     ("sent_to", "reported"),
     [
