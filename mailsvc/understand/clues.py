@@ -59,12 +59,18 @@ def clues_of(mail: ArrivedMail, report: Report | None, keys: Sequence[bytes]) ->
         return_paths=_prefixed("dlv", [*signed[Purpose.RETURN_PATH], *reported]),
         envelope_ids=(envelope_id,) if envelope_id else (),
         message_ids=report.message_ids[:_MOST_IDENTIFIERS] if report else (),
-        in_reply_to=(mail.in_reply_to,) if mail.in_reply_to else (),
-        references=tuple(dict.fromkeys(reversed(mail.references)))[:_MOST_IDENTIFIERS],
+        in_reply_to=mail.in_reply_to[:_MOST_IDENTIFIERS],
+        references=_nearest_first(mail.references),
         reply_tokens=_prefixed("msg", signed[Purpose.REPLY]),
         unsubscribes=_prefixed("dlv", signed[Purpose.UNSUBSCRIBE]),
         is_forged=not any(signed.values()) and any(map(looks_signed, addresses)),
     )
+
+
+def _nearest_first(references: Sequence[str]) -> tuple[str, ...]:
+    """The nearest ones, and the one that began the conversation: perhaps the only one of ours."""
+    found = list(dict.fromkeys(reversed(references)))
+    return tuple(found if len(found) <= _MOST_IDENTIFIERS else found[: _MOST_IDENTIFIERS - 1] + found[-1:])
 
 
 def _envelope_recipients(mail: ArrivedMail) -> Iterator[str]:

@@ -514,6 +514,31 @@ def test_a_reply_is_told_with_its_new_words(harness: ApiHarness, shop: Client, i
     assert data["evidence"] == ["in_reply_to", "recipient"]
 
 
+OTHERS = " ".join(f"<{n}@example.test>" for n in range(150))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("In-Reply-To", "<a@example.test> {}"),
+        ("In-Reply-To", "Your message of Monday {}"),
+        ("In-Reply-To", "{bare}"),
+        ("References", f"{OTHERS} {{}}"),
+        ("References", f"{{}} {OTHERS}"),
+    ],
+)
+def test_a_reply_finds_our_message_among_others(
+    harness: ApiHarness, shop: Client, inbox: Inbox, field: str, value: str
+) -> None:
+    """We may have begun a long conversation, or be one of several whom it answers."""
+    message = sent(harness, shop)
+    ours = message["message_id"]
+    inbox.arrive(answer(ALICE, headers=[(field, value.format(ours, bare=ours.strip("<>")))]))
+    (event,) = told(shop)
+
+    assert (event["type"], event["data"]["message_id"]) == ("message.replied", message["id"])
+
+
 def test_a_reply_from_another_address_is_told_without_a_delivery(
     harness: ApiHarness, shop: Client, inbox: Inbox
 ) -> None:
