@@ -12,6 +12,7 @@ from mailsvc import clock
 from mailsvc.domain.lifecycle import Change
 from mailsvc.findings.again import Selection, reclassify
 from mailsvc.inbound.classify import classify
+from mailsvc.inbox import keep as keep_module
 from mailsvc.mime.tokens import Purpose, envelope_id, plus_address, return_path
 from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
@@ -596,6 +597,21 @@ def test_two_mailboxes_of_one_account_tell_a_reply_once(harness: ApiHarness, sho
     second.arrive(reply)
 
     assert [event["type"] for event in told(shop)] == ["message.replied", "inbound.received"]
+
+
+def test_twins_tell_a_reply_once_in_whatever_order_they_are_stored(
+    harness: ApiHarness, shop: Client, inbox: Inbox
+) -> None:
+    """The older id is stored later where two processes store the mail at the same time."""
+    message = sent(harness, shop)
+    second = Inbox(harness, shop, "again", username="support")
+    reply = answer(ALICE, headers=[("In-Reply-To", message["message_id"])])
+    inbox.arrive(reply)
+    with patch.object(keep_module, "new_id", lambda prefix: f"{prefix}_{'0' * 26}"):
+        second.arrive(reply)
+
+    assert [event["type"] for event in told(shop)] == ["message.replied", "inbound.received"]
+    assert read_again(harness, inbox) == []
 
 
 # Unsubscribing by mail
