@@ -108,7 +108,7 @@ def _tell(connection: Connection, judged: Sequence[Judged], now: int) -> None:
     suppressions: list[Suppression] = []
     for one in judged:
         news = [event for event, _ in one.found.news]
-        if not news and not any(finding.applied for finding in one.found.findings):
+        if not news and not any(finding.applied for _, finding in one.found.outcomes):
             news = [arrival_event(one.found, one.seen, one.data)]
         events += news
         if one.found.unsubscribes is not None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from mailsvc import clock
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import Change
 from mailsvc.findings.again import Selection, reclassify
 from mailsvc.inbound.classify import classify
@@ -19,6 +20,7 @@ from mailsvc.outcomes.record import record
 from mailsvc.store.mailbox_tables import arrival
 from mailsvc.store.tables import message as message_table
 from mailsvc.understand import mail as mail_module
+from mailsvc.understand.reports import dsn as dsn_module
 from tests.support.api import ApiHarness, Client
 from tests.support.arriving import Inbox
 from tests.support.mails import answer, complaint, report
@@ -677,6 +679,28 @@ def test_what_is_seen_differently_is_applied_once(harness: ApiHarness, shop: Cli
     assert statuses(shop, message) == ["bounced"]
     assert (arrival_["kind"], arrival_["auto_reply"], arrival_["findings"][0]["applied"]) == ("bounce", False, True)
     assert [event["type"] for event in told(shop)][1:] == ["message.bounced", "suppression.added"]
+
+
+def test_a_bounce_that_was_applied_does_not_end_a_later_try(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes
+) -> None:
+    """Its reason is seen differently after the application has sent the message again."""
+    message = sent(harness, shop)
+    bounce = report(ALICE, status="5.7.1", diagnostic="550 5.7.1 rejected by policy", **clue_of("verp", message, key))
+    inbox.arrive(bounce)
+    set_statuses(harness, message["id"], ("sent",))
+    with patch.object(dsn_module, "diagnose", lambda *given: Bounce("hard", "mailbox_unknown", "dsn")):
+        (changed,) = read_again(harness, inbox)
+    (arrival_,) = shop.get("/inbound").json["data"]
+
+    assert changed.findings[0].bounce is not None
+    assert statuses(shop, message) == ["sent"]
+    assert suppressed(shop) == []
+    assert [event["type"] for event in told(shop)] == ["message.bounced", "inbound.received"]
+    assert (arrival_["findings"][0]["bounce"]["reason"], arrival_["findings"][0]["applied"]) == (
+        "mailbox_unknown",
+        True,
+    )
 
 
 def test_only_the_wanted_arrivals_are_read_again(harness: ApiHarness, shop: Client, inbox: Inbox) -> None:
