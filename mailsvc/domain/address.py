@@ -73,6 +73,14 @@ def parse_mailbox(text: str) -> Mailbox:
     return _parse_any(text.strip(" \t"))
 
 
+def comparable(address: str) -> str:
+    """Return what all spellings of an address have in common; of what is no address, the text in lower case."""
+    try:
+        return parse_mailbox(address.removesuffix(".")).addr.lower()
+    except ValueError:
+        return address.lower()
+
+
 def _parse_any(text: str) -> Mailbox:
     if not text:
         raise ValueError("is empty; give an address such as name@example.com")

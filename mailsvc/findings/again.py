@@ -104,9 +104,9 @@ def _apply(
 ) -> list[Changed]:
     judged = judge_mails(connection, classified, _is_recorded(), now=now, terms=terms)
     changed = [one for one in judged if _is_changed(one)]
-    shown = [_shown(one) for one in changed]
     for one in changed:
         _forget_known(one)
+    shown = [_shown(one) for one in changed]
     if not is_dry_run:
         write(connection, changed, now=now, terms=terms)
     return shown
@@ -127,26 +127,23 @@ def _new_findings(one: Judged) -> list[Finding]:
 
 
 def _forget_known(one: Judged) -> None:
-    """Tell nothing twice: only what new findings do is left."""
+    """Tell nothing twice: only what new findings do is left. What was applied stays so, whatever its reason is now."""
     new, found = _new_findings(one), one.found
-    found.outcomes = [pair for pair in found.outcomes if pair[1] in new]
+    was_applied = {_done(finding) for finding in _stored(one.row) if finding.applied}
+    found.outcomes = [pair for pair in found.outcomes if pair[1] in new and _done(pair[1]) not in was_applied]
     found.news = [pair for pair in found.news if pair[1] is None or pair[1] in new]
-    was_applied = {_key(finding) for finding in _stored(one.row) if finding.applied}
     for finding in found.findings:
-        finding.applied = finding.applied or _key(finding) in was_applied
+        finding.applied = finding.applied or _done(finding) in was_applied
 
 
 def _shown(one: Judged) -> Changed:
-    new = _new_findings(one)
-    told = len([pair for pair in one.found.news if pair[1] is None or pair[1] in new])
-    moved = len([pair for pair in one.found.outcomes if pair[1] in new])
     return Changed(
         id=one.row.id,
         subject=one.row.subject,
         before=one.row.kind,
         after=one.found.kind,
-        findings=tuple(new),
-        events=told + moved or 1,
+        findings=tuple(_new_findings(one)),
+        events=len(one.found.news) + len(one.found.outcomes) or 1,
     )
 
 
@@ -156,6 +153,11 @@ def _known(row: Any) -> set[str]:
 
 def _stored(row: Any) -> list[Finding]:
     return [msgspec.convert(one, Finding) for one in json.loads(row.findings or "[]")]
+
+
+def _done(finding: Finding) -> tuple[str, str | None]:
+    """What applying a finding does."""
+    return finding.kind, finding.delivery_id
 
 
 def _key(finding: Finding) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mailsvc.domain.address import comparable
 from mailsvc.findings.judgement import Circumstances, Judgement
 from mailsvc.findings.known import Known
 from mailsvc.findings.match import Match, match_answer
@@ -60,4 +61,4 @@ def _answered(understood: UnderstoodMail, known: Known, seen: Circumstances) -> 
     if understood.reply.forwarded and not understood.is_automatic:
         return None
     author = next(iter(addresses_in(understood.mail.from_ or "")), None)
-    return match_answer(understood.clues, known, seen.app_id, author, now=seen.now)
+    return match_answer(understood.clues, known, seen.app_id, comparable(author) if author else None, now=seen.now)

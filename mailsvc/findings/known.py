@@ -42,11 +42,13 @@ class KnownMessage(msgspec.Struct, array_like=True):
     created_at: int
     deliveries: list[KnownDelivery] = []
     is_signed: bool = True  # it went out with a return path that names its delivery
+    by_address: dict[str, KnownDelivery] = {}  # made when it is asked for
 
     def to(self, address: str | None) -> KnownDelivery | None:
-        """Return the delivery to this address."""
-        wanted = (address or "").lower()
-        return next((one for one in self.deliveries if one.recipient.lower() == wanted), None)
+        """Return the delivery to this address, in the form of ``comparable``."""
+        if not self.by_address:
+            self.by_address = {one.recipient.lower(): one for one in reversed(self.deliveries)}
+        return self.by_address.get(address or "")
 
     @property
     def only(self) -> KnownDelivery | None:

@@ -49,7 +49,8 @@ def match_report(clues: Clues, known: Known, app_id: str, addresses: Sequence[st
     """Return the delivery that a report about a recipient is about.
 
     Args:
-        addresses: of the recipient as reported: the original one first; none if it is redacted.
+        addresses: of the recipient as reported, in the form of ``comparable``: the original one first; none if it is
+            redacted.
     """
     if clues.is_forged:
         return None
@@ -63,7 +64,11 @@ def match_report(clues: Clues, known: Known, app_id: str, addresses: Sequence[st
 
 
 def match_answer(clues: Clues, known: Known, app_id: str, author: str | None, *, now: int) -> Match | None:
-    """Return the message, and where possible the delivery, that a person or a machine answers."""
+    """Return the message, and where possible the delivery, that a person or a machine answers.
+
+    Args:
+        author: the address in the form of ``comparable``.
+    """
     candidates = [*_candidates(clues, known, app_id, now), *_reply_tokens(clues, known, app_id)]
     if not candidates:
         return None
@@ -120,4 +125,4 @@ def _match(
 
 
 def _is_one_of(delivery: KnownDelivery, addresses: Sequence[str]) -> bool:
-    return delivery.recipient.lower() in {address.lower() for address in addresses}
+    return delivery.recipient.lower() in addresses

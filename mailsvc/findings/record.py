@@ -3,11 +3,11 @@
 Once, whoever else is doing the same: an arrival that somebody has recorded meanwhile changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, or_
 
 from mailsvc import clock
 from mailsvc.apps.suppressions import Suppression, add_suppressions
@@ -18,7 +18,7 @@ from mailsvc.findings.judge import judge
 from mailsvc.findings.judgement import Circumstances, Finding, Judgement
 from mailsvc.findings.known import Known, read_known
 from mailsvc.findings.told import arrival_event
-from mailsvc.findings.twins import twins_among
+from mailsvc.findings.twins import lock_arrivals
 from mailsvc.inbox.shown import ClassifiedMail, arrival_columns, event_data
 from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
@@ -63,11 +63,10 @@ def judge_mails(
     connection: Connection, mails: Sequence[ClassifiedMail], condition: Any, *, now: int, terms: Terms
 ) -> list[Judged]:
     """Return what follows from those of the mails whose arrivals meet a condition; nothing is written."""
-    rows = {row.id: row for row in _locked(connection, [one.id for one in mails], condition)}
+    rows, told = lock_arrivals(connection, [one.id for one in mails], condition)
     chosen = [one for one in mails if one.id in rows]
     known = read_known(connection, [(rows[one.id].app_id, one.understood.clues) for one in chosen])
-    twins = twins_among(connection, [rows[one.id] for one in chosen])
-    return [_judged(one, rows[one.id], known, now, terms, is_twin=one.id in twins) for one in chosen]
+    return [_judged(one, rows[one.id], known, now, terms, is_twin=one.id in told) for one in chosen]
 
 
 def write(connection: Connection, judged: Sequence[Judged], *, now: int, terms: Terms) -> None:
@@ -77,12 +76,6 @@ def write(connection: Connection, judged: Sequence[Judged], *, now: int, terms: 
     _tell(connection, settled, now)
     columns = [_columns(one, now) for one in judged]
     carry_out(connection, update_of(connection.dialect.name, arrival, ("id",), columns))
-
-
-def _locked(connection: Connection, ids: Iterable[str], condition: Any) -> Sequence[Any]:
-    wanted = select(arrival).where(arrival.c.id.in_(ids), condition)
-    # Another process that has just done the same has changed the row: wait for it, and see.
-    return connection.execute(wanted.with_for_update()).all()
 
 
 def _judged(mail: ClassifiedMail, row: Any, known: Known, now: int, terms: Terms, *, is_twin: bool) -> Judged:
@@ -115,7 +108,7 @@ def _tell(connection: Connection, judged: Sequence[Judged], now: int) -> None:
     suppressions: list[Suppression] = []
     for one in judged:
         news = [event for event, _ in one.found.news]
-        if not news and not any(finding.applied for finding in one.found.findings):
+        if not news and not any(finding.applied for _, finding in one.found.outcomes):
             news = [arrival_event(one.found, one.seen, one.data)]
         events += news
         if one.found.unsubscribes is not None:

@@ -1,17 +1,21 @@
 """What follows from a mail that reports something: a delivery fails, arrives or is complained about. Pure."""
 
+import re
 from typing import Any
 
+from mailsvc.domain.address import comparable
 from mailsvc.domain.lifecycle import FINAL, Change, Status, follow
 from mailsvc.findings.judgement import Circumstances, Finding, Judgement
 from mailsvc.findings.known import Known, KnownDelivery
 from mailsvc.findings.match import Match, match_report
-from mailsvc.findings.told import about, message_event, unmatched_event
+from mailsvc.findings.told import about, data_of_each, message_event, unmatched_event
 from mailsvc.outcomes.outcome import MailedReport, Outcome
 from mailsvc.understand.clues import Clues
 from mailsvc.understand.report import Report, ReportedRecipient, ReportKind
 
 __all__ = ["judge_report"]
+
+_XTEXT = re.compile(r"\+([2-7][0-9A-F])")  # RFC 3461 section 4
 
 _CHANGES = {
     ReportKind.BOUNCE: Change.BOUNCE,
@@ -28,6 +32,8 @@ def judge_report(
     Args:
         data: of the mail's events, without the message that it is about.
     """
+    if len(report.recipients) > 1:
+        data = data_of_each(data, len(report.recipients))
     matched = [(one, _match(one, clues, known, seen)) for one in report.recipients]
     # The recipient whom we know comes first: of an address that fans out, it decides.
     matched.sort(key=lambda pair: pair[1] is None or "recipient" not in pair[1].evidence)
@@ -51,7 +57,10 @@ def _match(one: ReportedRecipient, clues: Clues, known: Known, seen: Circumstanc
 
 
 def _addresses(one: ReportedRecipient) -> tuple[str, ...]:
-    return tuple(address for address in (one.original_recipient, one.recipient) if address)
+    """Return the recipient's addresses; some servers repeat the original one in the encoding of the SMTP command."""
+    original = one.original_recipient or ""
+    given = (original, _XTEXT.sub(lambda found: chr(int(found[1], 16)), original), one.recipient or "")
+    return tuple(dict.fromkeys(comparable(address) for address in given if address))
 
 
 def _is_early(one: ReportedRecipient, match: Match | None) -> bool:

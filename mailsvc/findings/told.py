@@ -12,7 +12,12 @@ from mailsvc.findings.known import KnownDelivery
 from mailsvc.findings.match import Match
 from mailsvc.inbox.shown import without_content
 
-__all__ = ["about", "arrival_event", "message_event", "unmatched_event"]
+__all__ = ["about", "arrival_event", "data_of_each", "message_event", "unmatched_event"]
+
+MOST_OF_EVENTS = 4 * 1024 * 1024  # bytes of what the events of one mail have in common, altogether
+MOST_SUBJECT = 998  # characters
+
+_encode = msgspec.json.Encoder().encode
 
 
 def about(match: Match) -> dict[str, Any]:
@@ -25,6 +30,17 @@ def about(match: Match) -> dict[str, Any]:
         "recipient": delivery.recipient if delivery else None,
         "evidence": match.evidence,
     }
+
+
+def data_of_each(data: dict[str, Any], events: int) -> dict[str, Any]:
+    """Return the data for so many events about the recipients of one report.
+
+    Anybody can send a long mail about a thousand recipients. If its content were too much altogether it is left out, and
+    then its addresses, too, with ``truncated``: the arrival has them.
+    """
+    without = {**without_content(data), "truncated": True}
+    least = {**without, "to": [], "cc": [], "subject": (data["subject"] or "")[:MOST_SUBJECT] or None}
+    return next((one for one in (data, without) if len(_encode(one)) * events <= MOST_OF_EVENTS), least)
 
 
 def arrival_event(found: Judgement, seen: Circumstances, data: dict[str, Any]) -> NewEvent:

@@ -13,6 +13,7 @@ from mailsvc.mime.arrived import ArrivedMail, read_mail
 from mailsvc.mime.threads import references_of_answer
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, arrival_body
+from mailsvc.understand.automatic import submission_of
 
 __all__ = ["Answered", "read_answered"]
 
@@ -49,7 +50,7 @@ class Answered:
     @property
     def _is_automatic(self) -> bool:
         said = [value for name, value in self.mail.headers if name.lower() == "auto-submitted"]
-        return self.kind in _MACHINES or any(value.strip().lower() not in ("no", "") for value in said)
+        return self.kind in _MACHINES or any(map(submission_of, said))
 
 
 def read_answered(database: Database, app_id: str, id_: str) -> Answered:

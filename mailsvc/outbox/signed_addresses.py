@@ -83,4 +83,5 @@ def _with_unsubscribe(prepared: Prepared, signing: Signing, delivery_id: str) ->
 
 
 def _is_auto(given: str | tuple[str, ...]) -> bool:
-    return isinstance(given, str) and given.lower() == "auto"
+    values = (given,) if isinstance(given, str) else given
+    return [value.strip().lower() for value in values] == ["auto"]

@@ -68,7 +68,7 @@ class Submitted:
         The sandbox answers neither, so that two machines never write to each other without end.
         """
         mail = self.mail
-        answers = any(id_.endswith(_OWN_ID) for id_ in (mail.in_reply_to or "", *mail.references))
+        answers = any(id_.endswith(_OWN_ID) for id_ in (*mail.in_reply_to, *mail.references))
         return answers or (self.field("auto-submitted") or "").lower().startswith("auto-replied")
 
     def field(self, name: str) -> str | None:

@@ -9,7 +9,7 @@ from functools import partial
 from mailsvc.mime.arrived import ArrivedMail
 from mailsvc.understand.automatic_words import ABSENCE, ANNOUNCED, CHALLENGE, IN_BODY, TICKET
 
-__all__ = ["is_automatic"]
+__all__ = ["is_automatic", "submission_of"]
 
 _MAX_SUBJECT = 300  # characters
 _MAX_BEGINNING = 600  # characters of the text
@@ -53,7 +53,7 @@ def is_automatic(mail: ArrivedMail) -> bool:
     header: _Header = {}
     for name, value in mail.headers:
         header.setdefault(name.lower(), value)
-    submitted = header.get("auto-submitted", "").lower().partition(";")[0].partition("(")[0].strip()
+    submitted = submission_of(header.get("auto-submitted", ""))
     if submitted == "auto-replied" or _is_marked(header):
         return True
     if any(name in header for name in _OF_LISTS):
@@ -61,6 +61,12 @@ def is_automatic(mail: ArrivedMail) -> bool:
     if header.get("precedence", "").strip().lower() == "list":
         return False
     return _looks_automatic(mail, header, submitted)
+
+
+def submission_of(field: str) -> str:
+    """Return the keyword of Auto-Submitted, without parameters and comments (RFC 3834 section 5); empty for a person's mail."""
+    keyword = field.lower().partition(";")[0].partition("(")[0].strip()
+    return "" if keyword == "no" else keyword
 
 
 def _is_marked(header: _Header) -> bool:
@@ -73,7 +79,7 @@ def _looks_automatic(mail: ArrivedMail, header: _Header, submitted: str) -> bool
     subject = (mail.subject or "").strip()[:_MAX_SUBJECT]
     if ANNOUNCED.match(subject) or CHALLENGE.match(subject):
         return True
-    is_by_machine = submitted not in ("", "no") or _is_unattended(header)
+    is_by_machine = bool(submitted) or _is_unattended(header)
     answers = bool(mail.in_reply_to or mail.references)
     if is_by_machine and (answers or _ANSWER.match(subject) or ABSENCE.match(subject)):
         return True

@@ -17,7 +17,7 @@ __all__ = ["Clues", "clues_of"]
 
 # The fields in which servers note the envelope recipient, the most specific first; then those that the author wrote.
 _ENVELOPE_FIELDS = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to", "x-forwarded-to")
-_RANKS = {name: rank for rank, name in enumerate((*_ENVELOPE_FIELDS, "to", "cc"), 1)}
+_RANKS = {name: rank for rank, name in enumerate(_ENVELOPE_FIELDS, 1)}
 _MOST_ADDRESSES = 200
 _MOST_IDENTIFIERS = 20
 
@@ -59,19 +59,28 @@ def clues_of(mail: ArrivedMail, report: Report | None, keys: Sequence[bytes]) ->
         return_paths=_prefixed("dlv", [*signed[Purpose.RETURN_PATH], *reported]),
         envelope_ids=(envelope_id,) if envelope_id else (),
         message_ids=report.message_ids[:_MOST_IDENTIFIERS] if report else (),
-        in_reply_to=(mail.in_reply_to,) if mail.in_reply_to else (),
-        references=tuple(reversed(mail.references))[:_MOST_IDENTIFIERS],
+        in_reply_to=mail.in_reply_to[:_MOST_IDENTIFIERS],
+        references=_nearest_first(mail.references),
         reply_tokens=_prefixed("msg", signed[Purpose.REPLY]),
         unsubscribes=_prefixed("dlv", signed[Purpose.UNSUBSCRIBE]),
         is_forged=not any(signed.values()) and any(map(looks_signed, addresses)),
     )
 
 
+def _nearest_first(references: Sequence[str]) -> tuple[str, ...]:
+    """The nearest ones, and the one that began the conversation: perhaps the only one of ours."""
+    found = list(dict.fromkeys(reversed(references)))
+    return tuple(found if len(found) <= _MOST_IDENTIFIERS else found[: _MOST_IDENTIFIERS - 1] + found[-1:])
+
+
 def _envelope_recipients(mail: ArrivedMail) -> Iterator[str]:
     # Only addresses with a subaddress can be signed.
     found = [(rank, value) for name, value in mail.headers if "+" in value and (rank := _RANKS.get(name.lower()))]
-    for _, value in sorted(found, key=lambda pair: pair[0]):
-        yield from addresses_in(value)
+    noted = [value for _, value in sorted(found, key=lambda pair: pair[0])]
+    # Here the authors' names are still quoted, so that an address in one of them does not count.
+    for value in (*noted, *mail.to, *mail.cc):
+        if "+" in value:
+            yield from addresses_in(value)
 
 
 def _ids(addresses: Iterable[str], purpose: Purpose, keys: Sequence[bytes]) -> list[str]:

@@ -68,10 +68,11 @@ def test_a_reply_to_the_token_is_a_reply_to_the_message(harness: ApiHarness) -> 
 # List-Unsubscribe
 
 
-def test_the_unsubscribe_address_is_that_of_the_mailbox(harness: ApiHarness) -> None:
+@pytest.mark.parametrize("asked", ["auto", ["Auto"]])
+def test_the_unsubscribe_address_is_that_of_the_mailbox(harness: ApiHarness, asked: str | list[str]) -> None:
     client = with_relay(harness.create_app("news"), unsubscribe_mailbox="leave")
     inbox = Inbox(harness, client, "leave", username="leave@app.test")
-    message = submit(client, headers=AUTO, tags=["news"])
+    message = submit(client, headers={"List-Unsubscribe": asked}, tags=["news"])
     (address,) = re.fullmatch(
         r"<mailto:(leave\+\w{34}@app\.test)\?subject=unsubscribe>", sent_form(client, message)["List-Unsubscribe"]
     ).groups()  # type: ignore[union-attr]
@@ -175,6 +176,14 @@ def test_a_machine_is_answered_only_by_force(harness: ApiHarness, shop: Client, 
     assert (refused.status_code, refused.json["code"]) == (409, "conflict")
     assert '"force": true' in refused.json["detail"]
     assert shop.post("/messages", draft | {"force": True}).status_code == 202
+
+
+@pytest.mark.parametrize("value", ["no", "No (a person wrote this)", "no; by=hand", ""])
+def test_a_person_who_says_so_is_answered(harness: ApiHarness, shop: Client, value: str) -> None:
+    id_ = arrived(harness, shop, answer(ALICE, headers=[("Auto-Submitted", value)]))
+    accepted = shop.post("/messages", {"from": "shop@app.test", "text": "Thanks", "in_reply_to": id_})
+
+    assert accepted.status_code == 202
 
 
 @pytest.mark.parametrize("of_other_app", [True, False])

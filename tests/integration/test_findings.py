@@ -9,15 +9,18 @@ import pytest
 from sqlalchemy import delete, update
 
 from mailsvc import clock
+from mailsvc.domain.bounce import Bounce
 from mailsvc.domain.lifecycle import Change
 from mailsvc.findings.again import Selection, reclassify
 from mailsvc.inbound.classify import classify
+from mailsvc.inbox import keep as keep_module
 from mailsvc.mime.tokens import Purpose, envelope_id, plus_address, return_path
 from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
 from mailsvc.store.mailbox_tables import arrival
 from mailsvc.store.tables import message as message_table
 from mailsvc.understand import mail as mail_module
+from mailsvc.understand.reports import dsn as dsn_module
 from tests.support.api import ApiHarness, Client
 from tests.support.arriving import Inbox
 from tests.support.mails import answer, complaint, report
@@ -364,6 +367,98 @@ def test_the_original_recipient_is_the_one_that_we_know(
     assert statuses(shop, message) == ["sent", "bounced"]
 
 
+@pytest.mark.parametrize("field", ["To", "Subject", "text"])
+def test_a_long_report_about_many_recipients_is_told_with_little_content(
+    harness: ApiHarness, shop: Client, inbox: Inbox, field: str
+) -> None:
+    """Anybody can send such: the events must not take hundreds of times its size."""
+    strangers = [f"stranger{n}@example.test" for n in range(500)]
+    bounce = report(*strangers)
+    if field == "text":
+        bounce = bounce.replace(b"This is a delivery report.", b"words " * 40_000)
+    else:
+        long = ", ".join(f"long{n}{'x' * 50}@example.test" for n in range(900))
+        bounce = f"{field}: {long}\r\n".encode() + bounce.replace(f"{field}: ".encode(), b"X: ")
+    inbox.arrive(bounce)
+    bodies = [msgspec.json.encode(one) for one in all_events(shop)]
+    (arrival_,) = shop.get("/inbound").json["data"]
+
+    assert len(bodies) == 500
+    assert sum(map(len, bodies)) < 20 * len(bounce)
+    assert len(arrival_["findings"]) == 500
+    assert field != "To" or len(arrival_["to"]) == 900
+
+
+def all_events(client: Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while page := client.get(f"/events?after={found[-1]['id'] if found else 'beginning'}&limit=200").json["data"]:
+        found += page
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sent_to", "reported"),
+    [
+        ("alice@example.test", '"alice"@example.test'),
+        ("alice@example.test", "ALICE@Example.Test."),
+        ("us@münchen.example", "us@münchen.example"),
+        ("us@münchen.example", "us@xn--mnchen-3ya.example"),
+        ("jürgen@example.test", "utf-8; J\\x{FC}RGEN@example.test"),
+        ('"a b"@example.test', '"a b"@example.test'),
+        ("a+tag@example.test", "a+2Btag@example.test"),
+        ("a=b@example.test", "a+3Db@example.test"),
+    ],
+)
+def test_the_original_recipient_is_known_in_every_spelling(
+    harness: ApiHarness, shop: Client, inbox: Inbox, sent_to: str, reported: str
+) -> None:
+    """Internationalised domains, quoted local parts, and the encodings of RFC 3461 and RFC 6533."""
+    message = sent(harness, shop, sent_to, BOB)
+    bounce = report("elsewhere@other.test", original=reported, message_id=message["message_id"])
+    inbox.arrive(bounce.replace(b"rfc822; utf-8; ", b"utf-8; "))
+
+    assert statuses(shop, message) == ["bounced", "sent"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "To: x@app.test ({})",
+        'To: "{}" <x@app.test>',
+        "To: =?utf-8?q?a=2C_{}=2C?= <x@app.test>",
+        "Received: from mx.test by mail.test for <{}>; Fri, 27 Nov 2026 10:00:00 +0100",
+        "Subject: {}",
+    ],
+)
+def test_a_signed_address_counts_only_where_it_is_an_envelope_recipient(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes, field: str
+) -> None:
+    message = sent(harness, shop)
+    path = return_path("bounces@app.test", message["deliveries"][0]["id"], key)
+    bounce = report(ALICE).replace(b"Delivered-To: bounces@app.test\r\nFrom", field.format(path).encode() + b"\r\nFrom")
+    inbox.arrive(bounce.replace(b"To: bounces@app.test\r\n", b""))
+
+    assert statuses(shop, message) == ["sent"]
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        "SRS0=HHHH=TT=app.test={}@forwarder.test",
+        "SRS1=HHHH=other.test==HHHH=TT=app.test={}@forwarder.test",
+        "prvs=0123456789={}@app.test",
+    ],
+)
+def test_a_signed_return_path_is_known_when_servers_rewrote_it(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes, rewritten: str
+) -> None:
+    message = sent(harness, shop)
+    path = return_path("bounces@app.test", message["deliveries"][0]["id"], key)
+    inbox.arrive(report("forwarded@other.test", to=rewritten.format(path.partition("@")[0].upper())))
+
+    assert statuses(shop, message) == ["bounced"]
+
+
 # Bounces that come early
 
 
@@ -420,6 +515,31 @@ def test_a_reply_is_told_with_its_new_words(harness: ApiHarness, shop: Client, i
     assert "> Hello." in data["quoted"]
     assert (data["recipient"], data["delivery_id"]) == (BOB, message["deliveries"][1]["id"])
     assert data["evidence"] == ["in_reply_to", "recipient"]
+
+
+OTHERS = " ".join(f"<{n}@example.test>" for n in range(150))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("In-Reply-To", "<a@example.test> {}"),
+        ("In-Reply-To", "Your message of Monday {}"),
+        ("In-Reply-To", "{bare}"),
+        ("References", f"{OTHERS} {{}}"),
+        ("References", f"{{}} {OTHERS}"),
+    ],
+)
+def test_a_reply_finds_our_message_among_others(
+    harness: ApiHarness, shop: Client, inbox: Inbox, field: str, value: str
+) -> None:
+    """We may have begun a long conversation, or be one of several whom it answers."""
+    message = sent(harness, shop)
+    ours = message["message_id"]
+    inbox.arrive(answer(ALICE, headers=[(field, value.format(ours, bare=ours.strip("<>")))]))
+    (event,) = told(shop)
+
+    assert (event["type"], event["data"]["message_id"]) == ("message.replied", message["id"])
 
 
 def test_a_reply_from_another_address_is_told_without_a_delivery(
@@ -479,6 +599,21 @@ def test_two_mailboxes_of_one_account_tell_a_reply_once(harness: ApiHarness, sho
     second.arrive(reply)
 
     assert [event["type"] for event in told(shop)] == ["message.replied", "inbound.received"]
+
+
+def test_twins_tell_a_reply_once_in_whatever_order_they_are_stored(
+    harness: ApiHarness, shop: Client, inbox: Inbox
+) -> None:
+    """The older id is stored later where two processes store the mail at the same time."""
+    message = sent(harness, shop)
+    second = Inbox(harness, shop, "again", username="support")
+    reply = answer(ALICE, headers=[("In-Reply-To", message["message_id"])])
+    inbox.arrive(reply)
+    with patch.object(keep_module, "new_id", lambda prefix: f"{prefix}_{'0' * 26}"):
+        second.arrive(reply)
+
+    assert [event["type"] for event in told(shop)] == ["message.replied", "inbound.received"]
+    assert read_again(harness, inbox) == []
 
 
 # Unsubscribing by mail
@@ -544,6 +679,28 @@ def test_what_is_seen_differently_is_applied_once(harness: ApiHarness, shop: Cli
     assert statuses(shop, message) == ["bounced"]
     assert (arrival_["kind"], arrival_["auto_reply"], arrival_["findings"][0]["applied"]) == ("bounce", False, True)
     assert [event["type"] for event in told(shop)][1:] == ["message.bounced", "suppression.added"]
+
+
+def test_a_bounce_that_was_applied_does_not_end_a_later_try(
+    harness: ApiHarness, shop: Client, inbox: Inbox, key: bytes
+) -> None:
+    """Its reason is seen differently after the application has sent the message again."""
+    message = sent(harness, shop)
+    bounce = report(ALICE, status="5.7.1", diagnostic="550 5.7.1 rejected by policy", **clue_of("verp", message, key))
+    inbox.arrive(bounce)
+    set_statuses(harness, message["id"], ("sent",))
+    with patch.object(dsn_module, "diagnose", lambda *given: Bounce("hard", "mailbox_unknown", "dsn")):
+        (changed,) = read_again(harness, inbox)
+    (arrival_,) = shop.get("/inbound").json["data"]
+
+    assert changed.findings[0].bounce is not None
+    assert statuses(shop, message) == ["sent"]
+    assert suppressed(shop) == []
+    assert [event["type"] for event in told(shop)] == ["message.bounced", "inbound.received"]
+    assert (arrival_["findings"][0]["bounce"]["reason"], arrival_["findings"][0]["applied"]) == (
+        "mailbox_unknown",
+        True,
+    )
 
 
 def test_only_the_wanted_arrivals_are_read_again(harness: ApiHarness, shop: Client, inbox: Inbox) -> None:

@@ -21,7 +21,7 @@ def test_a_plain_mail() -> None:
     assert (arrived.to, arrived.cc) == (("Bert <bert@app.test>", "c@app.test"), ("d@app.test",))
     assert (arrived.reply_to, arrived.subject) == (("sales@shop.test",), "Grüße")
     assert arrived.date == clock.parse_rfc3339("2023-11-14T22:13:20Z")
-    assert (arrived.message_id, arrived.in_reply_to) == ("<1@shop.test>", "<0@app.test>")
+    assert (arrived.message_id, arrived.in_reply_to) == ("<1@shop.test>", ("<0@app.test>",))
     assert arrived.references == ("<a@app.test>", "<0@app.test>")
     assert (arrived.text, arrived.html, arrived.attachments) == ("Hello\n", None, ())
     assert (arrived.error, arrived.is_readable) == (None, True)

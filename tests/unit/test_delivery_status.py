@@ -195,6 +195,19 @@ def test_a_report_without_recipients_reports_nothing() -> None:
     assert report(dsn(MESSAGE, returned=RETURNED.replace("To: bob", "To: eve@shop.test, bob"))) is None
 
 
+def test_a_report_about_a_thousand_recipients_is_read_to_its_end() -> None:
+    words = "550 5.1.1 <someone@shop.test>: Recipient address rejected: User unknown in virtual mailbox table"
+    groups = [
+        f"Final-Recipient: rfc822; user{n}@shop.test\nOriginal-Recipient: rfc822; user{n}@shop.test\nAction: failed\n"
+        f"Status: 5.1.1\nRemote-MTA: dns; mx.shop.test\nDiagnostic-Code: smtp; {words}"
+        for n in range(1000)
+    ]
+    found = report(dsn(MESSAGE, *groups))
+
+    assert found is not None
+    assert [one.recipient for one in found.recipients] == [f"user{n}@shop.test" for n in range(1000)]
+
+
 def test_a_read_receipt_is_a_receipt() -> None:
     fields = "Final-Recipient: rfc822;bob@shop.test\r\nOriginal-Message-ID: <1@app.test>\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n"
     found = report(

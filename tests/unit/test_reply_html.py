@@ -125,6 +125,10 @@ LOADING = [
     "<meta http-equiv=refresh content='0;url=https://spy.example.test'>",
     "<img src=x onerror='fetch(\"https://spy.example.test\")'>",
     "<a href='javascript:fetch(\"https://spy.example.test\")'>a</a>",
+    "<a href=' data:text/html,<img src=//spy.example.test>'>a</a>",
+    "<a href='da\nta:text/html,<img src=//spy.example.test>'>a</a>",
+    "<a href='&#1;data:text/html,<img src=//spy.example.test>'>a</a>",
+    "<a href='\tcid:spy.example.test'>a</a>",
     "<a href=https://ok.example.test ping=https://spy.example.test>a</a>",
     "<input type=image src=https://spy.example.test/a.gif>",
 ]

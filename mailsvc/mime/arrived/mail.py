@@ -17,10 +17,11 @@ from mailsvc.mime.arrived.words import field_text, unfolded
 
 __all__ = ["ArrivedAttachment", "ArrivedMail", "attachment_content", "read_mail", "read_mail_and_parts"]
 
-_MAX_REFERENCES = 100  # identifiers; the last ones are the nearest
+_MAX_REFERENCES = 100  # identifiers; the last ones are the nearest, the first one began the conversation
 _MAX_AUTHOR = 998  # characters
 _IDENTIFIER = re.compile(r"<[!-;=?-~]{1,500}>")
 _BARE_IDENTIFIER = re.compile(r"[!-;=?-~]{1,500}")
+_BARE_PARENT = re.compile(r"[!-;=?A-~]{1,250}@[!-;=?A-~]{1,250}")
 
 
 class ArrivedAttachment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,7 +45,7 @@ class ArrivedMail(msgspec.Struct, frozen=True, kw_only=True):
     subject: str | None = None
     date: int | None = None  # microseconds since the epoch
     message_id: str | None = None  # as it stands, with angle brackets where they are there
-    in_reply_to: str | None = None
+    in_reply_to: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()  # decoded, in their order
     text: str | None = None
@@ -91,8 +92,8 @@ def _read(raw: bytes, structure: Structure) -> ArrivedMail:
         subject=header.text("subject"),
         date=parse_date(header.text("date") or ""),
         message_id=header.message_id(),
-        in_reply_to=next(iter(header.identifiers("in-reply-to")), None),
-        references=header.identifiers("references")[-_MAX_REFERENCES:],
+        in_reply_to=header.parents(),
+        references=_first_and_last(header.identifiers("references")),
         headers=tuple((name, field_text(value)) for name, value in structure.fields),
         text=texts.plain(),
         html=texts.html(),
@@ -133,10 +134,19 @@ class _Header:
         value = self._values.get(key)
         return () if value is None else tuple(_IDENTIFIER.findall(unfolded(value)))
 
+    def parents(self) -> tuple[str, ...]:
+        """What the mail answers; a few programs leave out the angle brackets."""
+        bare = _BARE_PARENT.fullmatch(unfolded(self._values.get("in-reply-to", b"")))
+        return (f"<{bare[0]}>",) if bare else self.identifiers("in-reply-to")[:_MAX_REFERENCES]
+
     def message_id(self) -> str | None:
         value = unfolded(self._values.get("message-id", b""))
         found = _IDENTIFIER.search(value) or _BARE_IDENTIFIER.fullmatch(value)
         return found[0] if found else None
+
+
+def _first_and_last(identifiers: tuple[str, ...]) -> tuple[str, ...]:
+    return identifiers if len(identifiers) <= _MAX_REFERENCES else identifiers[:1] + identifiers[1 - _MAX_REFERENCES :]
 
 
 def _attachment(raw: bytes, index: int, part: Entity) -> ArrivedAttachment:

@@ -28,6 +28,8 @@ _BOX = {"background-color", "width", "height", "max-width", "display"}
 _LOADS = re.compile(r"[\\(@]")  # url(), image-set(), escapes that hide them; rgb() goes with them
 _COLOUR = re.compile(r"(?:rgb|hsl)a?\([\d\s.,%/]{1,40}\)", re.IGNORECASE)
 _INLINE_IMAGE = re.compile(r"cid:|data:image/(?:png|gif|jpe?g|webp);base64,", re.IGNORECASE)
+_LINK = re.compile(r"(?:https?|mailto|tel):", re.IGNORECASE)
+_IGNORED_IN_URLS = re.compile(r"[\x00-\x20]+")  # at the beginning, or tabs and line breaks anywhere (WHATWG URL, 4.4)
 
 
 # The parser looks at all open elements for each tag, and at all attributes of the tag for each attribute. What this costs is
@@ -102,7 +104,7 @@ def _kept(tag: str, attribute: str, value: str) -> str | None:
     if attribute == "src":
         return value if _INLINE_IMAGE.match(value) else None
     if attribute == "href" and tag == "a":
-        return None if value.lower().startswith(("cid:", "data:")) else value
+        return value if _LINK.match(_IGNORED_IN_URLS.sub("", value)) else None
     return value
 
 

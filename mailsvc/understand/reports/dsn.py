@@ -27,6 +27,7 @@ _KINDS = {
     "expanded": ReportKind.RECEIPT,
 }
 _MAX_TEXTS = 20
+_MAX_STATUS = 512 * 1024  # characters: a thousand recipients, each with the words of a server
 _BY_CLASS = {"2": ReportKind.RECEIPT, "4": ReportKind.DELAY, "5": ReportKind.BOUNCE}
 _WORD = re.compile(r"[^\W\d_]{3}")
 _DIAGNOSTIC_TYPE = re.compile(r"^[A-Za-z0-9-]{1,30}[ \t]*;[ \t]*")
@@ -63,7 +64,7 @@ def read_dsn(material: Material) -> Report | None:
     leaf = material.leaf(*_TYPES)
     # A person who forwards or quotes a report is no mail system.
     if leaf is not None and may_be_notice(material):
-        return _report(material.text_of(leaf), material)
+        return _report(material.text_of(leaf, most=_MAX_STATUS), material)
     if not is_by_mail_system(material):
         return None
     # Its part may have lost its type.

@@ -68,9 +68,9 @@ class Material:
         """Return the first part of one of these types."""
         return next((leaf for leaf in self.leaves if leaf.media_type in media_types), None)
 
-    def text_of(self, leaf: Entity) -> str:
-        """Return a part's content as text with LF line breaks."""
-        return (Texts(self._raw, [Passage((leaf,), ())]).plain() or "")[:_MAX_TEXT]
+    def text_of(self, leaf: Entity, *, most: int = _MAX_TEXT) -> str:
+        """Return a part's content as text with LF line breaks, at most so many characters."""
+        return (Texts(self._raw, [Passage((leaf,), ())]).plain() or "")[:most]
 
     def content_of(self, leaf: Entity) -> bytes:
         """Return the beginning of a part's decoded content."""
