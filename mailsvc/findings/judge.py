@@ -52,7 +52,7 @@ def _unsubscribed(understood: UnderstoodMail, known: Known, seen: Circumstances)
     for id_ in understood.clues.unsubscribes:
         named = known.by_id(seen.app_id, id_)
         if named is not None and named.delivery is not None:
-            return Match(named.message, named.delivery, ("unsubscribe_token",), is_signed=True)
+            return Match(named.message, named.delivery, ("verp",), is_signed=True)
     return None
 
 

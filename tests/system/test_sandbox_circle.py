@@ -108,7 +108,7 @@ def test_what_comes_back_is_understood_and_told(run_service: RunService, return_
         "complain": ("message.complained", "complained", "envid"),
         "reply": ("message.replied", "sent", "in_reply_to"),
         "auto": ("message.auto_replied", "sent", "in_reply_to"),
-        "unsubscribe": ("inbound.received", "sent", "unsubscribe_token"),
+        "unsubscribe": ("inbound.received", "sent", "verp"),
     }
     with service.client() as client:
         (relay,) = client.get("/v1/relays").json()["data"]
