@@ -15,8 +15,9 @@ _MAILBOX = {
     "first_read": "Whether mails that are there at the first look are read (`all`) or not (`new`).",
     "poll_interval": "Seconds between two looks; IMAP looks at once when the server tells of a new mail.",
     "idle": "Whether the server is asked to tell of new mails (IMAP IDLE).",
-    "relay": "The relay whose account this is; `null` if it is none.",
-    "sent_folder": "The folder with sent mails; `null` for the one that the server marks as such.",
+    "relay": "The relay whose account this is; `null` if it is none. Sent messages are then looked for (`on_uncertain: verify`) and filed "
+    "(`file_sent`) in this mailbox.",
+    "sent_folder": "The folder with sent mails; `null` for the one that the server marks as such or that has a usual name.",
     "status_reason": "Why the mailbox is not active, in one word.",
 }
 _ARRIVAL = {

@@ -21,7 +21,7 @@ RAW_ARGUMENTS = {
     "scheduled_at": "Do not send before this time (RFC 3339)." + _OF_RAW,
     "expires_in": "Seconds until mailsvc gives up." + _OF_RAW,
     "priority": "`high`, `normal` or `low`." + _OF_RAW,
-    "on_uncertain": "`resend` or `hold`." + _OF_RAW,
+    "on_uncertain": "`resend`, `hold` or `verify`." + _OF_RAW,
     "delivery_receipt": "`true` asks for a report of success (DSN)." + _OF_RAW,
 }
 _PLAIN = ("relay", "scheduled_at", "priority", "on_uncertain")

@@ -34,6 +34,7 @@ class RelayObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ehlo: str | None
     reply_token: bool
     unsubscribe_mailbox: str | None
+    file_sent: bool
     default: bool
     enabled: bool
     managed: bool

@@ -176,8 +176,9 @@ def _refinements(limits: Limits) -> dict[str, dict[str, Any]]:
                 "maxLength": 255,
             },
             "on_uncertain": {
-                "description": "If the connection is lost before the relay confirms: `resend` (may duplicate the message) or `hold` "
-                "(ends as `uncertain`). `verify` is not available yet."
+                "description": "If the connection is lost before the relay confirms: `resend` (may duplicate the message), `hold` "
+                "(ends as `uncertain`) or `verify` (looks for the message in the Sent folder of the mailbox that is linked to the relay, for "
+                "up to 15 minutes: if it is there, the message is sent, else it is sent again)."
             },
             "in_reply_to": {
                 "description": "The message that this one replies to: an id (`msg_…`) or a Message-ID (`<id@host>`)."

@@ -92,6 +92,7 @@ def mailbox_of(row: Any, vault: Vault, *, targets: TargetPolicy = "any") -> Mail
         reads_all=form.first_read == "all",
         poll_interval=form.poll_interval,
         idle=form.idle,
+        sent_folder=form.sent_folder,
         targets=targets,
     )
 

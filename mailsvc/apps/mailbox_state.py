@@ -18,6 +18,7 @@ __all__ = [
     "note_failed_session",
     "note_look",
     "note_looks",
+    "note_sent_folder_error",
 ]
 
 MailboxReason = Literal[
@@ -83,6 +84,11 @@ def note_looks(connection: Connection, looked_at: Mapping[str, int]) -> None:
     """Store when these mailboxes, whose state is as it was, were read again."""
     rows = [{"id": id_, "last_read_at": at} for id_, at in looked_at.items()]
     carry_out(connection, update_of(connection.dialect.name, mailbox, ("id",), rows))
+
+
+def note_sent_folder_error(connection: Connection, mailbox_id: str, error: str) -> None:
+    """Show what went wrong in the Sent folder; the mailbox itself may be read as before."""
+    connection.execute(update(mailbox).where(mailbox.c.id == mailbox_id).values(last_error=error))
 
 
 def _locked(connection: Connection, mailbox_id: str) -> Any:

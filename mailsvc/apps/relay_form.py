@@ -81,6 +81,7 @@ class NewRelay(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     ehlo: str | None = None
     reply_token: bool = False
     unsubscribe_mailbox: str | None = None
+    file_sent: bool = False
     default: bool = True
     enabled: bool = True
     timeouts: RelayTimeouts | None = None

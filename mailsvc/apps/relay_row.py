@@ -30,7 +30,7 @@ _LATER_FIELDS = {
 def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
     """Return the columns for this relay."""
     config = msgspec.to_builtins(relay) | {"host": relay.host.removesuffix(".")}
-    for apart in ("name", "default", "enabled", *SECRETS):
+    for apart in ("name", "default", "enabled", "file_sent", *SECRETS):
         config.pop(apart)
     secret = secrets_of(relay)
     return {
@@ -41,6 +41,7 @@ def relay_values(relay: NewRelay, vault: Vault) -> dict[str, Any]:
         "secret": vault.encrypt(json.dumps(secret)) if secret else None,
         "enabled": relay.enabled,
         "is_default": relay.default,
+        "file_sent": relay.file_sent,
     }
 
 
@@ -50,6 +51,7 @@ def relay_form(row: Any, vault: Vault) -> NewRelay:
         "name": row.name,
         "default": bool(row.is_default),
         "enabled": bool(row.enabled),
+        "file_sent": bool(row.file_sent),
         **(json.loads(vault.decrypt(row.secret)) if row.secret else {}),
     }
     whole.pop("secrets", None)
@@ -69,6 +71,7 @@ def shown_relay(row: Any) -> dict[str, Any]:
         **config,
         "timeouts": msgspec.to_builtins(msgspec.convert(config.get("timeouts") or {}, RelayTimeouts)),
         **{name: MASK if name in known else None for name in SECRETS},
+        "file_sent": bool(row.file_sent),
         "default": bool(row.is_default),
         "enabled": bool(row.enabled),
         "managed": bool(row.managed),

@@ -12,6 +12,7 @@ from mailsvc.cli.checkup.finding import Finding, problem
 from mailsvc.cli.checkup.host import look_at_host
 from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
 from mailsvc.cli.checkup.routes import look_at_routes
+from mailsvc.cli.checkup.sentfolders import look_at_sent_folders
 from mailsvc.cli.checkup.service import look_at_service
 from mailsvc.cli.checkup.store import look_at_database, open_if_there
 from mailsvc.cli.client import Client
@@ -63,6 +64,7 @@ def _look_inside(database: Database, settings: Settings) -> Iterator[Finding]:
         yield from look_at_database(database, settings)
         yield from look_at_routes(database)
         yield from look_at_mailboxes(database)
+        yield from look_at_sent_folders(database)
     except (SQLAlchemyError, OSError) as error:
         yield problem("database", f"can't be used: {explain(error)}", "see the database's log")
     finally:

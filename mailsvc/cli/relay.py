@@ -30,6 +30,7 @@ def add(service: Client, url: str, name: str, is_default: bool, as_json: bool) -
     \b
     Options follow a ?: ca=FILE rate=14/s max_connections= return_path=
     max_messages_per_connection= max_recipients= pipelining= verp= dsn= verify= tls= auth= reply_token= unsubscribe_mailbox=
+    file_sent=
     If URL is -, it is read from stdin, so that the password is not in the process list.
     """
     text = sys.stdin.readline().strip() if url == "-" else url

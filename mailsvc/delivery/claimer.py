@@ -17,7 +17,7 @@ from mailsvc.delivery.lanes import Lanes
 from mailsvc.delivery.parcel import Parcel, pack
 from mailsvc.delivery.recover import split_off_settled
 from mailsvc.delivery.reporter import Reporter
-from mailsvc.delivery.verdicts import given_back, given_up, smtp_of_trouble
+from mailsvc.delivery.verdicts import given_back, given_up, smtp_of_trouble, to_verify
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outcomes.outcome import Outcome
@@ -136,6 +136,8 @@ class Claimer:
             return Outcome(row.id, Change.SUPPRESS, row.lease_token, why=SUPPRESSED_LATER)
         if row.uncertain and message.on_uncertain == "hold":
             return given_up(row)
+        if row.uncertain and message.on_uncertain == "verify":
+            return to_verify(row, row.relay_id, self._lanes.by_id[row.relay_id].relay.host, now=now)
         if row.expires_at is not None and row.expires_at <= now:
             lane = self._lanes.by_id[row.relay_id]
             trouble = lane.breaker.trouble

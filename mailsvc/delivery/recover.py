@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from mailsvc import clock
 from mailsvc.delivery.journal import Entry, OrphanedJournal, orphaned_journals, replies_of_others
-from mailsvc.delivery.verdicts import Circumstances, Claim, given_back, outcome_of
+from mailsvc.delivery.verdicts import Circumstances, Claim, given_back, outcome_of, transaction_of
 from mailsvc.domain.attempt import Fate, Stage, Verdict
 from mailsvc.domain.bounce import SoftBounceLimit
 from mailsvc.domain.lifecycle import Status
@@ -100,12 +100,14 @@ def _before_the_dot(journal: OrphanedJournal, rows: Sequence[Any], now: int) -> 
 
 
 def _outcome(entry: Entry, claim: Claim, relay_id: str, now: int, *, on_uncertain: str = "resend") -> Outcome:
+    first = entry.claims[0] if entry.claims else (claim.id, claim.lease_token)
     seen = Circumstances(
         started_at=clock.now(),
         duration_ms=0.0,
         relay_id=relay_id,
         host=entry.host,
         tls=None,
+        transaction=transaction_of(*first),
         recipients=len(entry.claims),
         on_uncertain=on_uncertain,
         now=lambda: now,

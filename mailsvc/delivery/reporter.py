@@ -12,7 +12,7 @@ from mailsvc.delivery.breaker import ReturnBackoff
 from mailsvc.delivery.inhand import InHand
 from mailsvc.delivery.journal import Journal
 from mailsvc.delivery.parcel import Parcel
-from mailsvc.delivery.verdicts import Circumstances, given_back, outcome_of, smtp_of_trouble
+from mailsvc.delivery.verdicts import Circumstances, given_back, outcome_of, smtp_of_trouble, transaction_of
 from mailsvc.domain.attempt import Fate, Stage
 from mailsvc.domain.bounce import SoftBounceLimit
 from mailsvc.outcomes.outcome import Outcome, smtp_json
@@ -77,6 +77,7 @@ class Reporter:
             relay_id=parcel.relay_id,
             host=session.host,
             tls=session.tls,
+            transaction=transaction_of(parcel.claims[0].id, parcel.claims[0].lease_token),
             recipients=len(parcel.claims),
             on_uncertain=parcel.message.on_uncertain,
             now=self._database.now,

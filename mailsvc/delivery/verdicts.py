@@ -14,7 +14,19 @@ from mailsvc.mime.refusal_meaning import meaning_of, own_words
 from mailsvc.outcomes.outcome import Outcome, Try, smtp_json
 from mailsvc.smtp.trouble import RelayTrouble
 
-__all__ = ["Circumstances", "Claim", "given_back", "given_up", "outcome_of", "smtp_of_trouble"]
+__all__ = [
+    "Circumstances",
+    "Claim",
+    "given_back",
+    "given_up",
+    "outcome_of",
+    "smtp_of_trouble",
+    "to_verify",
+    "transaction_of",
+]
+
+
+_VANISHED = "the worker that sent it vanished before it knew the result"
 
 
 class Claim(Protocol):
@@ -36,11 +48,17 @@ class Circumstances(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     relay_id: str
     host: str
     tls: Tls | None
+    transaction: str  # see ``transaction_of``
     recipients: int  # number in the transaction
-    on_uncertain: str  # the message's setting: resend or hold
+    on_uncertain: str  # the message's setting: resend, hold or verify
     now: Callable[[], int]  # the queue's clock, read only if a delivery is to be due again
     chance: float
     wait: float = 0.0  # seconds before untried deliveries are due again
+
+
+def transaction_of(delivery_id: str, lease_token: int) -> str:
+    """The name of a transaction, from its first claim: every claim is in one transaction at most."""
+    return f"{delivery_id}:{lease_token}"
 
 
 def outcome_of(claim: Claim, verdict: Verdict, seen: Circumstances) -> Outcome:
@@ -56,7 +74,9 @@ def outcome_of(claim: Claim, verdict: Verdict, seen: Circumstances) -> Outcome:
     if verdict.fate is Fate.UNCERTAIN and seen.on_uncertain == "hold":
         return Outcome(claim.id, Change.GIVE_UP, claim.lease_token, tried)
     due_at = next_attempt(claim.attempts + 1, now=seen.now(), chance=seen.chance)
-    return Outcome(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at)
+    is_verified = verdict.fate is Fate.UNCERTAIN and seen.on_uncertain == "verify"
+    verify = seen.transaction if is_verified else None
+    return Outcome(claim.id, Change.DEFER, claim.lease_token, tried, due_at=due_at, verify=verify)
 
 
 def given_back(claim: Claim, due_at: int, *, kept_by: str | None = None) -> Outcome:
@@ -78,11 +98,14 @@ def smtp_of_trouble(trouble: RelayTrouble, host: str) -> str:
 
 def given_up(claim: Claim) -> Outcome:
     """The outcome of a claim whose worker vanished, for a message that must not be sent twice."""
+    return Outcome(claim.id, Change.GIVE_UP, claim.lease_token, why=_VANISHED)
+
+
+def to_verify(claim: Claim, relay_id: str, host: str, *, now: int) -> Outcome:
+    """The outcome of a claim whose worker vanished, for a message that may be sent again if it is not in the Sent folder."""
+    tried = Try(now, 0.0, Stage.EOM, None, None, _VANISHED, relay_id, host, None, Fate.UNCERTAIN)
     return Outcome(
-        claim.id,
-        Change.GIVE_UP,
-        claim.lease_token,
-        why="the worker that sent it vanished before it knew the result",
+        claim.id, Change.DEFER, claim.lease_token, tried, due_at=now, verify=transaction_of(claim.id, claim.lease_token)
     )
 
 

@@ -43,6 +43,8 @@ class Change(StrEnum):
     RETRY = "retry"  # an operator retries it now
     DELIVER = "deliver"  # a positive DSN
     COMPLAIN = "complain"
+    FIND = "find"  # its copy is in the Sent folder
+    MISS = "miss"  # its copy was looked for in vain, so that it is sent again
 
 
 S, C = Status, Change
@@ -71,6 +73,10 @@ _TABLE: dict[tuple[Status, Change], Status] = {
     (S.QUEUED, C.RETRY): S.QUEUED,
     (S.DEFERRED, C.RETRY): S.QUEUED,
     (S.HELD, C.RETRY): S.QUEUED,
+    # The connection was lost after the final dot, and the Sent folder was searched.
+    (S.DEFERRED, C.FIND): S.SENT,
+    (S.HELD, C.FIND): S.SENT,
+    (S.DEFERRED, C.MISS): S.QUEUED,
     # The sender retries a delivery that ended without success.
     (S.BOUNCED, C.RETRY): S.QUEUED,
     (S.EXPIRED, C.RETRY): S.QUEUED,

@@ -30,4 +30,5 @@ class Mailbox:
     reads_all: bool = False  # at the first look, what was there before is read, too
     poll_interval: int = 60  # seconds
     idle: bool = True
+    sent_folder: str | None = None  # None for the one that the server or a common name says
     targets: TargetPolicy = "any"  # the addresses that may be dialled

@@ -181,8 +181,6 @@ def _check_handling(draft: Draft, errors: list[FieldError]) -> None:
         errors.append(FieldError("expires_in", "must be from 60 seconds to a year (31622400)"))
     if draft.relay is not None and (flaw := label_flaw(draft.relay, 255)):
         errors.append(FieldError("relay", flaw))
-    if draft.on_uncertain == "verify":
-        errors.append(FieldError("on_uncertain", "verify is not available yet; use resend or hold"))
     if draft.return_path is not None and (flaw := return_path_flaw(draft.return_path, verp=False)):
         errors.append(FieldError("return_path", flaw))
     if draft.in_reply_to is not None and not _REFERENCE.fullmatch(draft.in_reply_to):

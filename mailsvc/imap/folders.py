@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailsvc.imap.client import Client
+from mailsvc.imap.sent_words import COMMON_SENT
 from mailsvc.mailaccess.errors import CommandRefused, FolderMissing, MailAccessError, ProtocolViolation, Stage
 from mailsvc.mailaccess.sasl import require_sendable
 
-__all__ = ["Folder", "create", "find_special", "is_there", "open_folder", "require_nameable"]
+__all__ = [
+    "COMMON_SENT",
+    "Folder",
+    "create",
+    "find_sent",
+    "find_special",
+    "is_there",
+    "open_folder",
+    "require_nameable",
+]
 
 _NO_FOLDER = {b"\\nonexistent", b"\\noselect"}
 
@@ -65,6 +75,24 @@ def find_special(client: Client, attribute: str) -> str | None:
             if attribute.lower().encode() in lowered and not lowered & _NO_FOLDER:
                 return name
         return None
+
+
+def find_sent(client: Client) -> str | None:
+    r"""The folder for sent mail: by its special use ``\Sent``, else by a common name, also below another folder."""
+    if special := find_special(client, "\\Sent"):
+        return special
+    with client.at(Stage.LIST):
+        ranked = [
+            (COMMON_SENT.index(last), name)
+            for attributes, delimiter, name in client.list_folders()
+            if (last := _last_part(name, delimiter)) in COMMON_SENT
+            and not {bytes(found).lower() for found in attributes} & _NO_FOLDER
+        ]
+        return min(ranked)[1] if ranked else None
+
+
+def _last_part(name: str, delimiter: bytes | None) -> str:
+    return (name.rpartition(delimiter.decode())[2] if delimiter else name).lower()
 
 
 def require_nameable(stage: Stage, name: str) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
+from datetime import datetime
 
-from mailsvc.imap import folders, listing, reading, removing
+from mailsvc.imap import filing, folders, listing, reading, removing
 from mailsvc.imap.client import batches
 from mailsvc.imap.folders import Folder
 from mailsvc.imap.limits import Limits
@@ -84,6 +85,10 @@ class Session(AbstractContextManager["Session", None]):
         r"""The folder with a special use such as ``\Sent`` (RFC 6154)."""
         return folders.find_special(self._link.client, attribute)
 
+    def find_sent(self) -> str | None:
+        """The folder for sent mail, by its special use or a common name."""
+        return folders.find_sent(self._link.client)
+
     @property
     def exists(self) -> int:
         """How many messages the folder has, as the server last said."""
@@ -132,6 +137,19 @@ class Session(AbstractContextManager["Session", None]):
     def fetch_header(self, uid: int, write: Write, *, limit: int) -> int:
         """Hand over a message's header, cut at so many bytes; raises MessageGone. Returns how many they were."""
         return reading.fetch_header(self._link.client, uid, write, limit=limit)
+
+    def count_copies(self, message_id: str) -> int:
+        """How many messages in the folder have exactly this Message-ID; raises UnsendableArgument."""
+        return filing.count_copies(self._link.client, message_id)
+
+    def append(self, folder: str, content: bytes, sent_at: datetime) -> None:
+        r"""File a message with ``\Seen``, in a folder that is created and subscribed to where it is missing.
+
+        Raises:
+            FolderMissing: the folder can't be created.
+            CommandRefused: the message is refused; the folder does not have it.
+        """
+        filing.append(self._link.client, folder, content, sent_at)
 
     def mark_seen(self, uids: Iterable[int]) -> None:
         r"""Add ``\Seen``; those that are gone are passed over."""

@@ -55,6 +55,8 @@ class Stage(StrEnum):
     COUNT = "count"
     LIST = "list"
     FETCH = "fetch"
+    SEARCH = "search"
+    APPEND = "append"
     MARK = "mark"
     MOVE = "move"
     IDLE = "idle"

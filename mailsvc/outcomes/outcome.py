@@ -62,5 +62,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     bounce: Bounce | None = None
     due_at: int | None = None  # for a delivery that is still waiting
     why: str | None = None
-    kept_by: str | None = None  # the reason for its wait without an attempt, as shown in ``last_smtp``
+    kept_by: str | None = None  # the reason for its wait, shown in ``last_smtp`` instead of the attempt
     report: MailedReport | None = None
+    verify: str | None = None  # the transaction whose copy is looked for before the delivery is sent again

@@ -16,8 +16,9 @@ from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.mime.given_ids import given_identifiers
 from mailsvc.outcomes.consequences import Affected, suppress
 from mailsvc.outcomes.outcome import Outcome
+from mailsvc.outcomes.sent_plan import Recorded, plan_jobs, with_lookups
 from mailsvc.store.bulk import Document, among, carry_out, insertion, listed, update_of
-from mailsvc.store.tables import attempt, delivery, message, other_message_id
+from mailsvc.store.tables import attempt, delivery, message, other_message_id, relay
 
 __all__ = ["record"]
 
@@ -39,6 +40,8 @@ class _Row(msgspec.Struct, array_like=True, gc=False, frozen=True):
     metadata: str
     message_expires_at: int
     header_message_id: str
+    relay_id: str
+    file_sent: bool | None  # None where the relay is gone
 
 
 _CURRENT = Document(
@@ -57,8 +60,11 @@ _CURRENT = Document(
         message.c.metadata,
         message.c.expires_at.label("message_expires_at"),
         message.c.message_id.label("header_message_id"),
+        delivery.c.relay_id,
+        relay.c.file_sent,
     )
     .join(message, message.c.id == delivery.c.message_id)
+    .outerjoin(relay, relay.c.id == delivery.c.relay_id)
     .where(among(delivery.c.id, "ids"))
     .with_for_update(of=delivery),
     _Row,
@@ -73,7 +79,7 @@ _DUE_LATER = frozenset({Status.SCHEDULED, Status.QUEUED, Status.DEFERRED})
 # These settle the result, or the message forbids another try to find out. All other changes send nothing, so they
 # don't resolve whether a dead worker sent it. A returned claim may have been judged already, as one that may be sent
 # again; the next claim is judged in the same way, and the last worker's reply may have become known by then.
-_SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIVE_UP})
+_SETTLES_DOUBT = frozenset({Change.SENT, Change.BOUNCE, Change.DEFER, Change.GIVE_UP, Change.FIND})
 
 
 def record(
@@ -92,7 +98,7 @@ def record(
     """
     ids = sorted({f.delivery_id for f in outcomes})  # in one order, so that two recorders never deadlock
     rows = {row.id: row for row in _CURRENT.read(connection, ids=listed(ids))}
-    steps = _steps(outcomes, rows, now)
+    steps = _steps(with_lookups(connection, outcomes, now=now), rows, now)
     if not steps:
         return set()
     dialect = connection.dialect.name
@@ -100,6 +106,7 @@ def record(
     attempts = insertion(dialect, attempt, [step.attempt for step in steps if step.attempt])
     replaced = insertion(dialect, other_message_id, [row for step in steps for row in _given_ids(step)])
     carry_out(connection, settled + attempts + replaced)
+    plan_jobs(connection, [_recorded(step) for step in steps if step.outcome.verify or _is_filed(step)], now=now)
     append_events(connection, [step.news for step in steps if step.news], now=now)
     suppress(connection, list(map(_affected, steps)), now=now, soft_bounces=soft_bounces)
     return {step.outcome.delivery_id for step in steps}
@@ -135,7 +142,7 @@ def _steps(outcomes: Sequence[Outcome], rows: dict[str, _Row], now: int) -> list
 def _step(outcome: Outcome, row: _Row, status: Status, now: int) -> _Step:
     tried = outcome.tried
     attempts = row.attempts + 1 if tried else row.attempts
-    last_smtp = tried.smtp() if tried else outcome.kept_by or row.last_smtp
+    last_smtp = outcome.kept_by or (tried.smtp() if tried else row.last_smtp)
     due_at = (now if outcome.due_at is None else outcome.due_at) if status in _DUE_LATER else None
     expires_at = None if status in FINAL else row.expires_at or row.message_expires_at
     if due_at is not None and expires_at is not None:
@@ -188,6 +195,17 @@ def _given_ids(step: _Step) -> list[dict[str, Any]]:
         return []
     own = {"app_id": row.app_id, "message_id": row.message_id, "delivery_id": row.id}
     return [{**own, "identifier": given} for given in given_identifiers(tried.text, row.header_message_id)]
+
+
+def _is_filed(step: _Step) -> bool:
+    """Whether a copy of the message is filed; one that was found in the Sent folder is there already."""
+    return bool(step.row.file_sent) and step.outcome.change is Change.SENT
+
+
+def _recorded(step: _Step) -> Recorded:
+    row, settlement, tried = step.row, step.settlement, step.outcome.tried
+    relay_id = tried.relay_id if tried else row.relay_id
+    return Recorded(step.outcome, row.app_id, relay_id, row.message_id, settlement["attempts"], settlement["due_at"])
 
 
 def _affected(step: _Step) -> Affected:

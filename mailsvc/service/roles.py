@@ -17,11 +17,14 @@ from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
 from mailsvc.inbound.probe import probe_mailbox
+from mailsvc.inbound.sentfolder.round import SentFolders
+from mailsvc.inbound.sentfolder.worker import SentFolderWorker
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
 from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import Outbox
+from mailsvc.outcomes.sent_jobs import release_all as release_sent_jobs
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
@@ -164,6 +167,7 @@ def _loops(parts: _Worker, sandbox: SandboxHost, stop: asyncio.Event) -> tuple[l
         reading = IngestWorker(_ingest_context(parts))
         listeners.append((MAILBOXES, reading.wake))
         loops.append(reading.run(stop))
+        loops.append(SentFolderWorker(_sent_folders(parts), owner=parts.heartbeat.id).run(stop))
     if "upkeep" in parts.roles:
         loops.append(Upkeep(parts.database, parts.bell).run(stop))
     return loops, listeners
@@ -200,6 +204,16 @@ def _ingest_context(parts: _Worker) -> IngestContext:
     )
 
 
+def _sent_folders(parts: _Worker) -> SentFolders:
+    return SentFolders(
+        database=parts.database,
+        vault=parts.vault,
+        bell=parts.bell,
+        tokens=parts.relays.tokens,
+        targets_of=parts.relays.targets_of,
+    )
+
+
 def _join(parts: _Worker) -> None:
     if "deliver" in parts.roles:
         settle_the_dead(
@@ -208,6 +222,7 @@ def _join(parts: _Worker) -> None:
     for owner in parts.lockfiles.dead():
         release_claims(parts.database, owner)
         release_all(parts.database, owner)
+        release_sent_jobs(parts.database, owner)
         parts.heartbeat.forget(owner)
         parts.lockfiles.strike(owner)
     parts.lockfiles.enrol(parts.heartbeat.id)

@@ -11,7 +11,7 @@ from mailsvc.settings.values import BadSetting, parse_bool, parse_number, read_f
 __all__ = ["parse_relay_url"]
 
 _AS_THEY_ARE = ("rate", "return_path", "ehlo", "unsubscribe_mailbox")
-_SWITCHES = ("verp", "dsn", "verify", "reply_token")
+_SWITCHES = ("verp", "dsn", "verify", "reply_token", "file_sent")
 _NUMBERS = ("max_connections", "max_messages_per_connection", "max_recipients")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "tls": get_args(TlsMode),

@@ -19,9 +19,11 @@ from mailsvc.telemetry import facts, log
 
 __all__ = [
     "DELIVERIES",
+    "SENT_JOBS",
     "WEBHOOKS",
     "DueDelivery",
     "DuePost",
+    "DueSentJob",
     "Quota",
     "Worklist",
     "claim",
@@ -56,7 +58,25 @@ class DuePost(msgspec.Struct, array_like=True, gc=False, frozen=True):
     created_at: int
 
 
-Due = TypeVar("Due", DueDelivery, DuePost)
+class DueSentJob(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A claimed row of ``sent_job``."""
+
+    id: str
+    kind: str
+    app_id: str
+    relay_id: str
+    message_id: str
+    delivery_id: str | None
+    sent_with: str | None
+    claim_token: int | None
+    until: int
+    tries: int
+    lease_token: int
+    may_be_filed: bool
+    created_at: int
+
+
+Due = TypeVar("Due", DueDelivery, DuePost, DueSentJob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,14 @@ WEBHOOKS = Worklist(
     leased="status = 'sending'",
     columns=DuePost.__struct_fields__,
     decode=decoder_of(DuePost),
+)
+SENT_JOBS = Worklist(
+    table="mailsvc_sent_job",
+    keys=("id",),
+    lane="relay_id",
+    leased="status = 'sending'",
+    columns=DueSentJob.__struct_fields__,
+    decode=decoder_of(DueSentJob),
 )
 
 

@@ -12,7 +12,7 @@ from mailsvc.store.database import Database
 
 __all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade"]
 
-HEAD = "0010"
+HEAD = "0011"
 _VERSIONS = "mailsvc_alembic_version"
 
 

@@ -69,6 +69,7 @@ relay = Table(
     Column("managed", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
     optional_text("pause_reason"),
+    Column("file_sent", Boolean, nullable=False, server_default=false()),  # read for every sent delivery
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("retry_at", Instant),
     optional_text("last_error"),

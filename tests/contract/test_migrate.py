@@ -16,6 +16,7 @@ from mailsvc.store.columns import metadata
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import mailbox  # noqa: F401 - part of the metadata
 from mailsvc.store.oauth_tables import oauth_token  # noqa: F401 - see above
+from mailsvc.store.sent_tables import sent_job  # noqa: F401 - see above
 from mailsvc.store.tables import delivery, message
 from tests.support.messages import a_message
 

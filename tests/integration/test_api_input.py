@@ -143,7 +143,7 @@ class TestRaw:
         ("query", "field"),
         [
             ("relay=nobody", "relay"), ("expires_in=59", "expires_in"), ("expires_in=x", "expires_in"), ("priority=urgent", "priority"),
-            ("on_uncertain=verify", "on_uncertain"), ("delivery_receipt=maybe", "delivery_receipt"), ("scheduled_at=soon", "scheduled_at"),
+            ("on_uncertain=never", "on_uncertain"), ("delivery_receipt=maybe", "delivery_receipt"), ("scheduled_at=soon", "scheduled_at"),
             ("priority=high&priority=low", "priority"), ("tags=a", "tags"), ("metadata.=x", "metadata."),
         ],
     )  # fmt: skip

@@ -24,21 +24,23 @@ CHANGES = (
     C.RETRY,
     C.DELIVER,
     C.COMPLAIN,
+    C.FIND,
+    C.MISS,
 )
 TABLE = """
-scheduled   .     .       .        .       .         expired .          canceled held .       .         queued .         .
-queued      .     .       .        .       .         expired .          canceled held .       .         queued .         .
-sending     sent  bounced deferred queued  uncertain expired suppressed .        .    .       .         .      .         .
-deferred    .     .       .        .       .         expired .          canceled held .       .         queued .         .
-held        .     .       .        .       .         expired .          canceled .    queued  scheduled queued .         .
-sent        .     bounced .        .       .         .       .          .        .    .       .         .      delivered complained
-delivered   .     bounced .        .       .         .       .          .        .    .       .         .      .         complained
-bounced     .     .       .        .       .         .       .          .        .    .       .         queued .         .
-complained  .     .       .        .       .         .       .          .        .    .       .         .      .         .
-suppressed  .     .       .        .       .         .       .          .        .    .       .         queued .         .
-expired     .     .       .        .       .         .       .          .        .    .       .         queued .         .
-canceled    .     .       .        .       .         .       .          .        .    .       .         .      .         .
-uncertain   sent  bounced .        .       .         .       .          .        .    .       .         queued delivered complained
+scheduled   .     .       .        .       .         expired .          canceled held .       .         queued .         .          .    .
+queued      .     .       .        .       .         expired .          canceled held .       .         queued .         .          .    .
+sending     sent  bounced deferred queued  uncertain expired suppressed .        .    .       .         .      .         .          .    .
+deferred    .     .       .        .       .         expired .          canceled held .       .         queued .         .          sent queued
+held        .     .       .        .       .         expired .          canceled .    queued  scheduled queued .         .          sent .
+sent        .     bounced .        .       .         .       .          .        .    .       .         .      delivered complained .    .
+delivered   .     bounced .        .       .         .       .          .        .    .       .         .      .         complained .    .
+bounced     .     .       .        .       .         .       .          .        .    .       .         queued .         .          .    .
+complained  .     .       .        .       .         .       .          .        .    .       .         .      .         .          .    .
+suppressed  .     .       .        .       .         .       .          .        .    .       .         queued .         .          .    .
+expired     .     .       .        .       .         .       .          .        .    .       .         queued .         .          .    .
+canceled    .     .       .        .       .         .       .          .        .    .       .         .      .         .          .    .
+uncertain   sent  bounced .        .       .         .       .          .        .    .       .         queued delivered complained .    .
 """  # fmt: skip
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 PAIRS = [(row[0], change, to) for row in ROWS for change, to in zip(CHANGES, row[1:], strict=True)]

@@ -28,7 +28,7 @@ def a_claim(attempts: int = 0) -> DueDelivery:
 
 def seen(**given: Any) -> Circumstances:
     usual: dict[str, Any] = {"started_at": NOW - 5, "duration_ms": 3.5, "host": "mx.app.test", "tls": TLS}
-    usual |= {"relay_id": "rly_1", "recipients": 1, "on_uncertain": "resend"}
+    usual |= {"relay_id": "rly_1", "transaction": "dlv_1:7", "recipients": 1, "on_uncertain": "resend"}
     return Circumstances(**{**usual, "now": lambda: NOW, "chance": 0.5, **given})
 
 
@@ -55,6 +55,7 @@ OK, NO, LATER = Reply(250, "2.0.0", "ok"), Reply(550, "5.1.1", "unknown user"), 
         (Fate.DEFERRED,  None,  "hold",   Change.DEFER,   True),   # lost before the dot: certainly not delivered
         (Fate.UNCERTAIN, None,  "resend", Change.DEFER,   True),
         (Fate.UNCERTAIN, None,  "hold",   Change.GIVE_UP, True),
+        (Fate.UNCERTAIN, None,  "verify", Change.DEFER,   True),
         (Fate.UNTRIED,   None,  "resend", Change.RETURN,  False),
         (Fate.UNTRIED,   None,  "hold",   Change.RETURN,  False),
     ],
@@ -69,7 +70,16 @@ def test_each_fate_is_one_change(
     assert (outcome.delivery_id, outcome.lease_token) == ("dlv_1", TOKEN)
 
 
-@given(st.sampled_from(Fate), st.sampled_from(Stage), st.sampled_from(["resend", "hold"]), st.integers(0, 99))
+@pytest.mark.parametrize("fate", Fate)
+@pytest.mark.parametrize("on_uncertain", ["resend", "hold", "verify"])
+def test_only_what_is_uncertain_is_looked_up(fate: Fate, on_uncertain: str) -> None:
+    """By the name of its transaction, whose deliveries share one copy."""
+    outcome = judged(verdict(fate), on_uncertain=on_uncertain)
+
+    assert outcome.verify == ("dlv_1:7" if (fate, on_uncertain) == (Fate.UNCERTAIN, "verify") else None)
+
+
+@given(st.sampled_from(Fate), st.sampled_from(Stage), st.sampled_from(["resend", "hold", "verify"]), st.integers(0, 99))
 def test_every_verdict_ends_the_claim(fate: Fate, stage: Stage, on_uncertain: str, attempts: int) -> None:
     """Whatever it is: a delivery that stayed at sending would wait for its lease to run out."""
     outcome = judged(verdict(fate, stage), on_uncertain=on_uncertain, attempts=attempts)
