@@ -7,7 +7,15 @@ import msgspec
 from mailsvc.api.relay_objects import TlsFacts
 from mailsvc.apps.mailbox_form import NewMailbox
 
-__all__ = ["MailboxChanges", "MailboxCheck", "MailboxList", "MailboxObject", "PauseMailbox"]
+__all__ = [
+    "MailboxChanges",
+    "MailboxCheck",
+    "MailboxList",
+    "MailboxObject",
+    "MailboxProbe",
+    "PauseMailbox",
+    "ProbeMailbox",
+]
 
 
 class MailboxObject(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -64,6 +72,42 @@ class PauseMailbox(msgspec.Struct, forbid_unknown_fields=True):
     """The body of POST /v1/mailboxes/{id}/pause, which may also be empty."""
 
     reason: str | None = None
+
+
+class ProbeMailbox(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /v1/mailboxes/{id}/probe, which may also be empty."""
+
+    relay: str | None = None
+    address: str | None = None
+
+
+class ProbeFinding(msgspec.Struct):
+    """Whether the account supports something."""
+
+    name: Literal["plus_addresses", "return_path", "dsn", "message_id", "sent_copies", "one_copy"]
+    result: Literal["yes", "no", "unknown"]
+    detail: str
+
+
+class ProbeSettings(msgspec.Struct, omit_defaults=True):
+    """The settings that fit; those that can't be told are missing."""
+
+    return_path: str | None | msgspec.UnsetType = msgspec.UNSET
+    verp: bool | msgspec.UnsetType = msgspec.UNSET
+    reply_token: bool | msgspec.UnsetType = msgspec.UNSET
+    file_sent: bool | msgspec.UnsetType = msgspec.UNSET
+    on_uncertain: Literal["resend", "verify"] | msgspec.UnsetType = msgspec.UNSET
+
+
+class MailboxProbe(msgspec.Struct):
+    """What an account supports, found out by mails that it sent to itself, and which settings fit."""
+
+    address: str
+    relay: str
+    findings: list[ProbeFinding]
+    settings: ProbeSettings
+    advice: list[str]
+    duration_ms: float
 
 
 class MailboxCheckStep(msgspec.Struct):

@@ -41,6 +41,17 @@ MAILBOX_TEXTS = {
     "MailboxObject.status": "`starting` until the first complete look, then `active`, `failing` or `paused`.",
     "last_read_at": "When everything in the mailbox had been read last; `null` before the first time.",
     "PauseMailbox.reason": "A note, shown with the mailbox.",
+    "ProbeMailbox.relay": "The relay (name or id) that sends the mails; by default the one that the mailbox is linked to, else the app's default relay.",
+    "ProbeMailbox.address": "The mailbox's own address, where the user name is none.",
+    "ProbeFinding.name": "`plus_addresses`: mail to `local+x@domain` arrives. `return_path`: an envelope sender that is not the address in From is kept. "
+    "`dsn`: the relay offers DSN, and a report of success arrives. `message_id`: the Message-ID is kept. `sent_copies`: the provider files "
+    "copies in the Sent folder. `one_copy`: one of each mail.",
+    "ProbeFinding.result": "`unknown` if it could not be found out.",
+    "ProbeFinding.detail": "How that is known.",
+    "MailboxProbe.address": "Whence and whereto the mails were sent.",
+    "MailboxProbe.relay": "The name of the relay that sent them.",
+    "MailboxProbe.settings": "The settings of the relay and of messages that fit; those that can't be told are missing.",
+    "MailboxProbe.advice": "What to set, in sentences.",
     "MailboxCheckStep.name": "What was tried.",
     "MailboxCheckStep.detail": "What the server said.",
     "MailboxCheck.tls": "How the session was protected; `null` when it was not.",
@@ -75,5 +86,6 @@ MAILBOX_EXAMPLES: dict[str, Any] = {
         "after": "seen",
     },
     "MailboxChanges": {"poll_interval": 30},
+    "ProbeMailbox": {"relay": "default"},
     "PauseMailbox": {"reason": "the account is moving"},
 }

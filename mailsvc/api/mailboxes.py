@@ -7,7 +7,15 @@ from flask import Blueprint, request
 
 from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
-from mailsvc.api.mailbox_objects import MailboxChanges, MailboxCheck, MailboxList, MailboxObject, PauseMailbox
+from mailsvc.api.mailbox_objects import (
+    MailboxChanges,
+    MailboxCheck,
+    MailboxList,
+    MailboxObject,
+    MailboxProbe,
+    PauseMailbox,
+    ProbeMailbox,
+)
 from mailsvc.api.merge_patch import changes_of, merged
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
@@ -17,7 +25,9 @@ from mailsvc.apps.account_checks import MASK
 from mailsvc.apps.mailbox_form import SECRETS, NewMailbox
 from mailsvc.apps.mailbox_row import mailbox_form, mailbox_of, shown_mailbox
 from mailsvc.apps.mailboxes import MailboxRules
-from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.apps.relay_choice import relay_for
+from mailsvc.domain.errors import Conflict, FieldError, Invalid
+from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.runtime.wake import MAILBOXES
 from mailsvc.store.vault import VaultError
 
@@ -103,6 +113,23 @@ def check_mailbox(id_: str) -> dict[str, Any]:
     return report
 
 
+@blueprint.post("/v1/mailboxes/<id_>/probe")
+@needs("admin")
+def probe_mailbox(id_: str) -> dict[str, Any]:
+    """Send mails to the mailbox's own address through a relay, and find out what the account supports."""
+    refuse_unknown_arguments()
+    wanted, parts = read_json_if_any(ProbeMailbox), services()
+    row = mailboxes.get_mailbox(parts.database, caller().app_id, id_)
+    if row.paused or not row.enabled:
+        raise Conflict("the mailbox is not read: enable or resume it first")
+    try:
+        found = mailbox_of(row, parts.vault, targets=parts.relays.targets_of(row.app_id))
+    except VaultError as error:
+        raise Conflict(str(error)) from error
+    relay = relay_for(parts.relays.of_app(row.app_id), wanted.relay or shown_mailbox(row)["relay"])
+    return parts.probe_account(found, relay, _own_address(wanted.address, found.username))
+
+
 @blueprint.post("/v1/mailboxes/<id_>/pause")
 @needs("admin")
 def pause_mailbox(id_: str) -> dict[str, Any]:
@@ -122,6 +149,17 @@ def resume_mailbox(id_: str) -> dict[str, Any]:
     row = mailboxes.resume_mailbox(services().database, caller().app_id, id_)
     _tell_workers()
     return shown_mailbox(row)
+
+
+def _own_address(given: str | None, username: str) -> str:
+    """The address of the mailbox, by default its user name; raises Invalid where that is none."""
+    address = given or username
+    if (flaw := return_path_flaw(address)) is not None:
+        told = f"{address[:100]!r} {flaw}" if given else f"is required: the user name {username[:100]!r} is no address"
+        raise Invalid(FieldError("address", told))
+    if not address.isascii():
+        raise Invalid(FieldError("address", "must be ASCII: accounts with other addresses can't be probed"))
+    return address
 
 
 def _without_secrets(error: VaultError) -> dict[str, Any]:
@@ -168,6 +206,11 @@ OPERATIONS = {
     "check_mailbox": Operation(
         summary="Connect, log in and open the folder now, and report each step; nothing on the server is changed.",
         answer=MailboxCheck,
+    ),
+    "probe_mailbox": Operation(
+        summary="Send three mails to the mailbox's own address, and find out within a minute what the account supports.",
+        request=ProbeMailbox,
+        answer=MailboxProbe,
     ),
     "pause_mailbox": Operation(
         summary="Stop reading the mailbox until it is resumed; what arrives meanwhile is read afterwards.",

@@ -20,11 +20,12 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 
-__all__ = ["CheckMailbox", "CheckRelay", "Services", "TryWebhook", "services"]
+__all__ = ["CheckMailbox", "CheckRelay", "ProbeAccount", "Services", "TryWebhook", "services"]
 
 EXTENSION = "mailsvc"
 
 CheckRelay = Callable[[Relay], dict[str, Any]]
+ProbeAccount = Callable[[Mailbox, Relay, str], dict[str, Any]]
 CheckMailbox = Callable[[Mailbox], dict[str, Any]]
 TryWebhook = Callable[[TrialPost], dict[str, Any]]
 
@@ -34,6 +35,10 @@ def _no_relays(_relay: Relay) -> dict[str, Any]:
 
 
 def _no_mailboxes(_mailbox: Mailbox) -> dict[str, Any]:
+    raise Unavailable("this process was made without the part that talks to mailboxes")
+
+
+def _no_probes(_mailbox: Mailbox, _relay: Relay, _address: str) -> dict[str, Any]:
     raise Unavailable("this process was made without the part that talks to mailboxes")
 
 
@@ -57,6 +62,7 @@ class Services:
     # Network access belongs to layers beside this one; the composition root passes these functions in.
     check_relay: CheckRelay = _no_relays
     check_mailbox: CheckMailbox = _no_mailboxes
+    probe_account: ProbeAccount = _no_probes
     try_webhook: TryWebhook = _no_webhooks
 
 

@@ -12,7 +12,9 @@ __all__ = ["ThreadPool", "ThreadPools"]
 
 T = TypeVar("T")
 
-_TRIAL = re.compile(r"/v1/(?:relays|mailboxes)/[^/]+/check|/v1/webhooks/[^/]+/test")  # these wait for other servers
+_TRIAL = re.compile(
+    r"/v1/(?:relays|mailboxes)/[^/]+/check|/v1/mailboxes/[^/]+/probe|/v1/webhooks/[^/]+/test"
+)  # these wait for other servers
 
 
 class ThreadPool:

@@ -15,7 +15,7 @@ from mailsvc.settings import parse_mailbox_url
 
 @click.group("mailbox", epilog="Example: mailsvc mailbox add imaps://user:password@imap.example.test/INBOX")
 def command() -> None:
-    """Add, list, check, authorize, pause and resume mailboxes of a running service."""
+    """Add, list, check, probe, authorize, pause and resume mailboxes of a running service."""
 
 
 @command.command("add", epilog="Example: mailsvc mailbox add 'imaps://user:p%40ss@imap.example.test/INBOX?after=seen'")
@@ -79,6 +79,30 @@ def check(service: Client, names: tuple[str, ...], as_json: bool) -> None:
             _show_report(report)
     if not all(report["ok"] for report in reports):
         sys.exit(1)
+
+
+@command.command("probe", epilog="Example: mailsvc mailbox probe support --relay default")
+@click.argument("name", metavar="NAME|ID")
+@click.option("--relay", metavar="NAME", help="The relay that sends (default: the one the mailbox is linked to).")
+@click.option("--address", help="The mailbox's own address, where the user name is none.")
+@with_service
+def probe(service: Client, name: str, relay: str | None, address: str | None, as_json: bool) -> None:
+    """Send three mails from the mailbox's address to itself, and find out what the account supports and what to set.
+
+    Takes up to a minute. Nothing is sent to anybody else, and no setting is changed.
+    """
+    found = _find(service, name)
+    if not as_json:
+        click.echo("Sending three mails to the mailbox itself, and waiting up to a minute for them ...", err=True)
+    report = service.post(f"/v1/mailboxes/{found['id']}/probe", {"relay": relay, "address": address})
+    if as_json:
+        as_json_line(report)
+        return
+    rows = [(one["name"], one["result"], one_line(one["detail"])) for one in report["findings"]]
+    table(("FINDING", "RESULT", "DETAIL"), rows)
+    click.echo()
+    for sentence in report["advice"]:
+        click.echo(sentence)
 
 
 @command.command("authorize", epilog="Example: mailsvc mailbox authorize support --client-id 1234.apps.example.test")

@@ -34,7 +34,7 @@ def judge(kind: str, understood: UnderstoodMail, known: Known, seen: Circumstanc
         data: of its events, without the message that it is about.
     """
     found = Judgement(kind=kind)
-    if kind == "unparsed":
+    if kind == "unparsed" or understood.clues.probes:
         return found
     if understood.report is not None:
         judge_report(found, understood.report, understood.clues, known, seen, data)

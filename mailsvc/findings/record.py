@@ -107,6 +107,8 @@ def _tell(connection: Connection, judged: Sequence[Judged], now: int) -> None:
     events: list[NewEvent] = []
     suppressions: list[Suppression] = []
     for one in judged:
+        if one.mail.understood.clues.probes:
+            continue  # listed, but no news for the application
         news = [event for event, _ in one.found.news]
         if not news and not any(finding.applied for _, finding in one.found.outcomes):
             news = [arrival_event(one.found, one.seen, one.data)]

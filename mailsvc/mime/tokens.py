@@ -16,8 +16,12 @@ __all__ = [
     "envelope_id",
     "looks_signed",
     "plus_address",
+    "probe_message_id",
+    "probe_subject",
     "read_envelope_id",
     "read_plus_address",
+    "read_probe_message_id",
+    "read_probe_subject",
     "read_token",
     "return_path",
     "token",
@@ -27,15 +31,19 @@ __all__ = [
 _MARK = TOKEN_LENGTH - 26
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TOKEN = re.compile(rf"[{_ALPHABET}]{{{TOKEN_LENGTH}}}")
+_PROBE, _PROBE_SUBJECT = "probe.", "mailsvc probe ("
 _ENVELOPE_ID = re.compile(rf"(?:msg|dlv)_[{_ALPHABET}]{{{TOKEN_LENGTH}}}")
 
 
 class Purpose(StrEnum):
-    """What a token is for; the id in it is a delivery's, that of ``REPLY`` a message's."""
+    """What a token is for; the id in it is a delivery's, that of ``REPLY`` a message's, that of ``PROBE`` a mail's that
+    we sent to ourselves to see what an account supports.
+    """
 
     RETURN_PATH = "return path"
     REPLY = "reply"
     UNSUBSCRIBE = "unsubscribe"
+    PROBE = "probe"
 
 
 def return_path(address: str, delivery_id: str, key: bytes) -> str:
@@ -72,6 +80,28 @@ def read_plus_address(address: str, purpose: Purpose, keys: Sequence[bytes]) -> 
 def looks_signed(address: str) -> bool:
     """Whether an address has the form of a signed one, whatever its signature."""
     return _TOKEN.fullmatch(_subaddress(address).lower()) is not None
+
+
+def probe_message_id(id_: str, domain: str, key: bytes) -> str:
+    """Return the Message-ID of a probe mail, by which it and all that answers it are recognised."""
+    return f"<{_PROBE}{token(id_, Purpose.PROBE, key)}@{domain}>"
+
+
+def read_probe_message_id(message_id: str, keys: Sequence[bytes]) -> str | None:
+    """Return the id, without its prefix, of the probe mail with this Message-ID, or None if it is another mail's."""
+    local = message_id.strip("<> ").partition("@")[0]
+    return read_token(local.removeprefix(_PROBE), Purpose.PROBE, keys) if local.startswith(_PROBE) else None
+
+
+def probe_subject(what: str, id_: str, key: bytes) -> str:
+    """Return the Subject of a probe mail: some providers replace the Message-ID."""
+    return f"{_PROBE_SUBJECT}{what}) {token(id_, Purpose.PROBE, key)}"
+
+
+def read_probe_subject(subject: str, keys: Sequence[bytes]) -> str | None:
+    """Return the id, without its prefix, of the probe mail with this Subject, or None if it is another mail's."""
+    is_probe = subject.startswith(_PROBE_SUBJECT)
+    return read_token(subject.rpartition(" ")[2], Purpose.PROBE, keys) if is_probe else None
 
 
 def envelope_id(id_: str, key: bytes) -> str:

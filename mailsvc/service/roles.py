@@ -16,6 +16,7 @@ from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relay_book import RelayBook
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.inbound.accountprobe.probe import probe_account
 from mailsvc.inbound.probe import probe_mailbox
 from mailsvc.inbound.sentfolder.round import SentFolders
 from mailsvc.inbound.sentfolder.worker import SentFolderWorker
@@ -79,6 +80,7 @@ def make_app(settings: Settings) -> Gateway:
         readiness=Readiness(settings, Database(settings.database, pool_size=1)),
         check_relay=probe,
         check_mailbox=partial(probe_mailbox, tokens=relays.tokens),
+        probe_account=partial(probe_account, database=database, tokens=relays.tokens, keys=vault.signing_keys),
         try_webhook=partial(post_now, settings.targets, settings.webhook_ca),
     )
     Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)

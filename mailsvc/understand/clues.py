@@ -10,7 +10,14 @@ from itertools import islice
 import msgspec
 
 from mailsvc.mime.arrived import ArrivedMail, addresses_in
-from mailsvc.mime.tokens import Purpose, looks_signed, read_envelope_id, read_plus_address
+from mailsvc.mime.tokens import (
+    Purpose,
+    looks_signed,
+    read_envelope_id,
+    read_plus_address,
+    read_probe_message_id,
+    read_probe_subject,
+)
 from mailsvc.understand.report import Report
 
 __all__ = ["Clues", "clues_of"]
@@ -32,6 +39,7 @@ class Clues(msgspec.Struct, frozen=True, kw_only=True):
     references: tuple[str, ...] = ()
     reply_tokens: tuple[str, ...] = ()  # messages
     unsubscribes: tuple[str, ...] = ()  # deliveries
+    probes: tuple[str, ...] = ()  # mails that we sent to ourselves
     is_forged: bool = False  # a token is there that none of the keys signed
 
     @property
@@ -63,6 +71,7 @@ def clues_of(mail: ArrivedMail, report: Report | None, keys: Sequence[bytes]) ->
         references=_nearest_first(mail.references),
         reply_tokens=_prefixed("msg", signed[Purpose.REPLY]),
         unsubscribes=_prefixed("dlv", signed[Purpose.UNSUBSCRIBE]),
+        probes=_prefixed("prb", [*_probes(mail, report, keys), *signed[Purpose.PROBE]]),
         is_forged=not any(signed.values()) and any(map(looks_signed, addresses)),
     )
 
@@ -71,6 +80,14 @@ def _nearest_first(references: Sequence[str]) -> tuple[str, ...]:
     """The nearest ones, and the one that began the conversation: perhaps the only one of ours."""
     found = list(dict.fromkeys(reversed(references)))
     return tuple(found if len(found) <= _MOST_IDENTIFIERS else found[: _MOST_IDENTIFIERS - 1] + found[-1:])
+
+
+def _probes(mail: ArrivedMail, report: Report | None, keys: Sequence[bytes]) -> list[str]:
+    returned = report.message_ids[:_MOST_IDENTIFIERS] if report else ()
+    own = (mail.message_id or "", *mail.in_reply_to[:_MOST_IDENTIFIERS])
+    by_id = [id_ for named in (*own, *returned) if (id_ := read_probe_message_id(named, keys))]
+    by_subject = read_probe_subject(mail.subject or "", keys)
+    return [*by_id, *([by_subject] if by_subject else [])]
 
 
 def _envelope_recipients(mail: ArrivedMail) -> Iterator[str]:

@@ -168,3 +168,43 @@ def test_a_check_says_that_the_stored_password_cannot_be_decrypted(harness: ApiH
 
     assert (answer.status_code, answer.json["ok"], step["name"], step["ok"]) == (200, False, "login", False)
     assert "another MAILSVC_SECRET_KEY" in step["detail"]
+
+
+class TestProbe:
+    """POST /v1/mailboxes/{id}/probe, without the part that sends."""
+
+    def made(self, shop: Client, **form: Any) -> str:
+        shop.post("/relays", {"name": "main", "host": "127.0.0.1", "tls": "none"})
+        return f"/mailboxes/{shop.post('/mailboxes', FORM | form).json['id']}"
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, "address"), ({"address": "Jane <jane@app.test>"}, "address"), ({"address": "jäne@app.test"}, "address"),
+            ({"address": "jane@app.test", "relay": "other"}, "relay"), ({"seconds": 3}, "seconds"),
+        ],
+    )  # fmt: skip
+    def test_what_can_not_be_probed_is_named(self, shop: Client, body: dict[str, Any], field: str) -> None:
+        assert field_of(shop.post(f"{self.made(shop)}/probe", body)) == field
+
+    @pytest.mark.parametrize("form", [{"enabled": False}, {}], ids=["disabled", "paused"])
+    def test_a_mailbox_that_is_not_read_is_not_probed(self, shop: Client, form: dict[str, Any]) -> None:
+        """Nobody would see what arrives."""
+        at = self.made(shop, **form)
+        shop.post(f"{at}/pause")
+
+        assert shop.post(f"{at}/probe", {"address": "jane@app.test"}).status_code == 409
+
+    def test_the_user_name_is_the_address_where_it_is_one(self, shop: Client) -> None:
+        at = self.made(shop, username="jane@app.test")
+
+        assert shop.post(f"{at}/probe").status_code == 503
+
+
+def test_a_relay_shows_and_changes_whether_it_files_copies(shop: Client) -> None:
+    made = shop.post("/relays", {"name": "main", "host": "127.0.0.1", "tls": "none"}).json
+    changed = shop.patch(f"/relays/{made['id']}", {"file_sent": True}).json
+    kept = shop.patch(f"/relays/{made['id']}", {"max_connections": 3}).json
+    reset = shop.patch(f"/relays/{made['id']}", {"file_sent": None}).json
+
+    assert [one["file_sent"] for one in (made, changed, kept, reset)] == [False, True, True, False]

@@ -274,7 +274,9 @@ def _unreadable_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_unreadable_once")
-@pytest.mark.parametrize(("on_uncertain", "status", "sent"), [("hold", "uncertain", 0), ("resend", "sent", 1)])
+@pytest.mark.parametrize(
+    ("on_uncertain", "status", "sent"), [("hold", "uncertain", 0), ("resend", "sent", 1), ("verify", "sent", 1)]
+)
 async def test_a_returned_claim_remains_uncertain(
     database: Database, tmp_path: Path, on_uncertain: str, status: str, sent: int
 ) -> None:
