@@ -4,101 +4,20 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 
 from mailsvc import clock
-from mailsvc.apps.apps import ensure_first_app
-from mailsvc.apps.mailbox_form import NewMailbox
 from mailsvc.apps.mailbox_state import note_sent_folder_error
-from mailsvc.apps.mailboxes import MailboxRules, create_mailbox
-from mailsvc.apps.relay_form import NewRelay, RelayRules
-from mailsvc.apps.relays import create_relay
 from mailsvc.cli.checkup.sentfolders import look_at_sent_folders
 from mailsvc.domain.lifecycle import Change
-from mailsvc.domain.relay import Relay
-from mailsvc.outcomes.outcome import Outcome, Try
+from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
-from mailsvc.outcomes.sent_jobs import begin_filing, is_void, put_off, settle_lookup, take
+from mailsvc.outcomes.sent_jobs import begin_filing, is_void, put_off, settle_lookup
 from mailsvc.store.database import Database
-from mailsvc.store.leases import DueSentJob, Quota
 from mailsvc.store.mailbox_tables import mailbox
 from mailsvc.store.sent_tables import COPY, sent_job
-from mailsvc.store.tables import delivery, message, other_message_id
-from mailsvc.store.vault import Vault
-from tests.support.messages import a_message
-
-TOKEN = 3
-NOBODY = ("alice@example.test", "bob@example.test", "carol@example.test")
-VAULT = Vault("k" * 40)
-
-
-class Shop:
-    """An app whose relay has a linked mailbox, and one message to three recipients, all at the relay."""
-
-    def __init__(self, database: Database, **relay: Any) -> None:
-        self.database = database
-        with database.write() as connection:
-            self.app_id = ensure_first_app(connection, now=database.now())
-        account = NewRelay(name="main", host="127.0.0.1", tls="none", **relay)
-        rules = RelayRules(allow_plaintext=True, targets="any")
-        self.relay_id = str(create_relay(database, self.app_id, account, vault=VAULT, rules=rules).id)
-        self.message_id, self.ids = self.put()
-
-    def link(self, **form: Any) -> str:
-        usual = {"name": "sent", "host": "imap.app.test", "username": "u", "password": "p", "relay": "main"}
-        rules = MailboxRules(allow_plaintext=True, targets="any")
-        return str(create_mailbox(self.database, self.app_id, NewMailbox(**usual | form), vault=VAULT, rules=rules).id)
-
-    def put(self) -> tuple[str, list[str]]:
-        relay = Relay(id=self.relay_id, name="main", host="127.0.0.1")
-        made = a_message(relay=relay, to=NOBODY, now=self.database.now(), on_uncertain="verify")
-        with self.database.write() as connection:
-            connection.execute(insert(message), [{**made.message, "app_id": self.app_id}])
-            connection.execute(insert(delivery), [{**row, "app_id": self.app_id} for row in made.deliveries])
-            ids = [row["id"] for row in made.deliveries]
-            own = update(delivery).where(delivery.c.id.in_(ids))
-            connection.execute(own.values(status="sending", lease_token=TOKEN, lease_owner="wrk_1"))
-        return made.message["id"], ids
-
-    def ended(self, outcome: str, *ids: str, together: bool = True) -> None:
-        """A transaction for each of these deliveries, or one for all, ended so."""
-        with self.database.write() as connection:
-            now = self.database.now()
-            for n, id_ in enumerate(ids):
-                duration = 5.0 if together else 5.0 + n
-                tried = Try(now, duration, "eom", None, None, "lost", self.relay_id, "mx", None, outcome)
-                change = Change.SENT if outcome == "sent" else Change.DEFER
-                verify = f"{ids[0] if together else id_} at {now}" if outcome == "uncertain" else None
-                record(connection, [Outcome(id_, change, TOKEN, tried, due_at=now, verify=verify)], now=now)
-
-    def jobs(self) -> dict[str, DueSentJob]:
-        """Claim all jobs that are due some time, by delivery or message."""
-        with self.database.write() as connection:
-            connection.execute(
-                update(sent_job).where(sent_job.c.due_at.is_not(None)).values(due_at=1, status="waiting")
-            )
-        taken = take(self.database, [Quota(self.relay_id, 100)], owner="wrk_2")
-        return {job.delivery_id or job.message_id: job for job in taken}
-
-    def see(self, copies: int, *ids: str) -> list[str]:
-        """Look up these deliveries, and find so many copies. Returns the statuses of the look-ups."""
-        jobs = self.jobs()
-        with self.database.write() as connection:
-            now = self.database.now()
-            return [settle_lookup(connection, jobs[id_], copies, "the folder Sent", now=now) for id_ in ids]
-
-    def rows(self, table: Any) -> list[Any]:
-        with self.database.read() as connection:
-            return list(connection.execute(select(table).order_by(table.c.id)))
-
-    def statuses(self) -> list[str]:
-        found = {row.id: row.status for row in self.rows(delivery)}
-        return [found[id_] for id_ in self.ids]
-
-    def at_the_end(self) -> None:
-        """The time of all look-ups is over."""
-        with self.database.write() as connection:
-            connection.execute(update(sent_job).values(until=1))
+from mailsvc.store.tables import delivery, other_message_id
+from tests.support.sentshop import Shop
 
 
 @pytest.fixture

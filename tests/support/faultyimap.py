@@ -9,7 +9,7 @@ A script maps a stage to a mood; stages without one go well.
 | ``connect`` | accepted, before TLS and greeting                                                        |
 | ``tls``     | instead of the server's side of the handshake                                            |
 | ``greeting``| instead of the greeting                                                                  |
-| ``capability`` ``starttls`` ``login`` ``authenticate`` ``select`` ``examine`` ``search`` ``fetch`` ``store`` ``copy`` ``move`` ``expunge`` ``idle`` ``done`` ``noop`` ``status`` ``list`` ``create`` ``subscribe`` ``logout`` | instead of the answer |
+| ``capability`` ``starttls`` ``login`` ``authenticate`` ``select`` ``examine`` ``search`` ``fetch`` ``store`` ``copy`` ``move`` ``expunge`` ``idle`` ``done`` ``noop`` ``status`` ``list`` ``create`` ``append`` ``subscribe`` ``logout`` | instead of the answer |
 | ``challenge`` | instead of a challenge within AUTHENTICATE                                             |
 
 What moods are, and how often they come, is said in ``faultymailbox``; in text TAG stands for the command's tag.
@@ -88,6 +88,10 @@ class _Conversation(Conversation):
     do_examine = do_select
 
     def do_search(self, rest: str) -> list[str]:
+        if rest.startswith("HEADER "):
+            wanted = rest.split(" ", 2)[2].strip('"').encode()
+            found = [uid for uid, message in self.server.messages.items() if wanted in message]
+            return [" ".join(["* SEARCH", *map(str, found)])]
         found = re.fullmatch(r"UID (\d+):(\d+|\*)", rest)
         assert found is not None
         last = max(self.server.messages, default=0)

@@ -70,7 +70,8 @@ class Round:
     def carry_out(self) -> None:
         """Do what can be done, and put off the rest; raises SQLAlchemyError while the database is away."""
         self._drop_void()
-        if not self.jobs:
+        if not self.jobs or self._is_stopped:
+            self._release()
             return
         with self._database.read() as connection:
             row = sent_mailbox(connection, self.relay_id)
@@ -92,6 +93,9 @@ class Round:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not keep deliveries waiting for ever
             log_error(error, mailbox=row.name)
             self._failed(row, f"unexpected: {type(error).__name__}")
+        self._release()
+
+    def _release(self) -> None:
         with self._database.write() as connection:
             release(connection, self.jobs, now=self._database.now())
 
