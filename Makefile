@@ -18,6 +18,7 @@ check: $(VENV)/.dev  ## formatter, linters, types, layers, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
 
@@ -57,8 +58,8 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q mailsvc migrations
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: requirements-dev.lock pyproject.toml sdk/pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . --editable ./sdk
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q mailsvc migrations
 	@touch $@ $(VENV)/.run

@@ -1,0 +1,1 @@
+"""The API's operations, written once, without I/O."""

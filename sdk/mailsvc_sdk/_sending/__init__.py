@@ -1,0 +1,1 @@
+"""Turns what people have (addresses, files, times, messages) into what the API takes."""

@@ -1,0 +1,48 @@
+"""Messages of the standard library, as bytes."""
+
+from copy import deepcopy
+from email.errors import HeaderParseError
+from email.message import Message
+from email.policy import SMTP, EmailPolicy, Policy
+from hashlib import sha256
+from typing import Any, cast
+
+__all__ = ["mime_bytes"]
+
+
+def mime_bytes(mime: "bytes | str | Message[Any, Any]") -> bytes:
+    """Return a message as it is to be submitted: lines end in CRLF, and the same message is the same bytes.
+
+    Without that, an idempotency key would not hold: the standard library makes boundaries by chance.
+    """
+    if isinstance(mime, bytes | bytearray):
+        return bytes(mime)
+    if isinstance(mime, str):
+        return mime.encode()
+    settled = deepcopy(mime)
+    _set_boundaries(settled)
+    return settled.as_bytes(unixfrom=False, policy=_policy(settled))
+
+
+def _policy(message: "Message[Any, Any]") -> "Policy[Any]":
+    if isinstance(message.policy, EmailPolicy):
+        return SMTP
+    return message.policy.clone(linesep="\r\n", mangle_from_=False)  # SMTP's can't write headers of its kind
+
+
+def _set_boundaries(message: "Message[Any, Any]") -> None:
+    if not message.is_multipart():
+        return
+    parts = cast("list[Message[Any, Any]]", message.get_payload())
+    for part in parts:
+        _set_boundaries(part)
+    if message.get_content_maintype() == "multipart" and message.get_boundary() is None:
+        _set_boundary(message, parts)
+
+
+def _set_boundary(message: "Message[Any, Any]", parts: "list[Message[Any, Any]]") -> None:
+    content = b"\r\n".join(part.as_bytes(policy=_policy(part)) for part in parts)
+    try:
+        message.set_boundary(f"=_{sha256(content).hexdigest()[:32]}")
+    except HeaderParseError:  # without a Content-Type, it is written as no multipart either
+        return

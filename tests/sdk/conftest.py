@@ -1,0 +1,27 @@
+"""A running service with its sandbox, and clients of it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from mailsvc_sdk import AsyncMailsvc, Mailsvc
+from tests.support.service import Service
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = Service(tmp_path_factory.mktemp("sdk") / "data").start()
+    yield running
+    running.kill9()
+
+
+@pytest.fixture
+def mail(service: Service) -> Iterator[Mailsvc]:
+    with Mailsvc(service.url, api_key=service.api_key) as client:
+        yield client
+
+
+@pytest.fixture
+async def amail(service: Service) -> AsyncIterator[AsyncMailsvc]:
+    async with AsyncMailsvc(service.url, api_key=service.api_key) as client:
+        yield client
