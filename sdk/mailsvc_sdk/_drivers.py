@@ -57,7 +57,7 @@ class Driver:
     def _exchange(self, step: Exchange) -> Response | TransportError:
         interceptor = interception.current() if self.connections.transport is None else None
         if interceptor is not None:
-            return interceptor.answer(step)
+            return interceptor.respond(step.request)
         self.options.api_key.authorization()
         return self.connections.exchange(step)
 
@@ -92,7 +92,7 @@ class AsyncDriver:
     async def _exchange(self, step: Exchange) -> Response | TransportError:
         interceptor = interception.current() if self.connections.transport is None else None
         if interceptor is not None:
-            return interceptor.answer(step)
+            return interceptor.respond(step.request)
         self.options.api_key.authorization()
         return await self.connections.exchange(step)
 

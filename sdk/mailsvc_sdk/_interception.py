@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from mailsvc_sdk._errors import TransportError
-from mailsvc_sdk._exchange import Exchange, Response
+from mailsvc_sdk._exchange import Request, Response
 
 __all__ = ["Interceptor", "current", "install", "uninstall"]
 
@@ -11,7 +11,7 @@ __all__ = ["Interceptor", "current", "install", "uninstall"]
 class Interceptor(Protocol):
     """Answers requests of all clients that were given no transport."""
 
-    def answer(self, step: Exchange) -> Response | TransportError:
+    def respond(self, request: Request) -> Response | TransportError:
         """Answer one request."""
         ...
 

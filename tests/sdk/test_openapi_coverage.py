@@ -209,6 +209,6 @@ def test_every_webhook_event_has_the_members_of_its_example() -> None:
 
 
 def test_the_public_names_are_there() -> None:
-    for module in (mailsvc_sdk, mailsvc_sdk.events, mailsvc_sdk.webhooks):
+    for module in (mailsvc_sdk, mailsvc_sdk.events, mailsvc_sdk.testing, mailsvc_sdk.webhooks):
         assert sorted(module.__all__) == sorted(set(module.__all__))
         assert all(hasattr(module, name) for name in module.__all__)

@@ -7,7 +7,7 @@ from mailsvc_sdk import (
     AuthenticationError,
     ConfigurationError,
     Conflict,
-    ConnectionError,
+    ConnectionError,  # noqa: A004 - as users import it
     Mailsvc,
     RateLimited,
     Retry,
