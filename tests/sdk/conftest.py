@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+import tests.sdk.django_project  # noqa: F401 - configures Django, before a test imports what is of it
 from mailsvc_sdk import AsyncMailsvc, Mailsvc
 from tests.support.service import Service
 

@@ -186,3 +186,12 @@ def test_a_client_of_the_environment_needs_no_argument(service: Service, monkeyp
     with Mailsvc() as mail:
         assert mail.ready()
         assert mail.send(SIMPLE).status == "queued"
+
+
+def test_an_envelope_may_have_names(mail: Mailsvc) -> None:
+    mime = "From: shop@app.test\r\nSubject: x\r\n\r\nx"
+    accepted = mail.send_raw(
+        mime, from_=("Shop, Ltd", "shop@app.test"), to=["Alice <ok@sandbox.test>", ("Bob", "b@example.test")]
+    )
+
+    assert [delivery.recipient for delivery in accepted.deliveries] == ["ok@sandbox.test", "b@example.test"]

@@ -2,9 +2,11 @@
 
 from copy import deepcopy
 from email.errors import HeaderParseError
+from email.generator import BytesGenerator
 from email.message import Message
 from email.policy import SMTP, EmailPolicy, Policy
 from hashlib import sha256
+from io import BytesIO
 from typing import Any, cast
 
 __all__ = ["mime_bytes"]
@@ -21,7 +23,14 @@ def mime_bytes(mime: "bytes | str | Message[Any, Any]") -> bytes:
         return mime.encode()
     settled = deepcopy(mime)
     _set_boundaries(settled)
-    return settled.as_bytes(unixfrom=False, policy=_policy(settled))
+    return _flat(settled)
+
+
+def _flat(message: "Message[Any, Any]") -> bytes:
+    # Not as_bytes: frameworks give it other parameters in their subclasses.
+    written = BytesIO()
+    BytesGenerator(written, policy=_policy(message)).flatten(message, unixfrom=False)
+    return written.getvalue()
 
 
 def _policy(message: "Message[Any, Any]") -> "Policy[Any]":
@@ -41,7 +50,7 @@ def _set_boundaries(message: "Message[Any, Any]") -> None:
 
 
 def _set_boundary(message: "Message[Any, Any]", parts: "list[Message[Any, Any]]") -> None:
-    content = b"\r\n".join(part.as_bytes(policy=_policy(part)) for part in parts)
+    content = b"\r\n".join(map(_flat, parts))
     try:
         message.set_boundary(f"=_{sha256(content).hexdigest()[:32]}")
     except HeaderParseError:  # without a Content-Type, it is written as no multipart either

@@ -1,0 +1,56 @@
+"""Where the backend's options come from: OPTIONS, then ``settings.MAILSVC``, then the environment."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from mailsvc_sdk._client import Mailsvc
+from mailsvc_sdk._options import Timeouts
+from mailsvc_sdk._shared import has_key, shared_client
+
+__all__ = ["BackendOptions", "setting"]
+
+
+def setting(name: str) -> Any:
+    """Return a member of ``settings.MAILSVC``, or None."""
+    found: Any = getattr(settings, "MAILSVC", {}).get(name)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """What a mailer was told."""
+
+    url: str | None = None
+    api_key: str | None = None
+    relay: str | None = None
+    tags: Iterable[str] | None = None
+    metadata: Mapping[str, Any] | None = None
+    on_uncertain: str | None = None
+    priority: str | None = None
+    expires_in: int | None = None
+    timeout: float | None = None
+
+    def has_key(self) -> bool:
+        """Whether there is an API key anywhere."""
+        return has_key(self.api_key or setting("API_KEY"))
+
+    def client(self) -> Mailsvc:
+        """Return the client, which all mailers of the same service and key share."""
+        shared = shared_client(self.url or setting("URL"), self.api_key or setting("API_KEY"))
+        seconds = self.timeout if self.timeout is not None else getattr(settings, "EMAIL_TIMEOUT", None)
+        return shared if seconds is None else shared.with_options(timeout=Timeouts.of(float(seconds)))
+
+    def fields(self) -> dict[str, Any]:
+        """Return the members that every message of the mailer has."""
+        found = {
+            "relay": self.relay or setting("RELAY"),
+            "tags": list(self.tags or setting("TAGS") or ()),
+            "metadata": {k: str(v) for k, v in (self.metadata or setting("METADATA") or {}).items()},
+            "on_uncertain": self.on_uncertain,
+            "priority": self.priority,
+            "expires_in": self.expires_in,
+        }
+        return {name: value for name, value in found.items() if value}
