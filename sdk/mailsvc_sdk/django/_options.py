@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 
 from mailsvc_sdk._client import Mailsvc
-from mailsvc_sdk._options import Timeouts
 from mailsvc_sdk._shared import has_key, shared_client
 
 __all__ = ["BackendOptions", "setting"]
@@ -40,8 +39,7 @@ class BackendOptions:
     def client(self) -> Mailsvc:
         """Return the client, which all mailers of the same service and key share."""
         shared = shared_client(self.url or setting("URL"), self.api_key or setting("API_KEY"))
-        seconds = self.timeout if self.timeout is not None else getattr(settings, "EMAIL_TIMEOUT", None)
-        return shared if seconds is None else shared.with_options(timeout=Timeouts.of(float(seconds)))
+        return shared if self.timeout is None else shared.with_options(timeout=float(self.timeout))
 
     def fields(self) -> dict[str, Any]:
         """Return the members that every message of the mailer has."""
