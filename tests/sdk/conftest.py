@@ -19,6 +19,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture
 def mail(service: Service) -> Iterator[Mailsvc]:
     with Mailsvc(service.url, api_key=service.api_key) as client:
+        for suppression in client.suppressions.list():  # of a bounce in another test
+            client.suppressions.delete(suppression)
         yield client
 
 
