@@ -61,5 +61,5 @@ $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: requirements-dev.lock pyproject.toml sdk/pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . --editable ./sdk
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q mailsvc migrations
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q mailsvc migrations sdk
 	@touch $@ $(VENV)/.run

@@ -8,7 +8,10 @@
     mail.send(from_="orders@app.test", to="alice@example.test", subject="Your order", text="…")
 """
 
-from mailsvc_sdk import events, testing, webhooks
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mailsvc_sdk import events, webhooks
 from mailsvc_sdk._client import (
     AsyncMailsvc,
     Mailsvc,
@@ -128,6 +131,9 @@ from mailsvc_sdk.events import (
     WebhookTest,
 )
 
+if TYPE_CHECKING:
+    from mailsvc_sdk import testing
+
 __all__ = [
     "EVENT_TYPES",
     "TLS",
@@ -227,3 +233,10 @@ __all__ = [
     "testing",
     "webhooks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Applications import the package in production: what is for tests comes when it is asked for.
+    if name == "testing":
+        return importlib.import_module("mailsvc_sdk.testing")
+    raise AttributeError(f"module 'mailsvc_sdk' has no attribute {name!r}")

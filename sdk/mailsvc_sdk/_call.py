@@ -1,10 +1,9 @@
 """Sends a request until it is answered or its budget is used up."""
 
-import random
+import sys
 import time
 from collections.abc import Mapping
 from itertools import count
-from platform import python_version_tuple
 
 from mailsvc_sdk._errors import APIError, Conflict, NotFound, TransportError
 from mailsvc_sdk._exchange import Exchange, Operation, Pause, Request, Response
@@ -12,9 +11,9 @@ from mailsvc_sdk._options import Options, Retry, Timeouts
 from mailsvc_sdk._problems import error_of
 from mailsvc_sdk._version import __version__
 
-__all__ = ["USER_AGENT", "call", "is_temporary"]
+__all__ = ["USER_AGENT", "call", "is_temporary", "jittered"]
 
-USER_AGENT = "mailsvc-sdk/{} python/{}.{}".format(__version__, *python_version_tuple()[:2])
+USER_AGENT = f"mailsvc-sdk/{__version__} python/{sys.version_info.major}.{sys.version_info.minor}"
 
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _NOTHING_STORED = frozenset({429, 503})
@@ -93,4 +92,11 @@ def _wait(retry: Retry, attempt: int, error: APIError | TransportError) -> float
     if isinstance(error, APIError) and error.retry_after is not None:
         return error.retry_after
     longest = min(retry.cap, retry.base * 2.0 ** min(attempt - 1, 60))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+    return jittered(longest)
+
+
+def jittered(seconds: float) -> float:
+    """Return between a half and the whole, so that many clients don't come back at once."""
+    import random  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
+
+    return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - not secret

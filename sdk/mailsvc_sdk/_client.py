@@ -1,6 +1,5 @@
 """``Mailsvc`` and ``AsyncMailsvc``."""
 
-import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,8 @@ from mailsvc_sdk._operations import service
 from mailsvc_sdk._options import NOT_GIVEN, ApiKey, NotGiven, Options, Retry, Timeouts, is_loopback, service_url
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
 
 __all__ = ["AsyncMailsvc", "Mailsvc"]
@@ -44,7 +45,7 @@ class Mailsvc:
         timeout: float | Timeouts | None = Timeouts(),  # noqa: B008 - immutable
         retry: Retry | int | None = Retry(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        verify: ssl.SSLContext | str | bool = True,
+        verify: "ssl.SSLContext | str | bool" = True,
         transport: "httpx2.BaseTransport | None" = None,
     ) -> None:
         where = service_url(url)
@@ -146,7 +147,7 @@ class AsyncMailsvc:
         timeout: float | Timeouts | None = Timeouts(),  # noqa: B008 - immutable
         retry: Retry | int | None = Retry(),  # noqa: B008 - immutable
         headers: Mapping[str, str] | None = None,
-        verify: ssl.SSLContext | str | bool = True,
+        verify: "ssl.SSLContext | str | bool" = True,
         transport: "httpx2.AsyncBaseTransport | None" = None,
     ) -> None:
         where = service_url(url)

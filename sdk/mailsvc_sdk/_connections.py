@@ -3,9 +3,7 @@
 Only here is the HTTP client imported, and not before the first request.
 """
 
-import asyncio
 import os
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +15,9 @@ from mailsvc_sdk._exchange import Exchange, Response
 from mailsvc_sdk._options import Timeouts
 
 if TYPE_CHECKING:
+    import asyncio
+    import ssl
+
     import httpx2
 
 __all__ = ["AsyncConnections", "Connections", "Network"]
@@ -32,7 +33,7 @@ _left_alone: list[object] = []
 class Network:
     """How connections are made."""
 
-    verify: ssl.SSLContext | str | bool
+    verify: "ssl.SSLContext | str | bool"
     use_proxies: bool
 
     def arguments(self) -> dict[str, Any]:
@@ -42,7 +43,9 @@ class Network:
         limits = httpx2.Limits(max_connections=MOST, max_keepalive_connections=MOST, keepalive_expiry=IDLE_SECONDS)
         return {"verify": self._context(), "trust_env": self.use_proxies, "limits": limits}
 
-    def _context(self) -> ssl.SSLContext | bool:
+    def _context(self) -> "ssl.SSLContext | bool":
+        import ssl  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
+
         return ssl.create_default_context(cafile=self.verify) if isinstance(self.verify, str) else self.verify
 
 
@@ -114,6 +117,8 @@ class AsyncConnections:
     def _client(self) -> "httpx2.AsyncClient":
         if self._closed:
             raise RuntimeError("the client is closed")
+        import asyncio  # noqa: PLC0415 - takes long, and only few programs want it
+
         loop, pid = asyncio.get_running_loop(), os.getpid()
         owner, client = self._clients.get(loop, (None, None))
         if client is None or owner != pid:
@@ -130,6 +135,8 @@ class AsyncConnections:
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; those of loops that ended are gone with them."""
+        import asyncio  # noqa: PLC0415 - see above
+
         self._closed = True
         _, client = self._clients.pop(asyncio.get_running_loop(), (None, None))
         if client is not None:

@@ -3,14 +3,13 @@
 ``called``, ``awaited`` and their likes make the methods of the two clients of one operation.
 """
 
-import asyncio
 import inspect
 import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+from functools import cache, update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mailsvc_sdk import _interception as interception
 from mailsvc_sdk._connections import AsyncConnections, Connections
@@ -82,6 +81,8 @@ class AsyncDriver:
 
     async def _carry_out(self, step: Step) -> Response | TransportError | None:
         if isinstance(step, Pause):
+            import asyncio  # noqa: PLC0415 - takes long, and only few programs want it
+
             await asyncio.sleep(step.seconds)
             return None
         started = time.monotonic()
@@ -172,25 +173,18 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 
 def _like(operation: Callable[..., Any], method: M) -> M:
-    update_wrapper(method, operation)
-    method.__dict__["__signature__"] = _signature(operation)
-    del method.__dict__["__wrapped__"]
+    update_wrapper(method, operation)  # ``self`` stands where the operation has its options
+    if operation.__code__.co_flags & inspect.CO_VARKEYWORDS:
+        method.__dict__["__signature__"] = _signature(operation)
     return method
 
 
+@cache
 def _signature(operation: Callable[..., Any]) -> inspect.Signature:
-    _, *parameters = inspect.signature(operation).parameters.values()
-    shown = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)]
-    for parameter in parameters:
-        shown += _keywords(operation) if parameter.kind is parameter.VAR_KEYWORD else [parameter]
-    return inspect.Signature(shown)
-
-
-def _keywords(operation: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the members of the TypedDict that a function takes as its keywords."""
-    members = operation.__annotations__["fields"].__args__[0]
-    hints = get_type_hints(members)
-    return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-        for name, hint in hints.items()
-    ]
+    """Return a function's signature, with the members of a TypedDict in place of its ``**fields``."""
+    *parameters, fields = inspect.signature(operation).parameters.values()
+    members = fields.annotation.__args__[0].__annotations__.items()
+    named = (
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint) for name, hint in members
+    )
+    return inspect.Signature([*parameters, *named])

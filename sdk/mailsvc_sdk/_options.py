@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -147,6 +146,8 @@ def _shown(url: str) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether the host is this one by its name."""
+    from ipaddress import ip_address  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
+
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from mailsvc_sdk import _errors as errors
@@ -80,6 +79,8 @@ def _seconds(header: str | None) -> float | None:
         return None
     if header.strip().isdecimal():
         return float(header)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
+
     try:
         return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (ValueError, OverflowError):

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hmac
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -60,6 +59,8 @@ def verify_signature(
     id_, timestamp, signatures = _signed_headers(headers)
     _require_recent(timestamp, _seconds(tolerance), _instant(now))
     expected = [_digest(key, id_, timestamp, _bytes(body)) for key in keys]
+    import hmac  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
+
     # All are compared, each in constant time: which one fits is nobody's business.
     fits = [hmac.compare_digest(given, digest) for given in signatures for digest in expected]
     if not any(fits):
@@ -88,6 +89,8 @@ def _key(secret: str) -> bytes:
 
 
 def _digest(key: bytes, id_: bytes, timestamp: str, body: bytes) -> bytes:
+    import hmac  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
+
     return hmac.digest(key, b".".join((id_, timestamp.encode(), body)), "sha256")
 
 

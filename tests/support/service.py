@@ -28,6 +28,7 @@ class Service:
         roles: str | None = None,
         port: int | None = None,
         wrapper: list[str] | None = None,
+        python: Path | None = None,
         **settings: str,
     ) -> None:
         self.data_dir = data_dir
@@ -35,6 +36,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self._roles = roles
         self._wrapper = wrapper or []
+        self._python = python  # one with mailsvc installed; None for this repository
         self._settings = {"MAILSVC_LOG_FORMAT": "json"}
         self.configure(**settings)
         self.first: subprocess.Popen[bytes] | None = None
@@ -49,13 +51,13 @@ class Service:
         own = {
             "MAILSVC_DATA_DIR": str(self.data_dir),
             "MAILSVC_BIND": f"127.0.0.1:{self.port}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": "" if self._python else str(ROOT),
         }
         return kept | own | self._settings
 
     def start(self, *, wait: bool = True) -> "Service":
         """Start it; with ``wait``, return when it is ready."""
-        command = [*self._wrapper, sys.executable, "-m", "mailsvc", "serve"]
+        command = [*self._wrapper, str(self._python or sys.executable), "-m", "mailsvc", "serve"]
         if self._roles:
             command += ["--roles", self._roles]
         with self.log_path.open("ab") as log:

@@ -1,7 +1,7 @@
 """The bases of events, and the events about messages and mails that arrived."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -38,13 +38,7 @@ E = TypeVar("E")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def event(cls: type[E]) -> type[E]:
-    made = dataclass(frozen=True, kw_only=True, repr=False)(cls)
-    made.__hash__ = _hash  # type: ignore[method-assign] # instead of one of all fields
-    return made
-
-
-def _hash(self: object) -> int:
-    return hash(getattr(self, "id", None))
+    return dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
 
 
 @event
@@ -68,17 +62,27 @@ class Event:
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        compared = (entry.name for entry in fields(self) if entry.compare)
+        return all(getattr(self, name) == getattr(other, name) for name in compared)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.id!r}, type={self.type!r})"
 
 
-@event
 class UnknownEvent(Event):
     """An event of a type that this version of the SDK does not know."""
 
 
 @event
 class _About(Event):
+    """What an event is about."""
+
     message_id: str | None = None
     delivery_id: str | None = None
     recipient: str | None = None
@@ -131,117 +135,110 @@ class _WithArrival(_About):
     evidence: tuple[str, ...] | None = None
 
 
-@event
 class InboundEvent(_WithArrival):
     """An event that tells of a mail that arrived."""
 
 
 @event
+class _MessageReport(MessageEvent, _WithArrival):
+    """An event about a message that a relay's answer or a mail causes."""
+
+
+@event
+class _MessageReply(MessageEvent, InboundEvent):
+    """An event about a message that a mail causes."""
+
+
 class MessageQueued(MessageEvent):
     """Stored durably; it will be sent, or you will be told why not. Once per message, without a recipient."""
 
     event_type: ClassVar[str | None] = "message.queued"
 
 
-@event
 class MessageSent(MessageEvent):
     """The relay accepted the message. It is not yet delivered to the recipient's mailbox."""
 
     event_type: ClassVar[str | None] = "message.sent"
 
 
-@event
 class MessageDeferred(MessageEvent):
     """An attempt failed and will be repeated."""
 
     event_type: ClassVar[str | None] = "message.deferred"
 
 
-@event
-class MessageDelayed(MessageEvent, _WithArrival):
+class MessageDelayed(_MessageReport):
     """A later server reported by mail that it still tries."""
 
     event_type: ClassVar[str | None] = "message.delayed"
 
 
-@event
-class MessageDelivered(MessageEvent, _WithArrival):
+class MessageDelivered(_MessageReport):
     """A delivery status notification confirmed the delivery."""
 
     event_type: ClassVar[str | None] = "message.delivered"
 
 
-@event
-class MessageBounced(MessageEvent, _WithArrival):
+class MessageBounced(_MessageReport):
     """The message will not arrive: the relay rejected it, or a later server reported a failure by mail."""
 
     event_type: ClassVar[str | None] = "message.bounced"
 
 
-@event
-class MessageComplained(MessageEvent, _WithArrival):
+class MessageComplained(_MessageReport):
     """The recipient reported the message as spam."""
 
     event_type: ClassVar[str | None] = "message.complained"
 
 
-@event
 class MessageSuppressed(MessageEvent):
     """Not sent, because the address is on the suppression list."""
 
     event_type: ClassVar[str | None] = "message.suppressed"
 
 
-@event
 class MessageExpired(MessageEvent):
     """Not sent within ``expires_in``. ``smtp`` is the last rejection, if there was one."""
 
     event_type: ClassVar[str | None] = "message.expired"
 
 
-@event
 class MessageCanceled(MessageEvent):
     """Canceled by the application before it was sent."""
 
     event_type: ClassVar[str | None] = "message.canceled"
 
 
-@event
 class MessageUncertain(MessageEvent):
     """The connection was lost before the relay confirmed the message, which has ``on_uncertain: hold``."""
 
     event_type: ClassVar[str | None] = "message.uncertain"
 
 
-@event
 class MessageHeld(MessageEvent):
     """Waits until it is released."""
 
     event_type: ClassVar[str | None] = "message.held"
 
 
-@event
-class MessageReplied(MessageEvent, InboundEvent):
+class MessageReplied(_MessageReply):
     """A person replied."""
 
     event_type: ClassVar[str | None] = "message.replied"
 
 
-@event
-class MessageAutoReplied(MessageEvent, InboundEvent):
+class MessageAutoReplied(_MessageReply):
     """A machine replied (vacation notice, ticket number)."""
 
     event_type: ClassVar[str | None] = "message.auto_replied"
 
 
-@event
 class InboundReceived(InboundEvent):
     """A mail arrived that has no other event; ``kind`` says what it is."""
 
     event_type: ClassVar[str | None] = "inbound.received"
 
 
-@event
 class InboundUnmatchedBounce(InboundEvent):
     """A bounce that belongs to no known message; no address is suppressed."""
 

@@ -13,16 +13,11 @@ C = TypeVar("C")
 Convert = Callable[[Any], Any]
 
 
-def _hash_by_id(self: object) -> int:
-    return hash((type(self), getattr(self, "id", None)))
-
-
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def record(cls: type[C]) -> type[C]:
     """Make a class of objects of the API: frozen, slotted, equal by fields, hashable by id."""
-    made = dataclass(frozen=True, slots=True, kw_only=True, repr=False)(cls)
-    made.__hash__ = _hash_by_id  # type: ignore[method-assign] # instead of one of all fields
-    return made
+    # Equality and hash are the base's: made for each class, they would take a third of the package's import.
+    return dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)(cls)
 
 
 @record
@@ -38,6 +33,15 @@ class Record:
 
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
     raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        compared = (entry.name for entry in fields(self) if entry.compare)
+        return all(getattr(self, name) == getattr(other, name) for name in compared)
+
+    def __hash__(self) -> int:
+        return hash((type(self), getattr(self, "id", None)))
 
     def __repr__(self) -> str:
         members = ((name, getattr(self, name, None)) for name in self.shown)

@@ -39,14 +39,12 @@ class SuppressionEvent(Event):
     event_id: str | None = None
 
 
-@event
 class SuppressionAdded(SuppressionEvent):
     """An address was added to the suppression list."""
 
     event_type: ClassVar[str | None] = "suppression.added"
 
 
-@event
 class SuppressionRemoved(SuppressionEvent):
     """An address was removed from the suppression list."""
 
@@ -63,14 +61,12 @@ class RelayEvent(Event):
     retry_at: datetime | None = None
 
 
-@event
 class RelayPaused(RelayEvent):
     """The relay is not used for now; its messages wait."""
 
     event_type: ClassVar[str | None] = "relay.paused"
 
 
-@event
 class RelayResumed(RelayEvent):
     """The relay is used again."""
 
@@ -87,14 +83,12 @@ class MailboxEvent(Event):
     detail: str | None = None
 
 
-@event
 class MailboxFailing(MailboxEvent):
     """A watched mailbox can't be read. Once until it recovers."""
 
     event_type: ClassVar[str | None] = "mailbox.failing"
 
 
-@event
 class MailboxRecovered(MailboxEvent):
     """A watched mailbox can be read again."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.message import Message as MIMEMessage
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from mailsvc_sdk._operations.messages import new_key
 from mailsvc_sdk._options import Options
 from mailsvc_sdk._problems import error_class, field_errors
 from mailsvc_sdk._sending.draft import Draft, canonical, draft
+from mailsvc_sdk._sending.mime import is_mime
 from mailsvc_sdk._sending.times import forbid_relative
 
 __all__ = ["Progress", "send_batch"]
@@ -88,7 +88,7 @@ class _Encoded:
         return taken
 
     def _entry(self, message: BatchMessage) -> bytes:
-        if isinstance(message, MIMEMessage) or not isinstance(message, Mapping):
+        if is_mime(message) or not isinstance(message, Mapping):
             raise TypeError(f"a message of a batch is a mapping, not {type(message).__name__}: use send_raw")
         forbid_relative(message, self.own_key)
         return canonical(draft(message, {}))

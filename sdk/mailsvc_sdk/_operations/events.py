@@ -1,11 +1,10 @@
 """The event feed: ``/v1/events``."""
 
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mailsvc_sdk._call import call, is_temporary
+from mailsvc_sdk._call import call, is_temporary, jittered
 from mailsvc_sdk._errors import APIError, TransportError
 from mailsvc_sdk._exchange import Operation, Pause, Request
 from mailsvc_sdk._listing import Page, Query
@@ -113,7 +112,7 @@ class Follower:
         self._failures += 1
         longest = min(LONGEST_PAUSE, 0.2 * 2.0 ** min(self._failures, 10))
         told = error.retry_after if isinstance(error, APIError) else None
-        return min(LONGEST_PAUSE, told) if told is not None else longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        return min(LONGEST_PAUSE, told) if told is not None else jittered(longest)
 
 
 def follow(

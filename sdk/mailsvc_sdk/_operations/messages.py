@@ -1,9 +1,8 @@
 """Messages: ``/v1/messages``."""
 
-import secrets
+import os
 from collections.abc import Iterable, Mapping
-from email.message import Message as MIMEMessage
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from mailsvc_sdk._call import call
 from mailsvc_sdk._exchange import Operation, Request, Response
@@ -15,8 +14,11 @@ from mailsvc_sdk._operations.paths import HasId, json_request, parameters, path
 from mailsvc_sdk._options import Options
 from mailsvc_sdk._sending.addresses import Addresses, AddressLike, address, addresses
 from mailsvc_sdk._sending.draft import DraftFields, Handling, draft, require_known
-from mailsvc_sdk._sending.mime import mime_bytes
+from mailsvc_sdk._sending.mime import is_mime, mime_bytes
 from mailsvc_sdk._sending.times import Seconds, When, forbid_relative, instant, seconds
+
+if TYPE_CHECKING:
+    from email.message import Message as MIMEMessage
 
 __all__ = [
     "attempts",
@@ -51,7 +53,7 @@ class RawFields(Handling, total=False):
 
 def new_key() -> str:
     """Return an idempotency key for one call."""
-    return f"sdk-{secrets.token_hex(16)}"
+    return f"sdk-{os.urandom(16).hex()}"
 
 
 def send(
@@ -75,13 +77,18 @@ def send(
         TypeError, ValueError: an argument can't be turned into what the API takes.
         OSError: an attachment can't be read.
     """
-    if isinstance(message, MIMEMessage):
+    if is_mime(message):
         require_known("send_raw", fields, RawFields.__annotations__)
         return (yield from send_raw(options, message, **fields))  # type: ignore[misc] # looked at above
     require_known("send", fields, SendFields.__annotations__)
     key = fields.pop("idempotency_key", None)
     forbid_relative({**(message or {}), **fields}, key)
-    request = json_request("POST", "/v1/messages", draft(message, fields), idempotency_key=key or new_key())
+    request = json_request(
+        "POST",
+        "/v1/messages",
+        draft(cast("Mapping[str, Any] | None", message), fields),
+        idempotency_key=key or new_key(),
+    )
     return accepted(request, (yield from call(options, request)))
 
 

@@ -2,10 +2,25 @@
 
 import re
 from collections.abc import Iterable
-from email.headerregistry import Address
-from typing import TypeAlias, TypeGuard, cast
+from typing import Protocol, TypeAlias, TypeGuard, cast, runtime_checkable
 
 __all__ = ["AddressLike", "Addresses", "address", "addresses"]
+
+
+@runtime_checkable
+class Address(Protocol):
+    """``email.headerregistry.Address``, which takes long to import."""
+
+    @property
+    def display_name(self) -> str:
+        """The name."""
+        ...
+
+    @property
+    def addr_spec(self) -> str:
+        """The address without the name."""
+        ...
+
 
 AddressLike: TypeAlias = str | Address | tuple[str | None, str]
 Addresses: TypeAlias = AddressLike | Iterable[AddressLike]

@@ -1,15 +1,18 @@
 """Messages of the standard library, as bytes."""
 
-from copy import deepcopy
-from email.errors import HeaderParseError
-from email.generator import BytesGenerator
-from email.message import Message
-from email.policy import SMTP, EmailPolicy, Policy
-from hashlib import sha256
-from io import BytesIO
-from typing import Any, cast
+import sys
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-__all__ = ["mime_bytes"]
+if TYPE_CHECKING:
+    from email.message import Message
+
+__all__ = ["is_mime", "mime_bytes"]
+
+
+def is_mime(value: object) -> "TypeGuard[Message[Any, Any]]":
+    """Whether it is a message of the standard library."""
+    email_message = sys.modules.get("email.message")  # where there is one, it was imported
+    return email_message is not None and isinstance(value, email_message.Message)
 
 
 def mime_bytes(mime: "bytes | str | Message[Any, Any]") -> bytes:
@@ -21,37 +24,6 @@ def mime_bytes(mime: "bytes | str | Message[Any, Any]") -> bytes:
         return bytes(mime)
     if isinstance(mime, str):
         return mime.encode()
-    settled = deepcopy(mime)
-    _set_boundaries(settled)
-    return _flat(settled)
+    from mailsvc_sdk._sending.flattened import flattened  # noqa: PLC0415 - only where it is needed: the package is to be imported quickly
 
-
-def _flat(message: "Message[Any, Any]") -> bytes:
-    # Not as_bytes: frameworks give it other parameters in their subclasses.
-    written = BytesIO()
-    BytesGenerator(written, policy=_policy(message)).flatten(message, unixfrom=False)
-    return written.getvalue()
-
-
-def _policy(message: "Message[Any, Any]") -> "Policy[Any]":
-    if isinstance(message.policy, EmailPolicy):
-        return SMTP
-    return message.policy.clone(linesep="\r\n", mangle_from_=False)  # SMTP's can't write headers of its kind
-
-
-def _set_boundaries(message: "Message[Any, Any]") -> None:
-    if not message.is_multipart():
-        return
-    parts = cast("list[Message[Any, Any]]", message.get_payload())
-    for part in parts:
-        _set_boundaries(part)
-    if message.get_content_maintype() == "multipart" and message.get_boundary() is None:
-        _set_boundary(message, parts)
-
-
-def _set_boundary(message: "Message[Any, Any]", parts: "list[Message[Any, Any]]") -> None:
-    content = b"\r\n".join(map(_flat, parts))
-    try:
-        message.set_boundary(f"=_{sha256(content).hexdigest()[:32]}")
-    except HeaderParseError:  # without a Content-Type, it is written as no multipart either
-        return
+    return flattened(mime)
