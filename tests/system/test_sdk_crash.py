@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def stored(mail: Mailsvc, tag: str) -> Counter[str]:
     return Counter(message.metadata["n"] for message in mail.messages.list(tag=tag))
 
 
+def followed(mail: Mailsvc) -> list[str]:
+    """The messages of all sends, in the order of the feed."""
+    feed = mail.events.follow("beginning", types="message.queued", wait=1)
+    return [str(event.message_id) for event in islice(feed, SENDS)]
+
+
 def draft(n: int, tag: str) -> dict[str, object]:
     return {"from": "a@app.test", "to": "b@example.test", "text": "…", "tags": [tag], "metadata": {"n": str(n)}}
 
@@ -60,10 +67,11 @@ def require_each_once(results: list[Accepted], found: Counter[str]) -> None:
     assert found == Counter(str(n) for n in range(SENDS))
 
 
-def test_sends_of_fifty_threads_happen_once(service: Service) -> None:
+def test_sends_of_fifty_threads_happen_once_and_are_told_once(service: Service) -> None:
     killer = Killer(service)
 
-    with Mailsvc(service.url, api_key=service.api_key, retry=PATIENT) as mail, ThreadPoolExecutor(THREADS) as pool:
+    with Mailsvc(service.url, api_key=service.api_key, retry=PATIENT) as mail, ThreadPoolExecutor(THREADS + 1) as pool:
+        following = pool.submit(followed, mail)
 
         def send(n: int) -> Accepted:
             accepted = mail.send(draft(n, "threads"))
@@ -73,6 +81,7 @@ def test_sends_of_fifty_threads_happen_once(service: Service) -> None:
         results = list(pool.map(send, range(SENDS)))
         killer.join()
         require_each_once(results, stored(mail, "threads"))
+        assert sorted(following.result()) == sorted(result.id for result in results)
 
 
 def test_a_thousand_async_sends_happen_once(service: Service) -> None:
