@@ -82,6 +82,7 @@ from mailsvc_sdk._models.objects import (
     WebhookDelivery,
     WebhookTrial,
 )
+from mailsvc_sdk._models.probe import MailboxProbe, ProbeFinding, ProbeSettings
 from mailsvc_sdk._options import (
     Retry,
     Timeouts,
@@ -172,6 +173,7 @@ __all__ = [
     "MailboxCheckStep",
     "MailboxEvent",
     "MailboxFailing",
+    "MailboxProbe",
     "MailboxRecovered",
     "Mailsvc",
     "MailsvcError",
@@ -197,6 +199,8 @@ __all__ = [
     "Page",
     "PayloadTooLarge",
     "PermissionDenied",
+    "ProbeFinding",
+    "ProbeSettings",
     "RateLimited",
     "Relay",
     "RelayCheck",

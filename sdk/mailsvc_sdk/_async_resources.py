@@ -88,6 +88,7 @@ class AsyncMailboxes(AsyncResource):
     update = awaited(mailboxes.update)
     delete = awaited(mailboxes.delete)
     check = awaited(mailboxes.check)
+    probe = awaited(mailboxes.probe)
     pause = awaited(mailboxes.pause)
     resume = awaited(mailboxes.resume)
 

@@ -81,6 +81,7 @@ class Mailboxes(Resource):
     update = called(mailboxes.update)
     delete = called(mailboxes.delete)
     check = called(mailboxes.check)
+    probe = called(mailboxes.probe)
     pause = called(mailboxes.pause)
     resume = called(mailboxes.resume)
 

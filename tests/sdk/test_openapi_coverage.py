@@ -32,7 +32,7 @@ NOT_FOR_APPLICATIONS = {
     "get_metrics",
     "get_openapi",
     "get_unsubscribe_page",
-    "unsubscribe",
+    "unsubscribe_recipient",
 }
 METHODS = {
     "submit_message": "messages.send",
@@ -81,6 +81,7 @@ NO_OBJECTS = {
     "OAuth",
     "PauseMailbox",
     "PauseRelay",
+    "ProbeMailbox",
     "ProblemDocument",
     "Readiness",
     "RelayChanges",
@@ -181,6 +182,7 @@ def test_every_field_of_an_input_is_a_keyword(schema: str, form: Any) -> None:
         ("RetryRequest", "messages.retry"),
         ("PauseRelay", "relays.pause"),
         ("PauseMailbox", "mailboxes.pause"),
+        ("ProbeMailbox", "mailboxes.probe"),
     ],
 )
 def test_every_field_of_an_action_is_an_argument(schema: str, method: str) -> None:

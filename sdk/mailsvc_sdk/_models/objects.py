@@ -67,6 +67,7 @@ class Relay(Record):
     ehlo: str | None
     reply_token: bool
     unsubscribe_mailbox: str | None
+    file_sent: bool
     default: bool
     enabled: bool
     managed: bool

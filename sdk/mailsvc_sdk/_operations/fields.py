@@ -65,6 +65,7 @@ class _Relay(TypedDict, total=False):
     ehlo: str | None
     reply_token: bool | None
     unsubscribe_mailbox: str | None
+    file_sent: bool | None
     default: bool | None
     enabled: bool | None
     timeouts: RelayTimeoutFields | None

@@ -3,15 +3,20 @@
 from collections.abc import Iterable
 from typing import Unpack
 
+from mailsvc_sdk._call import call
 from mailsvc_sdk._exchange import Operation
 from mailsvc_sdk._listing import Query
 from mailsvc_sdk._models.objects import Mailbox, MailboxCheck
+from mailsvc_sdk._models.probe import MailboxProbe
+from mailsvc_sdk._models.record import decode
 from mailsvc_sdk._operations import objects
 from mailsvc_sdk._operations.fields import MailboxChanges, NewMailbox
-from mailsvc_sdk._operations.paths import HasId, parameters, path
+from mailsvc_sdk._operations.paths import HasId, json_request, parameters, path
 from mailsvc_sdk._options import Options
 
-__all__ = ["check", "create", "delete", "get", "list_", "pause", "resume", "update"]
+__all__ = ["check", "create", "delete", "get", "list_", "pause", "probe", "resume", "update"]
+
+LONGEST_PROBE = 60  # seconds
 
 
 def list_(
@@ -53,6 +58,22 @@ def delete(options: Options, id: str | HasId) -> Operation[None]:
 def check(options: Options, id: str | HasId) -> Operation[MailboxCheck]:
     """Connect and log in, and return what each step gave. Raises NotFound."""
     return (yield from objects.act(options, MailboxCheck, "mailboxes", id, "check"))
+
+
+def probe(
+    options: Options, id: str | HasId, *, relay: str | None = None, address: str | None = None
+) -> Operation[MailboxProbe]:
+    """Send three mails to the mailbox's own address, and return what the account supports. It takes a minute at most.
+
+    Args:
+        relay: name or id of the relay to send by.
+        address: the mailbox's own address, if it is not its user name.
+
+    Raises NotFound, Conflict, ValidationError.
+    """
+    given = {name: value for name, value in {"relay": relay, "address": address}.items() if value is not None}
+    request = json_request("POST", path("mailboxes", id, "probe"), given, held_for=LONGEST_PROBE)
+    return decode(MailboxProbe, (yield from call(options, request)).json())
 
 
 def pause(options: Options, id: str | HasId, *, reason: str | None = None) -> Operation[Mailbox]:
