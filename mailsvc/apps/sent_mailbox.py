@@ -1,10 +1,10 @@
 """The mailbox in whose Sent folder a relay's messages are found and filed: an IMAP account that names the relay."""
 
-import json
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from mailsvc.domain.jsontext import object_in
 from mailsvc.store.mailbox_tables import mailbox
 from mailsvc.store.tables import relay
 
@@ -29,9 +29,9 @@ def sent_mailboxes(connection: Connection, app_id: str, relays: list[Any]) -> di
     is_usable = mailbox.c.enabled & ~mailbox.c.paused & (mailbox.c.app_id == app_id)
     found: dict[str, tuple[bool, Any]] = {}
     for row in connection.execute(select(mailbox).where(is_usable).order_by(mailbox.c.id)):
-        config = json.loads(row.config)
+        config = object_in(row.config)
         linked, has_folder = config.get("relay"), config.get("sent_folder") is not None
-        if linked is None or config["protocol"] != "imap":
+        if linked is None or config.get("protocol") != "imap":
             continue
         for one in relays:
             if linked in (one.name, one.id) and (one.id not in found or has_folder > found[one.id][0]):

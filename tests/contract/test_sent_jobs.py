@@ -34,6 +34,17 @@ def test_one_copy_settles_all_deliveries_of_a_transaction(shop: Shop) -> None:
     assert shop.statuses() == ["sent"] * 3
 
 
+@pytest.mark.parametrize("damaged", ["not JSON", "[]", "{}"])
+def test_a_mailbox_with_damaged_settings_keeps_no_outcome_from_being_recorded(shop: Shop, damaged: str) -> None:
+    """The linked one is found all the same."""
+    other = shop.link(name="other", relay=None)
+    with shop.database.write() as connection:
+        connection.execute(update(mailbox).where(mailbox.c.id == other).values(config=damaged))
+    shop.ended("uncertain", *shop.ids)
+
+    assert shop.see(1, *shop.ids) == ["found"] * 3
+
+
 @pytest.mark.parametrize(("copies", "status"), [(1, "waiting"), (2, "waiting"), (3, "found")])
 def test_one_copy_proves_one_of_several_transactions_and_says_not_which(shop: Shop, copies: int, status: str) -> None:
     """With VERP each recipient has a transaction of their own, and all copies look alike."""
