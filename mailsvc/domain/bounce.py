@@ -35,9 +35,6 @@ class SoftBounceLimit(msgspec.Struct, frozen=True, gc=False):
     count: int
     within: int  # microseconds
 
-    def __str__(self) -> str:
-        return f"{self.count}/{self.within // clock.DAY}d"
-
 
 USUAL_LIMIT = SoftBounceLimit(5, 14 * clock.DAY)
 

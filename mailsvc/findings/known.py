@@ -1,7 +1,6 @@
 """The messages that the clues of some mails name, read with few statements however many mails there are."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -15,7 +14,7 @@ from mailsvc.store.bulk import Document, among, listed
 from mailsvc.store.tables import delivery, message, other_message_id, relay
 from mailsvc.understand.clues import Clues
 
-__all__ = ["Known", "KnownDelivery", "KnownMessage", "Named", "read_known"]
+__all__ = ["Known", "KnownDelivery", "KnownMessage", "Named", "is_believed", "read_known"]
 
 SIGNED_FOR = 60 * clock.DAY  # a report about an older delivery is not believed
 
@@ -183,6 +182,6 @@ def _own_id(message_id: str) -> str | None:
     return id_ if is_id(id_, "msg") else None
 
 
-def is_believed(named: Named, now: Any) -> bool:
+def is_believed(named: Named, now: int) -> bool:
     """Whether a signed token about this message is young enough."""
-    return bool(now - named.message.created_at <= SIGNED_FOR)
+    return now - named.message.created_at <= SIGNED_FOR

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection, and_, delete, func, or_, select
 
+from mailsvc import clock
 from mailsvc.apps.suppressions import Suppression, add_suppressions
 from mailsvc.domain.bounce import SoftBounceLimit
 from mailsvc.domain.lifecycle import Change
@@ -71,7 +72,7 @@ def _repeated(connection: Connection, full: Sequence[Affected], limit: SoftBounc
     counted = select(table.app_id, table.address).where(own, table.bounced_at >= since)
     counted = counted.group_by(table.app_id, table.address).having(func.count() >= limit.count)
     over = {(row.app_id, row.address) for row in connection.execute(counted)}
-    note = f"mailbox_full {limit.count} times within {limit.within // 86_400_000_000} days"
+    note = f"mailbox_full {limit.count} times within {limit.within // clock.DAY} days"
     return [
         Suppression(one.app_id, one.recipient, "hard_bounce", note=note, event_id=one.event_id)
         for one in full

@@ -108,7 +108,8 @@ def record(
     carry_out(connection, settled + attempts + replaced)
     plan_jobs(connection, [_recorded(step) for step in steps if step.outcome.verify or _is_filed(step)], now=now)
     append_events(connection, [step.news for step in steps if step.news], now=now)
-    suppress(connection, list(map(_affected, steps)), now=now, soft_bounces=soft_bounces)
+    affected = [_affected(step) for step in steps if step.outcome.bounce or step.outcome.change is Change.COMPLAIN]
+    suppress(connection, affected, now=now, soft_bounces=soft_bounces)
     return {step.outcome.delivery_id for step in steps}
 
 
