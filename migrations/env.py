@@ -5,6 +5,7 @@ from alembic import context
 import mailsvc.store.mailbox_tables
 import mailsvc.store.oauth_tables
 import mailsvc.store.sent_tables
+import mailsvc.store.submission_tables
 import mailsvc.store.tables  # noqa: F401 - all fill the metadata
 from mailsvc.store.columns import metadata
 

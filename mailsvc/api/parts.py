@@ -14,7 +14,7 @@ from mailsvc.domain.errors import Unavailable
 from mailsvc.domain.mailbox import Mailbox
 from mailsvc.domain.relay import Relay
 from mailsvc.domain.signing import TrialPost
-from mailsvc.outbox.submit import Outbox
+from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
@@ -55,7 +55,7 @@ class Services:
     vault: Vault
     relays: RelayBook
     bell: Bell
-    outbox: Outbox
+    outbox: AcceptPipeline
     keyring: Keyring
     feed: Feed
     readiness: Readiness

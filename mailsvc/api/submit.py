@@ -20,7 +20,7 @@ from mailsvc.domain.files import standard_base64
 from mailsvc.domain.lifecycle import Status
 from mailsvc.outbox.message_rows import NewMessage
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
-from mailsvc.outbox.submit import Outbox
+from mailsvc.outbox.submit import AcceptPipeline
 
 __all__ = [
     "KEY_LENGTH",
@@ -144,14 +144,14 @@ class _Refused:
         self.errors = named or [FieldError(prefix.strip("."), problem.detail)]
 
 
-def _entry(outbox: Outbox, app_id: str, number: int, value: Any) -> "NewMessage | _Refused":
+def _entry(outbox: AcceptPipeline, app_id: str, number: int, value: Any) -> "NewMessage | _Refused":
     try:
         return outbox.build(app_id, _draft(value))
     except Problem as problem:
         return _Refused(number, problem)
 
 
-def _from_json(outbox: Outbox, app_id: str, data: bytes) -> NewMessage:
+def _from_json(outbox: AcceptPipeline, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments()
     return outbox.build(app_id, _draft(parse_json(data)))
 
@@ -165,7 +165,7 @@ def _draft(value: Any) -> Draft:
     return convert(value, Draft)
 
 
-def _from_raw(outbox: Outbox, app_id: str, data: bytes) -> NewMessage:
+def _from_raw(outbox: AcceptPipeline, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments(*RAW_ARGUMENTS)
     return outbox.build_raw(
         app_id,
@@ -188,7 +188,7 @@ def _idempotency_key(data: bytes) -> IdempotencyKey | None:
 
 
 def _submit(
-    outbox: Outbox,
+    outbox: AcceptPipeline,
     sender: Caller,
     new_messages: list[NewMessage],
     render: Callable[[Sequence[NewMessage]], Answer],

@@ -21,6 +21,7 @@ VOCABULARY: dict[str, str] = {
     "inbound.unmatched_bounce": "A bounce that belongs to no known message; no address is suppressed.",
     "suppression.added": "An address was added to the suppression list.",
     "suppression.removed": "An address was removed from the suppression list.",
+    "submission.rejected": "A row of `mailsvc_submission` can't be taken up; it stays, with its `errors`, until it is mended or dropped.",
     "relay.paused": "The relay is not used for now; its messages wait.",
     "relay.resumed": "The relay is used again.",
     "mailbox.failing": "A watched mailbox can't be read, or not as configured; `reason` and `detail` say why. Emitted once until it recovers.",

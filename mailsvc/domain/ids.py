@@ -1,15 +1,16 @@
 """Identifiers: a prefix for the kind of object, and a ULID that sorts by creation time."""
 
+import hashlib
 import os
 import random
 import threading
 
 from mailsvc import clock
 
-__all__ = ["is_id", "new_id"]
+__all__ = ["ALPHABET", "delivery_id", "is_id", "new_id"]
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
-_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base32
+_PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 _LOW_BITS = 40
 
 
@@ -28,7 +29,19 @@ def new_id(prefix: str) -> str:
 def is_id(text: str, prefix: str) -> bool:
     """Whether the text has the form of an identifier with this prefix."""
     head, _, tail = text.partition("_")
-    return head == prefix and len(tail) == 26 and all(c in _ALPHABET for c in tail)
+    return head == prefix and len(tail) == 26 and all(c in ALPHABET for c in tail)
+
+
+def delivery_id(message_id: str, place: int) -> str:
+    """Return the id of a delivery of a message whose id the application chose: the same in every process.
+
+    Args:
+        message_id: ``msg_…``; its time is the delivery's, too.
+        place: of the recipient in the message, from 0.
+    """
+    digest = hashlib.blake2b(f"{message_id} {place}".encode(), digest_size=10).digest()
+    number = int.from_bytes(digest, "big")
+    return f"dlv_{message_id[4:14]}" + "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -1, -10)])
 
 
 class _Sequence:

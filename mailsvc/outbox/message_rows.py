@@ -8,7 +8,7 @@ import msgspec
 from mailsvc import clock
 from mailsvc.apps.suppressions import SuppressionList
 from mailsvc.domain.draft import Attachment, Handling, Prepared, Recipient
-from mailsvc.domain.ids import new_id
+from mailsvc.domain.ids import delivery_id, new_id
 from mailsvc.domain.jsontext import compact
 from mailsvc.domain.lifecycle import Status
 from mailsvc.domain.relay import Relay
@@ -17,7 +17,7 @@ from mailsvc.mime.compose import compose
 from mailsvc.mime.raw import RawSubmission
 from mailsvc.outbox.signed_addresses import Signing, sign_addresses
 
-__all__ = ["NewMessage", "Terms", "build_draft", "build_raw"]
+__all__ = ["Given", "NewMessage", "Terms", "build_draft", "build_raw"]
 
 # A priority is a head start in the queue's order of due times: a normal message overtakes low ones that are less than
 # ten minutes older, and no message is overtaken for longer than twenty minutes.
@@ -110,6 +110,13 @@ class NewMessage(msgspec.Struct, gc=False):
         }
 
 
+class Given(msgspec.Struct, frozen=True, gc=False):
+    """What the application's transaction has decided already."""
+
+    id: str
+    created_at: int
+
+
 class Terms(msgspec.Struct, frozen=True, gc=False):
     """The app, relay and time of an accepted message."""
 
@@ -118,13 +125,16 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     now: int  # by the queue's clock
     references: tuple[str, ...] = ()
     signing: Signing | None = None
+    given: Given | None = None
 
 
 def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
     """Build a message and freeze its bytes: every retry sends the same ones."""
-    id_, now = new_id("msg"), clock.now()
+    given = terms.given
+    id_, now = (given.id, given.created_at) if given else (new_id("msg"), clock.now())
     message_id = f"<{id_[4:]}@{prepared.sender.domain}>"
-    delivery_ids = [new_id("dlv") for _ in prepared.recipients]
+    places = range(len(prepared.recipients))
+    delivery_ids = [delivery_id(id_, n) if given else new_id("dlv") for n in places]
     signed = prepared
     if terms.signing is not None:
         signed = sign_addresses(prepared, terms.signing, message_id=id_, delivery_id=delivery_ids[0])

@@ -27,13 +27,13 @@ from mailsvc.outbox.signed_addresses import Signing, check_unsubscribe, wants_un
 from mailsvc.store.database import Database
 from mailsvc.store.tables import body, message
 
-__all__ = ["Outbox"]
+__all__ = ["AcceptPipeline"]
 
 MOST_HEADER = 65_536  # bytes that are searched in the answered message
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
+class AcceptPipeline:
     """Accepts messages of applications."""
 
     database: Database

@@ -24,7 +24,7 @@ from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
 from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.shared_commit import SharedCommit
-from mailsvc.outbox.submit import Outbox
+from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.outcomes.sent_jobs import release_all as release_sent_jobs
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
@@ -67,7 +67,7 @@ def make_app(settings: Settings) -> Gateway:
         vault=vault,
         relays=relays,
         bell=bell,
-        outbox=Outbox(
+        outbox=AcceptPipeline(
             database,
             relays,
             Admission(settings, database),

@@ -20,7 +20,7 @@ from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.admission import Admission
 from mailsvc.outbox.shared_commit import SharedCommit
-from mailsvc.outbox.submit import Outbox
+from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
@@ -122,7 +122,7 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         vault=vault,
         relays=relays,
         bell=Bell(data_dir),
-        outbox=Outbox(
+        outbox=AcceptPipeline(
             database,
             relays,
             Admission(settings, database),
