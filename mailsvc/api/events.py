@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
@@ -13,7 +13,7 @@ from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
 from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
-from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.errors import FieldError, Gone, Invalid
 from mailsvc.domain.events import VOCABULARY, is_pattern, matches
 from mailsvc.domain.ids import is_id
 from mailsvc.store.tables import event
@@ -41,6 +41,7 @@ class EventPage(msgspec.Struct):
 
     data: list[EventObject]
     next_cursor: str
+    skipped: bool | msgspec.UnsetType = msgspec.UNSET  # true: events behind the cursor are no longer kept
 
 
 @blueprint.get("/v1/events")
@@ -80,12 +81,15 @@ class _Wanted:
         self.messages = request.args.getlist("message")
         if len(self.types) + len(self.messages) > MOST:
             raise Invalid(FieldError("message", f"at most {MOST} `type` and `message` filters together"))
+        self.skipped = False
         self.position = again.position if again else self._begin()
 
     def _begin(self) -> int:
         after = request.args.get("after") or request.args.get("cursor") or "beginning"
         with services().database.read() as connection:
-            return _position(connection, after)
+            position = _position(connection, after)
+            self.skipped = _is_before_the_kept(connection, position)
+            return position
 
     @property
     def remaining(self) -> float:
@@ -134,12 +138,28 @@ def _position(connection: Connection, after: str) -> int:
         found = connection.execute(select(event.c.position).where(condition)).scalar()
         if found is not None:
             return int(found)
+        _refuse_if_dropped(connection, after)
     raise Invalid(FieldError("after", "must be an event id, a next_cursor of this feed, `now` or `beginning`"))
 
 
+def _refuse_if_dropped(connection: Connection, event_id: str) -> None:
+    """Raise Gone if this event is older than the first that is kept: ids ascend with time."""
+    own = select(event.c.id).where(event.c.app_id == caller().app_id)
+    oldest = connection.execute(own.order_by(event.c.position).limit(1)).scalar()
+    if oldest is not None and event_id < oldest:
+        raise Gone(f"the event {event_id} is no longer kept; the oldest one is {oldest}", oldest=oldest)
+
+
+def _is_before_the_kept(connection: Connection, position: int) -> bool:
+    """Whether events after this cursor may have been dropped: positions have no gaps, and the oldest go first."""
+    first = connection.execute(select(func.min(event.c.position))).scalar()
+    return first is not None and 0 < position < first - 1
+
+
 def _page(rows: list[Any], wanted: _Wanted) -> Response:
+    skipped = ',"skipped":true' if wanted.skipped else ""
     # The stored bodies are sent unchanged: the same bytes that a webhook carries.
-    body = f'{{"data":[{",".join(row.body for row in rows)}],"next_cursor":"pos_{wanted.position}"}}'
+    body = f'{{"data":[{",".join(row.body for row in rows)}],"next_cursor":"pos_{wanted.position}"{skipped}}}'
     return Response(body, content_type="application/json")
 
 
@@ -155,6 +175,7 @@ OPERATIONS = {
     "list_events": Operation(
         summary="Read the event feed, oldest first. With `wait`, the response is held back until there is a new event.",
         answer=EventPage,
+        problems=(410,),
         query={
             "after": "Start after this event id or `next_cursor`; `now`, or `beginning` (the default).",
             "wait": f"Seconds to wait for a new event, up to {LONGEST_WAIT}.",

@@ -20,7 +20,7 @@ class Operation:
         media: the media type of the response.
         also_takes: other media types of the body, with their schemas.
         also_answers: other statuses that are no problems, with the types of their JSON.
-        problems: the statuses of its problems if it needs no key; otherwise they follow from the method and path.
+        problems: the statuses of its problems; if it needs a key, beside those that follow from the method and path.
         is_idempotent: it accepts an Idempotency-Key.
     """
 

@@ -41,6 +41,7 @@ def problem_document(problem: Problem, *, prefix: str = "", most: int = MOST_ERR
         "detail": _detail(problem, most),
         "code": problem.code,
         "request_id": g.get("request_id", ""),
+        **problem.members,
     }
     if errors:
         document["errors"] = [{"field": field_below(prefix, e.field), "detail": e.detail} for e in errors[:most]]

@@ -21,6 +21,7 @@ PROBLEMS = {
     404: "The app has no such object.",
     408: "The request body did not arrive in time.",
     409: "The object's state does not allow it, or the first request with this `Idempotency-Key` is still running.",
+    410: "The event of `after` is no longer kept (`cursor_expired`); `oldest` is the id of the first event that is.",
     413: "The request exceeds a size limit; `detail` names the limit and its setting.",
     415: "The content type is not supported here, or the body has a Content-Encoding.",
     422: "The values are invalid; `errors` names each field.",
@@ -56,6 +57,7 @@ def _problems_of(route: Route) -> list[int]:
     if route.scope is None:
         return list(route.operation.problems)
     statuses = {401, 403, 422, 429, 500, 503}
+    statuses.update(route.operation.problems)
     if route.parameters:
         statuses.add(404)
     if route.method != "get":

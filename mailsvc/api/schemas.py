@@ -22,6 +22,7 @@ Code = Literal[
     "method_not_allowed",
     "conflict",
     "idempotency_in_flight",
+    "cursor_expired",
     "payload_too_large",
     "unsupported_media_type",
     "validation_failed",
@@ -49,6 +50,7 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
     code: Code
     request_id: str
     errors: list[Fault] = []
+    oldest: str | None = None
 
 
 MESSAGE_EXAMPLE = {
@@ -92,6 +94,7 @@ def components(
     for schema in named.values():
         schema.pop("title", None)
         _name_instants(schema)
+        _leave_out_empty_defaults(schema)
     taken = [msgspec.json.schema_components([kind])[1] for kind in (*requests, Draft)]
     for name in {name for found in taken for name in found}:
         _allow_nulls(named[name])
@@ -122,6 +125,13 @@ def _allow_nulls(schema: dict[str, Any]) -> None:
         rest = dict(property_)
         property_.clear()
         property_.update((kinds[0] if len(kinds) == 1 else {"anyOf": kinds}) | rest)
+
+
+def _leave_out_empty_defaults(schema: dict[str, Any]) -> None:
+    """An empty list or object as a default says nothing, and generators of clients stumble over it."""
+    for property_ in schema.get("properties", {}).values():
+        if property_.get("default") in ([], {}):
+            del property_["default"]
 
 
 def _name_instants(schema: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ Problem
  ├── Forbidden         403
  ├── NotFound          404
  ├── Conflict          409
+ ├── Gone              410
  ├── TooLarge          413
  ├── UnsupportedMedia  415
  ├── Invalid           422, names each field and its fix
@@ -13,6 +14,7 @@ Problem
  └── Unavailable       503, nothing was stored; try again later
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -40,6 +42,11 @@ class Problem(Exception):
     @property
     def errors(self) -> list[FieldError]:
         return []
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        """Further members of the problem document (RFC 9457 section 3.2)."""
+        return {}
 
 
 class Malformed(Problem):
@@ -84,6 +91,20 @@ class Conflict(Problem):
     """The state of the object forbids it."""
 
     status, code, title = 409, "conflict", "Conflict"
+
+
+class Gone(Problem):
+    """The event that the request continues from is no longer kept; ``oldest`` is the id of the first one that is."""
+
+    status, code, title = 410, "cursor_expired", "Gone"
+
+    def __init__(self, detail: str, *, oldest: str) -> None:
+        super().__init__(detail)
+        self.oldest = oldest
+
+    @property
+    def members(self) -> Mapping[str, str]:
+        return {"oldest": self.oldest}
 
 
 class TooLarge(Problem):

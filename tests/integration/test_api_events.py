@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from mailsvc.api.events import EventPage
 from mailsvc.api.feed import Interest, newest
@@ -31,6 +31,13 @@ def tell(harness: ApiHarness, app_id: str, *kinds: str) -> None:
     """Events come up, as another process would append them; no bell rings."""
     with harness.database.write() as connection:
         append_events(connection, [NewEvent(app_id, kind, {}) for kind in kinds], now=harness.database.now())
+
+
+def drop_first(harness: ApiHarness, count: int) -> None:
+    """The oldest events are no longer kept."""
+    with harness.database.write() as connection:
+        oldest = select(event.c.position).order_by(event.c.position).limit(count)
+        connection.execute(delete(event).where(event.c.position.in_(list(connection.execute(oldest).scalars()))))
 
 
 class Poll(threading.Thread):
@@ -126,6 +133,31 @@ class TestOrder:
         submit(shop)
 
         assert types(feed(shop, f"after={again}")) == ["message.queued"]
+
+    def test_an_event_that_is_no_longer_kept_is_told_from_a_wrong_id(self, harness: ApiHarness, shop: Client) -> None:
+        """A consumer that slept too long gets 410 and the first event that is left; a typing mistake is a 422."""
+        tell(harness, shop.app_id, *["relay.paused"] * 5)
+        ids = [e["id"] for e in feed(shop)["data"]]
+        drop_first(harness, 3)
+
+        gone = shop.get(f"/events?after={ids[1]}")
+        unknown = shop.get(f"/events?after=evt_{'z' * 26}")
+
+        assert (gone.status_code, gone.json["code"], gone.json["oldest"]) == (410, "cursor_expired", ids[3])
+        assert unknown.status_code == 422
+        assert [e["id"] for e in feed(shop, f"after={gone.json['oldest']}")["data"]] == [ids[4]]
+
+    def test_a_cursor_stays_good_and_says_what_it_skipped(self, harness: ApiHarness, shop: Client) -> None:
+        """It continues at the oldest event that is kept; where nothing was missed, it says nothing."""
+        tell(harness, shop.app_id, *["relay.paused"] * 5)
+        first, third = (feed(shop, f"limit={n}")["next_cursor"] for n in (1, 3))
+        ids = [e["id"] for e in feed(shop)["data"]]
+        drop_first(harness, 3)
+        late, in_time = feed(shop, f"after={first}"), feed(shop, f"after={third}")
+
+        assert [e["id"] for e in late["data"]] == [e["id"] for e in in_time["data"]] == ids[3:]
+        assert (late.get("skipped"), in_time.get("skipped")) == (True, None)
+        assert "skipped" not in feed(shop)
 
 
 class TestFilters:
