@@ -128,9 +128,9 @@ def _allow_nulls(schema: dict[str, Any]) -> None:
 
 
 def _leave_out_empty_defaults(schema: dict[str, Any]) -> None:
-    """An empty list or object as a default says nothing, and generators of clients stumble over it."""
+    """Null, or an empty list or object, says nothing as a default, and generators of clients stumble over them."""
     for property_ in schema.get("properties", {}).values():
-        if property_.get("default") in ([], {}):
+        if "default" in property_ and property_["default"] in (None, [], {}):
             del property_["default"]
 
 
