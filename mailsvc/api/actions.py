@@ -13,7 +13,7 @@ from mailsvc.api.parts import services
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outbox import read
-from mailsvc.outcomes.actions import apply_change
+from mailsvc.outcomes.actions import EVERYBODY, Choice, apply_change
 from mailsvc.outcomes.reschedule import Amendment, amend
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
 
@@ -44,9 +44,10 @@ class MessageActionResult(msgspec.Struct):
 
 
 class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """With ``force``, recipients on the suppression list are retried too."""
+    """With ``force``, recipients on the suppression list are retried too; with ``recipients``, only these are."""
 
     force: bool = False
+    recipients: tuple[str, ...] = ()
 
 
 class MessageChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,7 +70,8 @@ def cancel_message(id_: str) -> Response:
 def retry_message(id_: str) -> Response:
     """Retry waiting and failed deliveries now."""
     refuse_unknown_arguments()
-    return _steered(id_, Change.RETRY, force=read_json_if_any(RetryRequest).force)
+    wanted = read_json_if_any(RetryRequest)
+    return _steered(id_, Change.RETRY, Choice(force=wanted.force, recipients=wanted.recipients))
 
 
 @blueprint.post("/v1/messages/<message:id_>/hold")
@@ -107,11 +109,11 @@ def _change(id_: str, change: Change) -> Response:
     return _steered(id_, change)
 
 
-def _steered(id_: str, change: Change, *, force: bool = False) -> Response:
+def _steered(id_: str, change: Change, choice: Choice = EVERYBODY) -> Response:
     parts = services()
     with parts.database.write() as connection:
         found_message(connection, id_)
-        deliveries = apply_change(connection, id_, change, now=parts.database.now(), force=force)
+        deliveries = apply_change(connection, id_, change, now=parts.database.now(), choice=choice)
         status = read.message_objects(connection, [found_message(connection, id_)])[0]["status"]
     parts.bell.ring(DELIVER, NOTIFY, EVENTS)
     return jsonify(id=id_, status=status, deliveries=deliveries)

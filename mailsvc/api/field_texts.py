@@ -120,6 +120,7 @@ _TEXTS = {
     "changed": "Whether the action changed this delivery.",
     "DeliveryActionResult.detail": "Why the delivery was not changed; `null` otherwise.",
     "DeliveryActionResult.status": "The delivery's status after the action.",
+    "RetryRequest.recipients": "Retry only these recipients of the message; by default, all that failed or wait.",
     "force": "Also retry recipients on the suppression list.",
     "timestamp": "When it happened.",
     "EventObject.type": "See [event types](#event-types).",

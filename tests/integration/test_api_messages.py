@@ -477,6 +477,18 @@ class TestSteering:
         assert [(d["status"], d["changed"]) for d in answer["deliveries"]] == [("sent", False), ("queued", True)]
         assert [row.id for row in claim_all(harness)] == [second.id]
 
+    def test_a_retry_may_name_its_recipients(self, harness: ApiHarness, shop: Client) -> None:
+        """Whatever the case of the address; one that is not the message's is an error that names it."""
+        made = submit(shop, "a@example.test", "b@example.test", "c@example.test")
+        for row in claim_all(harness):
+            settle(harness, row, Change.BOUNCE, code=550)
+        answer = shop.post(f"/messages/{made['id']}/retry", {"recipients": ["B@Example.test"]})
+        wrong = shop.post(f"/messages/{made['id']}/retry", {"recipients": ["a@example.test", "d@example.test"]})
+
+        assert [(d["recipient"], d["status"]) for d in answer.json["deliveries"]] == [("b@example.test", "queued")]
+        assert (wrong.status_code, wrong.json["errors"][0]["field"]) == (422, "recipients.1")
+        assert [row.recipient for row in claim_all(harness)] == ["b@example.test"]
+
     def test_a_retry_spares_a_suppressed_recipient_unless_it_is_forced(self, harness: ApiHarness, shop: Client) -> None:
         """The bounce that ended the delivery put its address on the list."""
         id_ = submit(shop)["id"]

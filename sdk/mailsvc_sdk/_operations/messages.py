@@ -215,15 +215,20 @@ def cancel(options: Options, id: str | HasId) -> Operation[MessageActionResult]:
     return (yield from _act(options, id, "cancel"))
 
 
-def retry(options: Options, id: str | HasId, *, force: bool = False) -> Operation[MessageActionResult]:
+def retry(
+    options: Options, id: str | HasId, *, recipients: str | Iterable[str] = (), force: bool = False
+) -> Operation[MessageActionResult]:
     """Send again to the recipients that failed.
 
     Args:
+        recipients: only to these; by default, to all.
         force: also to those on the suppression list.
 
-    Raises NotFound, Conflict if there are none.
+    Raises NotFound, Conflict if there are none, ValidationError if one is no recipient of the message.
     """
-    request = json_request("POST", path("messages", id, "retry"), {"force": True} if force else {})
+    chosen = [recipients] if isinstance(recipients, str) else list(recipients)
+    wanted = ({"recipients": chosen} if chosen else {}) | ({"force": True} if force else {})
+    request = json_request("POST", path("messages", id, "retry"), wanted)
     return decode(MessageActionResult, (yield from call(options, request)).json())
 
 
