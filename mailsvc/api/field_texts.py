@@ -43,6 +43,7 @@ _TEXTS = {
     "Draft.force": "Answer an arrival even though a machine sent it.",
     "sender": "The field Sender.",
     "list_unsubscribe_post": "Whether List-Unsubscribe is marked as one-click.",
+    "store": "Whether the content is kept: `false` removes it soon after nothing more is to be sent. Its attempts and events stay; it can't be sent again.",
     "template": "Not available yet.",
     "variables": "Not available yet.",
     "preset": "The provider, whose endpoints and scopes are known; `null` for any other.",

@@ -81,6 +81,7 @@ class MessageObject(msgspec.Struct, kw_only=True):
     sender: str | None
     return_path: str | None
     list_unsubscribe_post: bool
+    store: bool
     template: str | None
     variables: dict[str, Any]
     size: int

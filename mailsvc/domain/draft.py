@@ -48,6 +48,7 @@ class Draft(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     return_path: str | None = None
     list_unsubscribe_post: bool = False
     force: bool = False
+    store: bool = True
 
 
 class Handling(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, gc=False):

@@ -71,6 +71,7 @@ def check(draft: Draft, *, limits: Limits, now: int) -> Prepared:
         agent=agent[0] if agent else None,
         return_path=draft.return_path,
         list_unsubscribe_post=draft.list_unsubscribe_post,
+        store=draft.store,
     )
 
 

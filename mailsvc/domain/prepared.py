@@ -72,6 +72,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     agent: Mailbox | None  # for the field Sender
     return_path: str | None  # for this message, instead of the relay's
     list_unsubscribe_post: bool
+    store: bool  # keep the content when nothing more is to be sent
 
 
 def recipients_of(

@@ -36,6 +36,7 @@ class NewMessage(msgspec.Struct, gc=False):
     deliveries: list[dict[str, Any]]
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
+    is_stored: bool = True  # when nothing more is to be sent, too
 
     @property
     def app_id(self) -> str:
@@ -156,7 +157,9 @@ def build_draft(prepared: Prepared, terms: Terms) -> NewMessage:
         "smtputf8": prepared.utf8_headers,
         "eight_bit": prepared.utf8_headers,
     }
-    return _new_message({"id": id_, **own}, content, prepared.recipients, delivery_ids, prepared, terms)
+    new_message = _new_message({"id": id_, **own}, content, prepared.recipients, delivery_ids, prepared, terms)
+    new_message.is_stored = prepared.store
+    return new_message
 
 
 def _submitted(prepared: Prepared) -> dict[str, Any]:
@@ -175,6 +178,7 @@ def _submitted(prepared: Prepared) -> dict[str, Any]:
         "sender": str(prepared.agent) if prepared.agent else None,
         "return_path": prepared.return_path,
         "list_unsubscribe_post": prepared.list_unsubscribe_post,
+        "store": prepared.store,
         "unended": _unended(prepared),
     }
 

@@ -15,7 +15,7 @@ from mailsvc.outbox.message_rows import NewMessage
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.store.bulk import Statement, insertion
 from mailsvc.store.database import commits_in_turn
-from mailsvc.store.tables import body, delivery, idempotency, message, other_message_id, recipient
+from mailsvc.store.tables import body, delivery, idempotency, message, other_message_id, passing_content, recipient
 
 __all__ = ["Plan", "plan_commit", "stored_ids"]
 
@@ -53,6 +53,7 @@ def plan_commit(connection: Connection, group: Sequence[IntakeRequest], stored: 
         delivery: list(chain.from_iterable(m.deliveries for m in new_messages)),
         recipient: _recipient_rows(new_messages),
         other_message_id: _other_ids(new_messages),
+        passing_content: [{"message_id": m.message["id"]} for m in new_messages if not m.is_stored],
         idempotency: rows_of_keys(unstored, answers, now),
     }
     dialect = connection.dialect.name

@@ -162,6 +162,7 @@ def _message_object(row: Any, deliveries: list[Any]) -> dict[str, Any]:
         "sender": submitted.get("sender"),
         "return_path": submitted.get("return_path"),
         "list_unsubscribe_post": submitted.get("list_unsubscribe_post", False),
+        "store": submitted.get("store", True),
         "template": None,
         "variables": {},
         "size": row.size,

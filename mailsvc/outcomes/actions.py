@@ -14,7 +14,7 @@ from mailsvc.domain.lifecycle import Change, Status
 from mailsvc.outcomes.outcome import Outcome
 from mailsvc.outcomes.record import record
 from mailsvc.outcomes.reschedule import span_of
-from mailsvc.store.tables import delivery, message
+from mailsvc.store.tables import body, delivery, message
 
 __all__ = ["EVERYBODY", "Choice", "apply_change"]
 
@@ -58,6 +58,7 @@ def apply_change(
     chosen = _chosen(connection, message_id, choice.recipients)
     spared: set[str] = set()
     if change is Change.RETRY:
+        _require_content(connection, message_id)
         spared = _spared(connection, message_id, chosen, force=choice.force)
         _begin_anew(connection, message_id, now)
     due_at = _due_at(connection, message_id, change, now)
@@ -82,6 +83,11 @@ def apply_change(
             "; ".join(sorted({entry["detail"] for entry in answer if entry["detail"]})) or "nothing to change"
         )
     return answer
+
+
+def _require_content(connection: Connection, message_id: str) -> None:
+    if connection.execute(select(body.c.message_id).where(body.c.message_id == message_id)).first() is None:
+        raise Conflict("the content of this message was not stored (store: false), so it can't be sent again")
 
 
 def _spared(connection: Connection, message_id: str, chosen: Sequence[str], *, force: bool) -> set[str]:

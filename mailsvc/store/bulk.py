@@ -91,7 +91,7 @@ def insertion(dialect: str, table: Table, rows: Rows) -> list[Statement]:
     columns = tuple(rows[0])
     if dialect != "sqlite" and not any(isinstance(table.c[name].type, LargeBinary) for name in columns):
         return [Statement(_insert_document(table, columns), (_encode(rows).decode(),))]
-    pick = itemgetter(*columns)
+    pick = _picker(columns)
     return [
         Statement(_insert_rows(dialect, table, columns, len(some)), tuple(chain.from_iterable(map(pick, some))))
         for some in _portions(rows)
@@ -105,11 +105,18 @@ def update_of(dialect: str, table: Table, keys: tuple[str, ...], rows: Rows) -> 
     columns = tuple(rows[0])
     if dialect != "sqlite":
         return [Statement(_update_by_document(table, keys, columns), (_encode(rows).decode(),), prepare=False)]
-    pick = itemgetter(*columns)
+    pick = _picker(columns)
     return [
         Statement(_update_by_rows(table, keys, columns, len(some)), tuple(chain.from_iterable(map(pick, some))))
         for some in _portions(rows)
     ]
+
+
+def _picker(columns: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Return a function that takes these columns from a row."""
+    if len(columns) == 1:
+        return lambda row: (row[columns[0]],)  # of one name, itemgetter makes no tuple
+    return itemgetter(*columns)
 
 
 def _portions(rows: Rows) -> Iterator[Rows]:

@@ -284,6 +284,9 @@ idempotency = Table(
     Index("mailsvc_idempotency_age", "created_at"),
 )
 
+# Messages that were submitted with ``store: false`` and whose content is still there.
+passing_content = Table("mailsvc_passing_content", metadata, Column("message_id", Text, primary_key=True))
+
 worker = Table(
     "mailsvc_worker",
     metadata,

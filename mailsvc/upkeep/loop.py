@@ -16,12 +16,14 @@ from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import idempotency
 from mailsvc.upkeep.chore import Chore
 from mailsvc.upkeep.clock_setback import pull_in
+from mailsvc.upkeep.contents import remove_contents
 from mailsvc.upkeep.rehome import adopt_orphans
 
 __all__ = ["Upkeep"]
 
 EVERY_SECONDS = 1.0
 PRUNE_SECONDS = 60.0
+CONTENT_SECONDS = 10.0
 LEAST_REST = 0.05
 AT_ONCE = 500
 IDEMPOTENCY_KEPT = 24 * clock.HOUR
@@ -40,6 +42,7 @@ class Upkeep:
             Chore("expiry", self._expire_some, every=EVERY_SECONDS),
             Chore("orphans", self._adopt, every=PRUNE_SECONDS),
             Chore("idempotency keys", self._prune, every=PRUNE_SECONDS),
+            Chore("contents", self._remove_contents, every=CONTENT_SECONDS),
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -70,6 +73,9 @@ class Upkeep:
 
     def _prune(self) -> bool:
         return self._write(partial(_drop_old_keys, now=self._database.now())) > 0
+
+    def _remove_contents(self) -> bool:
+        return self._write(remove_contents) > 0
 
     def _expire(self) -> int:
         """Expire due deliveries, without those that can't be ended. Returns how many."""

@@ -188,6 +188,7 @@ class Message(Record):
     sender: str | None
     return_path: str | None
     list_unsubscribe_post: bool
+    store: bool
     template: str | None
     variables: Mapping[str, Any]
     size: int

@@ -45,7 +45,7 @@ class DraftFields(Handling, total=False):
     list_unsubscribe_post: bool | None
     in_reply_to: str | None
     force: bool | None
-    store: str | None
+    store: bool | None
 
 
 # The JSON of POST /v1/messages, with what ``send`` takes in place of strings.
@@ -78,6 +78,7 @@ Draft = TypedDict(
         "list_unsubscribe_post": bool,
         "in_reply_to": str,
         "force": bool,
+        "store": bool,
     },
     total=False,
 )

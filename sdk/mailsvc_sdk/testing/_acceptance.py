@@ -131,6 +131,7 @@ def _document(draft: Mapping[str, Any]) -> dict[str, Any]:
         },
         **{name: dict(draft.get(name) or {}) for name in ("headers", "metadata", "variables")},
         **{name: bool(draft.get(name)) for name in ("delivery_receipt", "list_unsubscribe_post")},
+        "store": draft.get("store") is not False,
         "attachments": [_attachment(entry) for entry in draft.get("attachments") or []],
         "expires_in": draft.get("expires_in") or DEFAULT_EXPIRES_IN,
         "priority": draft.get("priority") or "normal",

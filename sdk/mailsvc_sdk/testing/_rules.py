@@ -13,7 +13,7 @@ from mailsvc_sdk.testing._problem import invalid
 
 __all__ = ["bare", "check", "listed", "recipients"]
 
-MEMBERS = frozenset(name.removesuffix("_") for name in DraftFields.__annotations__) - {"store"}
+MEMBERS = frozenset(name.removesuffix("_") for name in DraftFields.__annotations__)
 _TEXTS = ("subject", "text", "html", "relay", "template", "in_reply_to", "return_path", "sender")
 _BREAK = re.compile(r"[\r\n\0]")
 
