@@ -85,6 +85,11 @@ _FAMILIES = {
         "Sessions with mail servers: those in which a mailbox was read completely, and those that failed.",
         "result",
     ),
+    "callbacks": (
+        "mailsvc_callback_events",
+        "Events that the host's callbacks were called with, by result.",
+        "result",
+    ),
     "requests": (
         "mailsvc_http_requests",
         "API requests, by class of the response status.",

@@ -20,6 +20,7 @@ _COMMANDS = {
     "queue": "mailsvc.cli.queue",
     "events": "mailsvc.cli.events",
     "doctor": "mailsvc.cli.doctor",
+    "callbacks": "mailsvc.cli.callbacks",
     "reclassify": "mailsvc.cli.reclassify",
     "openapi": "mailsvc.cli.openapi",
     "bench": "mailsvc.cli.bench",

@@ -12,7 +12,7 @@ from mailsvc.store.database import Database
 
 __all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade"]
 
-HEAD = "0013"
+HEAD = "0014"
 _VERSIONS = "mailsvc_alembic_version"
 
 
