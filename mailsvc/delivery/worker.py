@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.loop import Loop
+from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database
 
@@ -60,7 +60,7 @@ class DeliveryWorker:
     def __init__(self, context: Context) -> None:
         database, owner = context.database, context.heartbeat.id
         self._context = context
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
+        self._threads = DaemonThreads(2, "delivery-db")
         self._journal = Journal(context.journal_directory, owner)
         in_hand = InHand(lambda id_: self._in_thread(partial(read_body, database, id_)), self._queued)
         self._reporter = Reporter(
