@@ -10,6 +10,7 @@ from mailsvc.inbound.sentfolder.round import Round, SentFolders
 from mailsvc.outcomes.sent_jobs import LEASE, return_missing, take
 from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.error_log import log_error
+from mailsvc.runtime.stop import time_left
 from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.store import leases
 from mailsvc.store.leases import SENT_JOBS, DueSentJob, Quota
@@ -39,7 +40,7 @@ class SentFolderWorker:
         for round_ in self._rounds.values():
             round_.stop()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            await asyncio.wait(self._tasks, timeout=time_left(stop, STOP_SECONDS))
         self._threads.shutdown(wait=False)
 
     # Called by the claim loop
