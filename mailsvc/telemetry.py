@@ -98,7 +98,7 @@ LATENCY_BUCKETS = (
 
 
 class Meter:
-    """The counters of one process; its worker row carries them to the process that serves ``/metrics``."""
+    """The counters of one worker, or of one API; a worker's row carries them to the process that serves ``/metrics``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -130,6 +130,3 @@ class Meter:
                 "latency": list(self._latency),
                 "latency_sum": self._latency_sum,
             }
-
-
-meter = Meter()

@@ -1,9 +1,9 @@
 """Checks whether messages can be accepted, in a separate thread: the response comes in time even if a check hangs."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 
 from mailsvc.outbox.admission import lack_of_room
+from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.settings import Settings
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
@@ -23,7 +23,7 @@ class Readiness:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._thread = DaemonThreads(1, "readiness")
         self._looking: asyncio.Future[dict[str, str]] | None = None
 
     async def ask(self) -> dict[str, str]:

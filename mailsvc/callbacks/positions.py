@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from mailsvc import clock
 from mailsvc.store.callback_tables import callback
+from mailsvc.store.database import Database
 from mailsvc.store.tables import app, event
 
 __all__ = [
@@ -128,10 +129,11 @@ def release(connection: Connection, key: Key, lease: Lease) -> None:
     connection.execute(update(callback).where(mine).values(lease_owner=None, lease_until=0))
 
 
-def release_all(connection: Connection, owner: str) -> None:
+def release_all(database: Database, owner: str) -> None:
     """Free the leases of a worker that has ended."""
     held = callback.c.lease_owner == owner
-    connection.execute(update(callback).where(held).values(lease_owner=None, lease_until=0))
+    with database.write() as connection:
+        connection.execute(update(callback).where(held).values(lease_owner=None, lease_until=0))
 
 
 def events_after(connection: Connection, app_id: str, position: int, *, limit: int) -> Sequence[Any]:

@@ -16,7 +16,7 @@ from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.runtime.groupcommit import GroupCommit, Stopped
 from mailsvc.store.bulk import carry_out
 from mailsvc.store.database import Database, commits_in_turn, explain, is_away
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.telemetry import Meter, facts, log
 
 __all__ = ["SharedCommit"]
 
@@ -46,8 +46,16 @@ class SharedCommit:
         max_queue: deliveries that may wait at the same time.
     """
 
-    def __init__(self, database: Database, *, ring: Callable[[], None], max_queue: int | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        ring: Callable[[], None],
+        max_queue: int | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._database, self._ring, self._max_queue = database, ring, max_queue
+        self._meter = meter or Meter()
         self._commits: GroupCommit[IntakeRequest] = GroupCommit("intake", self._store, length_of_group=_length_of_group)
 
     def accept(self, request: IntakeRequest) -> Answer:
@@ -101,7 +109,7 @@ class SharedCommit:
             self._fall_back(group, error)
             return
         self._ring()
-        meter.count("accepted", sum(len(request.new_messages) for request in group))
+        self._meter.count("accepted", sum(len(request.new_messages) for request in group))
         _answer(list(zip(group, answers, strict=True)))
 
     def _fall_back(self, group: list[IntakeRequest], error: Exception) -> None:

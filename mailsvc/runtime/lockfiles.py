@@ -26,6 +26,13 @@ class LockFiles:
         """The workers whose process has ended without removing its file."""
         return sorted(path.name for path in self._directory.glob("[!.]*") if _is_free(path))
 
+    def leave(self, owner: str) -> None:
+        """Show that the worker of this process has ended."""
+        self.strike(owner)
+        if self._mine is not None:
+            os.close(self._mine)
+            self._mine = None
+
     def strike(self, owner: str) -> None:
         """Remove the worker's file."""
         (self._directory / owner).unlink(missing_ok=True)

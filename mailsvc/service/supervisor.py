@@ -34,7 +34,7 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
     # while the API restarts, new connections wait.
     listener = _listen(settings) if "api" in roles else None
     preparing = _Preparation(settings)
-    from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
+    from mailsvc.service.worker_process import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
     if "api" in roles:
         from mailsvc.service import httpserver  # noqa: F401, PLC0415 - not needed without the API
@@ -67,10 +67,10 @@ def _supervise(children: list[Child], listener: socket.socket | None, announce: 
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
+    from mailsvc.service.api import Api  # noqa: PLC0415 - as above
     from mailsvc.service.httpserver import answer_requests  # noqa: PLC0415 - already loaded by the first process
-    from mailsvc.service.roles import make_app  # noqa: PLC0415 - as above
 
-    answer_requests(make_app(settings), listener, drain_seconds=DRAIN_SECONDS - CLOSE_SECONDS)
+    answer_requests(Api(settings).gateway, listener, drain_seconds=DRAIN_SECONDS - CLOSE_SECONDS)
 
 
 class _Preparation:

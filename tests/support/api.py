@@ -26,6 +26,7 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.tables import api_key, app
 from mailsvc.store.vault import Vault
+from mailsvc.telemetry import Meter
 from tests.support.tables import copy_empty_sqlite
 
 __all__ = ["Answer", "Client", "ApiHarness", "open_harness"]
@@ -115,7 +116,8 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         copy_empty_sqlite(data_dir / "mailsvc.db")
         database = Database(settings.database, pool_size=4)
     relays = RelayBook(database, vault, targets=settings.relay_targets)
-    intake = SharedCommit(database, ring=lambda: None, max_queue=settings.max_queue)
+    meter = Meter()
+    intake = SharedCommit(database, ring=lambda: None, max_queue=settings.max_queue, meter=meter)
     services = Services(
         settings=settings,
         database=database,
@@ -133,6 +135,7 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         keyring=Keyring(database),
         feed=Feed(database),
         readiness=Readiness(settings, database),
+        meter=meter,
         **parts,
     )
     return ApiHarness(services, create_app(services))
