@@ -12,6 +12,7 @@ from typing import Any
 from mailsvc import clock
 
 log = logging.getLogger("mailsvc")
+log.addHandler(logging.NullHandler())  # in a program without logging, nothing is printed
 
 _CREDENTIALS = re.compile(
     r"(://)\S*(@)"  # everything before the last @ of a URL: a password may contain an @, too

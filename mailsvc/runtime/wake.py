@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mailsvc import clock
+from mailsvc.forking import close_in_child
 
 __all__ = ["DELIVER", "EVENTS", "MAILBOXES", "NOTIFY", "RELAYS", "Bell", "Ear"]
 
@@ -83,7 +84,7 @@ class Ear:
     def __init__(self, data_dir: Path, name: str) -> None:
         directory = self._directory = _Directory(data_dir)
         self._path = directory.path / f"{name}.sock"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket = close_in_child(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         with contextlib.suppress(OSError):
             self._path.unlink()
         self._socket.bind(directory.address(f"{name}.sock"))

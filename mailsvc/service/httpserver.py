@@ -51,8 +51,12 @@ async def _serve(gateway: Gateway, listener: socket.socket, drain_seconds: int) 
     await server.serve([listener])
 
 
-def server_of(application: Any, *, drain_seconds: int) -> Server:
-    """Return a server for this application, which runs for at most ``drain_seconds`` after it should exit."""
+def server_of(application: Any, *, drain_seconds: int, log_level: str | None = "error") -> Server:
+    """Return a server for this application, which runs for at most ``drain_seconds`` after it should exit.
+
+    Args:
+        log_level: of the loggers of uvicorn; None leaves them to the program.
+    """
     return _Server(
         Config(
             application,
@@ -66,7 +70,7 @@ def server_of(application: Any, *, drain_seconds: int) -> Server:
             server_header=False,
             access_log=False,
             log_config=None,
-            log_level="error",
+            log_level=log_level,
         )
     )
 

@@ -7,7 +7,7 @@ the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wai
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.store.bulk import Statement, carry_out
+from mailsvc.store.in_progress import InProgress
 from mailsvc.store.nonblocking import refuse_to_wait
 from mailsvc.store.privacy import keep_private
 from mailsvc.store.writer_lock import WriterLock
@@ -97,10 +98,12 @@ class Database:
         self._lock_seconds = lock_seconds
         self._writer_lock: WriterLock | None = None
         self._liveness: Liveness | None = None
+        self._in_progress: AbstractContextManager[None] = nullcontext()
         if self.dialect == "sqlite":
             self._writer_lock = WriterLock(f"{self.url.database}.lock")
             self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
+            self._in_progress = InProgress(str(self.url.database), self.forget_connections)
         else:
             from mailsvc.store.postgresql import make_engine  # noqa: PLC0415 - its driver takes a while to load
 
@@ -122,7 +125,7 @@ class Database:
         self._refuse_the_dead()
         is_done = False
         try:
-            with self._writer_lock or nullcontext(), self._writer.begin() as connection:
+            with self._in_progress, self._writer_lock or nullcontext(), self._writer.begin() as connection:
                 self._compare_clocks(connection)
                 yield connection
                 is_done = True
@@ -139,7 +142,7 @@ class Database:
         """A read-only transaction; on SQLite it sees one snapshot."""
         refuse_to_wait()
         self._refuse_the_dead()
-        with self._reader.connect() as connection:
+        with self._in_progress, self._reader.connect() as connection:
             if self.dialect == "sqlite":
                 connection.begin()  # SQLAlchemy begins a transaction by itself, but not for queries through the driver
             self._compare_clocks(connection)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from mailsvc.forking import Descriptor
 from mailsvc.store.database import Database
 
 __all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade"]
@@ -83,17 +84,13 @@ def _scripts() -> Path:
 def alone(database: Database) -> Iterator[Connection]:
     """A transaction that no other process's start overlaps with."""
     if database.dialect == "sqlite":
-        lock = os.open(
-            f"{database.url.database}.migrate",
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-            0o600,
-        )
+        lock = Descriptor(os.open(f"{database.url.database}.migrate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with database.write() as connection:
                 yield connection
         finally:
-            os.close(lock)
+            lock.close()
         return
     with database.write() as connection:
         connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process's migration takes as long as it needs
