@@ -20,6 +20,7 @@ class CallbackWorker:
     def __init__(self, callbacks: Iterable[Callback], post: Post) -> None:
         self._post = post
         self._waiting = list(callbacks)
+        self._known: list[Callback] = []
         self._followers: list[Follower] = []
         self._added = asyncio.Event()
 
@@ -30,8 +31,9 @@ class CallbackWorker:
 
     def add(self, callback: Callback) -> None:
         """Call another handler, too. In the worker's loop."""
-        self._waiting.append(callback)
-        self._added.set()
+        if not any(callback is known for known in (*self._waiting, *self._known)):
+            self._waiting.append(callback)
+            self._added.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set and every handler has returned."""
@@ -54,6 +56,7 @@ class CallbackWorker:
                 await asyncio.gather(*running, return_exceptions=True)
 
     def _start(self, callback: Callback, stop: asyncio.Event) -> asyncio.Task[None]:
+        self._known.append(callback)
         follower = Follower(callback, self._post)
         self._followers.append(follower)
         return asyncio.create_task(follower.run(stop))

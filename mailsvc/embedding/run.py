@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailsvc import clock
+from mailsvc.callbacks.callback import Callback
 from mailsvc.errors import MailsvcError, Unavailable
 from mailsvc.runtime.eventloop import EventLoop
 from mailsvc.runtime.stop import Stop
@@ -33,6 +35,7 @@ class Order:
     settings: Settings
     roles: tuple[str, ...]
     name: str
+    callbacks: Callable[[], Iterable[Callback]] = tuple
 
     @property
     def has_api(self) -> bool:
@@ -55,6 +58,7 @@ class Run:
         self._loop, self._stop = EventLoop("mailsvc-db"), Stop()
         self._begun, self._ended = threading.Event(), threading.Event()
         self._error: BaseException | None = None
+        self._worker: Worker | None = None
         self.is_ready = False
         self._thread = threading.Thread(target=self._run, name="mailsvc", daemon=True)
 
@@ -71,6 +75,15 @@ class Run:
             raise self._error
         if self._error is not None:
             raise Unavailable(f"The service can't start: {self._error}.") from self._error
+
+    def add_callback(self, callback: Callback) -> None:
+        """Call another function, too."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(self._add_callback, callback)
+
+    def _add_callback(self, callback: Callback) -> None:
+        if self._worker is not None:
+            self._worker.add_callback(callback)
 
     def ask_to_stop(self, seconds: float) -> None:
         """Claim nothing more, and end what is in progress within so many seconds."""
@@ -133,7 +146,8 @@ class Run:
         while self._order.working and not self._stop.is_set():
             backoff.begin()
             try:
-                await self._worker().run(self._stop, ready=self._became_ready)
+                self._worker = self._make_worker()
+                await self._worker.run(self._stop, ready=self._became_ready)
             except Exception as error:
                 if not self._begun.is_set():
                     raise
@@ -147,9 +161,16 @@ class Run:
             if self._order.has_api:
                 await self._stop.wait()
 
-    def _worker(self) -> Worker:
+    def _make_worker(self) -> Worker:
         order, meter = self._order, Meter()
-        worker = Worker(order.settings, order.working, name=order.name, connections=CONNECTIONS, meter=meter)
+        worker = Worker(
+            order.settings,
+            order.working,
+            name=order.name,
+            connections=CONNECTIONS,
+            meter=meter,
+            callbacks=order.callbacks(),
+        )
         self.meters = {name: kept for name, kept in self.meters.items() if name == "api"} | {worker.heartbeat.id: meter}
         return worker
 
