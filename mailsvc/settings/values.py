@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from mailsvc.domain.bounce import SoftBounceLimit, parse_soft_bounce_limit
+from mailsvc.errors import SettingsError
 
 __all__ = ["BadSetting", "parse_bool", "parse_number", "parse_rate", "parse_soft_bounces", "read_file", "stored_rate"]
 
@@ -12,8 +13,7 @@ _LARGEST = 10**12  # as a number of bytes or seconds it is as good as none, and 
 LOWEST_RATE, HIGHEST_RATE = 1 / 86400, 10_000.0  # per second
 
 
-class BadSetting(Exception):
-    """A setting that can't be used; the text is one sentence that names it."""
+BadSetting = SettingsError
 
 
 def read_file(setting: str, path: str) -> str:
