@@ -34,9 +34,9 @@ def connection_of(session: "Session", engine: Engine | None) -> Connection:
 
 def _other_binds(session: Any) -> list[Any]:
     """The binds by class or table, and those of Flask-SQLAlchemy by key."""
-    binds = list(getattr(session, "_Session__binds", {}).values())
+    binds = getattr(session, "binds", None) or getattr(session, "_Session__binds", {})  # SQLAlchemy 2.1, and 2.0
     flask = getattr(session, "_db", None)
-    return binds + list(getattr(flask, "engines", {}).values())
+    return [*binds.values(), *getattr(flask, "engines", {}).values()]
 
 
 def require_same_database(own: Engine | None, target: Engine) -> None:
