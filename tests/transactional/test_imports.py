@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import mailsvc
+import mailsvc_sdk
 
 HEAVY = ["flask", "aiosmtplib", "uvicorn", "alembic", "psycopg", "sqlite3", "cryptography", "httptools", "django"]
 SCRIPT = f"""
@@ -33,7 +34,8 @@ def test_every_public_name_is_there() -> None:
 def test_ids_are_those_of_the_service() -> None:
     from mailsvc.domain.ids import is_id
 
-    ids = [mailsvc.new_message_id() for _ in range(100)]
+    for new in (mailsvc.new_message_id, mailsvc_sdk.new_message_id):
+        ids = [new() for _ in range(100)]
 
-    assert all(is_id(id_, "msg") for id_ in ids)
-    assert ids == sorted(set(ids))
+        assert all(is_id(id_, "msg") for id_ in ids)
+        assert ids == sorted(set(ids))
