@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run setup test check fix fuzz bench soak mutate lock clean
+.PHONY: run setup test check fix fuzz bench soak mutate lock copies clean
 
 run: $(VENV)/.run  ## set up, then start the service on 127.0.0.1:8025
 	exec $(BIN)/mailsvc serve
@@ -44,6 +44,10 @@ mutate: $(VENV)/.dev  ## change the core in small ways, one at a time, and see w
 lock: $(VENV)/.dev  ## renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.lock
+
+# What turns the keywords of send() into a draft is the same in the SDK and in Outbox; neither package imports the other.
+copies:  ## copy the modules that the two packages share from the SDK (a test compares them)
+	cp $(addprefix sdk/mailsvc_sdk/_sending/,addresses.py attachments.py choices.py draft.py times.py) mailsvc/transactional/sending/
 
 clean:  ## remove what was set up; data is kept
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache mutants

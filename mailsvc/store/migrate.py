@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, select, table, text
 
 from mailsvc.forking import Descriptor
 from mailsvc.store.database import Database
 
-__all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade"]
+__all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade", "version_of"]
 
 HEAD = "0014"
 _VERSIONS = "mailsvc_alembic_version"
@@ -37,7 +37,7 @@ def lack(version: str | None, *, head: str = HEAD) -> str | None:
 def current(database: Database) -> str | None:
     """The version of the tables, or None where there are none yet."""
     with database.read() as connection:
-        return _version(connection)
+        return version_of(connection)
 
 
 def upgrade(database: Database, *, head: str = HEAD) -> str:
@@ -50,18 +50,20 @@ def upgrade(database: Database, *, head: str = HEAD) -> str:
         NewerTables: they are beyond what this version knows.
     """
     with alone(database) as connection:
-        version = _version(connection)
+        version = version_of(connection)
         if _is_newer(version, head):
             raise NewerTables(lack(version, head=head))
         if version != head:
             _run_alembic(connection, head)
-        return _version(connection) or head
+        return version_of(connection) or head
 
 
-def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(_VERSIONS):
+def version_of(connection: Connection, schema: str | None = None) -> str | None:
+    """The version of the tables in this schema, or None where there are none yet."""
+    if not inspect(connection).has_table(_VERSIONS, schema=schema):
         return None
-    return connection.execute(text(f"SELECT version_num FROM {_VERSIONS}")).scalar()  # noqa: S608 - a constant
+    versions = table(_VERSIONS, column("version_num"), schema=schema)
+    return connection.execute(select(versions.c.version_num)).scalar()
 
 
 def _run_alembic(connection: Connection, head: str) -> None:

@@ -42,6 +42,9 @@ from mailsvc_sdk._errors import (
 from mailsvc_sdk._exchange import (
     Response,
 )
+from mailsvc_sdk._ids import (
+    new_message_id,
+)
 from mailsvc_sdk._listing import (
     AsyncListing,
     Listing,
@@ -234,6 +237,7 @@ __all__ = [
     "WebhookTrial",
     "__version__",
     "events",
+    "new_message_id",
     "testing",
     "webhooks",
 ]

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from mailsvc_sdk._sending.choices import Disposition, OnUncertain, Priority
+
 __all__ = [
     "ArrivalKind",
     "BounceReason",
@@ -32,9 +34,6 @@ Status = Literal[
     "uncertain",
 ]
 MessageStatus = Status | Literal["partial"]
-Priority = Literal["high", "normal", "low"]
-OnUncertain = Literal["resend", "hold", "verify"]
-Disposition = Literal["attachment", "inline", "alternative"]
 Scope = Literal["send", "read", "admin"]
 Tls = Literal["starttls", "implicit", "none"]
 RelayAuth = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeAlias, cast
 
-from mailsvc_sdk._models.words import Disposition
+from .choices import Disposition
 
 __all__ = ["Attachable", "Attachment", "attachment"]
 

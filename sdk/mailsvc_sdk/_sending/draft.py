@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
-from mailsvc_sdk._models.words import OnUncertain, Priority
-from mailsvc_sdk._sending.addresses import Addresses, AddressLike, address, addresses
-from mailsvc_sdk._sending.attachments import Attachable, attachment
-from mailsvc_sdk._sending.times import Seconds, When, instant, seconds
+from .addresses import Addresses, AddressLike, address, addresses
+from .attachments import Attachable, attachment
+from .choices import OnUncertain, Priority
+from .times import Seconds, When, instant, seconds
 
 __all__ = ["Draft", "DraftFields", "Handling", "canonical", "draft", "require_known"]
 

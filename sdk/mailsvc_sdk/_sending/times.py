@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-__all__ = ["Seconds", "When", "instant", "seconds"]
+__all__ = ["Seconds", "When", "forbid_relative", "instant", "seconds"]
 
 When: TypeAlias = datetime | timedelta | str
 Seconds: TypeAlias = int | timedelta

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailsvc_sdk._exchange import Request, Response
-from mailsvc_sdk.testing._ids import new_id
+from mailsvc_sdk._ids import new_id
 from mailsvc_sdk.testing._mime import draft_of
 from mailsvc_sdk.testing._problem import Problem, answer, invalid
 from mailsvc_sdk.testing._rules import check, listed, recipients

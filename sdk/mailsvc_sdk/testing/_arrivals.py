@@ -4,7 +4,7 @@ import base64
 from email.message import EmailMessage
 from typing import Any
 
-from mailsvc_sdk.testing._ids import new_id
+from mailsvc_sdk._ids import new_id
 from mailsvc_sdk.testing._mime import mime_of
 from mailsvc_sdk.testing._sent import SentMail
 from mailsvc_sdk.testing._state import State, now

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from mailsvc_sdk._ids import new_id
 from mailsvc_sdk._models.words import FINAL
 from mailsvc_sdk.events import Event, parse
-from mailsvc_sdk.testing._ids import new_id
 from mailsvc_sdk.testing._problem import Problem
 from mailsvc_sdk.testing._sent import SentMail
 
