@@ -6,7 +6,7 @@ import msgspec
 from flask import Blueprint, request
 
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.mailbox_objects import (
     MailboxChanges,
     MailboxCheck,
@@ -28,6 +28,7 @@ from mailsvc.apps.mailboxes import MailboxRules
 from mailsvc.apps.relay_choice import relay_for
 from mailsvc.domain.errors import Conflict, FieldError, Invalid
 from mailsvc.domain.returnpath import return_path_flaw
+from mailsvc.domain.strict_json import convert
 from mailsvc.runtime.wake import MAILBOXES
 from mailsvc.store.vault import VaultError
 

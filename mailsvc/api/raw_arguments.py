@@ -4,9 +4,9 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from mailsvc.api.input import convert
 from mailsvc.domain.draft import Draft
 from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.strict_json import convert
 
 __all__ = ["RAW_ARGUMENTS", "handling_in"]
 

@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from mailsvc.api import relay_check
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.merge_patch import changes_of, merged
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
@@ -19,6 +19,7 @@ from mailsvc.apps.account_checks import MASK
 from mailsvc.apps.relay_form import SECRETS, NewRelay, RelayRules
 from mailsvc.apps.relay_row import relay_form, relay_of, shown_relay
 from mailsvc.domain.errors import FieldError, Invalid
+from mailsvc.domain.strict_json import convert
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS
 
 __all__ = ["OPERATIONS", "blueprint"]

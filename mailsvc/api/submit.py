@@ -9,15 +9,16 @@ from flask import Blueprint, Response, request
 
 from mailsvc.api.auth import Caller, caller, needs
 from mailsvc.api.deferred import DeferredResponse
-from mailsvc.api.input import convert, media_type, parse_json, read_body, refuse_unknown_arguments
+from mailsvc.api.input import media_type, read_body, refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
 from mailsvc.api.problems import field_below, problem_document
 from mailsvc.api.raw_arguments import RAW_ARGUMENTS, handling_in
 from mailsvc.domain.draft import Draft
+from mailsvc.domain.draft_json import draft_in
 from mailsvc.domain.errors import FieldError, Invalid, Problem, UnsupportedMedia
-from mailsvc.domain.files import standard_base64
 from mailsvc.domain.lifecycle import Status
+from mailsvc.domain.strict_json import convert, parse_json
 from mailsvc.outbox.message_rows import NewMessage
 from mailsvc.outbox.request import Answer, IdempotencyKey, IntakeRequest
 from mailsvc.outbox.submit import AcceptPipeline
@@ -146,23 +147,14 @@ class _Refused:
 
 def _entry(outbox: AcceptPipeline, app_id: str, number: int, value: Any) -> "NewMessage | _Refused":
     try:
-        return outbox.build(app_id, _draft(value))
+        return outbox.build(app_id, draft_in(value))
     except Problem as problem:
         return _Refused(number, problem)
 
 
 def _from_json(outbox: AcceptPipeline, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments()
-    return outbox.build(app_id, _draft(parse_json(data)))
-
-
-def _draft(value: Any) -> Draft:
-    """Return the draft in this JSON; accepts any variant of base64 in attachments."""
-    attachments = value.get("attachments") if isinstance(value, dict) else None
-    for attachment in attachments if isinstance(attachments, list) else ():
-        if isinstance(attachment, dict) and isinstance(content := attachment.get("content"), str):
-            attachment["content"] = standard_base64(content)
-    return convert(value, Draft)
+    return outbox.build(app_id, draft_in(parse_json(data)))
 
 
 def _from_raw(outbox: AcceptPipeline, app_id: str, data: bytes) -> NewMessage:

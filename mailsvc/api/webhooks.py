@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from mailsvc import clock
 from mailsvc.api.auth import caller, needs
-from mailsvc.api.input import convert, read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
+from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.merge_patch import changes_of, merged
 from mailsvc.api.operation import Operation
 from mailsvc.api.paging import PAGING, listing, requested_page
@@ -31,6 +31,7 @@ from mailsvc.apps.webhook_form import NewWebhook, shown_webhook, webhook_form
 from mailsvc.apps.webhook_posts import list_posts
 from mailsvc.domain.errors import Conflict, FieldError, Invalid
 from mailsvc.domain.events import is_pattern
+from mailsvc.domain.strict_json import convert
 from mailsvc.eventlog.replay import Span, replay_event, replay_span
 from mailsvc.runtime.wake import NOTIFY
 

@@ -5,13 +5,13 @@ from typing import get_args
 import click
 
 from mailsvc import settings as settings_module
-from mailsvc.api.input import convert
 from mailsvc.apps import keys
 from mailsvc.apps.key_form import NewKey, Scope, key_values, shown_key
 from mailsvc.cli.local import existing_database
 from mailsvc.cli.options import json_option
 from mailsvc.cli.show import as_json_line, moment, table
 from mailsvc.domain.errors import Conflict, Invalid, NotFound
+from mailsvc.domain.strict_json import convert
 
 SCOPES = get_args(Scope)
 
