@@ -14,9 +14,9 @@ from pathlib import Path
 
 from mailsvc import clock
 
-__all__ = ["DELIVER", "EVENTS", "MAILBOXES", "NOTIFY", "RELAYS", "Bell", "Ear"]
+__all__ = ["DELIVER", "EVENTS", "MAILBOXES", "NOTIFY", "RELAYS", "SUBMISSIONS", "Bell", "Ear"]
 
-DELIVER, NOTIFY, EVENTS, RELAYS, MAILBOXES = b"d", b"n", b"e", b"r", b"m"
+DELIVER, NOTIFY, EVENTS, RELAYS, MAILBOXES, SUBMISSIONS = b"d", b"n", b"e", b"r", b"m", b"s"
 
 
 class _Directory:

@@ -22,14 +22,17 @@ from mailsvc.inbound.sentfolder.round import SentFolders
 from mailsvc.inbound.sentfolder.worker import SentFolderWorker
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
+from mailsvc.intake.worker import IntakeWorker
 from mailsvc.outbox.admission import Admission
+from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.shared_commit import SharedCommit
+from mailsvc.outbox.submissions.take_up import TakeUp
 from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.outcomes.sent_jobs import release_all as release_sent_jobs
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
-from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, Bell, Ear
+from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, SUBMISSIONS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
 from mailsvc.service.child import STOPPING
 from mailsvc.service.sandbox_host import SandboxHost
@@ -46,7 +49,7 @@ from mailsvc.webhooks.worker import WebhookWorker
 
 __all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
 
-ROLES = ("api", "deliver", "ingest", "notify", "upkeep")
+ROLES = ("api", "deliver", "ingest", "notify", "intake", "upkeep")
 API_THREADS = 32
 SLOWEST_ANSWER = 30.0  # seconds that the API waits for one reply of a database that responds
 MOST_FILES = 16_384  # for a worker, whose relays may each have a thousand connections
@@ -67,14 +70,7 @@ def make_app(settings: Settings) -> Gateway:
         vault=vault,
         relays=relays,
         bell=bell,
-        outbox=AcceptPipeline(
-            database,
-            relays,
-            Admission(settings, database),
-            intake,
-            signing_key=vault.signing_keys[0],
-            public_url=settings.public_url,
-        ),
+        outbox=AcceptPipeline(_builder(settings, database, vault, relays), Admission(settings, database), intake),
         keyring=Keyring(database),
         feed=feed,
         readiness=Readiness(settings, Database(settings.database, pool_size=1)),
@@ -89,7 +85,7 @@ def make_app(settings: Settings) -> Gateway:
 
 def crews(roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Return the worker processes for these roles, by name. What arrives and webhooks must not slow down delivery."""
-    working = tuple(role for role in roles if role in ("deliver", "upkeep"))
+    working = tuple(role for role in roles if role in ("deliver", "intake", "upkeep"))
     apart: dict[str, tuple[str, ...]] = {role: (role,) for role in ("ingest", "notify") if role in roles}
     return {"worker": working, **apart} if working else apart
 
@@ -170,6 +166,11 @@ def _loops(parts: _Worker, sandbox: SandboxHost, stop: asyncio.Event) -> tuple[l
         listeners.append((MAILBOXES, reading.wake))
         loops.append(reading.run(stop))
         loops.append(SentFolderWorker(_sent_folders(parts), owner=parts.heartbeat.id).run(stop))
+    if "intake" in parts.roles:
+        builder = _builder(parts.settings, parts.database, parts.vault, parts.relays)
+        taking = IntakeWorker(parts.settings, TakeUp(builder, parts.settings.max_queue), parts.bell)
+        listeners.append((SUBMISSIONS, taking.wake))
+        loops.append(taking.run(stop))
     if "upkeep" in parts.roles:
         loops.append(Upkeep(parts.database, parts.bell).run(stop))
     return loops, listeners
@@ -204,6 +205,10 @@ def _ingest_context(parts: _Worker) -> IngestContext:
         tokens=parts.relays.tokens,
         targets_of=parts.relays.targets_of,
     )
+
+
+def _builder(settings: Settings, database: Database, vault: Vault, relays: RelayBook) -> MessageBuilder:
+    return MessageBuilder(database, relays, settings.limits, vault.signing_keys[0], settings.public_url)
 
 
 def _sent_folders(parts: _Worker) -> SentFolders:
