@@ -1,5 +1,6 @@
 """Whose turn it is: apps in turn, a group of rows each; what can't be taken now is tried again with growing waits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailsvc import clock
@@ -21,14 +22,19 @@ class _State:
 
 
 class Turns:
-    """Remembers for each app which rows could not be taken, and until when."""
+    """Remembers for each app which rows could not be taken, and until when.
 
-    def __init__(self) -> None:
+    Args:
+        now: a clock that only runs forward, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = clock.monotonic) -> None:
+        self._now = now
         self._states: dict[QueuedApp, _State] = {}
 
     def begin(self, app: QueuedApp) -> str | None:
         """The id after which the app's next group begins; None while the app must wait."""
-        state, now = self._states.get(app), clock.monotonic()
+        state, now = self._states.get(app), self._now()
         if state is None:
             return ""
         if now < state.hold_until:
@@ -45,7 +51,7 @@ class Turns:
             return
         if len(self._states) > MOST_APPS:
             self._states.clear()
-        state, now = self._states.setdefault(app, _State()), clock.monotonic()
+        state, now = self._states.setdefault(app, _State()), self._now()
         state.after = max(state.after, group.left[-1][0].id)
         state.again_at = min(state.again_at, now + state.wait)
         if group.has_moved and not group.hindrance:

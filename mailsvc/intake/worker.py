@@ -1,11 +1,13 @@
 """The intake's worker: a loop that takes up groups of rows, app by app, and what wakes it."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import make_url
 
 from mailsvc.intake.turns import Turns
-from mailsvc.intake.watch import listen_to_postgresql, watch_sqlite
+from mailsvc.intake.watch import SqliteWatch, listen_to_postgresql
 from mailsvc.outbox.admission import lack_of_room
 from mailsvc.outbox.submissions.rows import QueuedApp, Wanted, queued_apps
 from mailsvc.outbox.submissions.take_up import Group, TakeUp
@@ -42,19 +44,27 @@ class IntakeWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; the group in hand is finished."""
-        watcher = asyncio.create_task(self._watch(stop))
         stopper = asyncio.create_task(self._note_stop(stop))
-        try:
+        async with self._watching():
             await self._loop.run(stop)
-        finally:
-            watcher.cancel()
-            stopper.cancel()
-            await asyncio.gather(watcher, stopper, return_exceptions=True)
+        stopper.cancel()
 
-    def _watch(self, stop: asyncio.Event) -> Coroutine[Any, Any, None]:
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
         if self._database.dialect == "sqlite":
-            return watch_sqlite(self._database.url.database or "", self._loop.wake, stop)
-        return listen_to_postgresql(self._settings.listen_url or self._settings.database, self._loop.wake, stop)
+            watch = SqliteWatch(self._database.url.database or "", self._loop.wake)
+            try:
+                yield
+            finally:
+                watch.stop()
+            return
+        url = make_url(self._settings.listen_url or self._database.url)
+        listener = asyncio.create_task(listen_to_postgresql(url, self._loop.wake))
+        try:
+            yield
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
 
     async def _note_stop(self, stop: asyncio.Event) -> None:
         await stop.wait()

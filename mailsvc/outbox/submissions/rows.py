@@ -6,15 +6,19 @@ is read.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     LargeBinary,
+    Select,
     Text,
+    bindparam,
     case,
     cast,
     func,
@@ -93,16 +97,24 @@ def handle_of(dialect: str) -> ColumnElement[Any]:
 
 def queued_apps(connection: Connection, *, after: QueuedApp | None, limit: int) -> list[QueuedApp]:
     """The next apps after this one that have waiting rows; one look at the index for each."""
-    app, dialect = submission.c.app, connection.dialect.name
+    dialect = connection.dialect.name
+    query = _queued_apps(dialect, None if after is None else after.is_text)
+    given = {} if after is None else {"after": after.raw if dialect == "sqlite" else after.raw.decode()}
+    rows = connection.execute(query, {"most": limit, **given})
+    return [QueuedApp(bytes(raw), bool(is_text)) for raw, is_text in rows]
+
+
+@cache  # every process asks this every second: to build it takes longer than to answer it
+def _queued_apps(dialect: str, is_text: bool | None) -> Select[Any]:  # noqa: FBT001 - of the app after which to begin
+    app = submission.c.app
     first = select(func.min(app).label("app")).where(IS_WAITING)
-    if after is not None:
-        first = first.where(app > _value(after, dialect))
+    if is_text is not None:
+        first = first.where(app > _as_app(bindparam("after"), dialect, is_text=is_text))
     found = first.cte("queued", recursive=True)
     following = select(func.min(app)).where(IS_WAITING, app > found.c.app).scalar_subquery()
     found = found.union_all(select(following).where(found.c.app.is_not(None)))
     columns = _bytes(found.c.app, dialect), _is_text(found.c.app, dialect)
-    rows = connection.execute(select(*columns).where(found.c.app.is_not(None)).limit(limit))
-    return [QueuedApp(bytes(raw), bool(is_text)) for raw, is_text in rows]
+    return select(*columns).where(found.c.app.is_not(None)).limit(bindparam("most"))
 
 
 def claim(connection: Connection, wanted: Wanted, *, largest: int) -> Claim:
@@ -172,11 +184,15 @@ def _is_text(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
 
 
 def _value(app: QueuedApp, dialect: str) -> ColumnElement[Any]:
-    if dialect != "sqlite":
-        return literal(app.raw.decode(), Text)
-    raw = literal(app.raw, LargeBinary)
+    raw: Any = app.raw if dialect == "sqlite" else app.raw.decode()
+    return _as_app(bindparam(None, raw), dialect, is_text=app.is_text)
+
+
+def _as_app(value: BindParameter[Any], dialect: str, *, is_text: bool) -> ColumnElement[Any]:
+    if dialect != "sqlite" or not is_text:
+        return type_coerce(value, Text)
     # A cast from bytes to text does not look whether they are UTF-8.
-    return cast(raw, Text) if app.is_text else type_coerce(raw, Text)
+    return cast(type_coerce(value, LargeBinary), Text)
 
 
 def _sizes(connection: Connection, handles: Sequence[int]) -> list[int]:
