@@ -6,7 +6,7 @@ from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.relay import Relay
 
-__all__ = ["NoUsableRelay", "relay_for"]
+__all__ = ["NoUsableRelay", "likely_relay", "relay_for"]
 
 
 class NoUsableRelay(Invalid):
@@ -29,6 +29,20 @@ def relay_for(relays: Sequence[KnownRelay], wanted: str | None) -> Relay:
         return known.relay
     kind = Invalid if known is None and wanted is not None else NoUsableRelay
     raise kind(FieldError("relay", _why_not(known, wanted)))
+
+
+def likely_relay(relays: Sequence[KnownRelay], wanted: str | None) -> Relay:
+    """Return the relay that ``relay_for`` would return if it could be used; one without a name where there is none.
+
+    Raises:
+        Invalid: there is no relay of this name.
+    """
+    known = _choose(relays, wanted)
+    if known is not None:
+        return known.relay
+    if wanted is not None:
+        raise Invalid(FieldError("relay", _why_not(None, wanted)))
+    return Relay(id="", name="", host="")
 
 
 def _choose(relays: Sequence[KnownRelay], wanted: str | None) -> KnownRelay | None:

@@ -7,7 +7,7 @@ from sqlalchemy import LargeBinary, func, select
 
 from mailsvc.apps.mailboxes import address_of_mailbox
 from mailsvc.apps.relay_book import RelayBook
-from mailsvc.apps.relay_choice import relay_for
+from mailsvc.apps.relay_choice import likely_relay, relay_for
 from mailsvc.domain.draft import Draft, Limits, Prepared, require_size
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.ids import is_id, new_id
@@ -49,15 +49,30 @@ class MessageBuilder:
             Conflict: it answers a machine.
             TooLarge: its sent form is over the limit.
         """
-        now = self.database.now()
+        prepared, references = self._check(app_id, draft, given)
+        relay = relay_for(self.relays.of_app(app_id), prepared.relay)
+        return self._built(app_id, prepared, relay, references, given)
+
+    def preview(self, app_id: str, draft: Draft, given: Given) -> tuple[NewMessage, str]:
+        """As ``build``, for a message that is only shown: its relay needn't be usable. Returns that relay's name, too."""
+        prepared, references = self._check(app_id, draft, given)
+        relay = likely_relay(self.relays.of_app(app_id), prepared.relay)
+        return self._built(app_id, prepared, relay, references, given), relay.name
+
+    def _check(self, app_id: str, draft: Draft, given: Given | None) -> tuple[Prepared, tuple[str, ...]]:
         references: tuple[str, ...] = ()
         if draft.in_reply_to and is_id(draft.in_reply_to, "arr"):
             answered = read_answered(self.database, app_id, draft.in_reply_to)
             draft, references = answered.complete(draft), answered.references
-        prepared = check(draft, limits=self.limits, now=given.created_at if given else now)
+        prepared = check(draft, limits=self.limits, now=given.created_at if given else self.database.now())
         if prepared.in_reply_to and prepared.in_reply_to.startswith("msg_"):
             references = self._references(app_id, prepared.in_reply_to)
-        relay = relay_for(self.relays.of_app(app_id), prepared.relay)
+        return prepared, references
+
+    def _built(
+        self, app_id: str, prepared: Prepared, relay: Relay, references: tuple[str, ...], given: Given | None
+    ) -> NewMessage:
+        now = self.database.now()
         if prepared.return_path is not None and (flaw := return_path_flaw(prepared.return_path, verp=relay.verp)):
             raise Invalid(FieldError("return_path", flaw))
         new_message = build_draft(

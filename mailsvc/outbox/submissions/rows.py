@@ -41,6 +41,7 @@ __all__ = [
     "Wanted",
     "claim",
     "handle_of",
+    "peek",
     "queued_apps",
     "read_drafts",
     "shown",
@@ -133,6 +134,15 @@ def claim(connection: Connection, wanted: Wanted, *, largest: int) -> Claim:
     is_full = count == GROUP_ROWS or count < len(rows)
     rows = rows[:count]
     return Claim(rows, read_drafts(connection, [row for row in rows if row.size <= largest]), is_full)
+
+
+def peek(connection: Connection, id_: str) -> Row | None:
+    """The row with this id, not locked."""
+    dialect = connection.dialect.name
+    found = connection.execute(select(*_columns(dialect)).where(submission.c.id == id_)).first()
+    if found is None:
+        return None
+    return _row(found, found.size if dialect != "sqlite" else _sizes(connection, [found.handle])[0])
 
 
 def _rows(connection: Connection, wanted: Wanted) -> list[Row]:
