@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -14,7 +13,8 @@ from mailsvc.domain.strict_json import parse_json
 from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.message_rows import Given, NewMessage
 from mailsvc.outbox.submissions.check import errors_of, is_final
-from mailsvc.outbox.submissions.rows import Row, Wanted, peek, read_drafts
+from mailsvc.outbox.submissions.refuse import stored_errors
+from mailsvc.outbox.submissions.rows import Row, Wanted, as_bytes, peek, read_drafts
 from mailsvc.outbox.submissions.take_up import TakeUp
 from mailsvc.store.submission_tables import submission
 from mailsvc.store.tables import app
@@ -72,20 +72,16 @@ def require_taken_up(take_up: TakeUp, app_id: str, id_: str) -> bool:
 def _row(connection: Connection, app_id: str, id_: str) -> Row | None:
     """The app's row with this id; raises SubmissionRejected where it has errors."""
     of_app = submission.c.app == select(app.c.name).where(app.c.id == app_id).scalar_subquery()
-    found = connection.execute(select(submission.c.errors).where(submission.c.id == id_, of_app)).first()
+    found = connection.execute(
+        select(as_bytes(submission.c.errors, connection.dialect.name).label("errors")).where(
+            submission.c.id == id_, of_app
+        )
+    ).first()
     if found is None:
         return None
     if found.errors is not None:
-        raise _rejected(_stored_errors(found.errors))
+        raise _rejected(stored_errors(bytes(found.errors)))
     return peek(connection, id_)
-
-
-def _stored_errors(text: Any) -> list[dict[str, str]]:
-    try:
-        errors = json.loads(text)
-        return [{"field": str(error["field"]), "detail": str(error["detail"])} for error in errors]
-    except (ValueError, TypeError, KeyError):  # any program may write there
-        return [{"field": "", "detail": str(text)[:2000]}]
 
 
 def _rejected(errors: list[dict[str, str]]) -> SubmissionRejected:

@@ -1,5 +1,6 @@
 """Refuses rows that can't be taken up: they stay, with their errors, and the app is told by ``submission.rejected``."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,11 +10,11 @@ from mailsvc.apps.apps import first_app
 from mailsvc.domain.errors import Problem
 from mailsvc.domain.jsontext import compact
 from mailsvc.eventlog.append import NewEvent, append_events
-from mailsvc.outbox.submissions.check import errors_of
+from mailsvc.outbox.submissions.check import LONGEST_DETAIL, errors_of
 from mailsvc.outbox.submissions.rows import Row, handle_of, shown
 from mailsvc.store.submission_tables import submission
 
-__all__ = ["Refused", "refuse"]
+__all__ = ["Refused", "refuse", "stored_errors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,15 @@ def refuse(connection: Connection, refused: Sequence[Refused], *, now: int) -> N
     operator = first_app(connection)
     news = [event for item in refused if (event := _event(item, item.app_id or operator))]
     append_events(connection, news, now=now)
+
+
+def stored_errors(stored: bytes) -> list[dict[str, str]]:
+    """What stands in the column ``errors``; any program may have written there."""
+    try:
+        errors = json.loads(stored)
+        return [{"field": str(error["field"]), "detail": str(error["detail"])} for error in errors]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return [{"field": "", "detail": shown(stored[:LONGEST_DETAIL])}]
 
 
 def _event(item: Refused, app_id: str | None) -> NewEvent | None:

@@ -39,12 +39,17 @@ __all__ = [
     "QueuedApp",
     "Row",
     "Wanted",
+    "as_bytes",
     "claim",
+    "columns_of",
     "handle_of",
+    "is_of",
     "peek",
     "queued_apps",
     "read_drafts",
+    "row_of",
     "shown",
+    "sizes_of",
     "unchanged",
 ]
 
@@ -114,7 +119,7 @@ def _queued_apps(dialect: str, is_text: bool | None) -> Select[Any]:  # noqa: FB
     found = first.cte("queued", recursive=True)
     following = select(func.min(app)).where(IS_WAITING, app > found.c.app).scalar_subquery()
     found = found.union_all(select(following).where(found.c.app.is_not(None)))
-    columns = _bytes(found.c.app, dialect), _is_text(found.c.app, dialect)
+    columns = as_bytes(found.c.app, dialect), _is_text(found.c.app, dialect)
     return select(*columns).where(found.c.app.is_not(None)).limit(bindparam("most"))
 
 
@@ -139,17 +144,17 @@ def claim(connection: Connection, wanted: Wanted, *, largest: int) -> Claim:
 def peek(connection: Connection, id_: str) -> Row | None:
     """The row with this id, not locked."""
     dialect = connection.dialect.name
-    found = connection.execute(select(*_columns(dialect)).where(submission.c.id == id_)).first()
+    found = connection.execute(select(*columns_of(dialect)).where(submission.c.id == id_)).first()
     if found is None:
         return None
-    return _row(found, found.size if dialect != "sqlite" else _sizes(connection, [found.handle])[0])
+    return row_of(found, found.size if dialect != "sqlite" else sizes_of(connection, [found.handle])[0])
 
 
 def _rows(connection: Connection, wanted: Wanted) -> list[Row]:
     dialect = connection.dialect.name
-    query = select(*_columns(dialect)).where(IS_WAITING).order_by(submission.c.id).limit(GROUP_ROWS)
+    query = select(*columns_of(dialect)).where(IS_WAITING).order_by(submission.c.id).limit(GROUP_ROWS)
     if wanted.app is not None:
-        query = query.where(submission.c.app == _value(wanted.app, dialect))
+        query = query.where(is_of(wanted.app, dialect))
     if wanted.after:
         query = query.where(submission.c.id > wanted.after)
     if wanted.id is not None:
@@ -158,24 +163,26 @@ def _rows(connection: Connection, wanted: Wanted) -> list[Row]:
         # One row is asked for by somebody who needs it: let the other worker finish.
         query = query.with_for_update(skip_locked=wanted.id is None)
     found = connection.execute(query).all()
-    sizes = [row.size for row in found] if dialect != "sqlite" else _sizes(connection, [row.handle for row in found])
-    return [_row(row, size) for row, size in zip(found, sizes, strict=True)]
+    sizes = [row.size for row in found] if dialect != "sqlite" else sizes_of(connection, [row.handle for row in found])
+    return [row_of(row, size) for row, size in zip(found, sizes, strict=True)]
 
 
-def _row(row: Any, size: int) -> Row:
+def row_of(row: Any, size: int) -> Row:
+    """The row in a result of ``columns_of``."""
     app = QueuedApp(bytes(row.app), bool(row.app_is_text))
     key = None if row.key is None else bytes(row.key)
     return Row(row.handle, shown(bytes(row.id)), app, key, row.created_at, size)
 
 
-def _columns(dialect: str) -> list[ColumnElement[Any]]:
+def columns_of(dialect: str) -> list[ColumnElement[Any]]:
+    """What is selected of a row; its ``size`` is not known on SQLite (see ``sizes_of``)."""
     columns = submission.c
     found: list[ColumnElement[Any]] = [
         handle_of(dialect).label("handle"),
-        _bytes(columns.id, dialect).label("id"),
-        _bytes(columns.app, dialect).label("app"),
+        as_bytes(columns.id, dialect).label("id"),
+        as_bytes(columns.app, dialect).label("app"),
         _is_text(columns.app, dialect).label("app_is_text"),
-        _bytes(columns.idempotency_key, dialect).label("key"),
+        as_bytes(columns.idempotency_key, dialect).label("key"),
     ]
     if dialect == "sqlite":
         is_whole = func.typeof(columns.created_at) == "integer"
@@ -183,7 +190,8 @@ def _columns(dialect: str) -> list[ColumnElement[Any]]:
     return [*found, columns.created_at.label("created_at"), func.octet_length(columns.draft).label("size")]
 
 
-def _bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[bytes]:
+def as_bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[bytes]:
+    """A text as the bytes that are stored."""
     if dialect == "sqlite":
         return cast(column, LargeBinary)
     return func.convert_to(column, "UTF8", type_=LargeBinary)
@@ -193,9 +201,10 @@ def _is_text(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
     return func.typeof(column) == "text" if dialect == "sqlite" else literal(value=True)
 
 
-def _value(app: QueuedApp, dialect: str) -> ColumnElement[Any]:
+def is_of(app: QueuedApp, dialect: str) -> ColumnElement[bool]:
+    """Whether a row names this app."""
     raw: Any = app.raw if dialect == "sqlite" else app.raw.decode()
-    return _as_app(bindparam(None, raw), dialect, is_text=app.is_text)
+    return submission.c.app == _as_app(bindparam(None, raw), dialect, is_text=app.is_text)
 
 
 def _as_app(value: BindParameter[Any], dialect: str, *, is_text: bool) -> ColumnElement[Any]:
@@ -205,7 +214,7 @@ def _as_app(value: BindParameter[Any], dialect: str, *, is_text: bool) -> Column
     return cast(type_coerce(value, LargeBinary), Text)
 
 
-def _sizes(connection: Connection, handles: Sequence[int]) -> list[int]:
+def sizes_of(connection: Connection, handles: Sequence[int]) -> list[int]:
     """The lengths of drafts on SQLite, whose ``length()`` would read them whole."""
     sizes = []
     for handle in handles:
@@ -235,12 +244,12 @@ def _blob(connection: Connection, handle: int | str) -> Any:
 def unchanged(connection: Connection, claimed: Claim) -> set[int | str]:
     """The handles of claimed rows that are as they were, for SQLite: they were read in an earlier transaction."""
     by_handle = {row.handle: row for row in claimed.rows}
-    wanted = select(*_columns("sqlite")).where(handle_of("sqlite").in_(list(by_handle)), IS_WAITING)
+    wanted = select(*columns_of("sqlite")).where(handle_of("sqlite").in_(list(by_handle)), IS_WAITING)
     same = set()
     for found in connection.execute(wanted).all():
         before, draft = by_handle[found.handle], claimed.drafts.get(found.handle)
         with _blob(connection, found.handle) as blob:
-            is_same = _row(found, len(blob)) == before and (draft is None or blob.read() == draft)
+            is_same = row_of(found, len(blob)) == before and (draft is None or blob.read() == draft)
         if is_same:
             same.add(found.handle)
     return same

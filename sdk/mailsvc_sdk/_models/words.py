@@ -12,6 +12,7 @@ __all__ = [
     "RelayAuth",
     "Scope",
     "Status",
+    "SubmissionState",
     "SuppressionReason",
     "Tls",
 ]
@@ -38,6 +39,7 @@ Disposition = Literal["attachment", "inline", "alternative"]
 Scope = Literal["send", "read", "admin"]
 Tls = Literal["starttls", "implicit", "none"]
 RelayAuth = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]
+SubmissionState = Literal["waiting", "rejected"]
 SuppressionReason = Literal["manual", "hard_bounce", "complaint", "unsubscribe"]
 ArrivalKind = Literal[
     "bounce", "delay", "receipt", "complaint", "reply", "auto_reply", "unsubscribe", "message", "unparsed"
