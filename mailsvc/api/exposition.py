@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from mailsvc import clock
 from mailsvc.api.mailbox_metrics import mailbox_metrics
+from mailsvc.outbox.submissions.figures import SubmissionFigures, look_at_submissions
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import mailbox
 from mailsvc.store.queue_depth import QueueFigures, look_at_queue
@@ -108,9 +109,11 @@ class _Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         with self._database.read() as connection:
             queue = look_at_queue(connection, self._database.now())
+            submissions = look_at_submissions(connection, self._database.now())
             mailboxes = connection.execute(select(mailbox).order_by(mailbox.c.id)).all()
             workers = connection.execute(select(worker).order_by(worker.c.id)).all()
         yield from _of_queue(queue)
+        yield from _of_submissions(submissions)
         yield from mailbox_metrics(mailboxes, self._database.now())
         yield from _of_workers(workers)
         snapshots = {row.id: json.loads(row.stats) for row in workers}
@@ -144,6 +147,18 @@ def _of_queue(queue: QueueFigures) -> Iterable[Metric]:
         "mailsvc_events",
         "Events appended to the feed (its last position).",
         queue.events,
+    )
+
+
+def _of_submissions(found: SubmissionFigures) -> Iterable[Metric]:
+    rows = GaugeMetricFamily(
+        "mailsvc_submissions", "Rows of mailsvc_submission: waiting, or rejected with errors.", labels=["state"]
+    )
+    rows.add_metric(["waiting"], found.waiting)
+    rows.add_metric(["rejected"], found.rejected)
+    yield rows
+    yield GaugeMetricFamily(
+        "mailsvc_submission_oldest_seconds", "Seconds that the oldest waiting submission has waited.", found.oldest_age
     )
 
 

@@ -9,7 +9,7 @@ from mailsvc import settings as settings_module
 from mailsvc import telemetry
 from mailsvc.service.supervisor import serve
 
-ROLES = ("api", "deliver", "ingest", "notify", "upkeep")
+ROLES = ("api", "deliver", "ingest", "notify", "intake", "upkeep")
 _LATER = ("submission",)  # a role of the contract that has no function yet
 
 

@@ -13,6 +13,7 @@ from mailsvc.apps.relay_book import RelayBook
 from mailsvc.inbound.accountprobe.probe import probe_account
 from mailsvc.inbound.probe import probe_mailbox
 from mailsvc.outbox.admission import Admission
+from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell, Ear
@@ -54,20 +55,14 @@ class Api:
     def _services(self, settings: Settings) -> Services:
         database, vault = self._database, open_vault(settings)
         relays = RelayBook(database, vault, targets=settings.relay_targets)
+        builder = MessageBuilder(database, relays, settings.limits, vault.signing_keys[0], settings.public_url)
         return Services(
             settings=settings,
             database=database,
             vault=vault,
             relays=relays,
             bell=self._bell,
-            outbox=AcceptPipeline(
-                database,
-                relays,
-                Admission(settings, database),
-                self._intake,
-                signing_key=vault.signing_keys[0],
-                public_url=settings.public_url,
-            ),
+            outbox=AcceptPipeline(builder, Admission(settings, database), self._intake),
             keyring=Keyring(database),
             feed=Feed(database),
             readiness=Readiness(settings, self._checked_database),

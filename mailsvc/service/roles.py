@@ -16,11 +16,14 @@ from mailsvc.inbound.sentfolder.round import SentFolders
 from mailsvc.inbound.sentfolder.worker import SentFolderWorker
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
+from mailsvc.intake.worker import IntakeWorker
+from mailsvc.outbox.builder import MessageBuilder
+from mailsvc.outbox.submissions.take_up import TakeUp
 from mailsvc.outcomes.sent_jobs import release_all as release_sent_jobs
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
-from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, Bell, Ear
+from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, SUBMISSIONS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
 from mailsvc.service.sandbox_host import SandboxHost
 from mailsvc.settings import Settings
@@ -127,7 +130,10 @@ class Worker:
             loops.append(SentFolderWorker(self._sent_folders(), owner=self.heartbeat.id).run(stop))
         if "upkeep" in self._roles:
             loops.append(Upkeep(self.database, self._bell, self.heartbeat.meter).run(stop))
-        # The role "intake" has no loop yet: it will take up submissions here.
+        if "intake" in self._roles:
+            taking = IntakeWorker(self._settings, self._take_up(), self._bell, self.heartbeat.meter)
+            listeners.append((SUBMISSIONS, taking.wake))
+            loops.append(taking.run(stop))
         return loops, listeners
 
     def _delivery_context(self) -> Context:
@@ -151,6 +157,13 @@ class Worker:
             poster=Poster(self._settings.targets, ca_pem=self._settings.webhook_ca),
             meter=self.heartbeat.meter,
         )
+
+    def _take_up(self) -> TakeUp:
+        settings = self._settings
+        builder = MessageBuilder(
+            self.database, self._relays, settings.limits, self._vault.signing_keys[0], settings.public_url
+        )
+        return TakeUp(builder, settings.max_queue)
 
     def _ingest_context(self) -> IngestContext:
         return IngestContext(

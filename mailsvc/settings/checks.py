@@ -43,13 +43,17 @@ def check(settings: "Settings") -> None:
 
 
 def _check_urls(settings: "Settings") -> None:
-    for name in ("database_url", "relay_url", "webhook_url"):
+    for name in ("database_url", "listen_url", "relay_url", "webhook_url"):
         if flaw := percent_flaw(getattr(settings, name) or ""):
             raise BadSetting(f"{PREFIX}{name.upper()} {flaw}.")
     if settings.public_url is not None and not _PUBLIC_URL.fullmatch(settings.public_url):
         raise BadSetting("MAILSVC_PUBLIC_URL must be a URL such as https://mail.example.com, without a / at its end.")
     if settings.database_url:
         _check_database_url(settings.database_url)
+    if settings.listen_url and not (
+        settings.listen_url.startswith("postgresql+psycopg://") and _is_database_url(settings.listen_url)
+    ):
+        raise BadSetting("MAILSVC_LISTEN_URL must be a URL such as postgresql+psycopg://user:password@host:5432/name.")
 
 
 def _check_secrets(settings: "Settings") -> None:

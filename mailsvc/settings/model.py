@@ -24,6 +24,7 @@ class Settings:
 
     data_dir: Path = Path("mailsvc-data")
     database_url: str = ""
+    listen_url: str | None = None  # PostgreSQL without a pooler
     bind: str = "127.0.0.1:8025"
     api_key: str | None = None
     secret_key: str | None = None

@@ -19,6 +19,7 @@ from mailsvc.apps.keys import digest_of
 from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.admission import Admission
+from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.runtime.wake import Bell
@@ -125,12 +126,9 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         relays=relays,
         bell=Bell(data_dir),
         outbox=AcceptPipeline(
-            database,
-            relays,
+            MessageBuilder(database, relays, settings.limits, vault.signing_keys[0], settings.public_url),
             Admission(settings, database),
             intake,
-            signing_key=vault.signing_keys[0],
-            public_url=settings.public_url,
         ),
         keyring=Keyring(database),
         feed=Feed(database),
