@@ -82,7 +82,7 @@ class Ear:
     """Receives wake-ups, in a thread or in an event loop."""
 
     def __init__(self, data_dir: Path, name: str) -> None:
-        directory = self._directory = _Directory(data_dir)
+        directory = self._directory = close_in_child(_Directory(data_dir))
         self._path = directory.path / f"{name}.sock"
         self._socket = close_in_child(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         with contextlib.suppress(OSError):

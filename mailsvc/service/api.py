@@ -10,6 +10,7 @@ from mailsvc.api.gateway import Gateway
 from mailsvc.api.parts import Services
 from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relay_book import RelayBook
+from mailsvc.forking import close_in_child
 from mailsvc.inbound.accountprobe.probe import probe_account
 from mailsvc.inbound.probe import probe_mailbox
 from mailsvc.outbox.admission import Admission
@@ -40,7 +41,7 @@ class Api:
     def __init__(self, settings: Settings, meter: Meter | None = None) -> None:
         self._database = Database(settings.database, pool_size=API_THREADS // 2, patience=SLOWEST_ANSWER)
         self._checked_database = Database(settings.database, pool_size=1)
-        self._bell, self._meter = Bell(settings.data_dir), meter or Meter()
+        self._bell, self._meter = close_in_child(Bell(settings.data_dir)), meter or Meter()
         self._intake = SharedCommit(
             self._database,
             ring=lambda: self._bell.ring(DELIVER, NOTIFY, EVENTS),

@@ -12,6 +12,7 @@ from mailsvc.callbacks.positions import release_all as release_callbacks
 from mailsvc.callbacks.worker import CallbackWorker
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
+from mailsvc.forking import close_in_child
 from mailsvc.inbound.sentfolder.round import SentFolders
 from mailsvc.inbound.sentfolder.worker import SentFolderWorker
 from mailsvc.inbound.worker import IngestContext, IngestWorker
@@ -63,7 +64,7 @@ class Worker:
         self._settings, self._roles = settings, roles
         self.database, self._vault = Database(settings.database, pool_size=connections), open_vault(settings)
         self._relays = RelayBook(self.database, self._vault, targets=settings.relay_targets)
-        self._bell = Bell(settings.data_dir)
+        self._bell = close_in_child(Bell(settings.data_dir))
         self.heartbeat = Heartbeat(self.database, roles, name=name, meter=meter)
         self._lockfiles = LockFiles(settings.data_dir)
         post = Post(self.database, self.heartbeat.id, self._lockfiles.dead, meter)

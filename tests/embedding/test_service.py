@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from mailsvc.embedding import Service
@@ -14,6 +13,7 @@ from mailsvc.errors import MailsvcError, SettingsError, TablesMissing, Unavailab
 from mailsvc.settings import Settings
 from tests.support.postgres import Postgres, free_port
 from tests.support.receiver import Receiver
+from tests.support.sending import send_by_api
 from tests.support.waiting import wait_until
 
 MakeService = Callable[..., Service]
@@ -27,15 +27,6 @@ def threads_of_mailsvc() -> set[str]:
 def nothing_runs(service: Service) -> bool:
     wait_until(lambda: not threads_of_mailsvc())
     return not service.is_running and not service.is_ready
-
-
-def send(service: Service, url: str, *, to: str = "alice@example.test") -> str:
-    """Send a message by the API. Returns its id."""
-    key = (service.settings.data_dir / "api-key").read_text().strip()
-    message = {"from": "shop@app.test", "to": to, "subject": "Hello", "text": "It works."}
-    answer = httpx.post(f"{url}/v1/messages", json=message, headers={"Authorization": f"Bearer {key}"})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
 
 
 def test_it_is_ready_when_start_returns_and_nothing_is_left_when_stop_does(make_service: MakeService) -> None:
@@ -81,7 +72,7 @@ def test_it_accepts_and_delivers(
     url = request.getfixturevalue("postgres").fresh_database() if database == "postgresql" else ""
     service = make_service(roles=("api", "deliver"), bind=bind, relay_url=receiver.relay_url, database_url=url)
     with service:
-        send(service, f"http://{bind}")
+        send_by_api(bind, service.settings.data_dir)
         wait_until(lambda: receiver.received().total() == 1)
         wait_until(lambda: 'result="sent"' in service.metrics())
 
@@ -121,7 +112,7 @@ def test_two_services_share_nothing(make_service: MakeService, receiver: Receive
         for bind in binds
     )
     with one, other:
-        send(one, f"http://{binds[0]}")
+        send_by_api(binds[0], one.settings.data_dir)
         wait_until(lambda: 'mailsvc_attempts_total{result="sent"' in one.metrics())
 
         assert 'mailsvc_messages_accepted_total{worker="api"} 1.0' in one.metrics()
