@@ -18,7 +18,10 @@ def say(*words): print(*words, flush=True)
 
 
 class Host:
-    """Runs a script, which has ``Service``, ``Settings`` and ``say``; its arguments are in ``sys.argv``."""
+    """Runs a script, which has ``Service``, ``Settings`` and ``say``; its arguments are in ``sys.argv``.
+
+    With a ``command``, that runs instead, and finds the script as the module ``host``.
+    """
 
     def __init__(self, directory: Path, script: str, *arguments: object, command: list[str] | None = None) -> None:
         path = directory / "host.py"
