@@ -15,10 +15,10 @@ from mailsvc.eventlog.append import NewEvent, append_events
 from mailsvc.service.bootstrap import bootstrap
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
-from tests.embedding.test_service import send
 from tests.support.host import Host
 from tests.support.postgres import free_port
 from tests.support.receiver import Receiver
+from tests.support.sending import send_by_api
 from tests.support.waiting import wait_until
 
 MakeService = Callable[..., Service]
@@ -41,7 +41,7 @@ def test_a_program_is_told_what_became_of_its_mail(make_service: MakeService, re
 
     service.start()
     service.on("*", handler=everything, name="all", start="beginning")
-    send(service, f"http://{bind}")
+    send_by_api(bind, service.settings.data_dir)
     wait_until(lambda: len(told) == 3)
 
     assert ("message.sent", "alice@example.test", "default") in told
