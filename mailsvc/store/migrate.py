@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection, column, inspect, select, table, text
 
 from mailsvc.store.database import Database
+from mailsvc.store.schema import ensure_schema
 
 __all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade", "version_of"]
 
@@ -49,6 +50,8 @@ def upgrade(database: Database, *, head: str = HEAD) -> str:
         NewerTables: they are beyond what this version knows.
     """
     with alone(database) as connection:
+        if database.schema is not None:
+            ensure_schema(connection, database.schema)
         version = version_of(connection)
         if _is_newer(version, head):
             raise NewerTables(lack(version, head=head))
