@@ -4,7 +4,7 @@ Its migrations make the service's tables; ``outbox`` sends mails in the transact
 ``manage.py mailsvc`` is the command line, on the project's database.
 """
 
-from mailsvc.django.outbox import DjangoOutbox
+from mailsvc.django.sending import DjangoOutbox
 
 __all__ = ["DjangoOutbox", "outbox"]
 

@@ -68,6 +68,11 @@ class DjangoOutbox:
         return Outbox(app=option("APP") or "default", schema=option("SCHEMA"), data_dir=option("DATA_DIR"))
 
     def _connection(self, using: str | None) -> Any:
-        from mailsvc.django.models import Submission  # noqa: PLC0415 - models come after the apps
+        return connections[using or option("DATABASE") or _routed()]
 
-        return connections[using or option("DATABASE") or router.db_for_write(Submission)]
+
+def _routed() -> str:
+    """The alias that the project's routers choose."""
+    from mailsvc.django.models import Submission  # noqa: PLC0415 - models come after the apps
+
+    return str(router.db_for_write(Submission))
