@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -53,10 +54,10 @@ def _mailsvc() -> None:
     """
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command ``mailsvc``: exit code 0 for success, 1 for failure, 2 for wrong usage."""
     try:
-        _mailsvc.main(prog_name="mailsvc", standalone_mode=True)
+        _mailsvc.main(arguments, prog_name="mailsvc", standalone_mode=True)
     except BadSetting as error:
         sys.stderr.write(f"mailsvc: {error}\n")
         sys.exit(2)

@@ -17,6 +17,7 @@ __all__ = ["LEAST_SECRET", "check"]
 
 LEAST_SECRET = 32  # characters
 _DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
+_SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_inbound_bytes", "max_recipients", "lease_seconds")
 _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#/]+)*", re.ASCII)
 _SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
@@ -54,6 +55,8 @@ def _check_urls(settings: "Settings") -> None:
         settings.listen_url.startswith("postgresql+psycopg://") and _is_database_url(settings.listen_url)
     ):
         raise BadSetting("MAILSVC_LISTEN_URL must be a URL such as postgresql+psycopg://user:password@host:5432/name.")
+    if settings.database_schema is not None:
+        _check_schema(settings.database_schema, settings.database_url)
 
 
 def _check_secrets(settings: "Settings") -> None:
@@ -97,6 +100,15 @@ def _check_database_url(url: str) -> None:
     if not url.startswith("sqlite") and not _is_database_url(url):
         raise BadSetting(
             f"MAILSVC_DATABASE_URL is not a URL such as postgresql+psycopg://user:password@host:5432/name; {ENCODED}."
+        )
+
+
+def _check_schema(schema: str, url: str) -> None:
+    if not _SCHEMA.fullmatch(schema):
+        raise BadSetting("MAILSVC_DATABASE_SCHEMA must be a name of up to 63 characters of A-Z a-z 0-9 and _.")
+    if not url.startswith("postgresql"):
+        raise BadSetting(
+            "MAILSVC_DATABASE_SCHEMA needs MAILSVC_DATABASE_URL to be one of PostgreSQL: SQLite has no schemas."
         )
 
 

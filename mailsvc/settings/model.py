@@ -25,6 +25,7 @@ class Settings:
     data_dir: Path = Path("mailsvc-data")
     database_url: str = ""
     listen_url: str | None = None  # PostgreSQL without a pooler
+    database_schema: str | None = None  # of PostgreSQL
     bind: str = "127.0.0.1:8025"
     api_key: str | None = None
     secret_key: str | None = None
@@ -60,8 +61,11 @@ class Settings:
 
     @property
     def database(self) -> str:
-        """The database's URL, the embedded one by default."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'mailsvc.db'}"
+        """The database's URL, the embedded one by default; its parameter ``schema`` says where the tables are."""
+        url = self.database_url or f"sqlite:///{self.data_dir / 'mailsvc.db'}"
+        if self.database_schema is None:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}schema={self.database_schema}"
 
     @property
     def host(self) -> str:

@@ -20,6 +20,7 @@ from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.in_progress import InProgress
 from mailsvc.store.nonblocking import refuse_to_wait
 from mailsvc.store.privacy import keep_private
+from mailsvc.store.schema import split_schema
 from mailsvc.store.writer_lock import WriterLock
 from mailsvc.telemetry import facts, log
 
@@ -74,7 +75,7 @@ class Database:
     """Transactions on one database, for all threads of one process.
 
     Args:
-        url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
+        url: ``sqlite:///path`` or ``postgresql+psycopg://…``, whose parameter ``schema`` may say where the tables are.
         pool_size: connections kept open for reading (and, on PostgreSQL, writing).
         lock_seconds: how long to wait for what another client of PostgreSQL has locked.
         patience: how many seconds one reply of PostgreSQL may take, although it lives.
@@ -90,7 +91,7 @@ class Database:
         patience: float = _LONGEST_REPLY,
         steady: clock.SteadyClock | None = None,
     ) -> None:
-        self.url = make_url(url)
+        self.url, self.schema = split_schema(url)
         self.dialect: Dialect = "sqlite" if self.url.get_backend_name() == "sqlite" else "postgresql"
         self._steady = steady or clock.SteadyClock()
         self._skew = 0
@@ -108,7 +109,7 @@ class Database:
             from mailsvc.store.postgresql import make_engine  # noqa: PLC0415 - its driver takes a while to load
 
             self._writer, self._liveness = make_engine(
-                url, pool_size=pool_size, lock_seconds=lock_seconds, patience=patience
+                self.url, schema=self.schema, pool_size=pool_size, lock_seconds=lock_seconds, patience=patience
             )
             # The same pool. A transaction around one or two queries would double the round trips, and protect nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
@@ -143,7 +144,7 @@ class Database:
         refuse_to_wait()
         self._refuse_the_dead()
         with self._in_progress, self._reader.connect() as connection:
-            if self.dialect == "sqlite":
+            if self.dialect == "sqlite" or self.schema is not None:
                 connection.begin()  # SQLAlchemy begins a transaction by itself, but not for queries through the driver
             self._compare_clocks(connection)
             try:
@@ -255,6 +256,8 @@ def _secrets_of(url: str) -> list[str]:
     if parts is None:
         return []
     options = chain.from_iterable(
-        (name, *([value] if isinstance(value, str) else value)) for name, value in parts.query.items()
+        (name, *([value] if isinstance(value, str) else value))
+        for name, value in parts.query.items()
+        if name != "schema"
     )
     return [text for text in (str(parts.password or ""), *options) if text]

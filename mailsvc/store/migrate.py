@@ -10,8 +10,19 @@ from sqlalchemy import Connection, column, inspect, select, table, text
 
 from mailsvc.forking import Descriptor
 from mailsvc.store.database import Database
+from mailsvc.store.schema import ensure_schema
 
-__all__ = ["HEAD", "NewerTables", "alone", "current", "lack", "upgrade", "version_of"]
+__all__ = [
+    "HEAD",
+    "NewerTables",
+    "alone",
+    "current",
+    "keep_others_waiting",
+    "lack",
+    "upgrade",
+    "upgrade_on",
+    "version_of",
+]
 
 HEAD = "0014"
 _VERSIONS = "mailsvc_alembic_version"
@@ -50,12 +61,19 @@ def upgrade(database: Database, *, head: str = HEAD) -> str:
         NewerTables: they are beyond what this version knows.
     """
     with alone(database) as connection:
-        version = version_of(connection)
-        if _is_newer(version, head):
-            raise NewerTables(lack(version, head=head))
-        if version != head:
-            _run_alembic(connection, head)
-        return version_of(connection) or head
+        if database.schema is not None:
+            ensure_schema(connection, database.schema)
+        return upgrade_on(connection, head=head)
+
+
+def upgrade_on(connection: Connection, *, head: str = HEAD) -> str:
+    """As ``upgrade``, in the connection's transaction; no other process may do it meanwhile."""
+    version = version_of(connection)
+    if _is_newer(version, head):
+        raise NewerTables(lack(version, head=head))
+    if version != head:
+        _run_alembic(connection, head)
+    return version_of(connection) or head
 
 
 def version_of(connection: Connection, schema: str | None = None) -> str | None:
@@ -96,5 +114,10 @@ def alone(database: Database) -> Iterator[Connection]:
         return
     with database.write() as connection:
         connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process's migration takes as long as it needs
-        connection.execute(text("SELECT pg_advisory_xact_lock(7239450712)"))
+        keep_others_waiting(connection)
         yield connection
+
+
+def keep_others_waiting(connection: Connection) -> None:
+    """Wait until no other transaction on PostgreSQL migrates, and let none begin to before this one ends."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(7239450712)"))

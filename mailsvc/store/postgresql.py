@@ -6,17 +6,21 @@ prepared in one transaction is unknown in the next. It shows itself by the proce
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from mailsvc.store.bulk import Statement, carry_out
 from mailsvc.store.liveness import Liveness, WatchedConnection
+from mailsvc.store.schema import quoted
 
 __all__ = ["make_engine"]
 
 # A host that dies or freezes inside a transaction must not keep its locks for longer than this. The server ends the
 # session if it is idle; in the middle of a pipeline it never counts as idle: then the other workers end it, or a client
 # that waits for its locks.
-_BOUNDS = "SET {scope} idle_in_transaction_session_timeout = '{seconds}s'; SET {scope} lock_timeout = '{seconds}s'"
+_BOUNDS = (
+    "SET {scope} idle_in_transaction_session_timeout = '{seconds}s'",
+    "SET {scope} lock_timeout = '{seconds}s'",
+)
 _CONNECT = {
     "fallback_application_name": "mailsvc",
     "connect_timeout": 3,
@@ -28,11 +32,14 @@ _CONNECT = {
 _POOLED = "mailsvc.pooled"
 
 
-def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float) -> tuple[Engine, Liveness]:
+def make_engine(
+    url: URL, *, schema: str | None, pool_size: int, lock_seconds: int, patience: float
+) -> tuple[Engine, Liveness]:
     """An engine, and the check whether its server hangs; then its connections are closed.
 
     Args:
         url: of the database.
+        schema: of the tables; None leaves that to the session's ``search_path``.
         pool_size: connections that are kept open.
         lock_seconds: how long its transactions wait for locks, or stand still, at most.
         patience: seconds that one reply of a living server is waited for.
@@ -54,14 +61,21 @@ def make_engine(url: str, *, pool_size: int, lock_seconds: int, patience: float)
             connection.prepare_threshold = None
             connection.is_pooled = True
         else:
-            connection.execute(_BOUNDS.format(scope="SESSION", seconds=lock_seconds))
+            connection.execute("; ".join(_session_settings("SESSION", lock_seconds, schema)))
         connection.autocommit = False
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
         is_transaction = connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT"
-        if is_transaction and connection.info.get(_POOLED):
-            bounds = _BOUNDS.format(scope="LOCAL", seconds=lock_seconds).split("; ")
-            carry_out(connection, [Statement(bound, prepare=False) for bound in bounds])
+        if connection.info.get(_POOLED) and (is_transaction or schema is not None):
+            settings = _session_settings("LOCAL", lock_seconds, schema)
+            # A read needs a transaction of the server's too, to find its tables; the pool rolls it back.
+            begin = [] if is_transaction else ["BEGIN"]
+            carry_out(connection, [Statement(sql, prepare=False) for sql in (*begin, *settings)])
 
     return engine, liveness
+
+
+def _session_settings(scope: str, lock_seconds: int, schema: str | None) -> list[str]:
+    found = [bound.format(scope=scope, seconds=lock_seconds) for bound in _BOUNDS]
+    return found if schema is None else [*found, f"SET {scope} search_path = {quoted(schema)}"]

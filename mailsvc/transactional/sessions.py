@@ -1,5 +1,6 @@
 """Which connection of a Session a mail goes on: that of the transaction which commits the application's rows."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine
@@ -41,7 +42,7 @@ def _other_binds(session: Any) -> list[Any]:
 
 def require_same_database(own: Engine | None, target: Engine) -> None:
     """Raise ValueError where the Outbox was made for another database than the target's."""
-    if own is not None and own is not target and _database(own) != _database(target):
+    if own is not None and own.pool is not target.pool and _database(own) != _database(target):
         raise ValueError(
             f"the Outbox was made for {own.url!r}, and the transaction is one of {target.url!r}: mails and rows would "
             "be committed apart"
@@ -50,5 +51,8 @@ def require_same_database(own: Engine | None, target: Engine) -> None:
 
 def _database(engine: Engine) -> tuple[Any, ...]:
     url = engine.url
+    if url.get_backend_name() == "sqlite":
+        in_memory = url.database in (None, "", ":memory:")
+        return ("sqlite", id(engine.pool) if in_memory else os.path.realpath(str(url.database)))
     host = url.query.get("host", url.host)
     return url.get_backend_name(), "" if host in _LOCAL else host, url.port, url.database

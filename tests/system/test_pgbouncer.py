@@ -57,3 +57,29 @@ def test_a_whole_life_behind_pgbouncer(
         assert complaint not in service.log()
     with postgres.connect(direct.rpartition("/")[2]) as connection:  # what was SET must not stay with a session
         assert connection.execute("SHOW lock_timeout").fetchone() == ("0",)
+
+
+def test_two_services_in_two_schemas_of_one_database(
+    run_service: Callable[..., Service], pooled: tuple[str, str], postgres: Postgres
+) -> None:
+    """Each transaction gets another server session, which the other service may just have had."""
+    url, direct = pooled
+    pair = [run_service(schema, database_url=url, database_schema=schema) for schema in ("mail", "News")]
+    with ThreadPoolExecutor(4) as threads:
+        sent = [list(threads.map(lambda n, service=service: send(service, n), range(6))) for service in pair]
+    for service, batches in zip(pair, sent, strict=True):
+        ids = {id_ for batch in batches for id_ in batch}
+        events = service.wait_for_events(
+            lambda seen, ids=ids: sum(e["type"] == "message.sent" for e in seen) >= len(ids), 60
+        )
+        assert {e["data"]["message_id"] for e in events if e["type"] == "message.sent"} == ids
+        for complaint in ("does not exist", "UndefinedTable"):
+            assert complaint not in service.log()
+
+    with postgres.connect(direct.rpartition("/")[2]) as connection:
+        found = connection.execute(
+            "SELECT schemaname, count(*) FROM pg_tables WHERE tablename LIKE 'mailsvc%' GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+        assert [schema for schema, _ in found] == ["News", "mail"]
+        assert found[0][1] == found[1][1]
+        assert connection.execute("SHOW search_path").fetchone() == ('"$user", public',)

@@ -94,6 +94,15 @@ def test_another_database_than_that_of_the_outbox_is_refused(engine: Engine, oth
             Outbox(other_engine).send(target, **MAIL)
 
 
+def test_the_same_file_by_another_name_is_the_same_database(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(str(sqlite_shop.url.database))
+    monkeypatch.chdir(path.parent)
+    with create_engine(f"sqlite:///{path.name}").begin() as connection:
+        Outbox(create_engine(sqlite_shop.url)).send(connection, **MAIL)
+
+    assert len(sqlite_shop.mails()) == 1
+
+
 def test_the_same_host_by_another_name_is_the_same_database(postgresql_shop: Shop) -> None:
     outbox = Outbox(create_engine(postgresql_shop.url.set(host="localhost", drivername="postgresql+asyncpg")))
     engine = create_engine(postgresql_shop.url)

@@ -18,7 +18,8 @@ from mailsvc_sdk._sending.draft import Handling
 from mailsvc_sdk.django._content import json_of, mime_of
 from mailsvc_sdk.django._features import handling_of
 from mailsvc_sdk.django._options import BackendOptions
-from mailsvc_sdk.django._status import status_of
+from mailsvc_sdk.django._rows import Row, insert_rows, row_of
+from mailsvc_sdk.django._status import AnymailStatus, status_of, status_of_row
 from mailsvc_sdk.django.signals import CancelSend, post_send, pre_send
 
 __all__ = ["EmailBackend"]
@@ -43,6 +44,15 @@ class Outgoing:
         """Whether it may share a request: a key of its own may not."""
         return self.draft is not None and "idempotency_key" not in self.handling
 
+    def row(self) -> Row:
+        """Return it as a row. Raises ValueError for what only MIME can say."""
+        if self.draft is None:
+            raise ValueError(
+                f"the message {str(self.message.subject)!r} can only be sent as MIME, which a transaction does not take: "
+                "send it by a mailer without transactional"
+            )
+        return row_of(self.draft, self.handling)
+
 
 class EmailBackend(BaseEmailBackend):
     """Sends Django's mail through mailsvc. Connections are shared by all backends of the process.
@@ -51,6 +61,8 @@ class EmailBackend(BaseEmailBackend):
         url, api_key, relay, tags, metadata: by default, as ``settings.MAILSVC`` says, else the environment.
         on_uncertain, priority, expires_in: of every message.
         timeout: seconds; by default ``EMAIL_TIMEOUT``.
+        transactional: a database (its alias; True for ``default``) in whose open transaction the mails are written, in
+            place of HTTP: they are sent if and only if it is committed. It needs the tables of mailsvc there.
         fail_silently: whether errors of mailsvc and of the network are swallowed.
     """
 
@@ -66,6 +78,7 @@ class EmailBackend(BaseEmailBackend):
         priority: str | None = None,
         expires_in: int | None = None,
         timeout: float | None = None,
+        transactional: str | bool | None = None,
         fail_silently: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -74,7 +87,9 @@ class EmailBackend(BaseEmailBackend):
         if alias is None and timeout is None:
             timeout = getattr(settings, "EMAIL_TIMEOUT", None)
         self.fail_silently = fail_silently
-        self.options = BackendOptions(url, api_key, relay, tags, metadata, on_uncertain, priority, expires_in, timeout)
+        self.options = BackendOptions(
+            url, api_key, relay, tags, metadata, on_uncertain, priority, expires_in, timeout, transactional
+        )
         self._is_open = False
         self._require_key(alias)
 
@@ -106,6 +121,8 @@ class EmailBackend(BaseEmailBackend):
             ValueError, TypeError: a message can't be made (a line break in a header); nothing was sent.
         """
         ready = [outgoing for message in email_messages or () if (outgoing := self._prepared(message))]
+        if self.options.database is not None:
+            return self._insert(self.options.database, ready)
         answers: list[Accepted | MailsvcError | OSError] = []
         for fits_a_batch, group in groupby(ready, key=lambda outgoing: outgoing.fits_a_batch):
             answers += self._hand_in(list(group), fits_a_batch=fits_a_batch)
@@ -113,6 +130,15 @@ class EmailBackend(BaseEmailBackend):
         if errors and not self.fail_silently:
             raise errors[0]
         return len(answers) - len(errors)
+
+    def _insert(self, database: str, ready: list[Outgoing]) -> int:
+        """Write the messages into the open transaction, all or none."""
+        rows = [outgoing.row() for outgoing in ready]
+        if rows:
+            insert_rows(database, rows)
+        for outgoing, (id_, *_) in zip(ready, rows, strict=True):
+            self._set_status(outgoing.message, status_of_row(id_, outgoing.message.recipients()), is_sent=True)
+        return len(rows)
 
     def _prepared(self, message: EmailMessage) -> Outgoing | None:
         if not message.recipients():
@@ -159,7 +185,10 @@ class EmailBackend(BaseEmailBackend):
 
     def _tell(self, message: EmailMessage, answer: Accepted | MailsvcError) -> None:
         status = status_of(answer, message.recipients())
+        self._set_status(message, status, is_sent=isinstance(answer, Accepted))
+
+    def _set_status(self, message: EmailMessage, status: AnymailStatus, *, is_sent: bool) -> None:
         message.anymail_status = status
         message.mailsvc_id = status.message_id
-        if isinstance(answer, Accepted):
+        if is_sent:
             post_send.send(type(self), message=message, status=status, esp_name=ESP)

@@ -31,10 +31,17 @@ class BackendOptions:
     priority: str | None = None
     expires_in: int | None = None
     timeout: float | None = None
+    transactional: str | bool | None = None
+
+    @property
+    def database(self) -> str | None:
+        """The alias of the database whose transaction takes the mails, if it is not HTTP."""
+        found = setting("TRANSACTIONAL") if self.transactional is None else self.transactional
+        return "default" if found is True else found or None
 
     def has_key(self) -> bool:
-        """Whether there is an API key anywhere."""
-        return has_key(self.api_key or setting("API_KEY"))
+        """Whether there is an API key anywhere, or none is needed."""
+        return self.database is not None or has_key(self.api_key or setting("API_KEY"))
 
     def client(self) -> Mailsvc:
         """Return the client, which all mailers of the same service and key share."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from mailsvc_sdk._errors import MailsvcError
 from mailsvc_sdk._models.message import Accepted
 
-__all__ = ["AnymailStatus", "RecipientStatus", "status_of"]
+__all__ = ["AnymailStatus", "RecipientStatus", "status_of", "status_of_row"]
 
 
 @dataclass(slots=True)
@@ -41,3 +41,8 @@ def status_of(answer: Accepted | MailsvcError, recipients: list[str]) -> Anymail
         for delivery in answer.deliveries
     }
     return AnymailStatus(answer.id, {status.status for status in each.values()}, each, answer)
+
+
+def status_of_row(id_: str, recipients: list[str]) -> AnymailStatus:
+    """Return the status of a message that was written into a transaction."""
+    return AnymailStatus(id_, {"queued"}, {recipient: RecipientStatus(id_, "queued") for recipient in recipients})

@@ -1,0 +1,1 @@
+"""Migrations: each brings the service's tables to one of its own revisions."""
