@@ -73,7 +73,7 @@ def make_app(settings: Settings) -> Gateway:
         outbox=AcceptPipeline(_builder(settings, database, vault, relays), Admission(settings, database), intake),
         keyring=Keyring(database),
         feed=feed,
-        readiness=Readiness(settings, Database(settings.database, pool_size=1)),
+        readiness=Readiness(settings, Database(settings.database, pool_size=1, lock_seconds=1)),
         check_relay=probe,
         check_mailbox=partial(probe_mailbox, tokens=relays.tokens),
         probe_account=partial(probe_account, database=database, tokens=relays.tokens, keys=vault.signing_keys),
