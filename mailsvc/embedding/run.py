@@ -52,7 +52,7 @@ class Run:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self.database = Database(order.settings.database, pool_size=1)  # for those who ask how it is
+        self.database = Database(order.settings.database, pool_size=1, lock_seconds=1)  # for those who ask how it is
         self.meters: dict[str, Meter] = {}
         self._api: ApiThread | None = None
         self._loop, self._stop = EventLoop("mailsvc-db"), Stop()

@@ -15,7 +15,7 @@ from mailsvc.outbox.queue_limit import queue_full, within_room
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.runtime.groupcommit import GroupCommit, Stopped
 from mailsvc.store.bulk import carry_out
-from mailsvc.store.database import Database, commits_in_turn, explain, is_away
+from mailsvc.store.database import Database, commits_in_turn, explain, is_away, is_locked
 from mailsvc.telemetry import Meter, facts, log
 
 __all__ = ["SharedCommit"]
@@ -116,13 +116,13 @@ class SharedCommit:
         if isinstance(error, _InDoubt):
             _refuse(group, error.__cause__, _PERHAPS_KEPT)
             _refuse(self._commits.withdraw_all(), error.__cause__, _NOT_KEPT)
-        elif len(group) > 1 and not self._has_lost_link(error):
+        elif len(group) > 1 and not self._must_wait(error):
             # One bad row must not fail the others: store each request alone.
             for request in group:
                 self._store([request])
         elif is_away(error):
             # These waited while the database could not be reached; their own time limit would only start now.
-            behind = self._commits.withdraw_all() if self._has_lost_link(error) else []
+            behind = self._commits.withdraw_all() if self._must_wait(error) else []
             _refuse(group + behind, error, _NOT_KEPT)
         else:
             _answer([(group[0], error)])
@@ -143,7 +143,7 @@ class SharedCommit:
             except (SQLAlchemyError, OSError, _InDoubt) as error:
                 if isinstance(error, _InDoubt):
                     in_doubt = error
-                elif not self._has_lost_link(error):
+                elif not self._must_wait(error):
                     raise
                 if time.monotonic() > deadline:
                     raise (in_doubt or error) from error.__cause__
@@ -152,6 +152,10 @@ class SharedCommit:
 
     def _has_lost_link(self, error: Exception) -> bool:
         return self._database.dialect == "postgresql" and is_away(error)
+
+    def _must_wait(self, error: Exception) -> bool:
+        """Whether nothing can be stored now, whatever it is."""
+        return self._has_lost_link(error) or is_locked(error)
 
     def _plan_and_write(self, group: list[IntakeRequest], *, again: bool) -> list[Answer | Problem]:
         if self._max_queue is not None:

@@ -40,7 +40,7 @@ class Api:
 
     def __init__(self, settings: Settings, meter: Meter | None = None) -> None:
         self._database = Database(settings.database, pool_size=API_THREADS // 2, patience=SLOWEST_ANSWER)
-        self._checked_database = Database(settings.database, pool_size=1)
+        self._checked_database = Database(settings.database, pool_size=1, lock_seconds=1)
         self._bell, self._meter = close_in_child(Bell(settings.data_dir)), meter or Meter()
         self._intake = SharedCommit(
             self._database,
