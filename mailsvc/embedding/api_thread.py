@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 
 from mailsvc.runtime.eventloop import EventLoop
@@ -15,14 +16,17 @@ __all__ = ["ApiThread"]
 
 
 class ApiThread:
-    """Answers requests on MAILSVC_BIND.
+    """Answers requests.
+
+    Args:
+        listener: where; by default, on MAILSVC_BIND.
 
     Raises:
         SettingsError: the port can't be used.
     """
 
-    def __init__(self, settings: Settings, meter: Meter) -> None:
-        self._listener = open_listener(settings)
+    def __init__(self, settings: Settings, meter: Meter, *, listener: socket.socket | None = None) -> None:
+        self._listener = listener or open_listener(settings)
         self._api = Api(settings, meter)
         self._server = server_of(self._api.gateway, drain_seconds=0, log_level=None)
         self._loop = EventLoop("mailsvc-api")

@@ -6,22 +6,27 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from mailsvc import forking
 from mailsvc.api.readiness import Readiness
-from mailsvc.callbacks.callback import Callback, Handler, Start
-from mailsvc.callbacks.positions import skip
 from mailsvc.embedding.host import anchored, refuse_green_threads
+from mailsvc.embedding.listening import Listening
 from mailsvc.embedding.run import Order, Run
-from mailsvc.errors import SettingsError, Unavailable
+from mailsvc.embedding.sending import Sending
+from mailsvc.embedding.storage import Storage
+from mailsvc.errors import SettingsError
 from mailsvc.runtime.heartbeat import process_name
 from mailsvc.service import roles as worker_roles
 from mailsvc.settings import Settings, load
 
-__all__ = ["Service"]
+if TYPE_CHECKING:
+    from flask import Blueprint
 
-H = TypeVar("H", bound=Handler)
+    from mailsvc.embedding.blueprint import Authorize
+    from mailsvc.embedding.mounted import Mounted
+
+__all__ = ["Service"]
 
 USUAL = worker_roles.ROLES
 KNOWN = ("api", *USUAL)
@@ -31,7 +36,7 @@ _numbers = itertools.count(1)
 _started: set["Service"] = set()  # a service goes on though its program forgot it
 
 
-class Service:
+class Service(Sending, Listening):
     """The service in this process, in daemon threads of its own.
 
     It forks nothing and starts no process. It touches nothing that is the program's: no signals, no configuration of
@@ -53,9 +58,10 @@ class Service:
         self.settings = anchored(settings or Settings())
         self._roles = _chosen(roles)
         self._number, self._name = next(_numbers), name
-        self._changing = threading.Lock()
-        self._run: Run | None = None
-        self._callbacks: dict[tuple[str, str], Callback] = {}
+        self._storage = Storage(self.settings)
+        self._api: Mounted | None = None
+        Sending.__init__(self, self.settings, self._storage)
+        Listening.__init__(self, self._storage, is_told="notify" in self._roles)
         forking.forget_in_child(self)
 
     @classmethod
@@ -109,80 +115,41 @@ class Service:
         with self._changing:
             run, self._run = self._run, None
             _started.discard(self)
-            return run is None or run.stop(timeout)
+            has_ended = run is None or run.stop(timeout)
+            self._storage.close()
+            return has_ended
 
     def ask_to_stop(self, timeout: float) -> None:
         """As ``stop``, but does not wait for the end."""
         if (run := self._run) is not None:
             run.ask_to_stop(timeout)
 
-    @overload
-    def on(
-        self, *types: str, name: str, app: str = ..., start: Start = ..., give_up_after: int | None = ...
-    ) -> Callable[[H], H]: ...
+    @property
+    def wsgi(self) -> Callable[..., Any]:
+        """The HTTP API as a WSGI application, to be mounted below any path; the service need not run."""
+        return self._mounted().wsgi
 
-    @overload
-    def on(
-        self, *types: str, handler: H, name: str, app: str = ..., start: Start = ..., give_up_after: int | None = ...
-    ) -> H: ...
+    @property
+    def asgi(self) -> Callable[..., Any]:
+        """The HTTP API as an ASGI application; as the whole application, its lifespan starts and stops the service."""
+        return self._mounted().asgi
 
-    def on(
-        self,
-        *types: str,
-        handler: H | None = None,
-        name: str,
-        app: str = "default",
-        start: Start = "now",
-        give_up_after: int | None = None,
-    ) -> Callable[[H], H] | H:
-        """Register a function that is called with each event: as a decorator or as ``handler``, also after ``start``.
-
-        It is called in a thread, or, if it is a coroutine function, in the service's event loop, which it must not block.
-        Events come one at a time, in the feed's order, at least once; whatever the function raises makes it be called again
-        with the same event, after 1 s doubling to 5 min, unless that is ``Skip``.
+    def blueprint(self, *, authorize: "Authorize | None" = None) -> "Blueprint":
+        """The HTTP API as a blueprint ``mailsvc`` for a Flask application.
 
         Args:
-            types: of events, as webhooks take them: ``message.bounced``, ``message.*``, ``*``.
-            name: of the position in the feed, which is kept in the database: 1 to 100 of the characters ``a-z 0-9 . _ -``.
-            app: the app's name.
-            start: where a new name begins in the feed: ``now``, or at the ``beginning``.
-            give_up_after: so many tries with one event, after which it is passed over; None repeats for ever.
-
-        Raises:
-            ValueError: an argument has no such form, the name is taken, or this service has not the role ``notify``.
+            authorize: says for a request which app it may act for, in place of an API key; None refuses it.
         """
+        from mailsvc.embedding.blueprint import make_blueprint  # noqa: PLC0415 - only for Flask's applications
 
-        def register(handler: H) -> H:
-            wanted = Callback(
-                types=types, name=name, handler=handler, app=app, start=start, give_up_after=give_up_after
-            )
-            self._register(wanted)
-            return handler
+        return make_blueprint(self._mounted(), authorize=authorize)
 
-        return register if handler is None else register(handler)
+    def _mounted(self) -> "Mounted":
+        if self._api is None:
+            from mailsvc.embedding.mounted import Mounted  # noqa: PLC0415 - large, and mostly not needed
 
-    def skip(self, name: str, event_id: str, *, app: str = "default") -> None:
-        """Pass over the event at which a callback fails, for good.
-
-        Raises:
-            LookupError: there is no such callback, or it does not fail at this event.
-            Unavailable: this service is not running.
-        """
-        run = self._run
-        if run is None:
-            raise Unavailable("The service is not running; mailsvc callbacks skip does it from outside.")
-        with run.database.write() as connection:
-            skip(connection, app, name, event_id, now=run.database.now())
-
-    def _register(self, callback: Callback) -> None:
-        if "notify" not in self._roles:
-            raise ValueError("callbacks are called by the role notify, which this service has not")
-        with self._changing:
-            if (callback.app, callback.name) in self._callbacks:
-                raise ValueError(f"there is a callback {callback.name!r} of the app {callback.app!r} already")
-            self._callbacks[callback.app, callback.name] = callback
-            if self._run is not None:
-                self._run.add_callback(callback)
+            self._api = Mounted(self.settings, self)
+        return self._api
 
     def __enter__(self) -> Self:
         self.start()

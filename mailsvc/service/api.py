@@ -35,7 +35,8 @@ class Api:
     """The API, with its intake thread running.
 
     Attributes:
-        gateway: its ASGI application.
+        flask: its WSGI application.
+        gateway: its ASGI application, which holds fewer threads.
     """
 
     def __init__(self, settings: Settings, meter: Meter | None = None) -> None:
@@ -51,7 +52,8 @@ class Api:
         services = self._services(settings)
         self._ear = Ear(settings.data_dir, f"api-{os.getpid()}")
         self._ear.listen_in_thread(services.feed.heard)
-        self.gateway = Gateway(create_app(services), threads=API_THREADS, at_stop=services.feed.stop)
+        self.flask = create_app(services)
+        self.gateway = Gateway(self.flask, threads=API_THREADS, at_stop=services.feed.stop)
 
     def _services(self, settings: Settings) -> Services:
         database, vault = self._database, open_vault(settings)
