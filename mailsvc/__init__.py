@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mailsvc.callbacks.event import Event, Skip
+    from mailsvc.embedding import Service
     from mailsvc.errors import (
         Conflict,
         FieldError,
@@ -14,17 +16,22 @@ if TYPE_CHECKING:
         Unavailable,
         ValidationError,
     )
+    from mailsvc.settings import Settings
     from mailsvc.transactional import Attachment, Outbox, Receipt, ReceiptDelivery, new_message_id
 
 __all__ = [
     "Attachment",
     "Conflict",
+    "Event",
     "FieldError",
     "MailsvcError",
     "Outbox",
     "Receipt",
     "ReceiptDelivery",
+    "Service",
+    "Settings",
     "SettingsError",
+    "Skip",
     "TablesMissing",
     "TooLarge",
     "Unavailable",
@@ -34,6 +41,9 @@ __all__ = [
 
 # Imported when they are asked for: an application that only inserts submissions loads neither Flask nor drivers.
 _HOMES = {
+    "mailsvc.callbacks.event": ("Event", "Skip"),
+    "mailsvc.embedding": ("Service",),
+    "mailsvc.settings": ("Settings",),
     "mailsvc.errors": (
         "Conflict",
         "FieldError",

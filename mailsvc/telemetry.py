@@ -12,6 +12,7 @@ from typing import Any
 from mailsvc import clock
 
 log = logging.getLogger("mailsvc")
+log.addHandler(logging.NullHandler())  # in a program without logging, nothing is printed
 
 _CREDENTIALS = re.compile(
     r"(://)\S*(@)"  # everything before the last @ of a URL: a password may contain an @, too
@@ -98,7 +99,7 @@ LATENCY_BUCKETS = (
 
 
 class Meter:
-    """The counters of one process; its worker row carries them to the process that serves ``/metrics``."""
+    """The counters of one worker, or of one API; a worker's row carries them to the process that serves ``/metrics``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -130,6 +131,3 @@ class Meter:
                 "latency": list(self._latency),
                 "latency_sum": self._latency_sum,
             }
-
-
-meter = Meter()

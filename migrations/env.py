@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import mailsvc.store.callback_tables
 import mailsvc.store.mailbox_tables
 import mailsvc.store.oauth_tables
 import mailsvc.store.sent_tables

@@ -4,7 +4,7 @@ import msgspec
 from flask import Blueprint, Response, jsonify
 
 from mailsvc import clock
-from mailsvc.api.auth import needs
+from mailsvc.api.auth import caller, needs
 from mailsvc.api.input import read_json, read_json_if_any, refuse_fields, refuse_unknown_arguments
 from mailsvc.api.message_objects import MessageObject
 from mailsvc.api.messages import found_message, shown_message
@@ -13,6 +13,8 @@ from mailsvc.api.parts import services
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.lifecycle import Change
 from mailsvc.outbox import read
+from mailsvc.outbox.submissions.pending import require_taken_up
+from mailsvc.outbox.submissions.take_up import TakeUp
 from mailsvc.outcomes.actions import EVERYBODY, Choice, apply_change
 from mailsvc.outcomes.reschedule import Amendment, amend
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY
@@ -95,10 +97,11 @@ def update_message(id_: str) -> Response:
     refuse_unknown_arguments()
     wanted = _amendment(read_json(MessageChange))
     parts = services()
+    _take_up_first(id_)
     with parts.database.write() as connection:
-        found_message(connection, id_)
-        amend(connection, id_, wanted, now=parts.database.now())
-        shown = shown_message(connection, found_message(connection, id_))
+        row = found_message(connection, id_)
+        amend(connection, row.id, wanted, now=parts.database.now())
+        shown = shown_message(connection, found_message(connection, row.id))
     parts.bell.ring(DELIVER)
     return jsonify(shown)
 
@@ -111,12 +114,23 @@ def _change(id_: str, change: Change) -> Response:
 
 def _steered(id_: str, change: Change, choice: Choice = EVERYBODY) -> Response:
     parts = services()
+    _take_up_first(id_)
     with parts.database.write() as connection:
-        found_message(connection, id_)
-        deliveries = apply_change(connection, id_, change, now=parts.database.now(), choice=choice)
-        status = read.message_objects(connection, [found_message(connection, id_)])[0]["status"]
+        row = found_message(connection, id_)
+        deliveries = apply_change(connection, row.id, change, now=parts.database.now(), choice=choice)
+        status = read.message_objects(connection, [found_message(connection, row.id)])[0]["status"]
     parts.bell.ring(DELIVER, NOTIFY, EVENTS)
-    return jsonify(id=id_, status=status, deliveries=deliveries)
+    return jsonify(id=row.id, status=status, deliveries=deliveries)
+
+
+def _take_up_first(id_: str) -> None:
+    """A row of ``mailsvc_submission`` must become a message before that can be changed."""
+    parts = services()
+    with parts.database.read() as connection:
+        if read.find(connection, caller().app_id, id_) is not None:
+            return
+    if require_taken_up(TakeUp(parts.outbox.builder, parts.settings.max_queue), caller().app_id, id_):
+        parts.bell.ring(DELIVER, NOTIFY, EVENTS)
 
 
 def _amendment(given: MessageChange) -> Amendment:

@@ -22,16 +22,16 @@ from mailsvc.api import (
     metrics,
     problems,
     relays,
+    submissions,
     submit,
     suppressions,
     unsubscribe,
     webhooks,
 )
 from mailsvc.api.deferred import DeferredResponse
-from mailsvc.api.parts import EXTENSION, Services
+from mailsvc.api.parts import EXTENSION, Services, services
 from mailsvc.domain.errors import NotFound
 from mailsvc.domain.ids import new_id
-from mailsvc.telemetry import meter
 
 __all__ = ["REFUSAL", "Api", "create_app", "routed"]
 
@@ -47,6 +47,7 @@ _RESOURCES = (
     mailboxes,
     inbound,
     webhooks,
+    submissions,
     suppressions,
     unsubscribe,
     keys,
@@ -165,7 +166,7 @@ def _name_request() -> None:
 
 
 def _stamp_answer(response: Response) -> Response:
-    meter.count(f"requests.{response.status_code // 100}xx")
+    services().meter.count(f"requests.{response.status_code // 100}xx")
     headers = response.headers
     headers["X-Request-Id"] = g.get("request_id", "")
     headers["X-Content-Type-Options"] = "nosniff"

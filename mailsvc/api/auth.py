@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -12,16 +12,18 @@ from flask import current_app, g, request
 
 from mailsvc import clock
 from mailsvc.api.wrong_keys import WrongKeys
+from mailsvc.apps.apps import find_app
 from mailsvc.apps.key_form import Scope
 from mailsvc.apps.keys import digest_of, find_key
 from mailsvc.domain.errors import Forbidden, RateLimited, Unauthorized
 from mailsvc.store.database import Database
 
-__all__ = ["CALLER", "Caller", "Keyring", "caller", "needs", "presented_key"]
+__all__ = ["ACCESS", "CALLER", "Access", "Caller", "Keyring", "caller", "needs", "presented_key"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+ACCESS = "mailsvc.access"  # in the environ of a request to a mounted API: the Access that the host grants, or None
 CALLER = "mailsvc.caller"  # in the environ of a request: when its key was found, and the key's caller
 CACHE_SECONDS = 1.0  # a revoked key is rejected by every process after that time
 WRONG_KEYS = 20  # from one address; then it is limited to one per second
@@ -40,6 +42,19 @@ class Caller:
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or "admin" in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the host of the API grants to a request, in place of a key.
+
+    Args:
+        app: the name of the app that it acts for.
+        scopes: ``send``, ``read``, ``admin``.
+    """
+
+    app: str = "default"
+    scopes: Iterable[Scope] = ("send", "read")
 
 
 class Keyring:
@@ -66,6 +81,11 @@ class Keyring:
             self._count_wrong(address)
             raise Unauthorized("the API key is unknown, revoked or expired")
         return caller
+
+    def app_named(self, name: str) -> str | None:
+        """The id of the app with this name."""
+        with self._database.read() as connection:
+            return find_app(connection, name)
 
     def forget(self) -> None:
         """Drop the cache, because a key was changed."""
@@ -138,6 +158,8 @@ def presented_key(header: str) -> str:
 
 
 def _authenticate(scope: Scope) -> Caller:
+    if ACCESS in request.environ:
+        return _granted(request.environ[ACCESS], scope)
     found_at: float
     found: Caller | None
     found_at, found = request.environ.get(CALLER, (-CACHE_SECONDS, None))
@@ -151,6 +173,20 @@ def _authenticate(scope: Scope) -> Caller:
     if not found.may(scope):
         raise Forbidden(f"this key lacks the scope {scope!r}", code="insufficient_scope")
     return found
+
+
+def _granted(access: "Access | None", scope: Scope) -> Caller:
+    """The caller that the host of the API has let in."""
+    if access is None:
+        raise Unauthorized("this application does not let you in")
+    keyring: Keyring = current_app.extensions["mailsvc"].keyring
+    app_id = keyring.app_named(access.app)
+    if app_id is None:
+        raise Forbidden(f"there is no app {access.app!r}")
+    granted = Caller(f"app {app_id}", app_id, frozenset(access.scopes), (), None)
+    if not granted.may(scope):
+        raise Forbidden(f"the scope {scope!r} is not granted", code="insufficient_scope")
+    return granted
 
 
 def _found() -> Caller:

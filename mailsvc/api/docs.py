@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, render_template
+from flask import Blueprint, Flask, Response, current_app, render_template, request
 
 from mailsvc.api.markdown import Markdown
 from mailsvc.api.openapi import describe, to_yaml
@@ -40,14 +40,16 @@ _made_lock = threading.Lock()
 @blueprint.get("/openapi.yaml")
 def get_openapi() -> Response:
     """The OpenAPI document with this service's limits."""
-    text = _made_once("mailsvc-openapi", lambda: to_yaml(_describe()))
+    text = _made_once(f"mailsvc-openapi {request.script_root}", lambda: to_yaml(_describe()))
     return Response(text, content_type="application/yaml; charset=utf-8")
 
 
 @blueprint.get("/docs")
 def get_docs() -> Response:
     """The guide and the document as one HTML page."""
-    response = Response(_made_once("mailsvc-docs", _render), content_type="text/html; charset=utf-8")
+    response = Response(
+        _made_once(f"mailsvc-docs {request.script_root}", _render), content_type="text/html; charset=utf-8"
+    )
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -55,7 +57,7 @@ def get_docs() -> Response:
 
 def _describe() -> dict[str, Any]:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the documented way
-    return describe(app, services().settings.limits)
+    return describe(app, services().settings.limits, root=request.script_root)
 
 
 def _made_once(name: str, make: Callable[[], str]) -> str:
@@ -80,4 +82,5 @@ def _render() -> str:
         events=VOCABULARY,
         style=_STYLE,
         md=markdown.line,
+        root=request.script_root,
     )

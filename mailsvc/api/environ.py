@@ -22,7 +22,6 @@ Sendable = tuple[int, list[tuple[bytes, bytes]], bytes]  # status, headers, body
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+;=%-]*)(:[0-9]*)?", re.ASCII)
 
 _SAME_FOR_ALL = {
-    "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
     "wsgi.errors": sys.stderr,
     "wsgi.multithread": True,
@@ -57,6 +56,7 @@ def environ_of(scope: Scope, body: Any) -> Environ:
     server, client = scope["server"], scope["client"]
     environ: Environ = {
         **_SAME_FOR_ALL,
+        "SCRIPT_NAME": scope.get("root_path", "").rstrip("/"),
         "REQUEST_METHOD": scope["method"],
         "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),

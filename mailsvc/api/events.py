@@ -12,7 +12,7 @@ from mailsvc.api.feed import Interest, newest
 from mailsvc.api.input import refuse_unknown_arguments
 from mailsvc.api.operation import Operation
 from mailsvc.api.parts import services
-from mailsvc.api.poll import GATEWAY, POLL, NotYet, Poll
+from mailsvc.api.poll import GATEWAY, LONGEST_WAIT, POLL, NotYet, Poll
 from mailsvc.domain.errors import FieldError, Gone, Invalid
 from mailsvc.domain.events import VOCABULARY, is_pattern, matches
 from mailsvc.domain.ids import is_id
@@ -22,7 +22,7 @@ __all__ = ["OPERATIONS", "EventObject", "EventPage", "blueprint"]
 
 blueprint = Blueprint("events", __name__)
 
-DEFAULT, MOST, LONGEST_WAIT = 50, 200, 30
+DEFAULT, MOST, MOST_SECONDS = 50, 200, 30
 FURTHEST = 2**63 - 1  # positions are 64-bit numbers
 
 
@@ -67,7 +67,7 @@ class _Wanted:
 
     def __init__(self, again: Poll | None) -> None:
         self.limit = _number("limit", DEFAULT, 1, MOST)
-        self.wait = _number("wait", 0, 0, LONGEST_WAIT)
+        self.wait = min(_number("wait", 0, 0, MOST_SECONDS), request.environ.get(LONGEST_WAIT, MOST_SECONDS))
         self.deadline = again.deadline if again else clock.monotonic() + self.wait
         self.types = tuple(request.args.getlist("type"))
         for pattern in self.types:
@@ -178,7 +178,7 @@ OPERATIONS = {
         problems=(410,),
         query={
             "after": "Start after this event id or `next_cursor`; `now`, or `beginning` (the default).",
-            "wait": f"Seconds to wait for a new event, up to {LONGEST_WAIT}.",
+            "wait": f"Seconds to wait for a new event, up to {MOST_SECONDS}.",
             "type": "Only events of this type, or of a pattern such as `message.*`; may be repeated.",
             "message": "Only events of this message; may be repeated.",
             "limit": f"The largest number of objects to return, from 1 to {MOST}; {DEFAULT} by default.",

@@ -25,6 +25,8 @@ _PREFIXES = {
     "RelayObject": "rly",
     "DeliveryActionResult": "dlv",
     "MessageActionResult": "msg",
+    "SubmissionObject": "msg",
+    "SubmissionWithDraft": "msg",
     "SuppressionObject": "sup",
     "WebhookObject": "whk",
 }
@@ -35,6 +37,7 @@ _OF_TAG = {
     "relays": "rly",
     "mailboxes": "mbx",
     "inbound": "arr",
+    "submissions": "msg",
     "suppressions": "sup",
     "keys": "key",
 }

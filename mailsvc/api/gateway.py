@@ -47,6 +47,7 @@ class Gateway:
         self._services: Services = api.extensions[EXTENSION]
         self._uptake = Uptake(api.config["MAX_CONTENT_LENGTH"], self._services.settings.data_dir, **pace)
         self._pools = ThreadPools(threads)
+        self._owns_loop = False  # a host's loop has other work, which no look into the database may hold up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -61,6 +62,7 @@ class Gateway:
             kind = (await receive())["type"]
             if kind == "lifespan.startup":
                 forbid_waiting()
+                self._owns_loop = True
             await send({"type": f"{kind}.complete"})
             if kind == "lifespan.shutdown":
                 self._pools.close()
@@ -89,7 +91,7 @@ class Gateway:
                 return await self._api.respond(environ)
             if method in _WITH_BODY:
                 await body.fetch()
-        if (method, path) in _QUICK and body.is_short():
+        if self._owns_loop and (method, path) in _QUICK and body.is_short():
             try:
                 return await self._api.respond(environ)
             except WouldBlock:  # nothing has been done yet
@@ -103,6 +105,8 @@ class Gateway:
             return False
         keyring = self._services.keyring
         try:
+            if not self._owns_loop:
+                raise WouldBlock
             caller = keyring.find(key, environ["REMOTE_ADDR"])
         except WouldBlock:
             try:

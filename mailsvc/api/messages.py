@@ -17,6 +17,7 @@ from mailsvc.domain.lifecycle import Status
 from mailsvc.inbox.read import arrivals_about
 from mailsvc.outbox import read
 from mailsvc.outbox.search import Filter
+from mailsvc.outbox.submissions.pending import Pending, pending
 
 __all__ = ["OPERATIONS", "blueprint", "found_message", "shown_message"]
 
@@ -49,10 +50,17 @@ def get_message(id_: str) -> Response:
     if include not in (None, "content"):
         raise Invalid(FieldError("include", "must be content"))
     with services().database.read() as connection:
-        row = found_message(connection, id_)
-        shown = shown_message(connection, row)
-        if include:
-            shown["text"], shown["html"] = read.texts(connection, row)
+        if (row := _row(connection, id_)) is not None:
+            shown = shown_message(connection, row)
+            if include:
+                shown["text"], shown["html"] = read.texts(connection, row)
+            return jsonify(shown)
+    if (waiting := pending_message(id_)) is None:
+        return get_message(id_)
+    shown = read.pending_object(waiting.new_message, waiting.relay) | {"arrivals": []}
+    if include:
+        made = waiting.new_message
+        shown["text"], shown["html"] = read.texts_in(made.content, made.message["submitted"])
     return jsonify(shown)
 
 
@@ -69,8 +77,10 @@ def list_message_events(id_: str) -> Response:
     refuse_unknown_arguments("limit", "cursor")
     page = requested_page("evt")
     with services().database.read() as connection:
-        found_message(connection, id_)
-        events = read.events_of(connection, id_, after=page.before, limit=page.limit)
+        row = _row(connection, id_)
+        events = row and read.events_of(connection, row.id, after=page.before, limit=page.limit)
+    if row is None:
+        return jsonify(data=[], next_cursor=None) if pending_message(id_) else list_message_events(id_)
     if events is None:
         raise _no_cursor()
     bodies, last, more = events
@@ -85,8 +95,10 @@ def list_message_attempts(id_: str) -> Response:
     refuse_unknown_arguments("limit", "cursor")
     limit, cursor = requested_limit(), request.args.get("cursor")
     with services().database.read() as connection:
-        found_message(connection, id_)
-        attempts = read.attempts_of(connection, id_, after=cursor, limit=limit + 1)
+        row = _row(connection, id_)
+        attempts = row and read.attempts_of(connection, row.id, after=cursor, limit=limit + 1)
+    if row is None:
+        return jsonify(data=[], next_cursor=None) if pending_message(id_) else list_message_attempts(id_)
     if attempts is None:
         raise _no_cursor()
     shown = attempts[:limit]
@@ -99,19 +111,40 @@ def get_message_raw(id_: str) -> Response:
     """The frozen bytes that every attempt sends."""
     refuse_unknown_arguments()
     with services().database.read() as connection:
-        found_message(connection, id_)
-        content = read.content(connection, id_)
+        row = _row(connection, id_)
+        content = row and read.content(connection, row.id)
+    if row is None:
+        if pending_message(id_) is None:
+            return get_message_raw(id_)
+        raise NotFound("the message is not composed yet; ask again in a moment", code="not_composed")
     if content is None:
         raise NotFound("the content of this message is no longer stored")
     return Response(content, content_type="message/rfc822")
 
 
-def found_message(connection: Any, id_: str) -> Any:
+def found_message(connection: Connection, id_: str) -> Any:
     """Return the message's row; raises NotFound, also if it belongs to another app."""
-    row = read.find(connection, caller().app_id, id_)
-    if row is None:
+    if (row := _row(connection, id_)) is None:
         raise NotFound("there is no such message")
     return row
+
+
+def pending_message(id_: str) -> Pending | None:
+    """Return the message that a row of ``mailsvc_submission`` will become; None where it has just become one.
+
+    Raises:
+        NotFound: there is no such row or message, or it belongs to another app.
+    """
+    parts = services()
+    if (waiting := pending(parts.outbox.builder, caller().app_id, id_)) is not None:
+        return waiting
+    with parts.database.read() as connection:
+        found_message(connection, id_)
+    return None
+
+
+def _row(connection: Connection, id_: str) -> Any:
+    return read.find(connection, caller().app_id, id_)
 
 
 def _no_cursor() -> Invalid:

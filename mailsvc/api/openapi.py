@@ -50,8 +50,12 @@ Times are RFC 3339 in UTC. Errors are `application/problem+json` (RFC 9457) with
 has an `X-Request-Id`, the client's own if it sent one. An object of another app is a 404."""
 
 
-def describe(app: Flask, limits: Limits) -> dict[str, Any]:
-    """Return the document for this application, with these limits."""
+def describe(app: Flask, limits: Limits, *, root: str = "") -> dict[str, Any]:
+    """Return the document for this application, with these limits.
+
+    Args:
+        root: the path below which it is mounted.
+    """
     known = routes(app)
     types = [kind for route in known for kind in _types_of(route)]
     requests = [route.operation.request for route in known if route.operation.request is not None]
@@ -68,7 +72,7 @@ def describe(app: Flask, limits: Limits) -> dict[str, Any]:
             "description": _ABOUT,
             "license": {"name": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": root or "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {

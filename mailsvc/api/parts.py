@@ -1,7 +1,7 @@
 """The services that the API's views use: created once by the composition root, held by the Flask application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import current_app
@@ -19,6 +19,7 @@ from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
+from mailsvc.telemetry import Meter
 
 __all__ = ["CheckMailbox", "CheckRelay", "ProbeAccount", "Services", "TryWebhook", "services"]
 
@@ -64,6 +65,7 @@ class Services:
     check_mailbox: CheckMailbox = _no_mailboxes
     probe_account: ProbeAccount = _no_probes
     try_webhook: TryWebhook = _no_webhooks
+    meter: Meter = field(default_factory=Meter)
 
 
 def services() -> Services:

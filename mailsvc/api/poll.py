@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from mailsvc import clock
 from mailsvc.api.feed import Feed, Interest
 
-__all__ = ["GATEWAY", "POLL", "NotYet", "Poll"]
+__all__ = ["GATEWAY", "LONGEST_WAIT", "POLL", "NotYet", "Poll"]
 
 POLL = "mailsvc.poll"  # in the environ of a repeated request: its Poll
+LONGEST_WAIT = "mailsvc.longest_wait"  # in the environ of a server that has few workers: seconds that one may be held
 GATEWAY = "mailsvc.gateway"  # in the environ if NotYet may be raised
 
 

@@ -1,12 +1,14 @@
 """Checks whether messages can be accepted, in a separate thread: the response comes in time even if a check hangs."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy.exc import OperationalError
 
 from mailsvc.outbox.admission import lack_of_room
+from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.settings import Settings
 from mailsvc.store import migrate
-from mailsvc.store.database import Database
+from mailsvc.store.database import Database, is_locked
 from mailsvc.telemetry import log
 
 __all__ = ["Readiness"]
@@ -23,7 +25,7 @@ class Readiness:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        self._thread = DaemonThreads(1, "readiness")
         self._looking: asyncio.Future[dict[str, str]] | None = None
 
     async def ask(self) -> dict[str, str]:
@@ -40,10 +42,22 @@ class Readiness:
         """Return each check with ``ok``, or what is wrong."""
         try:
             version = migrate.current(self._database)
+            return self._checks(self._lock() or "ok", migrate.lack(version) or "ok")
         except Exception:  # noqa: BLE001 - after any error the service is not ready
             log.warning("not ready", exc_info=True)
             return self._checks("can't be reached")
-        return self._checks("ok", migrate.lack(version) or "ok")
+
+    def _lock(self) -> str | None:
+        """What keeps SQLite from writing; None where nothing does."""
+        if self._database.dialect == "sqlite":
+            try:
+                with self._database.write():
+                    pass
+            except OperationalError as error:
+                if is_locked(error):
+                    return f"locked by another process for {self._database.locked_seconds:.0f} s"
+                raise
+        return None
 
     def _checks(self, database: str, migrations: str = "unknown") -> dict[str, str]:
         return {"database": database, "migrations": migrations, "disk": lack_of_room(self._settings) or "ok"}

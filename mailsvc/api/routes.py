@@ -26,6 +26,7 @@ TAGS = {
     "relays": "The mail accounts (SMTP submission) that messages are sent through.",
     "mailboxes": "The mail accounts (IMAP, POP3) that are watched. Each mail that arrives there becomes one arrival.",
     "inbound": "The mails that arrived, with their content and their raw form.",
+    "submissions": "The mails that applications inserted into the table `mailsvc_submission`, until they are taken up.",
     "suppressions": "The addresses that receive no mail. Hard bounces add addresses automatically.",
     "keys": "API keys, with scopes, client networks and expiry.",
     "unsubscribe": "The links of List-Unsubscribe, for recipients. No key is needed.",

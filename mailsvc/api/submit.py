@@ -147,19 +147,19 @@ class _Refused:
 
 def _entry(outbox: AcceptPipeline, app_id: str, number: int, value: Any) -> "NewMessage | _Refused":
     try:
-        return outbox.build(app_id, draft_in(value))
+        return outbox.builder.build(app_id, draft_in(value))
     except Problem as problem:
         return _Refused(number, problem)
 
 
 def _from_json(outbox: AcceptPipeline, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments()
-    return outbox.build(app_id, draft_in(parse_json(data)))
+    return outbox.builder.build(app_id, draft_in(parse_json(data)))
 
 
 def _from_raw(outbox: AcceptPipeline, app_id: str, data: bytes) -> NewMessage:
     refuse_unknown_arguments(*RAW_ARGUMENTS)
-    return outbox.build_raw(
+    return outbox.builder.build_raw(
         app_id,
         data,
         sender=request.args.get("from"),

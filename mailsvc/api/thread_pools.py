@@ -3,10 +3,10 @@
 import asyncio
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from mailsvc.domain.errors import Unavailable
+from mailsvc.runtime.threads import DaemonThreads
 
 __all__ = ["ThreadPool", "ThreadPools"]
 
@@ -29,7 +29,7 @@ class ThreadPool:
     def __init__(self, what: str, threads: int, *, patience: float) -> None:
         self._what, self._patience = what, patience
         self._free = asyncio.Semaphore(threads)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._pool = DaemonThreads(threads, "request")
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Do the work in a thread. Raises Unavailable if none is free in time."""

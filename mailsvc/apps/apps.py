@@ -5,7 +5,7 @@ from sqlalchemy import Connection, insert, or_, select
 from mailsvc.domain.ids import new_id
 from mailsvc.store.tables import app
 
-__all__ = ["ensure_first_app", "find_app", "first_app", "lock_app"]
+__all__ = ["app_named", "ensure_first_app", "find_app", "first_app", "lock_app"]
 
 
 def first_app(connection: Connection) -> str | None:
@@ -27,6 +27,11 @@ def find_app(connection: Connection, name_or_id: str) -> str | None:
     """The id of the app with this name or id."""
     wanted = select(app.c.id).where(or_(app.c.id == name_or_id, app.c.name == name_or_id))
     return connection.execute(wanted).scalar()
+
+
+def app_named(connection: Connection, name: str) -> str | None:
+    """The id of the app with this name."""
+    return connection.execute(select(app.c.id).where(app.c.name == name)).scalar()
 
 
 def lock_app(connection: Connection, app_id: str) -> None:

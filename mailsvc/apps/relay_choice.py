@@ -6,7 +6,11 @@ from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.relay import Relay
 
-__all__ = ["relay_for"]
+__all__ = ["NoUsableRelay", "likely_relay", "relay_for"]
+
+
+class NoUsableRelay(Invalid):
+    """The message is right, but its relay can't be used before the operator changes something."""
 
 
 def relay_for(relays: Sequence[KnownRelay], wanted: str | None) -> Relay:
@@ -17,12 +21,28 @@ def relay_for(relays: Sequence[KnownRelay], wanted: str | None) -> Relay:
         wanted: the name or id that the message gives; None for the app's default.
 
     Raises:
-        Invalid: there is no such relay, or it can't be used.
+        NoUsableRelay: the relay is disabled or damaged, or the app has none.
+        Invalid: there is no relay of this name.
     """
     known = _choose(relays, wanted)
     if known is not None and known.enabled:
         return known.relay
-    raise Invalid(FieldError("relay", _why_not(known, wanted)))
+    kind = Invalid if known is None and wanted is not None else NoUsableRelay
+    raise kind(FieldError("relay", _why_not(known, wanted)))
+
+
+def likely_relay(relays: Sequence[KnownRelay], wanted: str | None) -> Relay:
+    """Return the relay that ``relay_for`` would return if it could be used; one without a name where there is none.
+
+    Raises:
+        Invalid: there is no relay of this name.
+    """
+    known = _choose(relays, wanted)
+    if known is not None:
+        return known.relay
+    if wanted is not None:
+        raise Invalid(FieldError("relay", _why_not(None, wanted)))
+    return Relay(id="", name="", host="")
 
 
 def _choose(relays: Sequence[KnownRelay], wanted: str | None) -> KnownRelay | None:

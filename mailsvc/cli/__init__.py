@@ -19,9 +19,12 @@ _COMMANDS = {
     "webhook": "mailsvc.cli.webhook",
     "send": "mailsvc.cli.send",
     "queue": "mailsvc.cli.queue",
+    "submissions": "mailsvc.cli.submissions",
     "events": "mailsvc.cli.events",
     "doctor": "mailsvc.cli.doctor",
+    "callbacks": "mailsvc.cli.callbacks",
     "reclassify": "mailsvc.cli.reclassify",
+    "grants": "mailsvc.cli.grants",
     "openapi": "mailsvc.cli.openapi",
     "bench": "mailsvc.cli.bench",
 }

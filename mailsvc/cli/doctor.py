@@ -8,6 +8,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import settings as settings_module
+from mailsvc.cli.checkup.callbacks import look_at_callbacks
 from mailsvc.cli.checkup.finding import Finding, problem
 from mailsvc.cli.checkup.host import look_at_host
 from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
@@ -65,6 +66,7 @@ def _look_inside(database: Database, settings: Settings) -> Iterator[Finding]:
         yield from look_at_routes(database)
         yield from look_at_mailboxes(database)
         yield from look_at_sent_folders(database)
+        yield from look_at_callbacks(database)
     except (SQLAlchemyError, OSError) as error:
         yield problem("database", f"can't be used: {explain(error)}", "see the database's log")
     finally:

@@ -26,7 +26,6 @@ def command(database_url: str | None, schema: str | None, as_json: bool) -> None
         database_url=database_url or settings.database_url,
         database_schema=schema or settings.database_schema,
     )
-    settings_module.checked(settings)
     telemetry.set_up(settings.log_format, settings.log_level)
     if not database_url:
         prepare_data_dir(settings)

@@ -11,7 +11,7 @@ from mailsvc.domain.relay import Relay
 from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.opening import RelayTrouble, Session, open_session
 from mailsvc.smtp.trouble import unexpected
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 
 __all__ = ["dialled"]
 
@@ -23,6 +23,8 @@ class Dialling(Protocol):
 
     @property
     def tokens(self) -> Tokens: ...
+    @property
+    def meter(self) -> Meter: ...
     def is_blocked(self) -> bool: ...
     async def trouble(self, trouble: RelayTrouble) -> None: ...
 
@@ -45,7 +47,7 @@ async def dialled(who: Dialling) -> Session | None:
 async def _dial(who: Dialling) -> Session:
     if who.is_blocked():  # blocked after this sender's last failure
         raise RelayTrouble(Stage.CONNECT, "the relay is left alone for a while")
-    meter.count("sessions")
+    who.meter.count("sessions")
     try:
         relay = who.relay
         return await (open_with_token(relay, who.tokens) if relay.needs_token else open_session(relay))

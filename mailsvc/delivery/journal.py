@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from mailsvc.domain.attempt import Reply
+from mailsvc.forking import Descriptor, close_in_child
 
 __all__ = ["Entry", "Journal", "OrphanedJournal", "orphaned_journals", "replies_of_others"]
 
@@ -48,18 +49,18 @@ class _Segment:
         self.path = path
         # Locked before it is visible under its name, so that it is never taken for the file of a dead worker.
         unseen = path.with_suffix(".new")
-        self._descriptor = os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = Descriptor(os.open(unseen, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         self.size = 0
         self.unsettled = 0  # transactions
         try:
             self._allocate(STEP_BYTES)
-            self._pages = mmap.mmap(self._descriptor, STEP_BYTES)
+            self._pages = close_in_child(mmap.mmap(self._descriptor.fileno(), STEP_BYTES))
             self.write((_boot_id() + "\n").encode())
             unseen.rename(path)
         except OSError:
             unseen.unlink()
-            os.close(self._descriptor)
+            self._descriptor.close()
             raise
 
     def write(self, line: bytes) -> None:
@@ -74,13 +75,13 @@ class _Segment:
         # In advance, so that a full disk raises an error here: touching a page without disk space would kill the
         # process.
         try:
-            os.posix_fallocate(self._descriptor, 0, size)
+            os.posix_fallocate(self._descriptor.fileno(), 0, size)
         except OSError as error:
             raise OSError(error.errno, "no room for the journal", str(self.path)) from error
 
     def close(self) -> None:
         self._pages.close()
-        os.close(self._descriptor)
+        self._descriptor.close()
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

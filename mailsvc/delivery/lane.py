@@ -4,7 +4,7 @@ There are as many senders as there is work, up to the relay's share of connectio
 """
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mailsvc import clock
@@ -22,7 +22,7 @@ from mailsvc.domain.relay import Relay
 from mailsvc.mime.refusal_meaning import is_our_rate
 from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
 from mailsvc.smtp.trouble import unexpected
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.telemetry import Meter, facts, log
 
 __all__ = ["Health", "Lane", "LaneParts"]
 
@@ -47,6 +47,7 @@ class LaneParts:
     health: Health
     wants_more: Callable[[], None]
     tokens: Tokens
+    meter: Meter = field(default_factory=Meter)
 
 
 class Lane:
@@ -54,7 +55,7 @@ class Lane:
 
     def __init__(self, relay: Relay, parts: LaneParts, learnt: LearnedLimits | None = None) -> None:
         self.relay = relay
-        self._parts, self.tokens = parts, parts.tokens
+        self._parts, self.tokens, self.meter = parts, parts.tokens, parts.meter
         self.profile = RelayProfile(relay, learnt or LearnedLimits())
         self.breaker = Breaker()
         self.share = relay.max_connections  # our share of the relay's connections
@@ -165,7 +166,7 @@ class Lane:
 
     async def trouble(self, trouble: RelayTrouble) -> None:
         """Count a session that failed before a message got a verdict; after several in a row the breaker opens."""
-        meter.count("lane_failures" if trouble.is_ours else "session_failures")
+        self.meter.count("lane_failures" if trouble.is_ours else "session_failures")
         if self.breaker.failed(trouble, clock.monotonic()):
             await self._parts.health.failed(self, trouble)
             self._return_waiting()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from mailsvc import clock
@@ -10,12 +9,11 @@ from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.delivery.breaker import Breaker
 from mailsvc.delivery.lane import Lane, LaneParts
 from mailsvc.delivery.learned_limits import learned_limits_of
-from mailsvc.delivery.relay_health import RelayHealth, back_off
+from mailsvc.delivery.relay_health import RelayHealth
 from mailsvc.domain.attempt import Stage
 from mailsvc.runtime.error_log import log_error
 from mailsvc.smtp.trouble import RelayTrouble, unexpected
 from mailsvc.store.database import Database
-from mailsvc.telemetry import meter
 
 __all__ = ["Lanes"]
 
@@ -80,13 +78,13 @@ class Lanes:
         elif known.retry_at is None or known.retry_at <= self._database.now():
             log_error(error, relay=known.relay.name)
             trouble = unexpected(Stage.CONNECT, error)
-            await self._health.write(partial(back_off, self._database, known.relay, trouble))
+            await self._health.back_off(known.relay, trouble)
 
     async def _report_flaw(self, known: KnownRelay | None) -> None:
         """Show the reason on a relay whose row can't be used."""
         if known is not None and known.flaw is not None and not known.paused and known.retry_at is None:
             trouble = RelayTrouble(Stage.CONNECT, f"can't be used: {known.flaw}")
-            await self._health.write(partial(back_off, self._database, known.relay, trouble))
+            await self._health.back_off(known.relay, trouble)
 
     def _suspend(self, relay_id: str) -> None:
         """Stop a lane whose relay is deleted, disabled or paused; its parcels wait like the rest of its deliveries."""
@@ -123,6 +121,7 @@ class Lanes:
         now = clock.monotonic()
         if now - self._shown_at >= SHOW_SECONDS:
             self._shown_at = now
+            meter = self._parts.meter
             meter.gauge("connections", sum(lane.connections for lane in self.by_id.values()))
             meter.gauge("connections_busy", sum(map(_busy, self.by_id.values())))
 

@@ -14,9 +14,9 @@ from mailsvc.domain.backoff import relay_retry
 from mailsvc.domain.relay import Relay
 from mailsvc.smtp.trouble import RelayTrouble
 from mailsvc.store.database import Database
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.telemetry import Meter, facts, log
 
-__all__ = ["RelayHealth", "back_off"]
+__all__ = ["RelayHealth"]
 
 NOTE_SECONDS = 5.0  # the least time between writes of errors that open no breaker
 UNREADABLE_SECONDS = 300.0  # before the next look at a relay whose row can't be used
@@ -39,8 +39,8 @@ class RelayHealth:
         write: runs a write in a thread; a write that fails is lost, and nothing else.
     """
 
-    def __init__(self, database: Database, write: Callable[[Callable[[], None]], Any]) -> None:
-        self._database, self.write = database, write
+    def __init__(self, database: Database, write: Callable[[Callable[[], None]], Any], meter: Meter) -> None:
+        self._database, self._write, self._meter = database, write, meter
         self._noted: dict[str, tuple[str, float]] = {}
 
     async def failed(self, lane: FailingLane, trouble: RelayTrouble) -> None:
@@ -53,7 +53,7 @@ class RelayHealth:
         log.warning(
             "relay backs off", extra=facts(relay=lane.relay.name, stage=trouble.stage.value, reason=trouble.text)
         )
-        await self.write(
+        await self._write(
             partial(
                 relay_state.mark_backing_off,
                 self._database,
@@ -67,7 +67,7 @@ class RelayHealth:
     async def recovered(self, lane: FailingLane) -> None:
         """A session got a reply about a message again."""
         log.info("relay works again", extra=facts(relay=lane.relay.name))
-        await self.write(partial(relay_state.mark_working, self._database, lane.relay.id))
+        await self._write(partial(relay_state.mark_working, self._database, lane.relay.id))
 
     async def troubled(self, lane: FailingLane, trouble: RelayTrouble) -> None:
         """A session failed and the breaker stays closed: keep the error, unless it was kept just now."""
@@ -76,11 +76,22 @@ class RelayHealth:
         if not lane.breaker.is_closed or columns["last_error"] == before or now - at < NOTE_SECONDS:
             return
         self._noted[lane.relay.id] = (columns["last_error"], now)
-        await self.write(partial(relay_state.note_error, self._database, lane.relay.id, **columns))
+        await self._write(partial(relay_state.note_error, self._database, lane.relay.id, **columns))
 
     async def learnt(self, lane: FailingLane) -> None:
         """Keep what the relay can't do, for all processes and for later starts."""
-        await self.write(partial(relay_state.note_limits, self._database, lane.relay.id, lane.profile.learnt.to_json()))
+        await self._write(
+            partial(relay_state.note_limits, self._database, lane.relay.id, lane.profile.learnt.to_json())
+        )
+
+    async def back_off(self, subject: Relay, trouble: RelayTrouble) -> None:
+        """Stop using a relay whose row can't be read, for some minutes."""
+        self._meter.count("lane_failures")
+        retry_at = self._database.now() + int(UNREADABLE_SECONDS * clock.SECOND)
+        columns = _error_columns(subject, trouble)
+        await self._write(
+            partial(relay_state.mark_backing_off, self._database, subject.id, failures=1, retry_at=retry_at, **columns)
+        )
 
 
 class _ErrorColumns(TypedDict):
@@ -90,12 +101,3 @@ class _ErrorColumns(TypedDict):
 
 def _error_columns(subject: Relay, trouble: RelayTrouble) -> _ErrorColumns:
     return {"last_error": trouble.in_words, "last_smtp": smtp_of_trouble(trouble, subject.host)}
-
-
-def back_off(database: Database, subject: Relay, trouble: RelayTrouble) -> None:
-    """Stop using a relay whose row can't be read, for some minutes."""
-    meter.count("lane_failures")
-    retry_at = database.now() + int(UNREADABLE_SECONDS * clock.SECOND)
-    relay_state.mark_backing_off(
-        database, subject.id, failures=1, retry_at=retry_at, **_error_columns(subject, trouble)
-    )

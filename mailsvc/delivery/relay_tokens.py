@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -10,6 +9,7 @@ from mailsvc.apps.oauth_tokens import AccessTokens
 from mailsvc.domain.attempt import Stage
 from mailsvc.domain.relay import Relay
 from mailsvc.oauth.errors import GrantRefused, OAuthError
+from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.smtp.opening import Session, open_session
 from mailsvc.smtp.trouble import RelayTrouble
 
@@ -32,7 +32,7 @@ class RelayTokens:
 
     def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
-        self._threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="oauth")
+        self._threads = DaemonThreads(MOST_THREADS, "oauth")
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def get(self, relay: Relay) -> str:

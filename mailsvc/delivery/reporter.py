@@ -21,7 +21,7 @@ from mailsvc.runtime.resultwriter import ResultWriter
 from mailsvc.smtp.opening import RelayTrouble, Session, TransactionResult
 from mailsvc.store.database import Database
 from mailsvc.store.leases import DueDelivery
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 
 __all__ = ["Reporter"]
 
@@ -50,10 +50,11 @@ class Reporter:
         journal: Journal,
         ring: Callable[[], None],
         *,
+        meter: Meter,
         soft_bounces: SoftBounceLimit | None = None,
     ) -> None:
         self._database, self._in_hand, self._journal, self._ring = database, in_hand, journal, ring
-        self._soft_bounces = soft_bounces
+        self._meter, self._soft_bounces = meter, soft_bounces
         self._return_backoff = ReturnBackoff()
         self._loop = asyncio.get_running_loop()
         self._writer: ResultWriter[Report] = ResultWriter(
@@ -128,9 +129,9 @@ class Reporter:
         # A scheduled message may have been released early.
         waited = max(0.0, (started_at - (message.scheduled_at or message.created_at)) / clock.SECOND)
         for verdict in result.verdicts:
-            meter.count(f"attempts.{verdict.fate}")
+            self._meter.count(f"attempts.{verdict.fate}")
             if verdict.fate is Fate.SENT:
-                meter.observe_latency(waited + result.duration)
+                self._meter.observe_latency(waited + result.duration)
 
     def _record(self, connection: Connection, reports: list[Report]) -> None:
         outcomes = [outcome for report in reports for outcome in report.outcomes]

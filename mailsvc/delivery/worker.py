@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,8 @@ from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.loop import Loop
+from mailsvc.runtime.stop import time_left
+from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database
 
@@ -35,6 +36,7 @@ LOOK_SECONDS = 0.05
 CLAIM_DISTANCE = 0.02  # seconds between claims, if the last one left no due rows
 DRAIN_SECONDS = 10.0  # for transactions in progress
 RECORD_SECONDS = 2.0  # at the end, for queued results
+LAST_SECONDS = 0.5  # of those for the end: what was in progress must be recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,15 @@ class DeliveryWorker:
     """Claims what its relays can take now, has their lanes send it, and has recorded what became of it.
 
     To be made in an event loop.
+
+    Attributes:
+        meter: its counters.
     """
 
     def __init__(self, context: Context) -> None:
-        database, owner = context.database, context.heartbeat.id
-        self._context = context
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="delivery-db")
+        database, owner, meter = context.database, context.heartbeat.id, context.heartbeat.meter
+        self._context, self.meter = context, meter
+        self._threads = DaemonThreads(2, "delivery-db")
         self._journal = Journal(context.journal_directory, owner)
         in_hand = InHand(lambda id_: self._in_thread(partial(read_body, database, id_)), self._queued)
         self._reporter = Reporter(
@@ -68,11 +73,12 @@ class DeliveryWorker:
             in_hand,
             self._journal,
             partial(context.bell.ring, NOTIFY, EVENTS),
+            meter=meter,
             soft_bounces=context.soft_bounces,
         )
-        health = RelayHealth(database, self._write_down)
+        health = RelayHealth(database, self._write_down, meter)
         self._tokens = RelayTokens(context.relays.tokens)
-        parts = LaneParts(self._reporter, in_hand, health, self.wake, self._tokens)
+        parts = LaneParts(self._reporter, in_hand, health, self.wake, self._tokens, meter)
         self._lanes = Lanes(database, context.relays, health, parts, context.heartbeat.share)
         terms = Terms(
             database=database,
@@ -105,8 +111,8 @@ class DeliveryWorker:
         try:
             await self._claims.run(stop)
         finally:
-            await self._lanes.stop(DRAIN_SECONDS)
-            await self._reporter.stop(RECORD_SECONDS)
+            await self._lanes.stop(time_left(stop, DRAIN_SECONDS, besides=LAST_SECONDS))
+            await self._reporter.stop(time_left(stop, RECORD_SECONDS))
             self._journal.close()
             drained.set()
             await keeping

@@ -12,6 +12,7 @@ from mailsvc import clock
 
 _DELIVERY = wait_chain(*[wait_fixed(timedelta(seconds=s)) for s in (30, 120, 480, 1800, 3600, 7200, 14400)])
 _RELAY = wait_exponential(multiplier=5, max=300)
+_CALLBACK = wait_exponential(multiplier=1, max=300)
 
 JITTER = 0.2  # ± a fifth, so that deliveries that failed together are not retried together
 
@@ -32,6 +33,11 @@ def next_attempt(attempts: int, *, now: int, chance: float) -> int:
 def relay_retry(failures: int, *, now: int, chance: float) -> int:
     """The time of a relay's next try after this many failures since its breaker opened (≥ 1): 5 s doubling to 5 min."""
     return now + int(_wait(_RELAY, failures) * _spread(chance) * clock.SECOND)
+
+
+def callback_retry(tries: int, *, now: int, chance: float) -> int:
+    """When a handler is called again with an event that it failed at so often (≥ 1): after 1 s doubling to 5 min."""
+    return now + int(_wait(_CALLBACK, tries) * _spread(chance) * clock.SECOND)
 
 
 def _spread(chance: float) -> float:

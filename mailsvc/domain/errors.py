@@ -87,6 +87,20 @@ class NotFound(Problem):
     status, code, title = 404, "not_found", "Not found"
 
 
+class SubmissionRejected(NotFound):
+    """There is no message yet: its row in ``mailsvc_submission`` can't be taken up."""
+
+    code, title = "submission_rejected", "Submission rejected"
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{e.field}: {e.detail}" if e.field else e.detail for e in errors))
+        self._errors = list(errors)
+
+    @property
+    def errors(self) -> list[FieldError]:
+        return self._errors
+
+
 class Conflict(Problem):
     """The state of the object forbids it."""
 

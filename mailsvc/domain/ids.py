@@ -35,12 +35,14 @@ def is_id(text: str, prefix: str) -> bool:
 def delivery_id(message_id: str, place: int) -> str:
     """Return the id of a delivery of a message whose id the application chose: the same in every process.
 
+    The deliveries of a message ascend with their places, because they are listed by id.
+
     Args:
         message_id: ``msg_…``; its time is the delivery's, too.
         place: of the recipient in the message, from 0.
     """
-    digest = hashlib.blake2b(f"{message_id} {place}".encode(), digest_size=10).digest()
-    number = int.from_bytes(digest, "big")
+    digest = hashlib.blake2b(f"{message_id} {place}".encode(), digest_size=8).digest()
+    number = (place & 0xFFFF) << 64 | int.from_bytes(digest, "big")
     return f"dlv_{message_id[4:14]}" + "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -1, -10)])
 
 

@@ -33,8 +33,11 @@ def typed(data: bytes, kind: type[T]) -> T:
     return convert(value, kind)
 
 
-def parse_json(data: bytes) -> Any:
+def parse_json(data: bytes, *, what: str = "the body") -> Any:
     """Parse strict JSON (RFC 8259, I-JSON's unique names): UTF-8, no NaN, no duplicate names, limited depth.
+
+    Args:
+        what: the text, as an error names it.
 
     Raises:
         Malformed: it is not such JSON.
@@ -47,10 +50,10 @@ def parse_json(data: bytes) -> Any:
     except RecursionError:
         raise Malformed("the JSON is nested too deeply") from None
     except UnicodeDecodeError:
-        raise Malformed("the body is not UTF-8") from None
+        raise Malformed(f"{what} is not UTF-8") from None
     except ValueError as error:
         said = "a number has too many digits" if "integer string conversion" in str(error) else str(error)[:200]
-        raise Malformed(f"the body is not valid JSON: {said}") from None
+        raise Malformed(f"{what} is not valid JSON: {said}") from None
 
 
 def convert(value: Any, kind: type[T], *, prefix: str = "") -> T:

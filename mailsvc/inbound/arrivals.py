@@ -1,7 +1,7 @@
 """From stored mails to what they mean: classified, and recorded with their events."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import thread_time
 
 from mailsvc.findings.record import Terms, record_arrivals
@@ -11,7 +11,7 @@ from mailsvc.inbox.shown import ClassifiedMail
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.wake import EVENTS, MAILBOXES, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 from mailsvc.understand.mail import understand
 
 __all__ = ["ArrivalRecorder"]
@@ -31,6 +31,7 @@ class ArrivalRecorder:
     bell: Bell
     terms: Terms
     keys: tuple[bytes, ...]
+    meter: Meter = field(default_factory=Meter)
 
     def record(self, kept: Sequence[KeptMail]) -> bool:
         """Record these mails. One that can't be recorded as what it is becomes ``unparsed``. Returns whether all are recorded.
@@ -73,7 +74,7 @@ class ArrivalRecorder:
         if len(kinds) < len(found):
             self.bell.ring(MAILBOXES)  # the worker looks again soon
         for kind in kinds:
-            meter.count(f"arrivals.{kind}")
+            self.meter.count(f"arrivals.{kind}")
 
 
 _FAULT = "The mail could not be read, because of a fault in this program; its raw form is complete."

@@ -18,7 +18,7 @@ from mailsvc.mailaccess.errors import MailAccessError, ProtocolViolation, Stage
 from mailsvc.oauth.errors import OAuthError
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.wake import EVENTS, NOTIFY
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.telemetry import facts, log
 
 __all__ = ["Watch"]
 
@@ -129,7 +129,7 @@ class Watch:
             self._is_in_session = False
 
     def _failed(self, error: MailAccessError | OAuthError) -> float:
-        meter.count("mailbox_sessions.failed")
+        self._intake.recorder.meter.count("mailbox_sessions.failed")
         now = self._intake.database.now()
         failed = self._backoff.failed(error, now=now)
         log.warning(
@@ -143,7 +143,7 @@ class Watch:
     def _looked(self, trouble: FailedSession | None) -> None:
         self._backoff.worked()
         if not self._is_counted:
-            meter.count("mailbox_sessions.ok")
+            self._intake.recorder.meter.count("mailbox_sessions.ok")
             self._is_counted = True
         now = self._intake.database.now()
         shown = (trouble is not None, trouble.reason if trouble else None)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mailsvc import clock
@@ -19,6 +20,7 @@ from mailsvc.inbox.leases import Lease, claim, read_mailbox, readable_mailboxes,
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.heartbeat import Heartbeat
 from mailsvc.runtime.loop import Loop
+from mailsvc.runtime.stop import time_left
 from mailsvc.runtime.wake import Bell
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
@@ -71,6 +73,7 @@ class IngestWorker:
             context.bell,
             Terms(context.settings.public_url or "", context.settings.soft_bounce_limit),
             context.vault.signing_keys,
+            context.heartbeat.meter,
         )
         self._loop = Loop(self._step)
 
@@ -83,7 +86,8 @@ class IngestWorker:
         try:
             await self._loop.run(stop)
         finally:
-            await asyncio.to_thread(self._end, list(self._held))
+            patience = time_left(stop, STOP_SECONDS)
+            await asyncio.to_thread(partial(self._end, list(self._held), patience=patience))
 
     async def _step(self) -> float:
         return await asyncio.to_thread(self._round)

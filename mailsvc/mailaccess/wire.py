@@ -12,6 +12,7 @@ from typing import Any
 from mailsvc import clock
 from mailsvc.domain.connection import failure_in_words, tls_context
 from mailsvc.domain.targets import Forbidden, vet
+from mailsvc.forking import close_in_child
 from mailsvc.mailaccess.account import Server, Timeouts
 from mailsvc.mailaccess.errors import MailAccessError, Stage, TlsFailed, Unreachable
 
@@ -161,7 +162,7 @@ class Wire:
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
-            self._socket = connection
+            self._socket = close_in_child(connection)
         self._open()
 
     def _open(self) -> socket.socket:

@@ -14,6 +14,7 @@ import httpcore
 from mailsvc import clock
 from mailsvc.domain.connection import failure_in_words
 from mailsvc.domain.targets import Forbidden, TargetPolicy, check_url, vet
+from mailsvc.forking import close_in_child
 from mailsvc.oauth.errors import TokenUnavailable
 from mailsvc.oauth.grant import is_usable_url
 
@@ -125,7 +126,7 @@ class _Backend(httpcore.NetworkBackend):
 
 class _Stream(httpcore.NetworkStream):
     def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self._connection, self._deadline = connection, deadline
+        self._connection, self._deadline = close_in_child(connection), deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - httpcore's signature
         return self._timed().recv(max_bytes)

@@ -231,6 +231,7 @@ def _new_message(
     terms: Terms,
 ) -> NewMessage:
     """Add the columns that follow from the message's handling."""
+    accepted_at = terms.given.created_at if terms.given else terms.now
     message = {
         "app_id": terms.app_id,
         "relay_id": terms.relay.id,
@@ -240,7 +241,7 @@ def _new_message(
         "on_uncertain": handling.on_uncertain,
         "delivery_receipt": handling.delivery_receipt,
         "scheduled_at": handling.scheduled_at,
-        "expires_at": (handling.scheduled_at or terms.now) + handling.expires_in * clock.SECOND,
+        "expires_at": (handling.scheduled_at or accepted_at) + handling.expires_in * clock.SECOND,
         "tags": compact(handling.tags),
         "metadata": compact(handling.metadata),
     }

@@ -4,6 +4,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, select, tuple_
@@ -11,13 +12,24 @@ from sqlalchemy import Connection, Row, case, select, tuple_
 from mailsvc import clock
 from mailsvc.domain.lifecycle import Status, message_status
 from mailsvc.mime.extract import content_of
-from mailsvc.outbox.message_rows import PRIORITIES
+from mailsvc.outbox.message_rows import PRIORITIES, NewMessage
 from mailsvc.outbox.search import Filter, fits
 from mailsvc.outbox.search import conditions as search_conditions
 from mailsvc.store.newest_first import newest_first
+from mailsvc.store.submission_tables import taken_submission
 from mailsvc.store.tables import attempt, body, delivery, event, message, relay
 
-__all__ = ["attempts_of", "content", "events_of", "find", "message_objects", "page", "texts"]
+__all__ = [
+    "attempts_of",
+    "content",
+    "events_of",
+    "find",
+    "message_objects",
+    "page",
+    "pending_object",
+    "texts",
+    "texts_in",
+]
 
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 _ATTEMPT_ID = re.compile(r"att_([0-9a-z]{26})_([0-9]{1,9})")
@@ -31,8 +43,19 @@ _DELIVERIES = select(delivery, _TROUBLE).outerjoin(relay, relay.c.id == delivery
 
 
 def find(connection: Connection, app_id: str, id_: str) -> Row[Any] | None:
-    """One message's row, if it is this app's."""
-    return connection.execute(_messages().where(message.c.app_id == app_id, message.c.id == id_)).first()
+    """One message's row, if it is this app's; also by the id of a submission that repeated its idempotency key."""
+    of_app = _messages().where(message.c.app_id == app_id)
+    if (row := connection.execute(of_app.where(message.c.id == id_)).first()) is not None:
+        return row
+    named = select(taken_submission.c.message_id).where(taken_submission.c.id == id_).scalar_subquery()
+    return connection.execute(of_app.where(message.c.id == named)).first()
+
+
+def pending_object(new_message: NewMessage, relay_name: str) -> dict[str, Any]:
+    """The object of a message that is not stored yet."""
+    row = SimpleNamespace(**new_message.message, relay_name=relay_name)
+    deliveries = [SimpleNamespace(**values, last_smtp=None, trouble=None) for values in new_message.deliveries]
+    return _message_object(row, deliveries)
 
 
 def page(
@@ -71,9 +94,13 @@ def content(connection: Connection, message_id: str) -> bytes | None:
 
 def texts(connection: Connection, row: Any) -> tuple[str | None, str | None]:
     """The text and the HTML of a message as submitted, with LF line breaks."""
-    raw = content(connection, row.id)
+    return texts_in(content(connection, row.id), row.submitted)
+
+
+def texts_in(raw: bytes | None, submitted: str) -> tuple[str | None, str | None]:
+    """The text and the HTML in a message's bytes, as submitted."""
     text, html = (None, None) if raw is None else content_of(raw)
-    unended = json.loads(row.submitted).get("unended", ())
+    unended = json.loads(submitted).get("unended", ())
     if text is not None and "text" in unended:
         text = text.removesuffix("\n")
     if html is not None and "html" in unended:

@@ -15,8 +15,8 @@ from mailsvc.outbox.queue_limit import queue_full, within_room
 from mailsvc.outbox.request import Answer, IntakeRequest
 from mailsvc.runtime.groupcommit import GroupCommit, Stopped
 from mailsvc.store.bulk import carry_out
-from mailsvc.store.database import Database, commits_in_turn, explain, is_away
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.store.database import Database, commits_in_turn, explain, is_away, is_locked
+from mailsvc.telemetry import Meter, facts, log
 
 __all__ = ["SharedCommit"]
 
@@ -46,8 +46,16 @@ class SharedCommit:
         max_queue: deliveries that may wait at the same time.
     """
 
-    def __init__(self, database: Database, *, ring: Callable[[], None], max_queue: int | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        ring: Callable[[], None],
+        max_queue: int | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self._database, self._ring, self._max_queue = database, ring, max_queue
+        self._meter = meter or Meter()
         self._commits: GroupCommit[IntakeRequest] = GroupCommit("intake", self._store, length_of_group=_length_of_group)
 
     def accept(self, request: IntakeRequest) -> Answer:
@@ -101,20 +109,20 @@ class SharedCommit:
             self._fall_back(group, error)
             return
         self._ring()
-        meter.count("accepted", sum(len(request.new_messages) for request in group))
+        self._meter.count("accepted", sum(len(request.new_messages) for request in group))
         _answer(list(zip(group, answers, strict=True)))
 
     def _fall_back(self, group: list[IntakeRequest], error: Exception) -> None:
         if isinstance(error, _InDoubt):
             _refuse(group, error.__cause__, _PERHAPS_KEPT)
             _refuse(self._commits.withdraw_all(), error.__cause__, _NOT_KEPT)
-        elif len(group) > 1 and not self._has_lost_link(error):
+        elif len(group) > 1 and not self._must_wait(error):
             # One bad row must not fail the others: store each request alone.
             for request in group:
                 self._store([request])
         elif is_away(error):
             # These waited while the database could not be reached; their own time limit would only start now.
-            behind = self._commits.withdraw_all() if self._has_lost_link(error) else []
+            behind = self._commits.withdraw_all() if self._must_wait(error) else []
             _refuse(group + behind, error, _NOT_KEPT)
         else:
             _answer([(group[0], error)])
@@ -135,7 +143,7 @@ class SharedCommit:
             except (SQLAlchemyError, OSError, _InDoubt) as error:
                 if isinstance(error, _InDoubt):
                     in_doubt = error
-                elif not self._has_lost_link(error):
+                elif not self._must_wait(error):
                     raise
                 if time.monotonic() > deadline:
                     raise (in_doubt or error) from error.__cause__
@@ -144,6 +152,10 @@ class SharedCommit:
 
     def _has_lost_link(self, error: Exception) -> bool:
         return self._database.dialect == "postgresql" and is_away(error)
+
+    def _must_wait(self, error: Exception) -> bool:
+        """Whether nothing can be stored now, whatever it is."""
+        return self._has_lost_link(error) or is_locked(error)
 
     def _plan_and_write(self, group: list[IntakeRequest], *, again: bool) -> list[Answer | Problem]:
         if self._max_queue is not None:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from mailsvc.domain.targets import TargetPolicy, vet
+from mailsvc.forking import close_in_child
 
 __all__ = ["Endpoint", "Unreachable", "connect", "open_socket"]
 
@@ -80,7 +81,7 @@ async def connect(
 
 async def open_socket(endpoint: Endpoint) -> socket.socket:
     """Connect to this address; raises OSError."""
-    made = socket.socket(endpoint.family, socket.SOCK_STREAM)
+    made = close_in_child(socket.socket(endpoint.family, socket.SOCK_STREAM))
     try:
         made.setblocking(False)  # noqa: FBT003 - the standard library's signature
         await asyncio.get_running_loop().sock_connect(made, endpoint.sockaddr)

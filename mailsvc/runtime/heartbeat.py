@@ -12,12 +12,17 @@ from mailsvc import clock
 from mailsvc.domain.ids import new_id
 from mailsvc.store.database import Database
 from mailsvc.store.tables import worker
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 
-__all__ = ["BEAT_SECONDS", "Heartbeat"]
+__all__ = ["BEAT_SECONDS", "Heartbeat", "process_name"]
 
 BEAT_SECONDS = 4
 LIVES_FOR = 15 * clock.SECOND
+
+
+def process_name(number: int = 1) -> str:
+    """The name of the worker with this number in this process: ``host/pid/number``."""
+    return f"{socket.gethostname()}/{os.getpid()}/{number}"
 
 
 class Heartbeat:
@@ -25,12 +30,23 @@ class Heartbeat:
 
     A worker that joins takes no share for two beats. By then every other worker has seen its row, so that all shares
     together never exceed a relay's limit. A worker that vanished is forgotten after 15 seconds.
+
+    Args:
+        name: shown to people, ``host/pid/number``.
+        meter: the counters that the row carries.
     """
 
     def __init__(
-        self, database: Database, roles: tuple[str, ...], *, monotonic: Callable[[], float] = clock.monotonic
+        self,
+        database: Database,
+        roles: tuple[str, ...],
+        *,
+        name: str = "",
+        meter: Meter | None = None,
+        monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
         self.id = new_id("wrk")
+        self.meter, self._name = meter or Meter(), name or process_name()
         self._database = database
         self._roles = roles
         self._monotonic = monotonic
@@ -59,7 +75,7 @@ class Heartbeat:
                     roles=",".join(self._roles),
                     started_at=now,
                     seen_at=now,
-                    stats="{}",
+                    stats=json.dumps({"name": self._name}),
                 )
             )
             self._count_workers(connection, now)
@@ -68,7 +84,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Renew the row, and read which other workers live."""
         self._database.end_frozen_sessions()
-        stats = json.dumps(meter.snapshot())
+        stats = json.dumps({"name": self._name, **self.meter.snapshot()})
         with self._database.write() as connection:
             now = self._database.now()
             changed = connection.execute(update(worker).where(worker.c.id == self.id).values(seen_at=now, stats=stats))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mailsvc import clock
+from mailsvc.forking import close_in_child
 
 __all__ = ["DELIVER", "EVENTS", "MAILBOXES", "NOTIFY", "RELAYS", "SUBMISSIONS", "Bell", "Ear"]
 
@@ -26,7 +27,10 @@ class _Directory:
         self.path = data_dir / "wake"
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self._descriptor)
+        self._closing = weakref.finalize(self, os.close, self._descriptor)
+
+    def close(self) -> None:
+        self._closing()
 
     def address(self, name: str) -> str:
         return f"/proc/self/fd/{self._descriptor}/{name}"
@@ -53,6 +57,11 @@ class Bell:
             except OSError:
                 continue  # its queue is full, so it will wake, or the system lacks a resource
 
+    def close(self) -> None:
+        """Let go of what it holds."""
+        self._socket.close()
+        self._directory.close()
+
     def _listeners(self) -> list[str]:
         now = clock.monotonic()
         with self._lock:
@@ -73,9 +82,9 @@ class Ear:
     """Receives wake-ups, in a thread or in an event loop."""
 
     def __init__(self, data_dir: Path, name: str) -> None:
-        directory = _Directory(data_dir)
+        directory = self._directory = close_in_child(_Directory(data_dir))
         self._path = directory.path / f"{name}.sock"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket = close_in_child(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         with contextlib.suppress(OSError):
             self._path.unlink()
         self._socket.bind(directory.address(f"{name}.sock"))
@@ -104,6 +113,9 @@ class Ear:
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):
             asyncio.get_running_loop().remove_reader(self._socket)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)  # ends the thread, if one waits
         self._socket.close()
+        self._directory.close()
         with contextlib.suppress(OSError):
             self._path.unlink()

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc.apps.apps import ensure_first_app
 from mailsvc.apps.keys import ensure_first_key, new_key
+from mailsvc.errors import TablesMissing, Unavailable
 from mailsvc.service.managed import WEBHOOK_SECRET_FILE, manage_mailboxes, manage_relay, manage_webhook
 from mailsvc.service.secretfiles import keep_secret, kept_secret, name_weak_secrets
 from mailsvc.settings import BadSetting, Settings
@@ -27,28 +28,34 @@ class Start:
     is_sandbox: bool  # the sandbox's relay is the only one
 
 
-def bootstrap(settings: Settings) -> Start:
+def bootstrap(settings: Settings, *, with_key: bool = True) -> Start:
     """Prepare the service to start. Several processes may call it at the same time.
 
+    Args:
+        with_key: have a first API key. Without an API nobody needs one.
+
     Raises:
-        BadSetting: the database can't be reached, or its tables are not those that this version needs.
+        BadSetting: a setting can't be used.
+        TablesMissing: the tables are not those that this version needs.
+        Unavailable: the database can't be reached.
     """
     prepare_data_dir(settings)
     database = Database(settings.database, pool_size=2)
     try:
         _migrate(settings, database)
         vault = open_vault(settings)
-        key, is_new = _first_key(settings)
+        key, is_new = _first_key(settings) if with_key else (None, False)
         name_weak_secrets([settings.data_dir / name for name in (_KEY_FILE, _SECRET_FILE, WEBHOOK_SECRET_FILE)])
         with migrate.alone(database) as connection:
             now = database.now()
             app_id = ensure_first_app(connection, now=now)
-            ensure_first_key(connection, app_id, key, now=now)
+            if key is not None:
+                ensure_first_key(connection, app_id, key, now=now)
             is_sandbox = manage_relay(connection, settings, vault, app_id, now=now)
             manage_mailboxes(connection, settings, vault, app_id, now=now)
             manage_webhook(connection, settings, vault, app_id, now=now)
     except (SQLAlchemyError, OSError) as error:
-        raise BadSetting(
+        raise Unavailable(
             f"The database of MAILSVC_DATABASE_URL can't be used: {explain(error, settings.database)}."
         ) from error
     finally:
@@ -78,11 +85,11 @@ def _migrate(settings: Settings, database: Database) -> None:
     if version == migrate.HEAD:
         return
     if not settings.auto_migrate:
-        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {migrate.lack(version)}.")
+        raise TablesMissing(f"The database of MAILSVC_DATABASE_URL can't be used: {migrate.lack(version)}.")
     try:
         migrate.upgrade(database)
     except migrate.NewerTables as error:
-        raise BadSetting(f"The database of MAILSVC_DATABASE_URL can't be used: {error}.") from error
+        raise TablesMissing(f"The database of MAILSVC_DATABASE_URL can't be used: {error}.") from error
 
 
 def _first_key(settings: Settings) -> tuple[str, bool]:

@@ -51,24 +51,27 @@ async def _serve(gateway: Gateway, listener: socket.socket, drain_seconds: int) 
     await server.serve([listener])
 
 
-def server_of(application: Any, *, drain_seconds: int) -> Server:
-    """Return a server for this application, which runs for at most ``drain_seconds`` after it should exit."""
-    return _Server(
-        Config(
-            application,
-            http=Connection,
-            ws="none",
-            lifespan="on",
-            backlog=ACCEPTED_AT_ONCE,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=drain_seconds,
-            proxy_headers=False,  # access is checked by the real address of the client
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            log_level="error",
-        )
+def server_of(application: Any, *, drain_seconds: int, log_level: str | None = "error") -> Server:
+    """Return a server for this application, which runs for at most ``drain_seconds`` after it should exit.
+
+    Args:
+        log_level: of the loggers of uvicorn; None leaves them to the program.
+    """
+    config = Config(
+        application,
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        backlog=ACCEPTED_AT_ONCE,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=drain_seconds,
+        proxy_headers=False,  # access is checked by the real address of the client
+        server_header=False,
+        log_config=None,
+        log_level=log_level,
     )
+    config.access_log = False  # as an argument, it would silence the logger for the whole program
+    return _Server(config)
 
 
 class _Server(Server):

@@ -28,7 +28,7 @@ class RestartBackoff:
         """Note that it has ended. Returns the seconds to wait."""
         return self._lengthen("ended", exit_code=exit_code)
 
-    def without(self, error: OSError) -> float:
+    def without(self, error: Exception) -> float:
         """Note that it could not be started. Returns the seconds to wait."""
         return self._lengthen("could not be started", error=str(error))
 

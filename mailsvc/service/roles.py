@@ -1,234 +1,212 @@
-"""The work of a process by its roles: serve the API, deliver, read mailboxes, notify, maintain."""
+"""A worker: the loops of its roles, and what they share. It is run by ``mailsvc serve`` and by an embedded Service."""
 
 import asyncio
 import contextlib
-import os
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
-from mailsvc.api.app import create_app
-from mailsvc.api.auth import Keyring
-from mailsvc.api.feed import Feed
-from mailsvc.api.gateway import Gateway
-from mailsvc.api.parts import Services
-from mailsvc.api.readiness import Readiness
 from mailsvc.apps.relay_book import RelayBook
+from mailsvc.callbacks.callback import Callback
+from mailsvc.callbacks.follower import Post
+from mailsvc.callbacks.positions import release_all as release_callbacks
+from mailsvc.callbacks.worker import CallbackWorker
 from mailsvc.delivery.recover import settle_the_dead
 from mailsvc.delivery.worker import Context, DeliveryWorker
-from mailsvc.inbound.accountprobe.probe import probe_account
-from mailsvc.inbound.probe import probe_mailbox
+from mailsvc.forking import close_in_child
 from mailsvc.inbound.sentfolder.round import SentFolders
 from mailsvc.inbound.sentfolder.worker import SentFolderWorker
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
-from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.shared_commit import SharedCommit
-from mailsvc.outbox.submit import AcceptPipeline
+from mailsvc.intake.worker import IntakeWorker
+from mailsvc.outbox.builder import MessageBuilder
+from mailsvc.outbox.submissions.take_up import TakeUp
 from mailsvc.outcomes.sent_jobs import release_all as release_sent_jobs
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
 from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
-from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, Bell, Ear
+from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, SUBMISSIONS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
-from mailsvc.service.child import STOPPING
 from mailsvc.service.sandbox_host import SandboxHost
-from mailsvc.service.tuning import allow_files
 from mailsvc.settings import Settings
-from mailsvc.smtp.probe import probe
 from mailsvc.store.database import Database
-from mailsvc.store.vault import Vault
-from mailsvc.telemetry import log
+from mailsvc.telemetry import Meter, log
 from mailsvc.upkeep.loop import Upkeep
 from mailsvc.webhooks.claim import release_claims
-from mailsvc.webhooks.trial import post_now
+from mailsvc.webhooks.post import Poster
 from mailsvc.webhooks.worker import WebhookWorker
 
-__all__ = ["API_THREADS", "ROLES", "crews", "make_app", "run_worker"]
+__all__ = ["ROLES", "Worker"]
 
-ROLES = ("api", "deliver", "ingest", "notify", "upkeep")
-API_THREADS = 32
-SLOWEST_ANSWER = 30.0  # seconds that the API waits for one reply of a database that responds
-MOST_FILES = 16_384  # for a worker, whose relays may each have a thousand connections
-
-
-def make_app(settings: Settings) -> Gateway:
-    """Return the API as an ASGI application, with its intake thread running."""
-    database, vault = (
-        Database(settings.database, pool_size=API_THREADS // 2, patience=SLOWEST_ANSWER),
-        open_vault(settings),
-    )
-    bell, feed = Bell(settings.data_dir), Feed(database)
-    relays = RelayBook(database, vault, targets=settings.relay_targets)
-    intake = SharedCommit(database, ring=lambda: bell.ring(DELIVER, NOTIFY, EVENTS), max_queue=settings.max_queue)
-    services = Services(
-        settings=settings,
-        database=database,
-        vault=vault,
-        relays=relays,
-        bell=bell,
-        outbox=AcceptPipeline(
-            database,
-            relays,
-            Admission(settings, database),
-            intake,
-            signing_key=vault.signing_keys[0],
-            public_url=settings.public_url,
-        ),
-        keyring=Keyring(database),
-        feed=feed,
-        readiness=Readiness(settings, Database(settings.database, pool_size=1)),
-        check_relay=probe,
-        check_mailbox=partial(probe_mailbox, tokens=relays.tokens),
-        probe_account=partial(probe_account, database=database, tokens=relays.tokens, keys=vault.signing_keys),
-        try_webhook=partial(post_now, settings.targets, settings.webhook_ca),
-    )
-    Ear(settings.data_dir, f"api-{os.getpid()}").listen_in_thread(feed.heard)
-    return Gateway(create_app(services), threads=API_THREADS, at_stop=feed.stop)
-
-
-def crews(roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return the worker processes for these roles, by name. What arrives and webhooks must not slow down delivery."""
-    working = tuple(role for role in roles if role in ("deliver", "upkeep"))
-    apart: dict[str, tuple[str, ...]] = {role: (role,) for role in ("ingest", "notify") if role in roles}
-    return {"worker": working, **apart} if working else apart
-
-
-@dataclass(slots=True)
-class _Worker:
-    settings: Settings
-    roles: tuple[str, ...]
-    database: Database
-    vault: Vault
-    relays: RelayBook
-    bell: Bell
-    heartbeat: Heartbeat
-    lockfiles: LockFiles
-
-
-def run_worker(settings: Settings, roles: tuple[str, ...]) -> None:
-    """Work until SIGTERM or SIGINT, then drain."""
-    allow_files(MOST_FILES)
-    database, vault = Database(settings.database, pool_size=4), open_vault(settings)
-    parts = _Worker(
-        settings,
-        roles,
-        database,
-        vault,
-        RelayBook(database, vault, targets=settings.relay_targets),
-        Bell(settings.data_dir),
-        Heartbeat(database, roles),
-        LockFiles(settings.data_dir),
-    )
-    asyncio.run(_work(parts))
-
-
-async def _work(parts: _Worker) -> None:
-    stop = asyncio.Event()
-    for number in STOPPING:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sandbox = SandboxHost(parts.settings.data_dir, parts.database, parts.vault, parts.bell)
-    if "deliver" in parts.roles:
-        await sandbox.open()
-    await _patiently(stop, lambda: _join(parts))
-    loops, listeners = _loops(parts, sandbox, stop)
-    ear = Ear(parts.settings.data_dir, parts.heartbeat.id)
-    ear.listen_in_loop(lambda topics: _wake(listeners, topics))
-    try:
-        await asyncio.gather(*loops)
-    finally:
-        ear.close()
-        await sandbox.close()
-        with contextlib.suppress(Exception):
-            await asyncio.to_thread(parts.heartbeat.leave)
-            parts.lockfiles.strike(parts.heartbeat.id)
-        parts.database.close()
-
+ROLES = ("deliver", "ingest", "notify", "intake", "upkeep")  # of workers; the API is none
 
 Listeners = list[tuple[bytes, Callable[[], None]]]
 
 
-def _loops(parts: _Worker, sandbox: SandboxHost, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
-    """Return the loops of this process's roles, and the callbacks that the bell calls for each topic."""
-    listeners: Listeners = []
-    loops: list[Awaitable[None]] = [Loop(partial(_beat, parts.heartbeat)).run(stop)]
-    if "deliver" in parts.roles:
-        delivering = DeliveryWorker(_delivery_context(parts))
-        listeners.append((RELAYS, parts.relays.forget))
-        listeners.append((DELIVER, delivering.wake))
-        loops.append(delivering.run(stop))
-        loops.append(sandbox.keep_open(stop))
-    if "notify" in parts.roles:
-        owner, targets = parts.heartbeat.id, parts.settings.targets
-        notifying = WebhookWorker(
-            parts.database, parts.vault, parts.bell, owner=owner, targets=targets, ca_pem=parts.settings.webhook_ca
+class Worker:
+    """One worker of the cluster, in any event loop whose default executor may wait for the database.
+
+    Args:
+        name: shown beside its id.
+        connections: to the database.
+        callbacks: of the host, called by the role notify.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        roles: tuple[str, ...],
+        *,
+        name: str = "",
+        connections: int = 4,
+        meter: Meter,
+        callbacks: Iterable[Callback] = (),
+    ) -> None:
+        self._settings, self._roles = settings, roles
+        self.database, self._vault = Database(settings.database, pool_size=connections), open_vault(settings)
+        self._relays = RelayBook(self.database, self._vault, targets=settings.relay_targets)
+        self._bell = close_in_child(Bell(settings.data_dir))
+        self.heartbeat = Heartbeat(self.database, roles, name=name, meter=meter)
+        self._lockfiles = LockFiles(settings.data_dir)
+        post = Post(self.database, self.heartbeat.id, self._lockfiles.dead, meter)
+        self._callbacks = CallbackWorker(callbacks, post)
+        self._sandbox = SandboxHost(settings.data_dir, self.database, self._vault, self._bell)
+
+    def add_callback(self, callback: Callback) -> None:
+        """Call another function of the host, too. In the worker's loop."""
+        self._callbacks.add(callback)
+
+    async def run(self, stop: asyncio.Event, *, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until ``stop`` is set, then drain.
+
+        Args:
+            ready: called when the loops of all roles have begun.
+        """
+        try:
+            if "deliver" in self._roles:
+                await self._sandbox.open()
+            await _patiently(stop, self._join)
+            await self._work(stop, ready)
+        finally:
+            await self._leave()
+
+    async def _work(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        loops, listeners = self._loops(stop)
+        ear = Ear(self._settings.data_dir, self.heartbeat.id)
+        ear.listen_in_loop(lambda topics: _wake(listeners, topics))
+        try:
+            working = asyncio.gather(*loops)
+            asyncio.get_running_loop().call_soon(ready)  # after the beginnings of the loops
+            await working
+        finally:
+            ear.close()
+
+    async def _leave(self) -> None:
+        await self._sandbox.close()
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(self.heartbeat.leave)
+            self._lockfiles.leave(self.heartbeat.id)
+        self._bell.close()
+        self.database.close()
+
+    def _loops(self, stop: asyncio.Event) -> tuple[list[Awaitable[None]], Listeners]:
+        """Return the loops of the roles, and the callbacks that the bell calls for each topic."""
+        listeners: Listeners = []
+        loops: list[Awaitable[None]] = [Loop(partial(_beat, self.heartbeat)).run(stop)]
+        if "deliver" in self._roles:
+            delivering = DeliveryWorker(self._delivery_context())
+            listeners.append((RELAYS, self._relays.forget))
+            listeners.append((DELIVER, delivering.wake))
+            loops.append(delivering.run(stop))
+            loops.append(self._sandbox.keep_open(stop))
+        if "notify" in self._roles:
+            notifying = self._webhook_worker()
+            listeners.append((NOTIFY, notifying.wake))
+            loops.append(notifying.run(stop))
+            listeners.append((EVENTS, self._callbacks.wake))
+            loops.append(self._callbacks.run(stop))
+        if "ingest" in self._roles:
+            reading = IngestWorker(self._ingest_context())
+            listeners.append((MAILBOXES, reading.wake))
+            loops.append(reading.run(stop))
+            loops.append(SentFolderWorker(self._sent_folders(), owner=self.heartbeat.id).run(stop))
+        if "upkeep" in self._roles:
+            loops.append(Upkeep(self.database, self._bell, self.heartbeat.meter).run(stop))
+        if "intake" in self._roles:
+            taking = IntakeWorker(self._settings, self._take_up(), self._bell, self.heartbeat.meter)
+            listeners.append((SUBMISSIONS, taking.wake))
+            loops.append(taking.run(stop))
+        return loops, listeners
+
+    def _delivery_context(self) -> Context:
+        return Context(
+            database=self.database,
+            relays=self._relays,
+            bell=self._bell,
+            heartbeat=self.heartbeat,
+            journal_directory=self._settings.data_dir / "journal",
+            lease_seconds=self._settings.lease_seconds,
+            verp_key=self._vault.signing_keys[0],
+            soft_bounces=self._settings.soft_bounce_limit,
         )
-        listeners.append((NOTIFY, notifying.wake))
-        loops.append(notifying.run(stop))
-    if "ingest" in parts.roles:
-        reading = IngestWorker(_ingest_context(parts))
-        listeners.append((MAILBOXES, reading.wake))
-        loops.append(reading.run(stop))
-        loops.append(SentFolderWorker(_sent_folders(parts), owner=parts.heartbeat.id).run(stop))
-    if "upkeep" in parts.roles:
-        loops.append(Upkeep(parts.database, parts.bell).run(stop))
-    return loops, listeners
+
+    def _webhook_worker(self) -> WebhookWorker:
+        return WebhookWorker(
+            self.database,
+            self._vault,
+            self._bell,
+            owner=self.heartbeat.id,
+            poster=Poster(self._settings.targets, ca_pem=self._settings.webhook_ca),
+            meter=self.heartbeat.meter,
+        )
+
+    def _take_up(self) -> TakeUp:
+        settings = self._settings
+        builder = MessageBuilder(
+            self.database, self._relays, settings.limits, self._vault.signing_keys[0], settings.public_url
+        )
+        return TakeUp(builder, settings.max_queue)
+
+    def _ingest_context(self) -> IngestContext:
+        return IngestContext(
+            database=self.database,
+            vault=self._vault,
+            settings=self._settings,
+            bell=self._bell,
+            heartbeat=self.heartbeat,
+            tokens=self._relays.tokens,
+            targets_of=self._relays.targets_of,
+        )
+
+    def _sent_folders(self) -> SentFolders:
+        return SentFolders(
+            database=self.database,
+            vault=self._vault,
+            bell=self._bell,
+            tokens=self._relays.tokens,
+            targets_of=self._relays.targets_of,
+            meter=self.heartbeat.meter,
+        )
+
+    def _join(self) -> None:
+        """Take over what dead workers of this host left, and become one of the living."""
+        if "deliver" in self._roles:
+            journals = self._settings.data_dir / "journal"
+            settle_the_dead(self.database, journals, soft_bounces=self._settings.soft_bounce_limit)
+        for owner in self._lockfiles.dead():
+            release_claims(self.database, owner)
+            release_all(self.database, owner)
+            release_sent_jobs(self.database, owner)
+            release_callbacks(self.database, owner)
+            self.heartbeat.forget(owner)
+            self._lockfiles.strike(owner)
+        self._lockfiles.enrol(self.heartbeat.id)
+        self.heartbeat.join()
 
 
 def _wake(listeners: Listeners, topics: bytes) -> None:
     for topic, wake in listeners:
         if topic in topics:
             wake()
-
-
-def _delivery_context(parts: _Worker) -> Context:
-    return Context(
-        database=parts.database,
-        relays=parts.relays,
-        bell=parts.bell,
-        heartbeat=parts.heartbeat,
-        journal_directory=parts.settings.data_dir / "journal",
-        lease_seconds=parts.settings.lease_seconds,
-        verp_key=parts.vault.signing_keys[0],
-        soft_bounces=parts.settings.soft_bounce_limit,
-    )
-
-
-def _ingest_context(parts: _Worker) -> IngestContext:
-    return IngestContext(
-        database=parts.database,
-        vault=parts.vault,
-        settings=parts.settings,
-        bell=parts.bell,
-        heartbeat=parts.heartbeat,
-        tokens=parts.relays.tokens,
-        targets_of=parts.relays.targets_of,
-    )
-
-
-def _sent_folders(parts: _Worker) -> SentFolders:
-    return SentFolders(
-        database=parts.database,
-        vault=parts.vault,
-        bell=parts.bell,
-        tokens=parts.relays.tokens,
-        targets_of=parts.relays.targets_of,
-    )
-
-
-def _join(parts: _Worker) -> None:
-    if "deliver" in parts.roles:
-        settle_the_dead(
-            parts.database, parts.settings.data_dir / "journal", soft_bounces=parts.settings.soft_bounce_limit
-        )
-    for owner in parts.lockfiles.dead():
-        release_claims(parts.database, owner)
-        release_all(parts.database, owner)
-        release_sent_jobs(parts.database, owner)
-        parts.heartbeat.forget(owner)
-        parts.lockfiles.strike(owner)
-    parts.lockfiles.enrol(parts.heartbeat.id)
-    parts.heartbeat.join()
 
 
 async def _patiently(stop: asyncio.Event, step: Callable[[], None]) -> None:

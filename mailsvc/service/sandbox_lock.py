@@ -4,6 +4,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from mailsvc.forking import Descriptor
+
 __all__ = ["SandboxLock"]
 
 
@@ -12,7 +14,7 @@ class SandboxLock:
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "sandbox.lock"
-        self._descriptor: int | None = None
+        self._descriptor: Descriptor | None = None
 
     @property
     def is_held(self) -> bool:
@@ -25,7 +27,7 @@ class SandboxLock:
     def take(self) -> bool:
         """Returns whether it is held by this process now. Raises OSError."""
         if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = Descriptor(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -34,5 +36,5 @@ class SandboxLock:
 
     def release(self) -> None:
         if self._descriptor is not None:
-            os.close(self._descriptor)
+            self._descriptor.close()
             self._descriptor = None

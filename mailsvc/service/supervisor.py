@@ -16,12 +16,14 @@ from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
+from mailsvc.errors import MailsvcError
 from mailsvc.service.child import DRAIN_SECONDS, Child, die_with_parent, join_all, on_stop
+from mailsvc.service.listener import open_listener
 from mailsvc.service.tuning import lack_of_files
 from mailsvc.settings import BadSetting, Settings
 from mailsvc.telemetry import facts, log
 
-__all__ = ["listen", "serve"]
+__all__ = ["serve"]
 
 CLOSE_SECONDS = 2  # at the end of the API's drain time, for closing the remaining connections
 
@@ -32,9 +34,9 @@ def serve(settings: Settings, roles: tuple[str, ...]) -> int:
         raise BadSetting(lack)
     # The port comes first: a failed start must not change anything for the service that uses the port. From now on, and
     # while the API restarts, new connections wait.
-    listener = _listen(settings) if "api" in roles else None
+    listener = open_listener(settings) if "api" in roles else None
     preparing = _Preparation(settings)
-    from mailsvc.service.roles import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
+    from mailsvc.service.worker_process import crews, run_worker  # noqa: PLC0415 - loaded while the other process prepares
 
     if "api" in roles:
         from mailsvc.service import httpserver  # noqa: F401, PLC0415 - not needed without the API
@@ -67,10 +69,10 @@ def _supervise(children: list[Child], listener: socket.socket | None, announce: 
 
 
 def _answer(settings: Settings, listener: socket.socket) -> None:
+    from mailsvc.service.api import Api  # noqa: PLC0415 - as above
     from mailsvc.service.httpserver import answer_requests  # noqa: PLC0415 - already loaded by the first process
-    from mailsvc.service.roles import make_app  # noqa: PLC0415 - as above
 
-    answer_requests(make_app(settings), listener, drain_seconds=DRAIN_SECONDS - CLOSE_SECONDS)
+    answer_requests(Api(settings).gateway, listener, drain_seconds=DRAIN_SECONDS - CLOSE_SECONDS)
 
 
 class _Preparation:
@@ -102,48 +104,13 @@ def _bootstrap_child(settings: Settings, writer: int) -> int:
         from mailsvc.service.bootstrap import bootstrap  # noqa: PLC0415 - see above
 
         said, code = json.dumps(asdict(bootstrap(settings))), 0
-    except BadSetting as error:
+    except MailsvcError as error:
         said, code = str(error), 1
     except Exception as error:  # noqa: BLE001 - the parent must learn of every error
         log.error("bootstrap failed", exc_info=error)
         said, code = f"The start failed: {error}", 1
     os.write(writer, said.encode())
     return code
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        return listen(settings.host, settings.port)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadSetting(f"MAILSVC_BIND {settings.bind} can't be used: {reason}.") from error
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Open the port on the first address of the host on which it is free.
-
-    Raises:
-        OSError: there is no such address, or it is not free.
-    """
-    failure = OSError(f"{host} has no address")
-    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        try:
-            listener = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:  # the kernel may have no IPv6, whatever /etc/hosts says
-            failure = error
-            continue
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Connections inherit it. Without it, a response's body waits 40 ms until its head is acknowledged.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            listener.bind(address)
-            listener.listen(socket.SOMAXCONN)
-        except OSError as error:
-            listener.close()
-            failure = error
-        else:
-            return listener
-    raise failure
 
 
 def _announce(settings: Settings, roles: tuple[str, ...], start: dict[str, Any]) -> None:

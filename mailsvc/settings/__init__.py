@@ -4,7 +4,8 @@ Sources, strongest first: ``X_FILE`` (a file that holds the value), the environm
 ``mailsvc.toml`` in the working directory, the default.
 """
 
-from mailsvc.settings.checks import LEAST_SECRET, PREFIX, checked
+from mailsvc.settings.checks import LEAST_SECRET
+from mailsvc.settings.conversion import PREFIX
 from mailsvc.settings.mailbox_url import parse_mailbox_url, parse_mailbox_urls
 from mailsvc.settings.model import Settings
 from mailsvc.settings.relay_url import parse_relay_url
@@ -16,7 +17,6 @@ __all__ = [
     "PREFIX",
     "BadSetting",
     "Settings",
-    "checked",
     "client_environ",
     "load",
     "parse_bool",

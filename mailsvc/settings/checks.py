@@ -1,17 +1,20 @@
 """Checks settings, each and together."""
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.settingurls import ENCODED, authority_flaw, percent_flaw
 from mailsvc.domain.signing import check_secret
-from mailsvc.settings.model import Settings
+from mailsvc.settings.conversion import PREFIX
 from mailsvc.settings.values import BadSetting
 
-__all__ = ["LEAST_SECRET", "PREFIX", "checked"]
+if TYPE_CHECKING:
+    from mailsvc.settings.model import Settings
 
-PREFIX = "MAILSVC_"
+__all__ = ["LEAST_SECRET", "check"]
+
 LEAST_SECRET = 32  # characters
 _DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
@@ -20,13 +23,8 @@ _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#/]+)*", re.ASCII)
 _SHAPE_OF_KEY = re.compile(r"[A-Za-z0-9_-]{32,}", re.ASCII)
 
 
-def checked(settings: Settings) -> Settings:
-    """The settings, checked; raises BadSetting."""
-    _check(settings)
-    return settings
-
-
-def _check(settings: Settings) -> None:
+def check(settings: "Settings") -> None:
+    """Check each setting, and all together; raises BadSetting."""
     host, colon, port = settings.bind.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) <= 65535:
         raise BadSetting(f"MAILSVC_BIND must be an address and a port such as 127.0.0.1:8025, not {settings.bind!r}.")
@@ -45,19 +43,23 @@ def _check(settings: Settings) -> None:
     _check_urls(settings)
 
 
-def _check_urls(settings: Settings) -> None:
-    for name in ("database_url", "relay_url", "webhook_url"):
+def _check_urls(settings: "Settings") -> None:
+    for name in ("database_url", "listen_url", "relay_url", "webhook_url"):
         if flaw := percent_flaw(getattr(settings, name) or ""):
             raise BadSetting(f"{PREFIX}{name.upper()} {flaw}.")
     if settings.public_url is not None and not _PUBLIC_URL.fullmatch(settings.public_url):
         raise BadSetting("MAILSVC_PUBLIC_URL must be a URL such as https://mail.example.com, without a / at its end.")
     if settings.database_url:
         _check_database_url(settings.database_url)
+    if settings.listen_url and not (
+        settings.listen_url.startswith("postgresql+psycopg://") and _is_database_url(settings.listen_url)
+    ):
+        raise BadSetting("MAILSVC_LISTEN_URL must be a URL such as postgresql+psycopg://user:password@host:5432/name.")
     if settings.database_schema is not None:
         _check_schema(settings.database_schema, settings.database_url)
 
 
-def _check_secrets(settings: Settings) -> None:
+def _check_secrets(settings: "Settings") -> None:
     if settings.api_key is not None and not _SHAPE_OF_KEY.fullmatch(settings.api_key):
         raise BadSetting("MAILSVC_API_KEY must be at least 32 characters of A-Z a-z 0-9 _ and -.")
     if settings.secret_key is not None and not _are_long(settings.secret_key):

@@ -1,21 +1,30 @@
 """The settings: frozen, with their defaults."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from mailsvc.domain.bounce import USUAL_LIMIT, SoftBounceLimit
 from mailsvc.domain.draft import Limits
+from mailsvc.settings.checks import check
+from mailsvc.settings.conversion import converted
 
 __all__ = ["Settings"]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings; see the table in the README."""
+    """All settings; see the table in the README.
+
+    Texts are taken as the environment's: ``rate_per_key="14/s"``, ``data_dir="mail"``.
+
+    Raises:
+        BadSetting: one can't be used.
+    """
 
     data_dir: Path = Path("mailsvc-data")
     database_url: str = ""
+    listen_url: str | None = None  # PostgreSQL without a pooler
     database_schema: str | None = None  # of PostgreSQL
     bind: str = "127.0.0.1:8025"
     api_key: str | None = None
@@ -42,6 +51,13 @@ class Settings:
     min_free_disk_bytes: int = 100 * 1024 * 1024
     lease_seconds: int = 60
     auto_migrate: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, str) and field.type is not str:
+                object.__setattr__(self, field.name, converted(field.name, field.type, value))
+        check(self)
 
     @property
     def database(self) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mailsvc.domain.kubernetes import is_of_a_service
-from mailsvc.settings.checks import PREFIX, checked
+from mailsvc.settings.conversion import PREFIX, converted
 from mailsvc.settings.model import Settings
-from mailsvc.settings.values import BadSetting, parse_bool, parse_number, parse_rate, parse_soft_bounces, read_file
+from mailsvc.settings.values import BadSetting, read_file
 
 __all__ = ["client_environ", "load"]
 
@@ -26,8 +26,7 @@ def load(environ: Mapping[str, str] | None = None, directory: Path | None = None
         BadSetting: an unknown name, a value that can't be read, a file that can't be opened.
     """
     given = _from_toml((directory or Path()) / CONFIG_FILE) | _from_environ(os.environ if environ is None else environ)
-    values = {name: _convert(name, text) for name, text in given.items()}
-    return checked(Settings(**values))
+    return Settings(**{name: converted(name, _NAMES[name].type, value) for name, value in given.items()})
 
 
 def client_environ() -> tuple[str | None, str | None]:
@@ -78,24 +77,3 @@ def _hint(name: str, prefix: str) -> str:
     close = difflib.get_close_matches(name, _NAMES, n=1)
     shown = (prefix + close[0].upper() if prefix else close[0]) if close else ""
     return f"; did you mean {shown}?" if shown else "."
-
-
-def _convert(name: str, value: Any) -> Any:
-    kind = str(_NAMES[name].type)
-    shown = PREFIX + name.upper()
-    text = str(value).strip() if not isinstance(value, bool) else ("true" if value else "false")
-    if "bool" in kind:
-        return parse_bool(text, shown)
-    if text == "" and "None" in kind:
-        return None
-    if "Path" in kind:
-        return Path(text or "mailsvc-data")
-    if "int" in kind:
-        return parse_number(text, shown)
-    if name == "rate_per_key":
-        return parse_rate(text, shown)
-    if name == "soft_bounce_limit":
-        return parse_soft_bounces(text, shown)
-    if name == "webhook_ca" and "-----BEGIN" not in text:
-        return read_file(shown, text)
-    return text

@@ -12,7 +12,6 @@ _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", 
 _LARGEST = 10**12  # as a number of bytes or seconds it is as good as none, and every column can keep it
 LOWEST_RATE, HIGHEST_RATE = 1 / 86400, 10_000.0  # per second
 
-
 BadSetting = SettingsError
 
 

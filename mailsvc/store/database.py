@@ -7,7 +7,7 @@ the WAL-reset fault of SQLite before 3.51.3. Readers see snapshots and never wai
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,13 +17,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.store.bulk import Statement, carry_out
+from mailsvc.store.foreign_lock import foreign_lock_of
+from mailsvc.store.in_progress import InProgress
 from mailsvc.store.nonblocking import refuse_to_wait
 from mailsvc.store.privacy import keep_private
 from mailsvc.store.schema import split_schema
 from mailsvc.store.writer_lock import WriterLock
 from mailsvc.telemetry import facts, log
 
-__all__ = ["Database", "is_away", "is_in_doubt"]
+__all__ = ["Database", "is_away", "is_in_doubt", "is_locked"]
 
 if TYPE_CHECKING:
     from mailsvc.store.liveness import Liveness
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 Dialect = Literal["sqlite", "postgresql"]
 
 _SQLITE_PRAGMAS = (
-    "PRAGMA busy_timeout = 10000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 4000",
@@ -39,6 +40,8 @@ _SQLITE_PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
 )
 _PATIENCE_SECONDS = 10  # for locks of other clients, and for an idle transaction
+_FOREIGN_SECONDS = 8.0  # for a program that holds SQLite's write lock: an HTTP client is answered before it gives up
+_READER_BUSY, _WRITER_BUSY = 10_000, 100  # milliseconds; a writer that waits lets the others have their turn
 _LONGEST_REPLY = 600.0  # seconds: an index over millions of rows takes long
 _IN_DOUBT = "the link was lost at the commit, which may have been carried out"
 _SKEW_SECONDS = 5.0  # the validity of a measurement of the server's clock
@@ -65,6 +68,12 @@ def is_away(error: BaseException) -> bool:
     )
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether another program holds SQLite's write lock."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def is_in_doubt(error: BaseException) -> bool:
     """Whether the failed transaction may have been committed."""
     return _IN_DOUBT in getattr(error, "__notes__", ())
@@ -76,7 +85,7 @@ class Database:
     Args:
         url: ``sqlite:///path`` or ``postgresql+psycopg://…``, whose parameter ``schema`` may say where the tables are.
         pool_size: connections kept open for reading (and, on PostgreSQL, writing).
-        lock_seconds: how long to wait for what another client of PostgreSQL has locked.
+        lock_seconds: how long to wait for what another client has locked; None for the usual time.
         patience: how many seconds one reply of PostgreSQL may take, although it lives.
         steady: this host's clock.
     """
@@ -86,7 +95,7 @@ class Database:
         url: str,
         *,
         pool_size: int = 8,
-        lock_seconds: int = _PATIENCE_SECONDS,
+        lock_seconds: int | None = None,
         patience: float = _LONGEST_REPLY,
         steady: clock.SteadyClock | None = None,
     ) -> None:
@@ -95,18 +104,22 @@ class Database:
         self._steady = steady or clock.SteadyClock()
         self._skew = 0
         self._measured_at = -_SKEW_SECONDS
-        self._lock_seconds = lock_seconds
+        self._lock_seconds = _PATIENCE_SECONDS if lock_seconds is None else lock_seconds
+        self._foreign_seconds = _FOREIGN_SECONDS if lock_seconds is None else lock_seconds
+        self._foreign = foreign_lock_of(self.url.database or "")
         self._writer_lock: WriterLock | None = None
         self._liveness: Liveness | None = None
+        self._in_progress: AbstractContextManager[None] = nullcontext()
         if self.dialect == "sqlite":
             self._writer_lock = WriterLock(f"{self.url.database}.lock")
-            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1)
-            self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size)
+            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1, busy=_WRITER_BUSY)
+            self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size, busy=_READER_BUSY)
+            self._in_progress = InProgress(str(self.url.database), self.forget_connections)
         else:
             from mailsvc.store.postgresql import make_engine  # noqa: PLC0415 - its driver takes a while to load
 
             self._writer, self._liveness = make_engine(
-                self.url, schema=self.schema, pool_size=pool_size, lock_seconds=lock_seconds, patience=patience
+                self.url, schema=self.schema, pool_size=pool_size, lock_seconds=self._lock_seconds, patience=patience
             )
             # The same pool. A transaction around one or two queries would double the round trips, and protect nothing.
             self._reader = self._writer.execution_options(isolation_level="AUTOCOMMIT")
@@ -123,7 +136,7 @@ class Database:
         self._refuse_the_dead()
         is_done = False
         try:
-            with self._writer_lock or nullcontext(), self._writer.begin() as connection:
+            with self._turn() as connection:
                 self._compare_clocks(connection)
                 yield connection
                 is_done = True
@@ -136,11 +149,40 @@ class Database:
             raise
 
     @contextmanager
+    def _turn(self) -> Iterator[Connection]:
+        """A transaction that may write. Between two tries at a file that another program has locked, others may try."""
+        begun = clock.monotonic()
+        with ExitStack() as held:
+            while True:
+                with ExitStack() as entered:
+                    entered.enter_context(self._in_progress)
+                    if self._writer_lock is not None:
+                        entered.enter_context(self._writer_lock)
+                    try:
+                        connection = entered.enter_context(self._writer.begin())
+                    except OperationalError as error:
+                        if not is_locked(error):
+                            raise
+                        self._foreign.note()
+                        if clock.monotonic() - begun > self._foreign_seconds:
+                            raise
+                        continue
+                    held.enter_context(entered.pop_all())
+                    break
+            self._foreign.end()
+            yield connection
+
+    @property
+    def locked_seconds(self) -> float:
+        """For how long writers have found the file locked by another program; 0 where it is not."""
+        return self._foreign.seconds
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read-only transaction; on SQLite it sees one snapshot."""
         refuse_to_wait()
         self._refuse_the_dead()
-        with self._reader.connect() as connection:
+        with self._in_progress, self._reader.connect() as connection:
             if self.dialect == "sqlite" or self.schema is not None:
                 connection.begin()  # SQLAlchemy begins a transaction by itself, but not for queries through the driver
             self._compare_clocks(connection)
@@ -212,7 +254,7 @@ def commits_in_turn(dialect: str) -> list[Statement]:
     return [] if dialect == "sqlite" else [Statement("SELECT pg_advisory_xact_lock(7239450711)")]
 
 
-def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
+def _sqlite_engine(url: str, begin: str, *, pool_size: int, busy: int) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -229,7 +271,7 @@ def _sqlite_engine(url: str, begin: str, *, pool_size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
-        for pragma in _SQLITE_PRAGMAS:
+        for pragma in (f"PRAGMA busy_timeout = {busy}", *_SQLITE_PRAGMAS):
             connection.execute(pragma)
 
     @event.listens_for(engine, "begin")

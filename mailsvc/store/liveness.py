@@ -12,6 +12,7 @@ import psycopg
 from psycopg.errors import ConnectionTimeout
 
 from mailsvc import clock
+from mailsvc.forking import cut_in_child
 
 __all__ = ["Liveness", "WatchedConnection"]
 
@@ -96,7 +97,12 @@ class WatchedConnection(psycopg.Connection[Any]):
             liveness.mark_dead()
             raise
         connection.liveness, connection.parameters = liveness, parameters
+        cut_in_child(connection)
         return connection
+
+    def descriptors(self) -> list[int]:
+        """Its socket."""
+        return [] if self.closed else [self.fileno()]
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """As psycopg's, with a check of the server after each period of silence."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, column, inspect, select, table, text
 
+from mailsvc.forking import Descriptor
 from mailsvc.store.database import Database
 from mailsvc.store.schema import ensure_schema
 
@@ -23,7 +24,7 @@ __all__ = [
     "version_of",
 ]
 
-HEAD = "0013"
+HEAD = "0014"
 _VERSIONS = "mailsvc_alembic_version"
 
 
@@ -103,17 +104,13 @@ def _scripts() -> Path:
 def alone(database: Database) -> Iterator[Connection]:
     """A transaction that no other process's start overlaps with."""
     if database.dialect == "sqlite":
-        lock = os.open(
-            f"{database.url.database}.migrate",
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-            0o600,
-        )
+        lock = Descriptor(os.open(f"{database.url.database}.migrate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with database.write() as connection:
                 yield connection
         finally:
-            os.close(lock)
+            lock.close()
         return
     with database.write() as connection:
         connection.execute(text("SET LOCAL lock_timeout = 0"))  # another process's migration takes as long as it needs

@@ -5,6 +5,8 @@ import os
 import threading
 from types import TracebackType
 
+from mailsvc.forking import Descriptor
+
 __all__ = ["WriterLock"]
 
 
@@ -35,7 +37,7 @@ class WriterLock:
     ) -> None:
         fcntl.flock(self._mine.files.gate, fcntl.LOCK_UN)
 
-    def _descriptors(self) -> tuple[int, int]:
+    def _descriptors(self) -> tuple[Descriptor, Descriptor]:
         files = getattr(self._mine, "files", None)
         if files is None:
             files = self._mine.files = _Files(*self._paths)
@@ -47,9 +49,5 @@ class _Files:
 
     def __init__(self, queue: str, gate: str) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self.queue = os.open(queue, flags, 0o600)
-        self.gate = os.open(gate, flags, 0o600)
-
-    def __del__(self) -> None:
-        os.close(self.queue)
-        os.close(self.gate)
+        self.queue = Descriptor(os.open(queue, flags, 0o600))
+        self.gate = Descriptor(os.open(gate, flags, 0o600))

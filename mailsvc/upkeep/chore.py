@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mailsvc import clock
 from mailsvc.runtime.error_log import log_error
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 
 __all__ = ["Chore"]
 
@@ -20,8 +20,8 @@ class Chore:
         every: seconds between two rounds.
     """
 
-    def __init__(self, name: str, step: Callable[[], bool], *, every: float) -> None:
-        self._name, self._step, self._every = name, step, every
+    def __init__(self, name: str, step: Callable[[], bool], *, every: float, meter: Meter) -> None:
+        self._name, self._step, self._every, self._meter = name, step, every, meter
         self._pause = 0.0
         self._due_at = float("-inf")
 
@@ -37,7 +37,7 @@ class Chore:
             has_more = self._step()
         except Exception as error:  # noqa: BLE001 - the other chores continue, and this one is retried
             log_error(error, chore=self._name)
-            meter.count("chore_failures")
+            self._meter.count("chore_failures")
             self._pause = min(LONGEST_PAUSE, 2 * (self._pause or self._every))
             return self._pause
         self._pause = 0.0

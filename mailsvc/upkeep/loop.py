@@ -14,6 +14,7 @@ from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.tables import idempotency
+from mailsvc.telemetry import Meter
 from mailsvc.upkeep.chore import Chore
 from mailsvc.upkeep.clock_setback import pull_in
 from mailsvc.upkeep.contents import remove_contents
@@ -32,17 +33,17 @@ IDEMPOTENCY_KEPT = 24 * clock.HOUR
 class Upkeep:
     """One loop over several chores; every step is small, so that it does not delay sending."""
 
-    def __init__(self, database: Database, bell: Bell) -> None:
+    def __init__(self, database: Database, bell: Bell, meter: Meter) -> None:
         self._database = database
         self._bell = bell
         self._has_pulled_in = False
         self._stuck: set[str] = set()  # deliveries that could not be ended; reset by the next round of pruning
         self._chores = (
-            Chore("clock", self._pull_in, every=EVERY_SECONDS),
-            Chore("expiry", self._expire_some, every=EVERY_SECONDS),
-            Chore("orphans", self._adopt, every=PRUNE_SECONDS),
-            Chore("idempotency keys", self._prune, every=PRUNE_SECONDS),
-            Chore("contents", self._remove_contents, every=CONTENT_SECONDS),
+            Chore("clock", self._pull_in, every=EVERY_SECONDS, meter=meter),
+            Chore("expiry", self._expire_some, every=EVERY_SECONDS, meter=meter),
+            Chore("orphans", self._adopt, every=PRUNE_SECONDS, meter=meter),
+            Chore("idempotency keys", self._prune, every=PRUNE_SECONDS, meter=meter),
+            Chore("contents", self._remove_contents, every=CONTENT_SECONDS, meter=meter),
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import ssl
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.runtime.dial import Unreachable, connect
+from mailsvc.runtime.threads import DaemonThreads
 
 __all__ = ["Dialler", "Streams"]
 
@@ -27,7 +27,7 @@ class Dialler:
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy: TargetPolicy = policy
         # Separate threads: a name server that hangs must not block the database's threads.
-        self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
+        self._resolvers = DaemonThreads(RESOLVERS, "resolver")
 
     async def dial(self, host: str, port: int, *, tls: bool, ca_pem: str | None) -> Streams:
         """Connect to the first address of the host that answers.

@@ -94,6 +94,7 @@ class Poster:
         idle: float = IDLE_SECONDS,
         ca_pem: str | None = None,
     ) -> None:
+        self.policy: TargetPolicy = policy
         self._dialler, self._ca_pem = Dialler(policy), ca_pem
         self._timeout, self._idle_seconds = timeout, idle
         self._idle: dict[_Key, list[Exchange]] = {}

@@ -11,17 +11,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
 from mailsvc.apps.webhook_form import secrets_in_force
-from mailsvc.domain.targets import TargetPolicy, check_url
+from mailsvc.domain.targets import check_url
 from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.cpu_pressure import CpuPressure
 from mailsvc.runtime.error_log import log_error
 from mailsvc.runtime.resultwriter import ResultWriter
+from mailsvc.runtime.stop import time_left
 from mailsvc.runtime.wake import EVENTS, NOTIFY, Bell
 from mailsvc.store import leases
 from mailsvc.store.database import Database
 from mailsvc.store.leases import WEBHOOKS, Quota
 from mailsvc.store.vault import Vault, VaultError
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 from mailsvc.webhooks.claim import LEASE, ClaimedPost, return_missing, take
 from mailsvc.webhooks.endpoint import Endpoint
 from mailsvc.webhooks.judge import PostResult, note_failure, record_results
@@ -35,10 +36,14 @@ CROWDED_DISTANCE = 0.2
 CROWDED_POSTS = 50  # per second at least: a twentieth of the capacity of one process
 DRAIN_SECONDS = 4.0  # for posts in progress
 RECORD_SECONDS = 3.0  # at the end, for queued results
+LAST_SECONDS = 0.5  # of those for the end: what was in progress must be recorded
 
 
 class WebhookWorker:
-    """Posts events of one process; the webhooks' side of the claim loop (``claimloop.Lanes``)."""
+    """Posts events of one process; the webhooks' side of the claim loop (``claimloop.Lanes``).
+
+    Its poster is closed at the end.
+    """
 
     def __init__(
         self,
@@ -47,12 +52,11 @@ class WebhookWorker:
         bell: Bell,
         *,
         owner: str,
-        targets: TargetPolicy,
-        ca_pem: str | None = None,
+        poster: Poster,
+        meter: Meter | None = None,
     ) -> None:
         self._database, self._vault, self._bell, self._owner = database, vault, bell, owner
-        self._targets = targets
-        self._poster = Poster(targets, ca_pem=ca_pem)
+        self._poster, self._meter = poster, meter or Meter()
         self._pressure = CpuPressure()
         self._next_turn = 0.0
         self._endpoints: dict[str, Endpoint] = {}
@@ -73,10 +77,10 @@ class WebhookWorker:
         """Work until ``stop`` is set, then let what is under way finish."""
         await self._claims.run(stop)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
+            await asyncio.wait(self._tasks, timeout=time_left(stop, DRAIN_SECONDS, besides=LAST_SECONDS))
         for task in list(self._tasks):
             task.cancel()  # its row becomes due again, with the same webhook-id
-        await asyncio.to_thread(self._results.stop, RECORD_SECONDS)
+        await asyncio.to_thread(self._results.stop, time_left(stop, RECORD_SECONDS))
         await self._poster.aclose()
 
     def _distance(self) -> float:
@@ -119,7 +123,7 @@ class WebhookWorker:
 
     async def failed(self, lane_id: str, error: Exception) -> None:
         log_error(error, webhook=lane_id)
-        meter.count("webhook_failures")
+        self._meter.count("webhook_failures")
         self._endpoint(lane_id).pause()
         with contextlib.suppress(SQLAlchemyError):
             await asyncio.to_thread(note_failure, self._database, lane_id)
@@ -146,7 +150,7 @@ class WebhookWorker:
                 await self._let_mail_pass()
                 answer = await self._answer(post)
             endpoint.note_response(answer.duration)
-            meter.count("webhooks.delivered" if answer.is_success else "webhooks.failed")
+            self._meter.count("webhooks.delivered" if answer.is_success else "webhooks.failed")
             self._results.put(PostResult(post.row, answer))
         finally:
             endpoint.outstanding -= 1
@@ -166,7 +170,7 @@ class WebhookWorker:
         try:
             body, now = event.body.encode(), clock.now()
             headers = signed_headers(secrets_in_force(hook, self._vault, now=now), event.id, now, body)
-            return await self._poster.post(check_url(hook.url, self._targets), body, headers, ca_pem=hook.ca_pem)
+            return await self._poster.post(check_url(hook.url, self._poster.policy), body, headers, ca_pem=hook.ca_pem)
         except (VaultError, ValueError) as error:
             return no_answer(str(error))
         except Exception as error:  # noqa: BLE001 - a row whose result is lost would be held for ever

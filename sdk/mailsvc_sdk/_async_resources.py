@@ -3,7 +3,18 @@
 from collections.abc import AsyncIterator, Iterable
 
 from mailsvc_sdk._drivers import AsyncResource, awaited, listed_async
-from mailsvc_sdk._operations import batch, inbound, keys, mailboxes, messages, relays, suppressions, waiting, webhooks
+from mailsvc_sdk._operations import (
+    batch,
+    inbound,
+    keys,
+    mailboxes,
+    messages,
+    relays,
+    submissions,
+    suppressions,
+    waiting,
+    webhooks,
+)
 from mailsvc_sdk._operations import events as feed
 from mailsvc_sdk._operations.paths import HasId
 from mailsvc_sdk.events import Event
@@ -15,6 +26,7 @@ __all__ = [
     "AsyncMailboxes",
     "AsyncMessages",
     "AsyncRelays",
+    "AsyncSubmissions",
     "AsyncSuppressions",
     "AsyncWebhooks",
 ]
@@ -118,6 +130,15 @@ class AsyncWebhooks(AsyncResource):
     rotate_secret = awaited(webhooks.rotate_secret)
     replay = awaited(webhooks.replay)
     deliveries = listed_async(webhooks.deliveries)
+
+
+class AsyncSubmissions(AsyncResource):
+    """Rows of ``mailsvc_submission`` that are not taken up."""
+
+    list = listed_async(submissions.list_)
+    get = awaited(submissions.get)
+    retry = awaited(submissions.retry)
+    delete = awaited(submissions.delete)
 
 
 class AsyncSuppressions(AsyncResource):

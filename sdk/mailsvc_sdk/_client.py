@@ -61,6 +61,7 @@ class Mailsvc:
         self.mailboxes = blocking.Mailboxes(driver)
         self.relays = blocking.Relays(driver)
         self.webhooks = blocking.Webhooks(driver)
+        self.submissions = blocking.Submissions(driver)
         self.suppressions = blocking.Suppressions(driver)
         self.keys = blocking.Keys(driver)
         self.send = self.messages.send
@@ -163,6 +164,7 @@ class AsyncMailsvc:
         self.mailboxes = aio.AsyncMailboxes(driver)
         self.relays = aio.AsyncRelays(driver)
         self.webhooks = aio.AsyncWebhooks(driver)
+        self.submissions = aio.AsyncSubmissions(driver)
         self.suppressions = aio.AsyncSuppressions(driver)
         self.keys = aio.AsyncKeys(driver)
         self.send = self.messages.send

@@ -4,12 +4,23 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from mailsvc_sdk._drivers import Resource, called, listed
-from mailsvc_sdk._operations import batch, inbound, keys, mailboxes, messages, relays, suppressions, waiting, webhooks
+from mailsvc_sdk._operations import (
+    batch,
+    inbound,
+    keys,
+    mailboxes,
+    messages,
+    relays,
+    submissions,
+    suppressions,
+    waiting,
+    webhooks,
+)
 from mailsvc_sdk._operations import events as feed
 from mailsvc_sdk._operations.paths import HasId
 from mailsvc_sdk.events import Event
 
-__all__ = ["Events", "Inbound", "Keys", "Mailboxes", "Messages", "Relays", "Suppressions", "Webhooks"]
+__all__ = ["Events", "Inbound", "Keys", "Mailboxes", "Messages", "Relays", "Submissions", "Suppressions", "Webhooks"]
 
 
 class Messages(Resource):
@@ -111,6 +122,15 @@ class Webhooks(Resource):
     rotate_secret = called(webhooks.rotate_secret)
     replay = called(webhooks.replay)
     deliveries = listed(webhooks.deliveries)
+
+
+class Submissions(Resource):
+    """Rows of ``mailsvc_submission`` that are not taken up."""
+
+    list = listed(submissions.list_)
+    get = called(submissions.get)
+    retry = called(submissions.retry)
+    delete = called(submissions.delete)
 
 
 class Suppressions(Resource):

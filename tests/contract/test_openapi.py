@@ -130,7 +130,7 @@ def test_operations_are_grouped_by_resource(document: dict[str, Any]) -> None:
     used = [operation["tags"] for operation in operations(document).values()]
 
     assert tags == [
-        "messages", "events", "webhooks", "relays", "mailboxes", "inbound", "suppressions", "keys",
+        "messages", "events", "webhooks", "relays", "mailboxes", "inbound", "submissions", "suppressions", "keys",
         "unsubscribe", "health", "metrics", "docs",
     ]  # fmt: skip
     assert list(dict.fromkeys(tag for (tag,) in used)) == tags

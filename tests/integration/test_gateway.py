@@ -254,7 +254,7 @@ def test_a_lack_of_memory_is_reported_without_a_traceback(
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("mailsvc.outbox.submit.check", exhausted)
+    monkeypatch.setattr("mailsvc.outbox.builder.check", exhausted)
     reply = client.ask("POST", "/v1/messages", BODY, key=shop.key, content_type="application/json").result(10)
 
     assert (503, "unavailable") == (reply.status, reply.json["code"])

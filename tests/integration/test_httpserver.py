@@ -9,7 +9,7 @@ import pytest
 
 from mailsvc.service import httpserver
 from mailsvc.service.httpserver import MOST_HEAD, server_of
-from mailsvc.service.supervisor import listen
+from mailsvc.service.listener import listen
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HEAD = b"POST /%b HTTP/1.1\r\nHost: here\r\n"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.api.metrics import exposition
+from mailsvc.api.exposition import exposition
 from mailsvc.apps import mailbox_state
 from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailboxes import delete_mailbox, get_mailbox, pause_mailbox
@@ -449,7 +449,7 @@ def test_the_doctor_and_the_metrics_name_what_is_wrong(ingest: Ingest) -> None:
         id_ = ingest.add_faulty(server)
         ingest.wait(id_, lambda shown: shown["status"] == "failing")
         findings = {finding.check: finding for finding in look_at_mailboxes(ingest.database)}
-        metrics = exposition(ingest.database).decode()
+        metrics = exposition(ingest.database, {}).decode()
 
     assert findings["mailbox support"].level == "problem"
     assert "auth_refused" in findings["mailbox support"].said

@@ -16,7 +16,6 @@ from mailsvc.runtime import error_log
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import relay
-from mailsvc.telemetry import meter
 from tests.support.dispatch import Dispatch
 from tests.support.faulty import FaultyServer
 
@@ -88,7 +87,7 @@ async def test_a_failing_lane_affects_no_other(
         for account in (good, bad):
             dispatch.add(account)
             await asyncio.to_thread(dispatch.put, account, 3)
-        async with dispatch.at_work():
+        async with dispatch.at_work() as worker:
             await dispatch.until(lambda: dispatch.relay(bad).retry_at)
             await dispatch.until(lambda: dispatch.statuses(good) == {"sent"})
             await asyncio.to_thread(dispatch.put, good, 3)
@@ -100,7 +99,7 @@ async def test_a_failing_lane_affects_no_other(
     assert "internal error: " in said
     assert said in doctor["relay bad"].said
     assert (doctor["relay bad"].level, doctor["relay good"].level) == ("problem", "ok")
-    assert meter.snapshot()["counts"]["lane_failures"] >= 1
+    assert worker.meter.snapshot()["counts"]["lane_failures"] >= 1
     assert 1 <= len(dispatch_errors) <= 3
     assert dispatch.attempts == 6
 

@@ -12,7 +12,8 @@ def enrolled_child(data_dir: Path, owner: str) -> int:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        LockFiles(data_dir).enrol(owner)
+        lockfiles = LockFiles(data_dir)
+        lockfiles.enrol(owner)
         os.write(writer, b"!")
         signal.pause()
         os._exit(0)

@@ -32,7 +32,9 @@ from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.mailbox_tables import arrival, mailbox, mailbox_cursor
 from mailsvc.store.tables import body, delivery, event, message, relay, webhook, webhook_delivery
+from mailsvc.telemetry import Meter
 from mailsvc.upkeep.loop import Upkeep
+from mailsvc.webhooks.post import Poster
 from mailsvc.webhooks.worker import WebhookWorker
 from tests.support.dispatch import Dispatch
 from tests.support.faulty import FaultyServer
@@ -109,7 +111,7 @@ async def test_upkeep_goes_on(dispatch: Dispatch, table: Table) -> None:
     with dispatch.database.write() as connection:
         connection.execute(text("UPDATE mailsvc_delivery SET expires_at = 1 WHERE typeof(expires_at) = 'integer'"))
     stop = asyncio.Event()
-    work = asyncio.create_task(Upkeep(dispatch.database, Bell(dispatch.directory)).run(stop))
+    work = asyncio.create_task(Upkeep(dispatch.database, Bell(dispatch.directory), Meter()).run(stop))
     try:
         await dispatch.until(lambda: dispatch.statuses(good) == {"expired"})
     finally:
@@ -148,7 +150,7 @@ async def test_notifying_goes_on(dispatch: Dispatch, table: Table) -> None:
             poison(dispatch.database, column, value, ROWS_OF_A_WEBHOOK[table].format(bad))
         stop = asyncio.Event()
         bell = Bell(dispatch.directory)
-        worker = WebhookWorker(dispatch.database, dispatch.vault, bell, owner="wrk_test", targets="any")
+        worker = WebhookWorker(dispatch.database, dispatch.vault, bell, owner="wrk_test", poster=Poster("any"))
         work = asyncio.create_task(worker.run(stop))
         try:
             for _ in range(2):

@@ -15,7 +15,7 @@ from mailsvc.runtime.wake import Bell
 from mailsvc.store import migrate
 from mailsvc.store.database import Database
 from mailsvc.store.tables import idempotency
-from mailsvc.telemetry import meter
+from mailsvc.telemetry import Meter
 from mailsvc.upkeep import loop
 from mailsvc.upkeep.chore import Chore
 from mailsvc.upkeep.loop import Upkeep
@@ -42,15 +42,16 @@ def counts(dispatch: Dispatch, account: Relay) -> Counter[str]:
     return Counter(row.status for row in dispatch.deliveries(account))
 
 
-async def upkeep_until(dispatch: Dispatch, is_so: Any) -> None:
+async def upkeep_until(dispatch: Dispatch, is_so: Any) -> Meter:
     """Upkeep at work until this is so."""
-    stop = asyncio.Event()
-    work = asyncio.create_task(Upkeep(dispatch.database, Bell(dispatch.directory)).run(stop))
+    stop, meter = asyncio.Event(), Meter()
+    work = asyncio.create_task(Upkeep(dispatch.database, Bell(dispatch.directory), meter).run(stop))
     try:
         await dispatch.until(is_so)
     finally:
         stop.set()
         await work
+    return meter
 
 
 async def test_a_delivery_that_cannot_expire_affects_no_other(
@@ -93,7 +94,7 @@ async def test_a_failing_chore_is_postponed_and_the_others_run(
     with dispatch.database.write() as connection:
         connection.execute(text("UPDATE mailsvc_delivery SET expires_at = 1"))
 
-    await upkeep_until(dispatch, lambda: counts(dispatch, account) == {"expired": 2})
+    meter = await upkeep_until(dispatch, lambda: counts(dispatch, account) == {"expired": 2})
 
     assert meter.snapshot()["counts"]["chore_failures"] >= 2
 
@@ -109,7 +110,7 @@ def test_a_chore_that_keeps_failing_backs_off(monkeypatch: pytest.MonkeyPatch) -
 
     now = 0.0
     monkeypatch.setattr(clock, "monotonic", lambda: now)
-    chore, pauses = Chore("a chore", step, every=1.0), []
+    chore, pauses = Chore("a chore", step, every=1.0, meter=Meter()), []
     for _ in range(10):
         pauses.append(chore.turn())
         now += pauses[-1]

@@ -19,6 +19,7 @@ from mailsvc.store.database import Database
 from mailsvc.store.tables import event, webhook, webhook_delivery
 from mailsvc.webhooks import worker
 from mailsvc.webhooks.claim import take
+from mailsvc.webhooks.post import Poster
 from mailsvc.webhooks.trial import post_now
 from mailsvc.webhooks.worker import WebhookWorker
 from tests.support.api import ApiHarness, Client
@@ -42,7 +43,7 @@ def furnishing() -> dict[str, Any]:
 def working(harness: ApiHarness) -> Iterator[Callable[[], object]]:
     """A worker that works until the block ends, and then drains; gives what wakes it."""
     parts = harness.services
-    worker = WebhookWorker(parts.database, parts.vault, parts.bell, owner="wrk_test", targets="any")
+    worker = WebhookWorker(parts.database, parts.vault, parts.bell, owner="wrk_test", poster=Poster("any"))
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
     ready = threading.Event()
 

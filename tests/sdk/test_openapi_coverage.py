@@ -58,6 +58,7 @@ OBJECTS = {
     "CheckStep": "RelayCheckStep",
     "MadeKey": "Key",
     "SmtpReply": "SMTPReply",
+    "SubmissionWithDraft": "Submission",
     "TlsFacts": "TLS",
     "TlsObject": "TLS",
     "Trial": "WebhookTrial",

@@ -19,6 +19,7 @@ from mailsvc.apps.keys import digest_of
 from mailsvc.apps.relay_book import RelayBook
 from mailsvc.domain.ids import new_id
 from mailsvc.outbox.admission import Admission
+from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.runtime.wake import Bell
@@ -26,6 +27,7 @@ from mailsvc.settings import Settings
 from mailsvc.store.database import Database
 from mailsvc.store.tables import api_key, app
 from mailsvc.store.vault import Vault
+from mailsvc.telemetry import Meter
 from tests.support.tables import copy_empty_sqlite
 
 __all__ = ["Answer", "Client", "ApiHarness", "open_harness"]
@@ -115,7 +117,8 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         copy_empty_sqlite(data_dir / "mailsvc.db")
         database = Database(settings.database, pool_size=4)
     relays = RelayBook(database, vault, targets=settings.relay_targets)
-    intake = SharedCommit(database, ring=lambda: None, max_queue=settings.max_queue)
+    meter = Meter()
+    intake = SharedCommit(database, ring=lambda: None, max_queue=settings.max_queue, meter=meter)
     services = Services(
         settings=settings,
         database=database,
@@ -123,16 +126,14 @@ def open_harness(data_dir: Path, database: Database | None = None, **given: Any)
         relays=relays,
         bell=Bell(data_dir),
         outbox=AcceptPipeline(
-            database,
-            relays,
+            MessageBuilder(database, relays, settings.limits, vault.signing_keys[0], settings.public_url),
             Admission(settings, database),
             intake,
-            signing_key=vault.signing_keys[0],
-            public_url=settings.public_url,
         ),
         keyring=Keyring(database),
         feed=Feed(database),
         readiness=Readiness(settings, database),
+        meter=meter,
         **parts,
     )
     return ApiHarness(services, create_app(services))

@@ -1,10 +1,12 @@
 """The commands against a real service; tests/unit/test_cli_usage.py runs some as processes of their own."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +16,7 @@ from tests.support.postgres import Postgres
 from tests.support.receiver import Receiver
 from tests.support.service import Service
 from tests.support.shell import Said, clean_environment, mailsvc, mailsvc_here
+from tests.support.waiting import wait_until
 from tests.support.webhook_sink import open_sink
 
 
@@ -215,3 +218,18 @@ def test_the_doctor_warns_of_a_database_that_may_forget(postgres: Postgres, tmp_
     assert (migrated.code, migrated.json["before"]) == (0, None)
     assert "fsync off" in said["durability"]
     assert "no process delivers mail" in said["workers"]
+
+
+def test_a_submission_that_can_not_be_taken_is_shown_and_dropped(shell: Shell, service: Service) -> None:
+    with closing(sqlite3.connect(service.data_dir / "mailsvc.db", timeout=30)) as connection:
+        sql = "INSERT INTO mailsvc_submission (draft) VALUES ('{\"to\": 5}') RETURNING id"
+        (id_,) = connection.execute(sql).fetchone()
+        connection.commit()
+    wait_until(lambda: shell("submissions", "list", "--rejected", "--json").json_lines[0]["data"])
+    listed, shown = shell("submissions", "list"), shell("submissions", "show", id_)
+    assert id_ in listed.out and "rejected" in listed.out
+    assert '{"to": 5}' in shown.out and "error" in shown.out
+    assert "rejected" in shell("doctor").out
+    assert shell("submissions", "retry", id_).code == 0
+    assert shell("submissions", "drop", id_).out == f"{id_} is dropped.\n"
+    assert shell("submissions", "show", id_).code == 1

@@ -1,5 +1,6 @@
 """The database: reachable, durable, migrated; its clock, its queue, and whether its secrets can be decrypted."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailsvc import clock
 from mailsvc.cli.checkup.finding import Finding, problem, warning, well
 from mailsvc.cli.show import age, plural
+from mailsvc.outbox.submissions.figures import is_table_used, look_at_submissions
 from mailsvc.settings import Settings
 from mailsvc.store import migrate
 from mailsvc.store.database import Database, explain
@@ -22,6 +24,7 @@ __all__ = ["look_at_database", "open_if_there"]
 
 MOST_SKEW = 2 * clock.SECOND
 LONG_WAIT = 900.0  # seconds
+LONG_SUBMISSION = 60.0
 ALIVE = 15 * clock.SECOND
 _DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "synchronous_standby_names")
 
@@ -57,6 +60,7 @@ def look_at_database(database: Database, settings: Settings) -> Iterator[Finding
         yield _clock(connection, database)
         yield from _workers(connection, database.now())
         yield _queue(connection, database.now())
+        yield _submissions(connection, database.now())
         yield from _secrets(connection, settings)
 
 
@@ -92,6 +96,17 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
         )
     else:
         yield well("durability", "write-ahead log, synchronous=FULL")
+    if is_table_used(connection) and _may_reset_its_log(sqlite3.sqlite_version_info):
+        yield warning(
+            "sqlite",
+            f"SQLite {sqlite3.sqlite_version} can damage a file that other programs write, too",
+            "use SQLite 3.51.3 (3.50.7, 3.44.6) or later, or PostgreSQL; see docs/submissions.md",
+        )
+
+
+def _may_reset_its_log(version: tuple[int, int, int]) -> bool:
+    """Whether this version has the WAL-reset fault, which needs two connections that write or checkpoint at once."""
+    return not (version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45))
 
 
 def _clock(connection: Connection, database: Database) -> Finding:
@@ -135,6 +150,17 @@ def _queue(connection: Connection, now: int) -> Finding:
         todo = "run mailsvc queue and look at the relays below: one may be paused, failing or too slow"
         return warning("queue", f"{said}; the oldest due delivery has waited {age(figures.oldest_age)}", todo)
     return well("queue", said)
+
+
+def _submissions(connection: Connection, now: int) -> Finding:
+    found = look_at_submissions(connection, now)
+    said = f"{found.waiting:,} waiting, {found.rejected:,} rejected"
+    if found.oldest_age > LONG_SUBMISSION:
+        todo = "see that a process with the role intake runs; mailsvc submissions list --waiting names the rows"
+        return warning("submissions", f"{said}; the oldest has waited {age(found.oldest_age)}", todo)
+    if found.rejected:
+        return warning("submissions", said, "mailsvc submissions list --rejected says why; then retry or drop them")
+    return well("submissions", said)
 
 
 def _secrets(connection: Connection, settings: Settings) -> Iterator[Finding]:

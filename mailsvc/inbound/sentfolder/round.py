@@ -1,7 +1,7 @@
 """One relay's due jobs, carried out in one session with the mailbox that is linked to it. For a thread that may wait."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,7 +27,7 @@ from mailsvc.store.database import Database
 from mailsvc.store.leases import DueSentJob
 from mailsvc.store.sent_tables import LOOKUP
 from mailsvc.store.vault import Vault, VaultError
-from mailsvc.telemetry import facts, log, meter
+from mailsvc.telemetry import Meter, facts, log
 
 __all__ = ["Round", "SentFolders"]
 
@@ -44,6 +44,7 @@ class SentFolders:
     bell: Bell
     tokens: AccessTokens
     targets_of: Callable[[str], TargetPolicy]  # which addresses an app's mailboxes may have
+    meter: Meter = field(default_factory=Meter)
 
 
 class Round:
@@ -122,7 +123,7 @@ class Round:
             except (CommandRefused, NotSupported, UnsendableArgument) as error:
                 result = "failed"  # this one; the session goes on
                 self._put_off([job], row, str(error))
-            meter.count(f"sent_folder.{job.kind}.{result}")
+            self._folders.meter.count(f"sent_folder.{job.kind}.{result}")
             del self.jobs[0]
 
     # What can't be done

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from mailsvc import clock
@@ -11,6 +10,8 @@ from mailsvc.inbound.sentfolder.round import Round, SentFolders
 from mailsvc.outcomes.sent_jobs import LEASE, return_missing, take
 from mailsvc.runtime.claimloop import ClaimLoop
 from mailsvc.runtime.error_log import log_error
+from mailsvc.runtime.stop import time_left
+from mailsvc.runtime.threads import DaemonThreads
 from mailsvc.store import leases
 from mailsvc.store.leases import SENT_JOBS, DueSentJob, Quota
 
@@ -27,7 +28,7 @@ class SentFolderWorker:
 
     def __init__(self, folders: SentFolders, *, owner: str) -> None:
         self._folders, self._database, self._owner = folders, folders.database, owner
-        self._threads = ThreadPoolExecutor(MOST_ROUNDS, thread_name_prefix="sent-folder")
+        self._threads = DaemonThreads(MOST_ROUNDS, "sent-folder")
         self._rounds: dict[str, Round] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._paused_until: dict[str, float] = {}
@@ -39,7 +40,7 @@ class SentFolderWorker:
         for round_ in self._rounds.values():
             round_.stop()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+            await asyncio.wait(self._tasks, timeout=time_left(stop, STOP_SECONDS))
         self._threads.shutdown(wait=False)
 
     # Called by the claim loop

@@ -1,10 +1,11 @@
-"""Relays, mailboxes, webhooks, suppressions, keys."""
+"""Relays, mailboxes, webhooks, submissions, suppressions, keys."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from mailsvc_sdk._models.message import TLS
 from mailsvc_sdk._models.record import Record, record
-from mailsvc_sdk._models.words import RelayAuth, Scope, SuppressionReason, Tls
+from mailsvc_sdk._models.words import RelayAuth, Scope, SubmissionState, SuppressionReason, Tls
 
 __all__ = [
     "Key",
@@ -16,6 +17,7 @@ __all__ = [
     "RelayCheckStep",
     "RelayTimeouts",
     "Replayed",
+    "Submission",
     "Suppression",
     "Webhook",
     "WebhookDelivery",
@@ -240,6 +242,22 @@ class Replayed(Record):
     shown = ("queued",)
 
     queued: int
+
+
+@record
+class Submission(Record):
+    """A row that an application inserted, until it is taken up; its draft is there only when it was asked for alone."""
+
+    shown = ("id", "app", "state")
+
+    id: str
+    app: str
+    state: SubmissionState
+    idempotency_key: str | None
+    created_at: datetime | None
+    size: int
+    errors: tuple[Mapping[str, str], ...]
+    draft: str | None
 
 
 @record

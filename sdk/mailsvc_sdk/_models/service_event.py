@@ -122,4 +122,6 @@ class SubmissionRejected(Event):
     event_type: ClassVar[str | None] = "submission.rejected"
 
     submission_id: str | None = None
+    app: str | None = None
+    idempotency_key: str | None = None
     errors: tuple[Mapping[str, str], ...] | None = None

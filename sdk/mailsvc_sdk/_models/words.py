@@ -14,6 +14,7 @@ __all__ = [
     "RelayAuth",
     "Scope",
     "Status",
+    "SubmissionState",
     "SuppressionReason",
     "Tls",
 ]
@@ -37,6 +38,7 @@ MessageStatus = Status | Literal["partial"]
 Scope = Literal["send", "read", "admin"]
 Tls = Literal["starttls", "implicit", "none"]
 RelayAuth = Literal["auto", "plain", "login", "cram-md5", "scram-sha-256", "xoauth2", "oauthbearer"]
+SubmissionState = Literal["waiting", "rejected"]
 SuppressionReason = Literal["manual", "hard_bounce", "complaint", "unsubscribe"]
 ArrivalKind = Literal[
     "bounce", "delay", "receipt", "complaint", "reply", "auto_reply", "unsubscribe", "message", "unparsed"

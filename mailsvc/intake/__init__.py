@@ -1,0 +1,1 @@
+"""The role ``intake``: takes up the mails that applications insert into ``mailsvc_submission``."""
