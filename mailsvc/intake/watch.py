@@ -53,10 +53,8 @@ class SqliteWatch:
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            with (
-                self._looking,
-                contextlib.suppress(sqlite3.Error),
-            ):  # somebody recovers or replaces the log: polling goes on
+            # An error: somebody recovers or replaces the log. Polling goes on.
+            with self._looking, contextlib.suppress(sqlite3.Error):
                 self._look()
         with self._looking:
             self._close()
