@@ -48,7 +48,7 @@ async def _work_until(worker: IntakeWorker, is_true: Callable[[], bool]) -> None
 
 
 def _worker(harness: ApiHarness, tmp_path: Path) -> IntakeWorker:
-    return IntakeWorker(harness.services.settings, take_up_of(harness), Bell(tmp_path))
+    return IntakeWorker(harness.services.settings, take_up_of(harness), Bell(tmp_path), harness.services.meter)
 
 
 def test_it_takes_up_what_other_programs_insert(
