@@ -74,6 +74,8 @@ BARS = (
     Bar("CPU, 200 idle mailboxes", _plain("idle-mailboxes", "idle_cpu_percent"), 2, "% of a core"),
     Bar("claim with 10 million finished against none", _claim("finished_ratio"), 1.2, "x"),
     Bar("claim, 10,000 relays x 10 against 1 x 100,000", _claim("relays_ratio"), 1.5, "x"),
+    Bar("Outbox: a send in plain INSERTs, SQLite", _plain("outbox", "sqlite_inserts"), 2, "x"),
+    Bar("Outbox: a send in plain INSERTs, PostgreSQL", _plain("outbox", "pg_inserts"), 2, "x"),
     Bar("SDK: a send against the bare HTTP client", _plain("sdk", "send_ratio"), 1.15, "x"),
     Bar("SDK: a batch against the bare HTTP client", _plain("sdk", "batch_percent"), 80, "%", at_least=True),
     Bar("SDK: import against the HTTP client's", _plain("sdk", "import_ratio"), 1.5, "x"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.figure import Figure, Run
 from bench.peers import celery, djangomail, mailboxloop, node, postfix
-from bench.scenarios import claim, inbound, latency, memory, sdk, slowrelay, startup, throughput
+from bench.scenarios import claim, inbound, latency, memory, outbox, sdk, slowrelay, startup, throughput
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ SCENARIOS = (
     Scenario("slow-relay", slowrelay.measure),
     Scenario("startup", startup.measure),
     Scenario("sdk", sdk.measure),
+    Scenario("outbox", outbox.measure),
     Scenario("memory", memory.measure, once=True),
     Scenario("imap-tools", mailboxloop.imap, share=0.5),
     Scenario("imap-read", inbound.imap, share=0.5),

@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 import weakref
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 __all__ = ["Descriptor", "close_in_child", "cut_in_child", "forget_in_child", "rest_while_forking", "watch_forks"]
 
@@ -23,6 +23,10 @@ class _Closable(Protocol):
 
 class _WithDescriptors(Protocol):
     def descriptors(self) -> list[int]: ...
+
+
+class _WithDescriptor(Protocol):
+    def fileno(self) -> int: ...
 
 
 class _Forgetful(Protocol):
@@ -37,7 +41,7 @@ class _Resting(Protocol):
 C = TypeVar("C", bound=_Closable)
 
 _to_close: weakref.WeakSet[_Closable] = weakref.WeakSet()
-_to_cut: weakref.WeakSet[_WithDescriptors] = weakref.WeakSet()
+_to_cut: weakref.WeakSet[_WithDescriptor | _WithDescriptors] = weakref.WeakSet()
 _to_forget: weakref.WeakSet[_Forgetful] = weakref.WeakSet()
 _to_rest: weakref.WeakSet[_Resting] = weakref.WeakSet()
 _resting: list[_Resting] = []
@@ -50,7 +54,7 @@ def close_in_child(thing: C) -> C:
     return thing
 
 
-def cut_in_child(thing: _WithDescriptors) -> None:
+def cut_in_child(thing: _WithDescriptor | _WithDescriptors) -> None:
     """Have its descriptors lead nowhere in forked children, for what can't be closed without a word to the other side."""
     _to_cut.add(thing)
 
@@ -102,6 +106,10 @@ def _after() -> None:
         _resting.pop().go_on()
 
 
+def _descriptors(thing: Any) -> list[int]:
+    return list(thing.descriptors() if hasattr(thing, "descriptors") else [thing.fileno()])
+
+
 def _close(thing: _Closable) -> None:
     if isinstance(thing, socket.socket):
         os.close(thing.detach())  # ``close`` would wait for those of its files, and TLS is not to say goodbye
@@ -113,7 +121,7 @@ def _in_child() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for thing in list(_to_cut):
         with contextlib.suppress(Exception):
-            for number in thing.descriptors():
+            for number in _descriptors(thing):
                 os.dup2(nowhere, number, inheritable=False)
     os.close(nowhere)
     for closable in list(_to_close):

@@ -26,6 +26,7 @@ from mailsvc.apps.mailbox_form import SECRETS, NewMailbox
 from mailsvc.apps.mailbox_row import mailbox_form, mailbox_of, shown_mailbox
 from mailsvc.apps.mailboxes import MailboxRules
 from mailsvc.apps.relay_choice import relay_for
+from mailsvc.apps.sandbox_address import mailbox_here
 from mailsvc.domain.errors import Conflict, FieldError, Invalid
 from mailsvc.domain.returnpath import return_path_flaw
 from mailsvc.domain.strict_json import convert
@@ -105,6 +106,7 @@ def check_mailbox(id_: str) -> dict[str, Any]:
     row = mailboxes.get_mailbox(parts.database, caller().app_id, id_)
     try:
         found = mailbox_of(row, parts.vault, targets=parts.relays.targets_of(row.app_id))
+        found = mailbox_here(row, found, parts.settings.data_dir)
     except VaultError as error:
         return _without_secrets(error)
     report = parts.check_mailbox(found)
@@ -125,6 +127,7 @@ def probe_mailbox(id_: str) -> dict[str, Any]:
         raise Conflict("the mailbox is not read: enable or resume it first")
     try:
         found = mailbox_of(row, parts.vault, targets=parts.relays.targets_of(row.app_id))
+        found = mailbox_here(row, found, parts.settings.data_dir)
     except VaultError as error:
         raise Conflict(str(error)) from error
     relay = relay_for(parts.relays.of_app(row.app_id), wanted.relay or shown_mailbox(row)["relay"])

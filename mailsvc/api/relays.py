@@ -18,6 +18,7 @@ from mailsvc.apps import relays
 from mailsvc.apps.account_checks import MASK
 from mailsvc.apps.relay_form import SECRETS, NewRelay, RelayRules
 from mailsvc.apps.relay_row import relay_form, relay_of, shown_relay
+from mailsvc.apps.sandbox_address import relay_here
 from mailsvc.domain.errors import FieldError, Invalid
 from mailsvc.domain.strict_json import convert
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, RELAYS
@@ -93,7 +94,8 @@ def check_relay(id_: str) -> dict[str, Any]:
     parts = services()
     row = relays.get_relay(parts.database, caller().app_id, id_)
     targets = parts.relays.targets_of(row.app_id)
-    return relay_check.check_relay(parts, replace(relay_of(row, parts.vault), targets=targets))
+    relay = relay_here(row, replace(relay_of(row, parts.vault), targets=targets), parts.settings.data_dir)
+    return relay_check.check_relay(parts, relay)
 
 
 @blueprint.post("/v1/relays/<id_>/pause")

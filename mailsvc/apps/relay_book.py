@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy import select
 from mailsvc import clock
 from mailsvc.apps.known_relay import KnownRelay
 from mailsvc.apps.oauth_tokens import AccessTokens
+from mailsvc.apps.sandbox_address import relay_here
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.store.database import Database
 from mailsvc.store.tables import app, relay
@@ -21,11 +23,19 @@ class RelayBook:
     """Looks relays up in a cache; entries are valid for ``memory`` seconds.
 
     ``targets`` limits the addresses of the relays of all apps but the first: the other apps are not the operator's.
-    ``tokens`` gets the access tokens of those that log in with OAuth 2.
+    ``tokens`` gets the access tokens of those that log in with OAuth 2. The sandbox's servers are those of ``data_dir``.
     """
 
-    def __init__(self, database: Database, vault: Vault, *, memory: float = 1.0, targets: TargetPolicy = "any") -> None:
-        self._targets = targets
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        memory: float = 1.0,
+        targets: TargetPolicy = "any",
+        data_dir: Path | None = None,
+    ) -> None:
+        self._targets, self._data_dir = targets, data_dir
         self._first_app: str | None = None
         self._database = database
         self._vault = vault
@@ -65,6 +75,7 @@ class RelayBook:
         before = self._by_id.get(row.id, (0.0, None))[1]
         if (
             before is not None
+            and not before.is_sandbox  # whose address is not in the row
             and before.version == row.updated_at
             and (before.retry_at, before.failures) == (row.retry_at, row.failures)
         ):
@@ -74,6 +85,8 @@ class RelayBook:
     def _fresh(self, row: Any) -> KnownRelay:
         known = KnownRelay(row, self._vault)
         known.relay = replace(known.relay, targets=self.targets_of(row.app_id))
+        if self._data_dir is not None:
+            known.relay = relay_here(row, known.relay, self._data_dir)
         return known
 
     def targets_of(self, app_id: str) -> TargetPolicy:

@@ -10,6 +10,7 @@ from mailsvc import clock
 from mailsvc.apps.mailbox_row import mailbox_of
 from mailsvc.apps.mailbox_state import FailedSession, note_failed_session, note_looks
 from mailsvc.apps.oauth_tokens import AccessTokens
+from mailsvc.apps.sandbox_address import mailbox_here
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.findings.record import Terms
 from mailsvc.inbound.arrivals import ArrivalRecorder
@@ -154,6 +155,7 @@ class IngestWorker:
         if row is None:
             return  # deleted meanwhile, with its lease
         mailbox = mailbox_of(row, context.vault, targets=context.targets_of(row.app_id))
+        mailbox = mailbox_here(row, mailbox, context.settings.data_dir)
         intake = Intake(
             context.database, context.settings, self._recorder, mailbox, lease, self._memory, context.tokens
         )

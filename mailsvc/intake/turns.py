@@ -15,9 +15,9 @@ MOST_APPS = 10_000  # that are remembered
 
 @dataclass(slots=True)
 class _State:
-    after: str = ""  # the last row that could not be taken: new rows come after it
+    after: str = ""  # rows up to this one were looked at
     hold_until: float = 0.0
-    again_at: float = float("inf")  # when the rows before ``after`` are tried again
+    again_at: float = float("inf")  # when the rows up to ``after`` are looked at again
     wait: float = FIRST_WAIT
 
 
@@ -46,12 +46,9 @@ class Turns:
     def end(self, app: QueuedApp, group: Group) -> None:
         """Note what became of the app's group."""
         if not group.left:
-            if app in self._states and self._states[app].after == "":
-                del self._states[app]
+            self._go_on(app, group)
             return
-        if len(self._states) > MOST_APPS:
-            self._states.clear()
-        state, now = self._states.setdefault(app, _State()), self._now()
+        state, now = self._state_of(app), self._now()
         state.after = max(state.after, group.left[-1][0].id)
         state.again_at = min(state.again_at, now + state.wait)
         if group.has_moved and not group.hindrance:
@@ -60,3 +57,21 @@ class Turns:
         if group.is_full or group.hindrance:
             state.hold_until = now + state.wait
         state.wait = min(2 * state.wait, LONGEST_WAIT)
+
+    def _go_on(self, app: QueuedApp, group: Group) -> None:
+        """Continue after a full group, because PostgreSQL would step over each deleted row as long as a transaction is open.
+
+        A row that was committed later may have an id that comes before: so everything is looked at again soon.
+        """
+        state = self._states.get(app)
+        if group.is_full and group.last:
+            state = self._state_of(app)
+            state.after = max(state.after, group.last)
+            state.again_at = min(state.again_at, self._now() + FIRST_WAIT)
+        elif state is not None and state.after == "":
+            del self._states[app]
+
+    def _state_of(self, app: QueuedApp) -> _State:
+        if len(self._states) > MOST_APPS:
+            self._states.clear()
+        return self._states.setdefault(app, _State())

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from mailsvc.forking import cut_in_child, rest_while_forking
 from mailsvc.telemetry import facts, log
 
 __all__ = ["SqliteWatch", "listen_to_postgresql"]
@@ -40,6 +41,10 @@ class SqliteWatch:
         self._path, self._changed = path, changed
         self._loop = asyncio.get_running_loop()
         self._stopping = threading.Event()
+        self._looking = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._version: Any = None
+        rest_while_forking(self)
         threading.Thread(target=self._watch, name="submissions", daemon=True).start()
 
     def stop(self) -> None:
@@ -47,14 +52,34 @@ class SqliteWatch:
         self._stopping.set()
 
     def _watch(self) -> None:
-        with contextlib.closing(sqlite3.connect(self._path, isolation_level=None, timeout=0)) as connection:
-            version: Any = None
-            while not self._stopping.wait(LOOK_SECONDS):
-                with contextlib.suppress(sqlite3.Error):  # somebody recovers or replaces the log: polling goes on
-                    seen = connection.execute("PRAGMA data_version").fetchone()
-                    if seen != version and connection.execute(_WAITING).fetchone():
-                        self._tell()
-                    version = seen
+        while not self._stopping.wait(LOOK_SECONDS):
+            # An error: somebody recovers or replaces the log. Polling goes on.
+            with self._looking, contextlib.suppress(sqlite3.Error):
+                self._look()
+        with self._looking:
+            self._close()
+
+    def _look(self) -> None:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0, check_same_thread=False)
+        seen = self._connection.execute("PRAGMA data_version").fetchone()
+        if seen != self._version and self._connection.execute(_WAITING).fetchone():
+            self._tell()
+        self._version = seen
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._version = None
+
+    def rest(self) -> None:
+        """Have nothing open until ``go_on``."""
+        self._looking.acquire()
+        self._close()
+
+    def go_on(self) -> None:
+        """Look again, with a new connection."""
+        self._looking.release()
 
     def _tell(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
@@ -83,6 +108,7 @@ async def _listen(url: URL, changed: Callable[[], None]) -> None:
 
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await AsyncConnection.connect(conninfo, autocommit=True, prepare_threshold=None, **_CONNECT)
+    cut_in_child(connection)
     async with connection:
         found = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
         if found is None or found[0] != connection.info.backend_pid:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import make_url
 
+from mailsvc import clock
 from mailsvc.intake.turns import Turns
 from mailsvc.intake.watch import SqliteWatch, listen_to_postgresql
 from mailsvc.outbox.admission import lack_of_room
@@ -21,6 +22,7 @@ __all__ = ["IntakeWorker"]
 
 POLL_SECONDS = 1.0
 APPS_AT_ONCE = 64
+LOOK_SECONDS = 0.05  # between looks for further apps, while some have full groups
 # A ring is only a hint, which may come before the commit that it is about.
 LOOKS_AFTER_RING = (0.005, 0.05)  # seconds
 
@@ -33,6 +35,9 @@ class IntakeWorker:
         self._database = take_up.builder.database
         self._turns = Turns()
         self._last_app: QueuedApp | None = None
+        self._busy: list[QueuedApp] = []  # apps whose last group was full
+        self._look_at = 0.0
+        self._has_moved = False  # since the first app's last turn
         self._looks: list[float] = []
         self._is_stopping = False
         self._loop = Loop(self._step)
@@ -77,29 +82,40 @@ class IntakeWorker:
 
     def _round(self) -> bool:
         """Take up a group of each app that has rows. Returns whether there may be more at once."""
-        with self._database.read() as connection:
-            apps = queued_apps(connection, after=self._last_app, limit=APPS_AT_ONCE)
-        is_end = len(apps) < APPS_AT_ONCE
-        has_wrapped = is_end and self._last_app is not None
-        self._last_app = None if is_end else apps[-1]
-        if not apps:
-            return has_wrapped
-        if lack := lack_of_room(self._settings):
+        is_look = not self._busy or clock.monotonic() >= self._look_at
+        apps = self._look() if is_look else self._busy
+        if apps and (lack := lack_of_room(self._settings)):
             log_error(OSError(lack))
             return False
-        moved = [self._take_turn(app) for app in apps if not self._is_stopping]
-        return any(moved) or not is_end or has_wrapped
+        groups = {app: self._take_turn(app) for app in apps if not self._is_stopping}
+        self._busy = [app for app, group in groups.items() if group and group.is_full]
+        self._has_moved |= any(group and group.has_moved for group in groups.values())
+        if not is_look or self._last_app is not None:
+            return True
+        has_moved, self._has_moved = self._has_moved, False
+        return has_moved
 
-    def _take_turn(self, app: QueuedApp) -> bool:
-        """Take up one group of the app. Returns whether anything became of it."""
+    def _look(self) -> list[QueuedApp]:
+        """The next apps that have rows; after the last of them, the first ones come again."""
+        begun = clock.monotonic()
+        with self._database.read() as connection:
+            apps = queued_apps(connection, after=self._last_app, limit=APPS_AT_ONCE)
+        self._last_app = apps[-1] if len(apps) == APPS_AT_ONCE else None
+        # It takes long on PostgreSQL where a transaction that stays open keeps a million deleted rows in the index.
+        now = clock.monotonic()
+        self._look_at = now + max(LOOK_SECONDS, 10 * (now - begun))
+        return apps
+
+    def _take_turn(self, app: QueuedApp) -> Group | None:
+        """Take up one group of the app; None while it must wait."""
         after = self._turns.begin(app)
         if after is None:
-            return False
+            return None
         group = self._take_up.take_up(Wanted(app, after))
         self._turns.end(app, group)
         if group.has_moved:
             self._tell(group)
-        return group.has_moved or group.is_full
+        return group
 
     def _tell(self, group: Group) -> None:
         self._meter.count("accepted", group.taken)

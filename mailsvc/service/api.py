@@ -57,7 +57,7 @@ class Api:
 
     def _services(self, settings: Settings) -> Services:
         database, vault = self._database, open_vault(settings)
-        relays = RelayBook(database, vault, targets=settings.relay_targets)
+        relays = RelayBook(database, vault, targets=settings.relay_targets, data_dir=settings.data_dir)
         builder = MessageBuilder(database, relays, settings.limits, vault.signing_keys[0], settings.public_url)
         return Services(
             settings=settings,

@@ -63,7 +63,7 @@ class Worker:
     ) -> None:
         self._settings, self._roles = settings, roles
         self.database, self._vault = Database(settings.database, pool_size=connections), open_vault(settings)
-        self._relays = RelayBook(self.database, self._vault, targets=settings.relay_targets)
+        self._relays = RelayBook(self.database, self._vault, targets=settings.relay_targets, data_dir=settings.data_dir)
         self._bell = close_in_child(Bell(settings.data_dir))
         self.heartbeat = Heartbeat(self.database, roles, name=name, meter=meter)
         self._lockfiles = LockFiles(settings.data_dir)

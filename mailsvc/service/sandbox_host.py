@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from mailsvc.apps.relay_form import NewRelay
+from mailsvc.apps.sandbox_address import AddressFile, SandboxAddress
 from mailsvc.apps.sandbox_mailbox import find_sandbox_mailbox, sandbox_mailbox_form, set_mailbox_address
 from mailsvc.apps.sandbox_relay import is_sandbox_used, set_sandbox_address
 from mailsvc.domain.relay import SANDBOX
@@ -24,15 +25,15 @@ RETRY_SECONDS = 2.0
 class SandboxHost:
     """Runs the sandbox's servers while its relay is enabled and no other process with this data directory runs them.
 
-    The rows of the relay and of the mailbox contain one port each: second servers would take mail from the first, and
-    leave wrong ports in the rows when they end.
+    Their address is in the data directory, where its processes find it. The rows of the relay and of the mailbox have one
+    place for all data directories of a database: it is for the others, and a new address there ends all waiting.
     """
 
     def __init__(self, data_dir: Path, database: Database, vault: Vault, bell: Bell) -> None:
         self._directory = data_dir / "sandbox"  # of mails
         self._data_dir, self._database, self._vault, self._bell = data_dir, database, vault, bell
         self._sandbox: Sandbox | None = None
-        self._lock = SandboxLock(data_dir)
+        self._lock, self._address = SandboxLock(data_dir), AddressFile(data_dir)
         self._runs_elsewhere = False  # another process runs it
 
     async def open(self) -> None:
@@ -46,6 +47,7 @@ class SandboxHost:
         mails = await asyncio.to_thread(self._directory_of_mails)
         self._sandbox = Sandbox(self._data_dir, mails)
         await self._sandbox.start()
+        self._address.write(_address_of(self._sandbox))
         await asyncio.to_thread(self._set_addresses, self._sandbox)
         self._bell.ring(MAILBOXES)
 
@@ -65,6 +67,7 @@ class SandboxHost:
     async def close(self) -> None:
         """Stop the servers, so that another process can run them."""
         if self._sandbox is not None:
+            self._address.remove()
             await self._sandbox.stop()
         self._lock.release()
 
@@ -94,3 +97,7 @@ class SandboxHost:
         set_sandbox_address(self._database, wanted, self._vault)
         mailbox = sandbox_mailbox_form(port=sandbox.imap_port, password=sandbox.password, ca_pem=sandbox.ca_pem)
         set_mailbox_address(self._database, mailbox, self._vault)
+
+
+def _address_of(sandbox: Sandbox) -> SandboxAddress:
+    return SandboxAddress(sandbox.port, sandbox.imap_port, sandbox.password, sandbox.ca_pem)

@@ -100,10 +100,6 @@ class WatchedConnection(psycopg.Connection[Any]):
         cut_in_child(connection)
         return connection
 
-    def descriptors(self) -> list[int]:
-        """Its socket."""
-        return [] if self.closed else [self.fileno()]
-
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
         """As psycopg's, with a check of the server after each period of silence."""
         return super().wait(_timed(gen, self._judge, SILENCE), *arguments, **options)

@@ -22,7 +22,7 @@ def connection_of(session: "Session", engine: Engine | None) -> Connection:
     Raises:
         TypeError: the session has no default bind, and does not know the engine.
     """
-    if engine is not None and any(engine is bind for bind in _other_binds(session)):
+    if engine not in (None, session.bind) and any(engine is bind for bind in _other_binds(session)):
         return session.connection(bind_arguments={"bind": engine})
     try:
         return session.connection()

@@ -68,7 +68,8 @@ def submission_of(
     require_known("send", fields, DraftFields.__annotations__)
     if message is not None and not isinstance(message, Mapping):
         raise TypeError(f"the message is a mapping, as POST /v1/messages takes it, not {type(message).__name__}")
-    forbid_relative({**(message or {}), **fields}, names.idempotency_key)
+    if names.idempotency_key is not None:
+        forbid_relative({**(message or {}), **fields}, names.idempotency_key)
     members = draft(message, fields)
     now, id_ = clock.now(), names.id or new_message_id()
     try:

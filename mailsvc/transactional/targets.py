@@ -6,10 +6,10 @@ imported.
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, insert
+from sqlalchemy import Connection, Engine, Insert, Table, insert
 
 from mailsvc.transactional.ring import Ring
 from mailsvc.transactional.sessions import connection_of, require_same_database
@@ -38,6 +38,11 @@ class Place:
     table: Table
     engine: Engine | None
     ring: Ring
+    # inline: SQLAlchemy would add RETURNING, for which an application may have no right.
+    statement: Insert = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "statement", insert(self.table).inline())
 
 
 def sync_engine(engine: Any) -> Engine | None:
@@ -56,8 +61,6 @@ def insert_rows(target: Any, rows: Rows, place: Place) -> None:
         RuntimeError: on SQLite, a savepoint that may be committed alone.
         ValueError: the target's database is not the Outbox's.
     """
-    if any(_is(target, *kind) for kind in _ASYNC):
-        raise TypeError(f"{type(target).__name__} is asynchronous: write `await outbox.asend(…)`")
     _writer(target)(target, rows, place)
 
 
@@ -83,6 +86,8 @@ def _writer(target: object) -> Callable[[Any, Rows, Place], None]:
 
 
 def _refusal(target: object) -> TypeError:
+    if any(_is(target, *kind) for kind in _ASYNC):
+        return TypeError(f"{type(target).__name__} is asynchronous: write `await outbox.asend(…)`")
     if isinstance(target, Engine) or _is(target, "sqlalchemy.ext.asyncio.engine", "AsyncEngine"):
         return TypeError("an engine has no transaction: whose is the mail to be in? Give a Session or a Connection")
     return TypeError(
@@ -98,12 +103,10 @@ def _on_connection(connection: Connection, rows: Rows, place: Place) -> None:
     require_same_database(place.engine, connection.engine)
     if connection.dialect.name == "sqlite":
         require_whole_savepoints(connection)
-    # inline: SQLAlchemy would add RETURNING, for which an application may have no right.
-    statement = insert(place.table).inline()
     if len(rows) == 1:
-        connection.execute(statement, rows[0])
+        connection.execute(place.statement, rows[0])
     else:
-        connection.execute(statement.values(list(rows)))
+        connection.execute(place.statement.values(list(rows)))
 
 
 def _on_session(session: Any, rows: Rows, place: Place) -> None:

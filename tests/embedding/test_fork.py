@@ -35,7 +35,7 @@ data, bind, relay_url, url = Path(sys.argv[1]), *sys.argv[2:5]
 before = of_service()
 service = Service(
     Settings(data_dir=data, bind=bind, relay_url=relay_url, database_url=url, lease_seconds=3600),
-    roles=("api", "deliver", "ingest", "notify", "upkeep"),
+    roles=("api", "deliver", "ingest", "notify", "intake", "upkeep"),
 )
 service.start()
 say("started", len(of_service() - before) > 10)
@@ -117,8 +117,8 @@ def test_a_child_that_lives_on_keeps_no_lock_of_its_dead_parent(
 _BUSY = """
 data, bind, relay_url, url = Path(sys.argv[1]), *sys.argv[2:5]
 settings = Settings(data_dir=data, bind=bind, relay_url=relay_url, database_url=url)
-service = Service(settings, roles=("api", "deliver", "notify", "upkeep"))
-inner = Service(settings, roles=("deliver",))
+service = Service(settings, roles=("api", "deliver", "notify", "intake", "upkeep"))
+inner = Service(settings, roles=("deliver", "intake"))
 service.start()
 say("started")
 forks = 0

@@ -112,7 +112,7 @@ def test_the_program_s_logging_shows_that_there_is_no_relay(run_host: RunHost, t
 
 _ENDS = """
 data, bind, relay_url = Path(sys.argv[1]), *sys.argv[2:4]
-service = Service(Settings(data_dir=data, bind=bind, relay_url=relay_url), roles=("api", "deliver", "ingest", "notify", "upkeep"))
+service = Service(Settings(data_dir=data, bind=bind, relay_url=relay_url), roles=("api", "deliver", "ingest", "notify", "intake", "upkeep"))
 service.start()
 say("started")
 word = sys.stdin.readline().strip()

@@ -51,7 +51,9 @@ def test_it_can_be_started_again(make_service: MakeService) -> None:
 
 
 def test_no_descriptor_is_left_after_the_end(make_service: MakeService) -> None:
-    service = make_service(roles=("api", "deliver", "ingest", "notify", "upkeep"), bind=f"127.0.0.1:{free_port()}")
+    service = make_service(
+        roles=("api", "deliver", "ingest", "notify", "intake", "upkeep"), bind=f"127.0.0.1:{free_port()}"
+    )
     with service:
         pass
     before = len(os.listdir("/proc/self/fd"))

@@ -48,7 +48,7 @@ async def _work_until(worker: IntakeWorker, is_true: Callable[[], bool]) -> None
 
 
 def _worker(harness: ApiHarness, tmp_path: Path) -> IntakeWorker:
-    return IntakeWorker(harness.services.settings, take_up_of(harness), Bell(tmp_path))
+    return IntakeWorker(harness.services.settings, take_up_of(harness), Bell(tmp_path), harness.services.meter)
 
 
 def test_it_takes_up_what_other_programs_insert(
@@ -105,6 +105,16 @@ def test_apps_take_turns(harness: ApiHarness, shop: Client, tmp_path: Path) -> N
     assert [place for place, app in enumerate(apps) if app != shop.app_id] == [GROUP_ROWS]
 
 
+def test_many_apps_that_can_not_be_served_let_the_worker_rest(harness: ApiHarness, tmp_path: Path) -> None:
+    for n in range(130):
+        harness.create_app(f"app-{n}")
+    rows = [{"id": new_id("msg"), "app": f"app-{n}", "draft": json.dumps(a_draft())} for n in range(130)]
+    with harness.database.write() as connection:
+        connection.execute(insert(submission), rows)
+    worker = _worker(harness, tmp_path)
+    assert [worker._round() for _ in range(6)] == [True, True, False, True, True, False]
+
+
 def test_a_thousand_apps_are_all_served(harness: ApiHarness, shop: Client, tmp_path: Path) -> None:
     """Apps that don't exist are as many turns as those that do."""
     rows = [{"id": new_id("msg"), "app": f"app-{n}", "draft": "{}"} for n in range(150)]
@@ -156,6 +166,16 @@ class TestTurns:
         turns = Turns(now)
         turns.end(_SHOP, _left("msg_1", is_full=True))
         assert turns.begin(_SHOP) is None
+
+    def test_a_full_group_is_followed_by_the_rows_after_it_and_soon_by_all(self) -> None:
+        now = _Clock()
+        turns = Turns(now)
+        turns.end(_SHOP, Group(taken=500, is_full=True, last="msg_5"))
+        assert turns.begin(_SHOP) == "msg_5"
+        now.now = 1.0
+        assert turns.begin(_SHOP) == ""
+        turns.end(_SHOP, Group(taken=1))
+        assert not turns._states
 
     def test_what_is_taken_at_last_is_forgotten(self) -> None:
         now = _Clock()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event, text
 from sqlalchemy.orm import Session
 
@@ -139,6 +140,7 @@ def test_the_transactions_of_python_3_12_are_respected(shop: Shop) -> None:
     assert shop.mails() == [receipt.id]
 
 
+@pytest.mark.skipif(sqlalchemy.__version__ < "2.0.43", reason="SQLAlchemy 2.0.43 has it")
 def test_an_engine_that_would_leave_out_rollbacks_is_refused(shop: Shop) -> None:
     with pytest.raises(RuntimeError, match="skip_autocommit_rollback"):
         Outbox(create_engine(shop.url, skip_autocommit_rollback=True))

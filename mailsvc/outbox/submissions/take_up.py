@@ -34,6 +34,7 @@ class Group:
     refused: int = 0
     left: list[Left] = field(default_factory=list)  # the rows that stay as they are, in the order of their ids
     is_full: bool = False  # there may be more rows
+    last: str = ""  # the id of the last row
 
     @property
     def has_moved(self) -> bool:
@@ -157,6 +158,7 @@ class TakeUp:
 
     def _store(self, connection: Connection, claimed: Claim, sorted_: _Sorted) -> Group:
         now, group = self.builder.database.now(), Group(left=sorted_.left, is_full=claimed.is_full)
+        group.last = claimed.rows[-1].id if claimed.rows else ""
         settled = settle(connection, sorted_.good)
         stored = self._write_messages(connection, settled, now, group)
         stored |= {item.id: item.id for item in settled.known}

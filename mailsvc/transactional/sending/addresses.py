@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import Protocol, TypeAlias, TypeGuard, cast, runtime_checkable
+from typing import Protocol, TypeAlias, TypeGuard, cast
 
 __all__ = ["AddressLike", "Addresses", "address", "addresses"]
 
 
-@runtime_checkable
 class Address(Protocol):
     """``email.headerregistry.Address``, which takes long to import."""
 
@@ -36,11 +35,16 @@ def address(value: AddressLike) -> str:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, Address):
+    if _is_address(value):
         return _named(value.display_name, value.addr_spec)
     if is_named(value):
         return _named(*_told_apart(*value))
     raise TypeError(f"an address is a str, an Address or a tuple (name, address), not {type(value).__name__}")
+
+
+def _is_address(value: object) -> TypeGuard[Address]:
+    # By its attributes: before Python 3.12, isinstance of a protocol takes as long as all the rest of a send.
+    return hasattr(value, "addr_spec") and hasattr(value, "display_name")
 
 
 def is_named(value: object) -> TypeGuard[tuple[str | None, str]]:
@@ -74,6 +78,6 @@ def addresses(value: Addresses) -> str | list[str]:
     """Return one address or several; a string stays a string."""
     if isinstance(value, str):
         return value
-    if isinstance(value, Address) or is_named(value):
+    if _is_address(value) or is_named(value):
         return [address(value)]
     return [address(entry) for entry in cast("Iterable[AddressLike]", value)]

@@ -1,7 +1,7 @@
 """A message as JSON."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, TypeAlias, TypedDict
 
 from .addresses import Addresses, AddressLike, address, addresses
@@ -119,12 +119,16 @@ def _converted(name: str, value: Any) -> Any:
     return value if convert is None or value is None else convert(value)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+
+
 def canonical(document: object) -> bytes:
     """Return JSON that is the same bytes for the same content, in any process."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+    return _encode(document).encode()
 
 
-def require_known(function: str, fields: Mapping[str, Any], known: Iterable[str]) -> None:
+def require_known(function: str, fields: Mapping[str, Any], known: Container[str]) -> None:
     """Raise TypeError, as Python does, for a keyword that the function does not have."""
-    for name in fields.keys() - set(known):
-        raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+    for name in fields:
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
