@@ -1,6 +1,9 @@
 """mailsvc in Flask applications: the API below a prefix, sending, callbacks, and the commands."""
 
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,12 @@ def make_app(tmp_path: Path) -> Iterator[MakeApp]:
 def key_of(mail: Mailsvc) -> dict[str, str]:
     """The field that authorizes requests of the first key."""
     return {"Authorization": f"Bearer {(mail.service.settings.data_dir / 'api-key').read_text().strip()}"}
+
+
+def tables_of(mail: Mailsvc) -> set[str]:
+    """The names of the tables in the embedded database."""
+    with closing(sqlite3.connect(mail.service.settings.data_dir / "mailsvc.db")) as database:
+        return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
 
 
 class TestApi:
@@ -132,6 +141,20 @@ class TestService:
         wait_until(lambda: told == [receipt.id])
 
         assert receiver.received().total() == 1
+
+    def test_requests_that_come_together_wait_for_the_first_start(self, make_app: MakeApp) -> None:
+        """On a new database, each of them may write a mail."""
+        app, mail = make_app(MAILSVC_RELAY_URL="smtp://127.0.0.1:1?tls=none", MAILSVC_ROLES=())
+        found: list[set[str]] = []
+        app.add_url_rule("/tables", "tables", lambda: found.append(tables_of(mail)) or "")
+        together = [threading.Thread(target=app.test_client().get, args=["/tables"]) for _ in range(8)]
+        for each in together:
+            each.start()
+        for each in together:
+            each.join()
+
+        assert len(found) == 8
+        assert all("mailsvc_submission" in tables for tables in found)
 
     def test_nothing_starts_in_tests_and_commands(self, make_app: MakeApp) -> None:
         """What is sent waits in the database."""
