@@ -20,14 +20,19 @@ _MADE_BY_USE = shutil.ignore_patterns("instance", "node_modules", "mailsvc-data"
 
 
 class Example:
-    """A copy of an example, with settings in its environment; ``stop`` ends what it started."""
+    """A copy of an example; ``stop`` ends what it started.
+
+    Its environment is what the README exports, and over that the settings.
+    """
 
     def __init__(self, name: str, directory: Path, **settings: str) -> None:
         self.directory = shutil.copytree(EXAMPLES / name, directory / name, ignore=_MADE_BY_USE)
-        self._commands = set(re.findall(r"^ {4}(\S.*)$", (self.directory / "README.md").read_text(), re.M))
+        readme = (self.directory / "README.md").read_text()
+        self._commands = [command.removesuffix(" &") for command in re.findall(r"^ {4}(\S.*)$", readme, re.M)]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MAILSVC_", "PYTHON"))}
         bin_ = Path(sys.executable).parent  # of the virtual environment, which a newcomer would have activated
-        self.environment = kept | {"PATH": f"{bin_}:{kept['PATH']}"} | settings
+        self.environment = kept | {"PATH": f"{bin_}:{kept['PATH']}"}
+        self.environment = self._exported() | settings
         self._started: list[subprocess.Popen[bytes]] = []
         self._log = directory / f"{name}.log"
 
@@ -43,10 +48,10 @@ class Example:
         done.check_returncode()
         return done.stdout.decode()
 
-    def start(self, command: str, *, url: str) -> None:
-        """Start a server by a command of the README; return when it answers at the URL."""
+    def start(self, command: str, *further: str, url: str) -> None:
+        """Start a server by a command of the README and further arguments; return when it answers at the URL."""
         with self._log.open("ab") as log:
-            process = subprocess.Popen(**self._call(command), stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(**self._call(command, *further), stdout=log, stderr=log, start_new_session=True)
         self._started.append(process)
 
         def is_there() -> bool:
@@ -55,10 +60,17 @@ class Example:
 
         wait_until(is_there)
 
-    def _call(self, command: str) -> dict[str, Any]:
+    def _exported(self) -> dict[str, str]:
+        """The environment after the exports of the README."""
+        exports = [command for command in self._commands if command.startswith("export ")]
+        done = subprocess.run(["sh", "-ec", "\n".join([*exports, "env -0"])], env=self.environment, capture_output=True)
+        done.check_returncode()
+        return dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
+
+    def _call(self, command: str, *further: str) -> dict[str, Any]:
         assert command in self._commands, f"the README does not say {command!r}"
         return {
-            "args": command,
+            "args": " ".join([command, *further]),
             "shell": True,
             "cwd": self.directory,
             "env": self.environment,

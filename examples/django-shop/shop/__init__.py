@@ -1,0 +1,1 @@
+"""A shop that sends its receipts in its own transactions."""

@@ -1,0 +1,1 @@
+"""The shop's tables; those of mailsvc have migrations of their own."""
