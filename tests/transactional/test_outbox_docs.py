@@ -1,6 +1,5 @@
 """The code of docs/outbox.md runs, its blocks one after another."""
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from django.test import override_settings
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 import tests.sdk.django_project  # noqa: F401 - configures Django
+from tests.support.pages import dead_links, run_page
 from tests.support.shop import Shop
 
 PAGE = Path(__file__).parents[2] / "docs" / "outbox.md"
@@ -44,16 +44,11 @@ def project(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @override_settings(MAILSVC={"DATABASE": "default"})
 def test_the_code_of_the_page_runs(sqlite_shop: Shop) -> None:
-    names: dict[str, Any] = {"__name__": "__docs__", "DIRECTORY": Path.cwd()}
-    text = PAGE.read_text()
-    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.M | re.S):
-        line = text[: block.start()].count("\n") + 1
-        exec(compile("\n" * line + block[1], str(PAGE), "exec"), names)
+    run_page(PAGE, DIRECTORY=Path.cwd())
 
     assert sqlite_shop.orders() == [17, 18, 19]
     assert len(sqlite_shop.mails()) == 7
 
 
 def test_its_links_lead_somewhere() -> None:
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGE.read_text()):
-        assert (PAGE.parent / link).resolve().exists(), link
+    assert dead_links(PAGE) == []
