@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ def take(tmp_path: Path) -> Iterator[Callable[..., Example]]:
     """Copies examples; what they start is stopped at the end."""
     taken: list[Example] = []
 
-    def copy(name: str, **settings: str) -> Example:
-        taken.append(Example(name, tmp_path, **settings))
+    def copy(name: str, **options: Any) -> Example:
+        taken.append(Example(name, tmp_path, **options))
         return taken[-1]
 
     yield copy

@@ -20,8 +20,7 @@ def port() -> int:
 @pytest.fixture
 def example(take: Callable[..., Example], port: int) -> Example:
     bind = f"127.0.0.1:{free_port()}"
-    webhook_url = f"http://127.0.0.1:{port}/mail-events"
-    return take("django-shop", MAILSVC_BIND=bind, MAILSVC_URL=f"http://{bind}", MAILSVC_WEBHOOK_URL=webhook_url)
+    return take("django-shop", port=port, MAILSVC_BIND=bind, MAILSVC_URL=f"http://{bind}")
 
 
 @pytest.fixture

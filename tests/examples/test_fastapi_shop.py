@@ -1,5 +1,6 @@
 """examples/fastapi-shop, as its README says."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,7 +15,8 @@ from tests.support.waiting import wait_until
 
 @pytest.fixture
 def example(take: Callable[..., Example]) -> Example:
-    return take("fastapi-shop", UVICORN_PORT=str(free_port()))
+    port = free_port()
+    return take("fastapi-shop", port=port, UVICORN_PORT=str(port))
 
 
 @pytest.fixture
@@ -26,11 +28,18 @@ def shop(example: Example) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_coroutines_note_what_became_of_each_receipt(example: Example, shop: httpx.Client) -> None:
-    first = shop.post("/orders", json={"email": "ok@sandbox.test", "item": "A teapot"})
-    second = shop.post("/orders", json={"email": "bounce@sandbox.test", "item": "A lid"})
+def placing(email: str, item: str) -> str:
+    """The command that orders."""
+    wanted = json.dumps({"email": email, "item": item})
+    return f"curl -H 'Content-Type: application/json' -d '{wanted}' http://127.0.0.1:8000/orders"
 
-    assert (first.json(), second.json()) == (1, 2)
+
+def test_coroutines_note_what_became_of_each_receipt(example: Example, shop: httpx.Client) -> None:
+    example.run(placing("ok@sandbox.test", "A teapot"))
+    example.run(placing("bounce@sandbox.test", "A lid"))
+    orders = json.loads(example.run("curl http://127.0.0.1:8000/orders"))
+
+    assert orders.keys() == {"1", "2"}
     wait_until(lambda: shop.get("/orders").json() == {"1": "sent", "2": "bounced: mailbox_unknown"})
     example.stop()
     assert "Traceback" not in example.log()

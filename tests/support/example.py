@@ -22,10 +22,11 @@ _MADE_BY_USE = shutil.ignore_patterns("instance", "node_modules", "mailsvc-data"
 class Example:
     """A copy of an example; ``stop`` ends what it started.
 
-    Its environment is what the README exports, and over that the settings.
+    Its environment is what the README exports, and over that the settings. ``port`` stands for the README's 8000.
     """
 
-    def __init__(self, name: str, directory: Path, **settings: str) -> None:
+    def __init__(self, name: str, directory: Path, *, port: int = 8000, **settings: str) -> None:
+        self._port = str(port)
         self.directory = shutil.copytree(EXAMPLES / name, directory / name, ignore=_MADE_BY_USE)
         readme = (self.directory / "README.md").read_text()
         self._commands = [command.removesuffix(" &") for command in re.findall(r"^ {4}(\S.*)$", readme, re.M)]
@@ -62,7 +63,7 @@ class Example:
 
     def _exported(self) -> dict[str, str]:
         """The environment after the exports of the README."""
-        exports = [command for command in self._commands if command.startswith("export ")]
+        exports = [self._here(command) for command in self._commands if command.startswith("export ")]
         done = subprocess.run(["sh", "-ec", "\n".join([*exports, "env -0"])], env=self.environment, capture_output=True)
         done.check_returncode()
         return dict(line.split("=", 1) for line in done.stdout.decode().split("\0") if line)
@@ -70,12 +71,15 @@ class Example:
     def _call(self, command: str, *further: str) -> dict[str, Any]:
         assert command in self._commands, f"the README does not say {command!r}"
         return {
-            "args": " ".join([command, *further]),
+            "args": " ".join([self._here(command), *further]),
             "shell": True,
             "cwd": self.directory,
             "env": self.environment,
             "stdin": subprocess.DEVNULL,
         }
+
+    def _here(self, command: str) -> str:
+        return command.replace("127.0.0.1:8000", f"127.0.0.1:{self._port}")
 
     def log(self) -> str:
         """What its processes wrote."""
