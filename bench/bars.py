@@ -25,6 +25,10 @@ def _times(name: str, peer: str) -> Callable[[Medians], float]:
     return lambda medians: medians[name]["rate"] / medians[peer]["rate"]
 
 
+def _percent(name: str, of: str) -> Callable[[Medians], float]:
+    return lambda medians: medians[name]["rate"] / medians[of]["rate"] * 100
+
+
 def _plain(name: str, value: str) -> Callable[[Medians], float]:
     return lambda medians: medians[name][value]
 
@@ -79,6 +83,11 @@ BARS = (
     Bar("SDK: a send against the bare HTTP client", _plain("sdk", "send_ratio"), 1.15, "x"),
     Bar("SDK: a batch against the bare HTTP client", _plain("sdk", "batch_percent"), 80, "%", at_least=True),
     Bar("SDK: import against the HTTP client's", _plain("sdk", "import_ratio"), 1.5, "x"),
+    Bar("INSERT on SQLite against the batch API", _percent("sqlite-insert", "sqlite-batch"), 70, "%", at_least=True),
+    Bar("INSERT on PostgreSQL against the batch API", _percent("pg-insert", "pg-batch"), 70, "%", at_least=True),
+    Bar("INSERT to bytes at the relay, SQLite, p50", _plain("insert-latency", "sqlite_p50_ms"), 40, "ms"),
+    Bar("INSERT to bytes at the relay, NOTIFY, p50", _plain("insert-latency", "pg_p50_ms"), 60, "ms"),
+    Bar("memory that an embedded service adds", _plain("embedded", "added_pss_mb"), 45, "MB"),
     Bar("memory, idle", _plain("memory", "idle_pss_mb"), 130, "MB"),
     Bar("memory, draining 100,000 small", _plain("memory", "small_pss_mb"), 250, "MB"),
     Bar("memory, draining 200 x 20 MB", _plain("memory", "large_pss_mb"), 400, "MB"),

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 
 from bench.figure import Figure, Run
 from bench.peers import celery, djangomail, mailboxloop, node, postfix
-from bench.scenarios import claim, inbound, latency, memory, outbox, sdk, slowrelay, startup, throughput
+from bench.scenarios import (
+    claim,
+    embedded,
+    inbound,
+    inserting,
+    latency,
+    memory,
+    outbox,
+    sdk,
+    slowrelay,
+    startup,
+    throughput,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,10 @@ SCENARIOS = (
     Scenario("sqlite-single", throughput.sqlite_single),
     Scenario("pg-batch", throughput.pg_batch),
     Scenario("pg-single", throughput.pg_single),
+    Scenario("sqlite-insert", inserting.sqlite_rate),
+    Scenario("pg-insert", inserting.pg_rate),
+    Scenario("insert-latency", inserting.latency),
+    Scenario("embedded", embedded.measure, once=True),
     Scenario("idle-latency", latency.idle),
     Scenario("post-latency", latency.half_load),
     Scenario("slow-relay", slowrelay.measure),

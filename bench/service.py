@@ -75,14 +75,17 @@ def serving(directory: Path, setting: Setting) -> Iterator[Service]:
         yield Service(port, process.pid, key, start_s)
 
 
+def relay_url(sink: Counter, ca: Path, *, connections: int = _CONNECTIONS) -> str:
+    """The sink as a relay."""
+    query = urlencode({"ca": str(ca), "max_connections": connections, "max_messages_per_connection": _KEPT})
+    return f"smtp://{quote(USERNAME)}:{quote(PASSWORD)}@127.0.0.1:{sink.port}?{query}"
+
+
 def _environment(directory: Path, port: int, setting: Setting) -> dict[str, str]:
-    options = {"ca": str(setting.ca), "max_connections": setting.connections, "max_messages_per_connection": _KEPT}
-    query = urlencode(options)
-    relay = f"smtp://{quote(USERNAME)}:{quote(PASSWORD)}@127.0.0.1:{setting.sink.port}?{query}"
     env = {
         "MAILSVC_DATA_DIR": str(directory / "data"),
         "MAILSVC_BIND": f"127.0.0.1:{port}",
-        "MAILSVC_RELAY_URL": relay,
+        "MAILSVC_RELAY_URL": relay_url(setting.sink, setting.ca, connections=setting.connections),
         **setting.more,
     }
     if setting.database_url:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,13 +19,15 @@ from mailsvc import clock
 from mailsvc.apps.oauth_accounts import Account, find_account, how_to_authorize
 from mailsvc.domain.targets import TargetPolicy
 from mailsvc.oauth.errors import GrantRefused, OAuthError, TokenUnavailable
-from mailsvc.oauth.exchange import Reach
 from mailsvc.oauth.grant import endpoints_of
-from mailsvc.oauth.tokens import Tokens, renew
+from mailsvc.oauth.reach import Reach
 from mailsvc.store.database import Database, is_away
 from mailsvc.store.oauth_tables import oauth_token
 from mailsvc.store.vault import Vault, VaultError
 from mailsvc.telemetry import facts, log
+
+if TYPE_CHECKING:
+    from mailsvc.oauth.tokens import Tokens
 
 __all__ = ["AccessTokens", "allow_renewal", "forget_tokens"]
 
@@ -164,6 +166,8 @@ class AccessTokens:
             return claim
 
     def _renew(self, claim: _Claim, targets: TargetPolicy) -> None:
+        from mailsvc.oauth.tokens import renew  # noqa: PLC0415 - an HTTP client, which few accounts need
+
         account, refresh_token = claim.account, claim.stored.refresh_token or claim.account.oauth.refresh_token
         reach = Reach(ca_pem=account.ca_pem, targets=targets, seconds=self._request_seconds)
         endpoints = endpoints_of(account.oauth, account.service)
@@ -187,7 +191,7 @@ class AccessTokens:
         with self._database.write() as connection:
             _finish(connection, claim.stored.row, _token.renewing_until == claim.until, values, now=now)
 
-    def _store(self, claim: _Claim, tokens: Tokens, refresh_token: str | None) -> None:
+    def _store(self, claim: _Claim, tokens: "Tokens", refresh_token: str | None) -> None:
         secret = {"access_token": tokens.access_token, "refresh_token": refresh_token}
         now = self._database.now()
         values = {

@@ -13,12 +13,15 @@ _ALONE = re.compile(
     rf"|{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}})(?![\w-])",
     re.IGNORECASE,
 )
+_FEWEST_HYPHENS = 4  # of what _ALONE finds
 _MOST_TEXT = 1000  # characters
 
 
 def given_identifiers(text: str, own: str) -> tuple[str, ...]:
     """Return the identifiers in a reply that accepts a message, except its own Message-ID."""
     said = text[:_MOST_TEXT]
+    if "<" not in said and said.count("-") < _FEWEST_HYPHENS:
+        return ()  # every sent mail passes here, and most replies name nothing
     found = [*_IN_BRACKETS.findall(said), *(match.lower() for match in _ALONE.findall(said))]
     return tuple(dict.fromkeys(one for one in found if one != own.strip("<>")))
 

@@ -13,30 +13,16 @@ import httpcore
 
 from mailsvc import clock
 from mailsvc.domain.connection import failure_in_words
-from mailsvc.domain.targets import Forbidden, TargetPolicy, check_url, vet
+from mailsvc.domain.targets import Forbidden, check_url, vet
 from mailsvc.forking import close_in_child
 from mailsvc.oauth.errors import TokenUnavailable
 from mailsvc.oauth.grant import is_usable_url
+from mailsvc.oauth.reach import Reach
 
 __all__ = ["Answer", "Reach", "post_form"]
 
 MOST_BODY = 64 * 1024
 _FORM = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What may be reached, and how.
-
-    Attributes:
-        ca_pem: certificates to trust beside the system's.
-        targets: which addresses may be dialled.
-        seconds: for a request and its answer together.
-    """
-
-    ca_pem: str | None = None
-    targets: TargetPolicy = "any"
-    seconds: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mailsvc.apps.relay_form import NewRelay
 from mailsvc.apps.sandbox_address import AddressFile, SandboxAddress
@@ -11,11 +12,13 @@ from mailsvc.apps.sandbox_mailbox import find_sandbox_mailbox, sandbox_mailbox_f
 from mailsvc.apps.sandbox_relay import is_sandbox_used, set_sandbox_address
 from mailsvc.domain.relay import SANDBOX
 from mailsvc.runtime.wake import MAILBOXES, Bell
-from mailsvc.sandbox import Sandbox
 from mailsvc.service.sandbox_lock import SandboxLock
 from mailsvc.store.database import Database
 from mailsvc.store.vault import Vault
 from mailsvc.telemetry import log
+
+if TYPE_CHECKING:
+    from mailsvc.sandbox import Sandbox
 
 __all__ = ["SandboxHost"]
 
@@ -45,6 +48,8 @@ class SandboxHost:
         if not is_wanted or self._runs_elsewhere:
             return
         mails = await asyncio.to_thread(self._directory_of_mails)
+        from mailsvc.sandbox import Sandbox  # noqa: PLC0415 - large, and not needed where there is a relay
+
         self._sandbox = Sandbox(self._data_dir, mails)
         await self._sandbox.start()
         self._address.write(_address_of(self._sandbox))
@@ -84,7 +89,7 @@ class SandboxHost:
             if directory != except_for:
                 shutil.rmtree(directory, ignore_errors=True)
 
-    def _set_addresses(self, sandbox: Sandbox) -> None:
+    def _set_addresses(self, sandbox: "Sandbox") -> None:
         wanted = NewRelay(
             name=SANDBOX,
             host=sandbox.host,
@@ -99,5 +104,5 @@ class SandboxHost:
         set_mailbox_address(self._database, mailbox, self._vault)
 
 
-def _address_of(sandbox: Sandbox) -> SandboxAddress:
+def _address_of(sandbox: "Sandbox") -> SandboxAddress:
     return SandboxAddress(sandbox.port, sandbox.imap_port, sandbox.password, sandbox.ca_pem)

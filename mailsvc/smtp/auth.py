@@ -5,8 +5,6 @@ import hmac
 import re
 from collections.abc import Generator
 
-from scramp import ScramClient, ScramException
-
 from mailsvc.domain.relay import Relay
 
 __all__ = ["CHALLENGE", "AuthImpossible", "Exchange", "choose", "dialogue"]
@@ -128,6 +126,8 @@ def _cram_md5(user: str, secret: str) -> Dialogue:
 
 
 def _scram(user: str, secret: str) -> Dialogue:
+    from scramp import ScramClient, ScramException  # noqa: PLC0415 - six megabytes, and few relays want it
+
     client = ScramClient(["SCRAM-SHA-256"], user, secret)
     try:
         challenge = yield client.get_client_first().encode()

@@ -128,7 +128,7 @@ def _encoded(members: dict[str, Any], limits: Limits) -> bytes:
 
 def _checked(data: bytes, limits: Limits, id_: str, now: int) -> Prepared:
     """Check the JSON itself, not what it was made of: it is what the service will read."""
-    prepared = check(draft_in(parse_json(data)), limits=limits, now=now)
+    prepared = check(draft_in(parse_json(data, what="the draft")), limits=limits, now=now)
     if len(data) * _MOST_GROWTH + _OWN_FIELDS > limits.max_message_bytes:
         content = compose(prepared, message_id=f"<{id_[4:]}@{prepared.sender.domain}>", date=now, boundary_seed=id_[4:])
         require_size(len(content), limits)

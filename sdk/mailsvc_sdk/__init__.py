@@ -86,6 +86,7 @@ from mailsvc_sdk._models.objects import (
     WebhookDelivery,
     WebhookTrial,
 )
+from mailsvc_sdk._models.preflight import Preflight, PreflightDelivery, PreflightFinding
 from mailsvc_sdk._models.probe import MailboxProbe, ProbeFinding, ProbeSettings
 from mailsvc_sdk._options import (
     Retry,
@@ -203,6 +204,9 @@ __all__ = [
     "Page",
     "PayloadTooLarge",
     "PermissionDenied",
+    "Preflight",
+    "PreflightDelivery",
+    "PreflightFinding",
     "ProbeFinding",
     "ProbeSettings",
     "RateLimited",

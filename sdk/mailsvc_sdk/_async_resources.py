@@ -43,6 +43,7 @@ class AsyncMessages(AsyncResource):
     raw = awaited(messages.raw)
     events = listed_async(feed.of_message)
     attempts = listed_async(messages.attempts)
+    validate = awaited(messages.validate)
     cancel = awaited(messages.cancel)
     retry = awaited(messages.retry)
     hold = awaited(messages.hold)

@@ -34,6 +34,7 @@ class Messages(Resource):
     raw = called(messages.raw)
     events = listed(feed.of_message)
     attempts = listed(messages.attempts)
+    validate = called(messages.validate)
     cancel = called(messages.cancel)
     retry = called(messages.retry)
     hold = called(messages.hold)

@@ -240,3 +240,18 @@ def test_a_test_without_the_fixture_is_untouched() -> None:
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
+
+
+def test_a_message_is_checked_without_being_sent(mailsvc: FakeMail) -> None:
+    """By the rules of a send."""
+    mail = Mailsvc()
+    shown = mail.messages.validate(SIMPLE, cc="bob@example.test")
+
+    assert (shown.status, [d.recipient for d in shown.deliveries]) == (
+        "queued",
+        ["alice@example.test", "bob@example.test"],
+    )
+    assert "Subject: Hi" in shown.mime
+    assert mailsvc.outbox == []
+    with pytest.raises(ValidationError):
+        mail.messages.validate(SIMPLE, to="nobody")

@@ -1,8 +1,10 @@
 """The database: reachable, durable, migrated; its clock, its queue, and whether its secrets can be decrypted."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.engine import make_url
@@ -139,8 +141,12 @@ def _workers(connection: Connection, now: int) -> Iterator[Finding]:
     else:
         yield well(
             "workers",
-            f"{plural(len(rows), 'process runs', 'processes run')} on {plural(len({r.host for r in rows}), 'host')}",
+            f"{plural(len(rows), 'worker')} on {plural(len({r.host for r in rows}), 'host')}: {_names(rows)}",
         )
+
+
+def _names(rows: Sequence[Any]) -> str:
+    return ", ".join(sorted(str(json.loads(row.stats).get("name") or row.id) for row in rows))
 
 
 def _queue(connection: Connection, now: int) -> Finding:

@@ -1,4 +1,4 @@
-"""The tables of mailsvc, at revision 0013."""
+"""The tables of mailsvc, at revision 0014."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     initial = True
     operations: ClassVar[list[object]] = [
-        migrations.RunPython(to_revision("0013"), leave_tables),
+        migrations.RunPython(to_revision("0014"), leave_tables),
         migrations.CreateModel(
             name="Submission",
             fields=[

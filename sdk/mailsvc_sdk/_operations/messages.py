@@ -8,6 +8,7 @@ from mailsvc_sdk._call import call
 from mailsvc_sdk._exchange import Operation, Request, Response
 from mailsvc_sdk._listing import Query
 from mailsvc_sdk._models.message import Accepted, Attempt, Message, MessageActionResult
+from mailsvc_sdk._models.preflight import Preflight
 from mailsvc_sdk._models.record import decode
 from mailsvc_sdk._models.words import MessageStatus, Priority
 from mailsvc_sdk._operations.paths import HasId, json_request, parameters, path
@@ -90,6 +91,21 @@ def send(
         idempotency_key=key or new_key(),
     )
     return accepted(request, (yield from call(options, request)))
+
+
+def validate(
+    options: Options, message: Mapping[str, Any] | None = None, /, **fields: Unpack[DraftFields]
+) -> Operation[Preflight]:
+    """Check a message as if it was sent, and see its finished form. Nothing is stored or sent.
+
+    Args:
+        message: the API's JSON, which keywords go over.
+
+    Raises the same as ``send``.
+    """
+    require_known("validate", fields, DraftFields.__annotations__)
+    request = json_request("POST", "/v1/messages/validate", draft(message, fields))
+    return decode(Preflight, (yield from call(options, request)).json())
 
 
 def send_raw(

@@ -38,6 +38,16 @@ class Acceptance:
         """Answer ``POST /v1/messages/batch``."""
         return self._once(request, self._submitted_batch)
 
+    def preflight(self, request: Request) -> dict[str, Any]:
+        """Answer ``POST /v1/messages/validate``; it finds nothing."""
+        draft = _object(request.content or b"")
+        check(draft)
+        document = _document(self._answering(draft))
+        mime = sent_mail(document, draft, "", None).mime().as_string()
+        deliveries = [{name: d[name] for name in ("recipient", "kind", "status")} for d in document["deliveries"]]
+        shown = {"status": document["status"], "relay": document["relay"], "size": len(mime), "mime": mime}
+        return shown | {"deliveries": deliveries, "findings": []}
+
     def _once(self, request: Request, act: Callable[[Request], Any]) -> Response:
         """Give the first answer again where the key is known."""
         key = request.idempotency_key or new_id("key")

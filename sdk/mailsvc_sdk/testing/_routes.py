@@ -36,6 +36,8 @@ class Routes:
     def _route(self, request: Request) -> Response:
         if request.path == "/v1/messages" and request.method == "POST":
             return self.acceptance.submit(request)
+        if request.path == "/v1/messages/validate":
+            return answer(200, self.acceptance.preflight(request))
         if request.path == "/v1/messages/batch":
             return self.acceptance.submit_batch(request)
         for method, pattern, handler in _ROUTES:
