@@ -14,6 +14,7 @@ from mailsvc.domain.lifecycle import FINAL, Status
 __all__ = ["Watch", "event_line"]
 
 REACHED = frozenset({Status.SENT, Status.DELIVERED})
+_SUBJECTS = ("recipient", "message_id", "submission_id", "name", "address", "url")  # what an event is about
 
 
 class Watch:
@@ -84,13 +85,12 @@ class Watch:
 
 
 def event_line(event: dict[str, Any]) -> str:
-    """Return an event's time, recipient, type, and the server's reply."""
+    """Return an event's time, recipient or what else it is about, type, and the server's reply or another reason."""
     data = event["data"]
     smtp = data.get("smtp") or {}
-    about = (
-        data.get("recipient") or data.get("message_id") or data.get("name") or data.get("address") or data.get("url")
-    )
+    about = next((data[name] for name in _SUBJECTS if data.get(name)), "-")
     said = " ".join(str(part) for part in (smtp.get("code"), smtp.get("enhanced_code"), smtp.get("text")) if part)
-    why = said or str(data.get("reason") or "")
+    wrong = "; ".join(": ".join(filter(None, (error["field"], error["detail"]))) for error in data.get("errors") or ())
+    why = said or str(data.get("reason") or wrong)
     what = event["type"].removeprefix("message.") if "recipient" in data else event["type"]
-    return one_line(f"{moment(event['timestamp'])}  {about or '-'}  {what}  {why}")
+    return one_line(f"{moment(event['timestamp'])}  {about}  {what}  {why}")
