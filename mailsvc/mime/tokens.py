@@ -30,6 +30,7 @@ __all__ = [
 # Characters of base32: 40 bits. A guess also needs the id, which has 80 random bits.
 _MARK = TOKEN_LENGTH - 26
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_DIGIT_OF = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
 _TOKEN = re.compile(rf"[{_ALPHABET}]{{{TOKEN_LENGTH}}}")
 _PROBE, _PROBE_SUBJECT = "probe.", "mailsvc probe ("
 _ENVELOPE_ID = re.compile(rf"(?:msg|dlv)_[{_ALPHABET}]{{{TOKEN_LENGTH}}}")
@@ -124,4 +125,4 @@ def _subaddress(address: str) -> str:
 
 def _mark(purpose: str, id_: str, key: bytes) -> str:
     digest = hmac.digest(key, f"{purpose} {id_}".encode(), "sha256")
-    return "".join(_ALPHABET[byte & 31] for byte in digest[:_MARK])
+    return digest[:_MARK].translate(_DIGIT_OF).decode()
