@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any, TypeVar
 
 from mailsvc import clock
@@ -241,18 +241,21 @@ class Follower:
 
 async def _called(handler: Handler, event: Event) -> BaseException | None:
     """Call the handler: in a thread, or in this loop if it is a coroutine function. Returns what it raised."""
-    if not (iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None))):  # noqa: B004
-        return await asyncio.to_thread(_called_in_thread, handler, event)
     try:
-        await handler(event)
-    except BaseException as error:  # noqa: BLE001 - as below
-        return error
-    return None
+        if iscoroutinefunction(handler) or iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+            await handler(event)
+            return None
+        given, error = await asyncio.to_thread(_called_in_thread, handler, event)
+        if isawaitable(given):  # of a plain function around a coroutine function: nothing has happened yet
+            await given
+    except BaseException as raised:  # noqa: BLE001 - as below
+        return raised
+    return error
 
 
-def _called_in_thread(handler: Handler, event: Event) -> BaseException | None:
+def _called_in_thread(handler: Handler, event: Event) -> tuple[Any, BaseException | None]:
+    """Call the handler. Returns what it returned, and what it raised."""
     try:
-        handler(event)
+        return handler(event), None
     except BaseException as error:  # noqa: BLE001 - SystemExit of a handler must not end the host
-        return error
-    return None
+        return None, error

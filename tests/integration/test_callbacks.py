@@ -149,6 +149,21 @@ async def test_whatever_a_handler_raises_is_a_failure(
     assert heard.ids == [id_, id_]
 
 
+async def test_a_function_that_returns_a_coroutine_is_done_when_that_is(harness: ApiHarness, shop: Client) -> None:
+    """A decorator or a lambda around a coroutine function: what the coroutine raises counts as well."""
+    ids = tell(harness, shop.app_id, "message.queued", "message.sent")
+    heard = Heard({ids[0]: 1})
+
+    async def handle(event: Event) -> None:
+        await asyncio.sleep(0)
+        heard(event)
+
+    async with at_work(post(harness.database), everything(lambda event: handle(event))):
+        await until(lambda: len(heard.ids) == 3)
+
+    assert heard.ids == [ids[0], *ids]
+
+
 async def test_a_handler_may_skip_an_event(harness: ApiHarness, shop: Client) -> None:
     ids = tell(harness, shop.app_id, "relay.paused", "relay.resumed")
     heard = Heard({ids[0]: 9}, Skip)
