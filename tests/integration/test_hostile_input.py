@@ -314,8 +314,9 @@ def test_guessed_keys_are_rate_limited_and_the_right_one_works(harness: ApiHarne
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/messages/validate", 404),
-        ("GET", "/messages/validate", 404),
+        ("POST", "/messages/preview", 404),
+        ("GET", "/messages/preview", 404),
+        ("GET", "/messages/validate", 405),
         ("POST", "/queue/flush", 404),
         ("POST", "/templates/welcome/render", 404),
         ("GET", "/stats", 404),
