@@ -2,16 +2,17 @@
 
 import click
 
+from mailsvc import settings as settings_module
 from mailsvc.cli.show import as_json_line
 
 
 @click.command("grants", epilog="Example: mailsvc grants shop --schema mail | psql …")
 @click.argument("role", metavar="ROLE")
-@click.option("--schema", metavar="NAME", help="Where the tables are (default: public).")
+@click.option("--schema", metavar="NAME", help="Instead of MAILSVC_DATABASE_SCHEMA (default: public).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def command(role: str, schema: str | None, as_json: bool) -> None:
     """Print the SQL that lets ROLE insert into mailsvc_submission and read back the ids. It changes nothing."""
-    named, where = _quoted(role), _quoted(schema or "public")
+    named, where = _quoted(role), _quoted(schema or settings_module.load().database_schema or "public")
     statements = [
         f"GRANT USAGE ON SCHEMA {where} TO {named};",
         f"GRANT INSERT (id, app, draft, idempotency_key), SELECT (id) ON {where}.mailsvc_submission TO {named};",

@@ -1,6 +1,7 @@
 """The HTTP API as a blueprint of a Flask application: it answers below its prefix, and leaves everything else alone."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 from flask import Blueprint, request
@@ -28,10 +29,10 @@ def make_blueprint(mounted: Mounted, *, authorize: Authorize | None = None) -> B
     blueprint = Blueprint("mailsvc", __name__)
 
     def answer(rest: str = "") -> Response:  # noqa: ARG001 - part of the path, which the API reads by itself
-        environ = _environ_below(blueprint_path(request))
-        if authorize is not None and environ["PATH_INFO"].startswith("/v1/"):
-            environ[ACCESS] = authorize(request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - documented
-        return Response.from_app(mounted.wsgi, environ)
+        prefix, granted = blueprint_path(request), {}
+        if authorize is not None and request.path.removeprefix(prefix).startswith("/v1/"):
+            granted[ACCESS] = authorize(request._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001 - documented
+        return Response.from_app(mounted.wsgi, _environ_below(prefix) | granted)
 
     for path in _PATHS:
         blueprint.add_url_rule(path, "api", answer, methods=_METHODS, provide_automatic_options=False)
@@ -54,4 +55,6 @@ def _environ_below(prefix: str) -> dict[str, Any]:
     }
     environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
     environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix(prefix)
+    if "_cached_data" in vars(request):  # a hook of the host's has read the body already
+        environ["wsgi.input"] = BytesIO(request.get_data())
     return environ

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from mailsvc import forking
 from mailsvc.api.poll import LONGEST_WAIT
+from mailsvc.embedding.unready import respond_unready, unready
+from mailsvc.errors import MailsvcError
 from mailsvc.service.api import Api
 from mailsvc.service.bootstrap import bootstrap
 from mailsvc.settings import Settings
@@ -55,7 +57,11 @@ class Mounted:
     def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """The WSGI application (PEP 3333)."""
         environ[LONGEST_WAIT] = WSGI_WAIT
-        response: Iterable[bytes] = self.api().flask.wsgi_app(environ, start_response)
+        try:
+            application = self.api().flask.wsgi_app
+        except MailsvcError as error:
+            application = unready(error)
+        response: Iterable[bytes] = application(environ, start_response)
         return response
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,8 +72,12 @@ class Mounted:
             await send({"type": "websocket.close", "code": 1000})
         else:
             api = self._made
-            if api is None:
-                api = await asyncio.to_thread(self.api)
+            try:
+                if api is None:
+                    api = await asyncio.to_thread(self.api)
+            except MailsvcError as error:
+                await respond_unready(error, send)
+                return
             await api.gateway(_below_root(scope), receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, Unpack
 
-from flask import Flask, current_app
+from flask import Blueprint, Flask, current_app
 
 from mailsvc.callbacks.callback import Handler, Start
 from mailsvc.embedding import Service
@@ -61,8 +61,8 @@ class Mailsvc:
             register(service)
         blueprint = service.blueprint(authorize=self._authorize)
         app.register_blueprint(blueprint, url_prefix=self._url_prefix)
-        if (csrf := app.extensions.get("csrf")) is not None:
-            csrf.exempt(blueprint)
+        _exempt_from_csrf(app, blueprint)
+        app.before_request(lambda: _exempt_from_csrf(app, blueprint))  # of an extension that was initialised later
         app.extensions[EXTENSION] = service
         app.before_request(FirstRequest(service))
         app.cli.add_command(command_group(service))
@@ -114,3 +114,9 @@ class Mailsvc:
             return handler
 
         return register
+
+
+def _exempt_from_csrf(app: Flask, blueprint: Blueprint) -> None:
+    """Clients of the API have no form's token: Flask-WTF is not to ask for it."""
+    if (csrf := app.extensions.get("csrf")) is not None:
+        csrf.exempt(blueprint)

@@ -8,6 +8,8 @@ from mailsvc.domain.certificates import check_ca_pem
 from mailsvc.domain.settingurls import ENCODED, authority_flaw, percent_flaw
 from mailsvc.domain.signing import check_secret
 from mailsvc.settings.conversion import PREFIX
+from mailsvc.settings.mailbox_url import parse_mailbox_urls
+from mailsvc.settings.relay_url import parse_relay_url
 from mailsvc.settings.values import BadSetting
 
 if TYPE_CHECKING:
@@ -44,7 +46,10 @@ def check(settings: "Settings") -> None:
 
 
 def _check_urls(settings: "Settings") -> None:
-    for name in ("database_url", "listen_url", "relay_url", "webhook_url"):
+    if settings.relay_url is not None:
+        parse_relay_url(settings.relay_url)
+    parse_mailbox_urls(settings.mailbox_url or "")
+    for name in ("database_url", "listen_url", "webhook_url"):
         if flaw := percent_flaw(getattr(settings, name) or ""):
             raise BadSetting(f"{PREFIX}{name.upper()} {flaw}.")
     if settings.public_url is not None and not _PUBLIC_URL.fullmatch(settings.public_url):

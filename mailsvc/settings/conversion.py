@@ -1,11 +1,12 @@
 """Values of settings from texts."""
 
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
-from mailsvc.settings.values import parse_bool, parse_number, parse_rate, parse_soft_bounces, read_file
+from mailsvc.settings.values import BadSetting, parse_bool, parse_number, parse_rate, parse_soft_bounces, read_file
 
-__all__ = ["PREFIX", "converted"]
+__all__ = ["PREFIX", "converted", "require_kind"]
 
 PREFIX = "MAILSVC_"
 
@@ -36,3 +37,16 @@ def converted(name: str, kind: Any, value: Any) -> Any:
     if name == "webhook_ca" and "-----BEGIN" not in text:
         return read_file(shown, text)
     return text
+
+
+def require_kind(name: str, kind: Any, value: Any) -> None:
+    """Raise BadSetting for a value of another type, which is not shown: it may be a secret."""
+    known = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    accepted: list[Any] = []
+    for each in known:
+        accepted += {float: (float, int), bool: (bool, int)}.get(each, (str if get_origin(each) is Literal else each,))
+    if not isinstance(value, tuple(accepted)):
+        shown = " or ".join(getattr(each, "__name__", "str") for each in known)
+        raise BadSetting(
+            f"{PREFIX}{name.upper()} must be {shown}, not {type(value).__name__}.".replace("NoneType", "None")
+        )

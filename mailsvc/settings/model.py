@@ -7,7 +7,7 @@ from typing import Literal
 from mailsvc.domain.bounce import USUAL_LIMIT, SoftBounceLimit
 from mailsvc.domain.draft import Limits
 from mailsvc.settings.checks import check
-from mailsvc.settings.conversion import converted
+from mailsvc.settings.conversion import converted, require_kind
 
 __all__ = ["Settings"]
 
@@ -57,6 +57,8 @@ class Settings:
             value = getattr(self, field.name)
             if isinstance(value, str) and field.type is not str:
                 object.__setattr__(self, field.name, converted(field.name, field.type, value))
+            else:
+                require_kind(field.name, field.type, value)
         check(self)
 
     @property

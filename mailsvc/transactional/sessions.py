@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["connection_of", "require_same_database"]
 
 _LOCAL = frozenset({None, "", "localhost", "127.0.0.1", "::1"})
+_USUAL_PORT = 5432  # of PostgreSQL
 
 
 def connection_of(session: "Session", engine: Engine | None) -> Connection:
@@ -55,4 +56,4 @@ def _database(engine: Engine) -> tuple[Any, ...]:
         in_memory = url.database in (None, "", ":memory:")
         return ("sqlite", id(engine.pool) if in_memory else os.path.realpath(str(url.database)))
     host = url.query.get("host", url.host)
-    return url.get_backend_name(), "" if host in _LOCAL else host, url.port, url.database
+    return url.get_backend_name(), "" if host in _LOCAL else host, url.port or _USUAL_PORT, url.database

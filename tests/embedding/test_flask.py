@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, abort, request
+from flask import Blueprint, Flask, abort, request
 from flask.testing import FlaskClient
 
 from mailsvc.embedding import Service, mounted
@@ -49,6 +49,24 @@ def tables_of(mail: Mailsvc) -> set[str]:
     """The names of the tables in the embedded database."""
     with closing(sqlite3.connect(mail.service.settings.data_dir / "mailsvc.db")) as database:
         return {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+
+
+class FormCheck:
+    """An extension that wants a token with each form, as Flask-WTF's CSRFProtect does."""
+
+    def __init__(self) -> None:
+        self.exempt_names: set[str] = set()
+
+    def init_app(self, app: Flask) -> None:
+        app.extensions["csrf"] = self
+        app.before_request(self.protect)
+
+    def exempt(self, blueprint: Blueprint) -> None:
+        self.exempt_names.add(blueprint.name)
+
+    def protect(self) -> None:
+        if request.method == "POST" and request.blueprint not in self.exempt_names:
+            abort(400, "the token is missing")
 
 
 class TestApi:
@@ -104,6 +122,39 @@ class TestApi:
         }
         assert answers["stranger"].headers["WWW-Authenticate"].startswith("Bearer")
         assert answers["banned"].content_type.startswith("text/html")
+
+    def test_a_hook_of_the_application_may_have_read_the_body(self, make_app: MakeApp) -> None:
+        """One that logs requests, or ``authorize`` itself."""
+        seen: list[int] = []
+        app, _ = make_app(TESTING=True, authorize=lambda of: Access() if of.get_json() else None)
+        app.before_request(lambda: seen.append(len(request.get_data())))
+
+        assert app.test_client().post("/mail/v1/messages", json=LETTER).status_code == 202
+        assert seen[0] > 0
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_it_is_exempt_from_checks_of_forms(self, tmp_path: Path, is_first: bool) -> None:
+        """By Flask-WTF's interface, whichever extension is initialised first."""
+        app, forms = Flask("forms"), FormCheck()
+        app.config.update(MAILSVC_DATA_DIR=tmp_path / "data", TESTING=True)
+        app.add_url_rule("/form", "form", lambda: "taken", methods=["POST"])
+        for extension in (forms.init_app, Mailsvc(authorize=lambda _: Access()).init_app)[:: 1 if is_first else -1]:
+            extension(app)
+        client = app.test_client()
+
+        assert client.post("/mail/v1/messages", json=LETTER).status_code == 202
+        assert client.post("/form").status_code == 400
+
+    def test_a_database_that_is_away_is_a_problem_of_its_own_paths(self, make_app: MakeApp) -> None:
+        """Which does not tell strangers where the database is."""
+        app, _ = make_app(MAILSVC_DATABASE_URL="postgresql+psycopg://nobody@127.0.0.1:1/none")
+        app.register_error_handler(Exception, lambda _: ("the shop failed", 500))
+        client = app.test_client()
+        answers = [client.get(f"/mail/{path}") for path in ("v1/messages", "healthz", "readyz")]
+
+        assert {(answer.status_code, answer.content_type) for answer in answers} == {(503, "application/problem+json")}
+        assert (answers[0].json["code"], "127.0.0.1" in answers[0].text) == ("unavailable", False)  # type: ignore[index]
+        assert client.get("/").text == "the shop"
 
     def test_a_client_can_not_let_itself_in(self, make_app: MakeApp) -> None:
         app, _ = make_app(TESTING=True)

@@ -90,3 +90,15 @@ def test_a_mail_is_sent_in_a_transaction_of_its_own(make_service: MakeService) -
     assert status() == "queued"
     with service:
         wait_until(lambda: status() == "sent")
+
+
+async def test_a_database_that_is_away_is_a_problem(make_service: MakeService) -> None:
+    service = make_service(database_url="postgresql+psycopg://nobody@127.0.0.1:1/none")
+    by_wsgi = await asyncio.to_thread(Client(service.wsgi).get, "/readyz")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(service.asgi), base_url="http://host.test") as client:
+        by_asgi = await client.get("/readyz")
+
+    for answer in (by_wsgi, by_asgi):
+        assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+        assert answer.headers["Retry-After"]
+    assert by_asgi.json()["code"] == "unavailable"

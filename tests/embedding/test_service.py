@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailsvc.embedding import Service
-from mailsvc.errors import MailsvcError, SettingsError, TablesMissing, Unavailable
+from mailsvc.errors import SettingsError, TablesMissing, Unavailable
 from mailsvc.settings import Settings
 from tests.support.postgres import Postgres, free_port
 from tests.support.receiver import Receiver
@@ -199,10 +199,20 @@ def test_an_unknown_role_is_told() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"bind": "nowhere"}, {"database_url": "mysql://host/name"}, {"max_recipients": 0}, {"rate_per_key": "often"}],
+    [
+        {"bind": "nowhere"},
+        {"bind": None},
+        {"data_dir": 5},
+        {"secret_key": b"0" * 32},
+        {"database_url": "mysql://host/name"},
+        {"relay_url": "ftp://relay.test"},
+        {"mailbox_url": "box.test"},
+        {"max_recipients": 0},
+        {"rate_per_key": "often"},
+    ],
 )
 def test_settings_are_checked_where_they_are_made(given: dict[str, object]) -> None:
-    with pytest.raises(MailsvcError):
+    with pytest.raises(SettingsError, match=f"MAILSVC_{next(iter(given)).upper()} "):
         Settings(**given)  # type: ignore[arg-type]
 
 

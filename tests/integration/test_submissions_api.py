@@ -119,6 +119,14 @@ def test_the_metrics_count_them(harness: ApiHarness, shop: Client) -> None:
     assert float(oldest) >= 10
 
 
+def test_the_grants_are_those_of_the_schema_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILSVC_DATABASE_URL", "postgresql+psycopg://shop@127.0.0.1/shop")
+    monkeypatch.setenv("MAILSVC_DATABASE_SCHEMA", "mail")
+
+    assert 'ON "mail".mailsvc_submission' in CliRunner().invoke(grants, ["shop"]).output
+    assert 'ON "other".mailsvc_submission' in CliRunner().invoke(grants, ["shop", "--schema", "other"]).output
+
+
 def test_the_grants_let_a_role_insert_and_nothing_else(postgres: Postgres) -> None:
     url = postgres.fresh_database()
     with_tables(url).close()

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from mailsvc.runtime.cpu_pressure import CpuPressure
+from mailsvc.telemetry import Meter
 from mailsvc.webhooks import worker
 from mailsvc.webhooks.endpoint import AHEAD_SLOW
+from mailsvc.webhooks.post import Poster
 from mailsvc.webhooks.worker import WebhookWorker
 from tests.integration.test_webhook_worker import happen, subscribe
 from tests.support.api import ApiHarness, Client
@@ -40,7 +42,7 @@ class Watched(WebhookWorker):
 
     def __init__(self, harness: ApiHarness) -> None:
         parts = harness.services
-        super().__init__(parts.database, parts.vault, parts.bell, owner="wrk_test", targets="any")
+        super().__init__(parts.database, parts.vault, parts.bell, owner="wrk_test", poster=Poster("any"), meter=Meter())
         self.is_full = asyncio.Event()
 
     def due_lanes(self, after: str, limit: int) -> list[tuple[str, int]]:

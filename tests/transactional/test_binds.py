@@ -9,8 +9,11 @@ from sqlalchemy import Engine, create_engine, insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from mailsvc import Outbox
+from mailsvc.transactional.sessions import require_same_database
 from tests.support.shop import MAIL, Shop, orders
 from tests.support.tables import copy_empty_sqlite
+
+POSTGRESQL = "postgresql+psycopg://shop@db.test"
 
 
 class Base(DeclarativeBase):
@@ -111,6 +114,12 @@ def test_the_same_host_by_another_name_is_the_same_database(postgresql_shop: Sho
     engine.dispose()
 
     assert len(postgresql_shop.mails()) == 1
+
+
+def test_the_usual_port_need_not_be_named() -> None:
+    require_same_database(create_engine(f"{POSTGRESQL}/shop"), create_engine(f"{POSTGRESQL}:5432/shop"))
+    with pytest.raises(ValueError, match="committed apart"):
+        require_same_database(create_engine(f"{POSTGRESQL}/shop"), create_engine(f"{POSTGRESQL}:5433/shop"))
 
 
 def test_flask_sqlalchemys_session_commits_the_mail_with_the_order(shop: Shop, other: Shop) -> None:
