@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_SECRET", "check"]
 
 LEAST_SECRET = 32  # characters
-_DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@]*@)?(?:\[[^]]*\]|[^/:?]*):([^/?]+)")
+_DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@/?]*@)?+(?>\[[^]]*\]|[^/:?]*):([^/?]+)")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_inbound_bytes", "max_recipients", "lease_seconds")
 _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#/]+)*", re.ASCII)

@@ -1,6 +1,6 @@
 """The settings: frozen, with their defaults."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -16,24 +16,25 @@ __all__ = ["Settings"]
 class Settings:
     """All settings; see the table in the README.
 
-    Texts are taken as the environment's: ``rate_per_key="14/s"``, ``data_dir="mail"``.
+    Texts are taken as the environment's: ``rate_per_key="14/s"``, ``data_dir="mail"``. Its ``repr`` shows no setting that
+    is a secret or may hold one.
 
     Raises:
         BadSetting: one can't be used.
     """
 
     data_dir: Path = Path("mailsvc-data")
-    database_url: str = ""
-    listen_url: str | None = None  # PostgreSQL without a pooler
+    database_url: str = field(default="", repr=False)
+    listen_url: str | None = field(default=None, repr=False)  # PostgreSQL without a pooler
     database_schema: str | None = None  # of PostgreSQL
     bind: str = "127.0.0.1:8025"
-    api_key: str | None = None
-    secret_key: str | None = None
-    relay_url: str | None = None
-    mailbox_url: str | None = None  # several are separated by white space
+    api_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    relay_url: str | None = field(default=None, repr=False)
+    mailbox_url: str | None = field(default=None, repr=False)  # several are separated by white space
     public_url: str | None = None
-    webhook_url: str | None = None
-    webhook_secret: str | None = None
+    webhook_url: str | None = field(default=None, repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
     webhook_targets: Literal["any", "public", ""] = ""
     webhook_ca: str | None = None  # PEM
     relay_targets: Literal["any", "public"] = "any"
@@ -53,12 +54,12 @@ class Settings:
     auto_migrate: bool = True
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str) and field.type is not str:
-                object.__setattr__(self, field.name, converted(field.name, field.type, value))
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, str) and each.type is not str:
+                object.__setattr__(self, each.name, converted(each.name, each.type, value))
             else:
-                require_kind(field.name, field.type, value)
+                require_kind(each.name, each.type, value)
         check(self)
 
     @property

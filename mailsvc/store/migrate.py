@@ -14,6 +14,7 @@ from mailsvc.store.schema import ensure_schema
 
 __all__ = [
     "HEAD",
+    "VERSIONS",
     "NewerTables",
     "alone",
     "current",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 HEAD = "0014"
-_VERSIONS = "mailsvc_alembic_version"
+VERSIONS = "mailsvc_alembic_version"
 
 
 class NewerTables(Exception):
@@ -78,9 +79,9 @@ def upgrade_on(connection: Connection, *, head: str = HEAD) -> str:
 
 def version_of(connection: Connection, schema: str | None = None) -> str | None:
     """The version of the tables in this schema, or None where there are none yet."""
-    if not inspect(connection).has_table(_VERSIONS, schema=schema):
+    if not inspect(connection).has_table(VERSIONS, schema=schema):
         return None
-    versions = table(_VERSIONS, column("version_num"), schema=schema)
+    versions = table(VERSIONS, column("version_num"), schema=schema)
     return connection.execute(select(versions.c.version_num)).scalar()
 
 

@@ -56,7 +56,7 @@ def _begun(connection: Connection) -> None:
     if not _is_legacy(driver) or _is_autocommit(connection):
         return
     if driver.in_transaction:
-        return  # the application sends a BEGIN of its own
+        return  # the application sends a BEGIN of its own; to set isolation_level now would commit it
     if driver.isolation_level is not None:
         # SQLAlchemy sets it again after AUTOCOMMIT.
         connection.connection.dbapi_connection.isolation_level = None  # type: ignore[union-attr]
@@ -81,7 +81,7 @@ def _is_autocommit(connection: Connection) -> bool:
 
 def require_whole_savepoints(connection: Connection) -> None:
     """Raise RuntimeError inside a savepoint whose release could be a commit."""
-    if not connection.in_nested_transaction():
+    if not connection.in_nested_transaction() or connection.engine in _in_order:
         return
     driver = _driver(connection)
     if _is_legacy(driver) and driver.isolation_level is not None:

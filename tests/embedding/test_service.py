@@ -216,6 +216,24 @@ def test_settings_are_checked_where_they_are_made(given: dict[str, object]) -> N
         Settings(**given)  # type: ignore[arg-type]
 
 
+def test_settings_do_not_show_their_secrets() -> None:
+    """A host that logs its settings, or a traceback with local variables, tells no password."""
+    secret = "s3cret-" * 6
+    settings = Settings(
+        api_key=secret,
+        secret_key=secret,
+        database_url=f"postgresql+psycopg://shop:{secret}@db.test/shop",
+        listen_url=f"postgresql+psycopg://shop:{secret}@db.test/shop",
+        relay_url=f"smtp://shop:{secret}@relay.test",
+        mailbox_url=f"imaps://shop:{secret}@box.test",
+        webhook_url=f"https://shop.test/hook?key={secret}",
+        webhook_secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    )
+
+    assert "s3cret" not in repr(settings)
+    assert "whsec" not in repr(settings)
+
+
 def test_texts_in_settings_are_those_of_the_environment() -> None:
     settings = Settings(data_dir="mail", rate_per_key="60/m", soft_bounce_limit="off")  # type: ignore[arg-type]
     assert (settings.data_dir, settings.rate_per_key, settings.soft_bounce_limit) == (Path("mail"), 1.0, None)

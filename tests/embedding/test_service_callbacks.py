@@ -21,7 +21,7 @@ from tests.support.sending import send_by_api
 from tests.support.waiting import wait_until
 
 MakeService = Callable[..., Service]
-EVENTS, KILLS = 240, 12
+EVENTS, KILLS = 120, 6
 
 
 def test_a_program_is_told_what_became_of_its_mail(make_service: MakeService, receiver: Receiver) -> None:

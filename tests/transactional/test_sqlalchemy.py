@@ -267,7 +267,7 @@ def test_a_metadata_of_the_application_can_make_the_table(tmp_path: Any) -> None
 
 
 def test_the_role_of_the_documented_grants_can_send(postgresql_shop: Shop) -> None:
-    """Neither RETURNING nor a look at other rows is needed."""
+    """Neither RETURNING nor a look at other rows is needed, also not to check the tables."""
     with postgresql_shop.driver() as driver:
         driver.execute(
             "DROP ROLE IF EXISTS only_sends; CREATE ROLE only_sends LOGIN; GRANT USAGE ON SCHEMA public TO only_sends;"
@@ -276,6 +276,7 @@ def test_the_role_of_the_documented_grants_can_send(postgresql_shop: Shop) -> No
         driver.commit()
     engine = create_engine(postgresql_shop.url.set(username="only_sends"))
     with engine.begin() as connection:
+        Outbox().check(connection)
         receipts = [Outbox().send(connection, **MAIL), *Outbox().send_many(connection, [MAIL, MAIL])]
     engine.dispose()
     with postgresql_shop.driver() as driver:

@@ -2,7 +2,6 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy
@@ -88,13 +87,12 @@ def test_a_longer_wait_of_the_application_is_kept(shop: Shop) -> None:
     engine.dispose()
 
 
-def test_the_begin_of_an_application_is_respected(shop: Shop) -> None:
-    """SQLAlchemy's recipe, with a BEGIN of its own."""
+@pytest.mark.parametrize("is_whole_recipe", [True, False])
+def test_the_begin_of_an_application_is_respected(shop: Shop, is_whole_recipe: bool) -> None:
+    """SQLAlchemy's recipe, with a BEGIN of its own; or only this, since the rest is the Outbox's."""
     engine = create_engine(shop.url)
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
+    if is_whole_recipe:
+        event.listen(engine, "connect", lambda connection, _: setattr(connection, "isolation_level", None))
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:

@@ -101,6 +101,24 @@ def test_an_invalid_value_is_reported_by_name(tmp_path: Path, given: dict[str, s
     assert not str(refused.value).endswith("?.")
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "db.test/shop",
+        "u@db.test/shop",
+        "u:pw@db.test/shop",
+        "u:pw@db.test:5432/shop",
+        "u:pw@[::1]/shop",
+        "[::1]:5432/shop",
+    ]
+    + ["u:pw@/shop?host=/run/postgresql", "u:pw@db.test/shop?application_name=a@b:c/d"],
+)
+def test_the_port_and_the_user_of_a_database_need_not_be_named(rest: str) -> None:
+    url = f"postgresql+psycopg://{rest}"
+
+    assert Settings(database_url=url, listen_url=url).database_url == url
+
+
 @pytest.mark.parametrize("service", ["", "HTTP_", "POSTGRES_REPLICA_"])
 @pytest.mark.parametrize("address", ["10.43.0.17", "fd00:10:96::a"])
 def test_variables_set_by_kubernetes_are_ignored(tmp_path: Path, service: str, address: str) -> None:
