@@ -56,6 +56,11 @@ class Access:
     app: str = "default"
     scopes: Iterable[Scope] = ("send", "read")
 
+    def __post_init__(self) -> None:
+        """Raises TypeError for one text, whose letters would be taken for scopes."""
+        if isinstance(self.scopes, str):
+            raise TypeError(f"scopes are names in a tuple, such as ({self.scopes!r},)")
+
 
 class Keyring:
     """Finds the caller of a key, and limits the rate of wrong keys from one address."""

@@ -15,7 +15,7 @@ from mailsvc.cli.checkup.mailboxes import look_at_mailboxes
 from mailsvc.cli.checkup.routes import look_at_routes
 from mailsvc.cli.checkup.sentfolders import look_at_sent_folders
 from mailsvc.cli.checkup.service import look_at_service
-from mailsvc.cli.checkup.store import look_at_database, open_if_there
+from mailsvc.cli.checkup.store import has_embedded_worker, look_at_database, open_if_there
 from mailsvc.cli.client import Client
 from mailsvc.cli.find_service import find_service, is_elsewhere
 from mailsvc.cli.options import address_options
@@ -52,12 +52,22 @@ def command(service_url: str | None, service_key: str | None, as_json: bool) -> 
 
 def _look(settings: Settings, service: Client) -> Iterator[Finding]:
     yield from look_at_host(settings)
-    database = open_if_there(settings)
+    database, works_embedded = open_if_there(settings), False
     if isinstance(database, Finding):
         yield database
     else:
+        works_embedded = _works_embedded(database)
         yield from _look_inside(database, settings)
-    yield from look_at_service(service)
+    yield from look_at_service(service, works_embedded=works_embedded)
+
+
+def _works_embedded(database: Database) -> bool:
+    """Whether the service runs inside a program, which may have no API."""
+    try:
+        with database.read() as connection:
+            return has_embedded_worker(connection, now=database.now())
+    except (SQLAlchemyError, OSError):
+        return False
 
 
 def _look_inside(database: Database, settings: Settings) -> Iterator[Finding]:

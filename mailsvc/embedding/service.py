@@ -201,6 +201,8 @@ class Service(Sending, Listening):
 
 
 def _chosen(roles: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(roles, str):
+        raise SettingsError(f"roles are names in a tuple, such as ({roles!r},), not one text.")
     for role in roles:
         if role not in KNOWN:
             raise SettingsError(f"{role!r} is not a role; known are {', '.join(KNOWN)}.")

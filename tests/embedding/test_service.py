@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mailsvc.api.auth import Access
+from mailsvc.cli import _mailsvc as main_group
 from mailsvc.embedding import Service
 from mailsvc.errors import SettingsError, TablesMissing, Unavailable
 from mailsvc.settings import Settings
@@ -264,3 +267,25 @@ def test_paths_stay_what_they_are_when_the_working_directory_changes(
 def test_postgresql_has_its_own_pool(make_service: MakeService, postgres: Postgres) -> None:
     with make_service(database_url=postgres.fresh_database()) as service:
         assert service.is_ready
+
+
+def test_roles_are_several_names(make_service: MakeService) -> None:
+    """One text would be taken letter by letter."""
+    with pytest.raises(SettingsError, match=r"\('deliver',\)"):
+        make_service(roles="deliver")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"\('send',\)"):
+        Access(scopes="send")
+
+
+def test_doctor_misses_no_api_where_the_service_is_inside_a_program(
+    make_service: MakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make_service(bind=f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MAILSVC_DATA_DIR", str(service.settings.data_dir))
+    monkeypatch.setenv("MAILSVC_BIND", service.settings.bind)
+    with service:
+        inside = CliRunner().invoke(main_group, ["doctor"])
+    without = CliRunner().invoke(main_group, ["doctor"])
+
+    assert "service: runs inside a program" in inside.output
+    assert "PROBLEM" in without.output

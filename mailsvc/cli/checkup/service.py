@@ -12,11 +12,18 @@ __all__ = ["look_at_service"]
 MOST_SKEW = 5.0  # seconds; the Date header is whole seconds
 
 
-def look_at_service(service: Client) -> Iterator[Finding]:
-    """Yield findings about the service at this address."""
+def look_at_service(service: Client, *, works_embedded: bool = False) -> Iterator[Finding]:
+    """Yield findings about the service at this address.
+
+    Args:
+        works_embedded: all its roles but the API run in processes of this database, so that it may have none on purpose.
+    """
     try:
         reply = service.call("GET", "/healthz")
     except (Unreachable, Refused) as trouble:
+        if works_embedded and isinstance(trouble, Unreachable):
+            yield well("service", f"runs inside a program, without an API at {service.url}")
+            return
         yield problem("service", trouble.message, "start mailsvc serve; or give --url if it runs elsewhere")
         return
     yield well("service", f"runs at {service.url}")

@@ -22,7 +22,7 @@ from mailsvc.store.queue_depth import look_at_queue
 from mailsvc.store.tables import event, relay, webhook, worker
 from mailsvc.store.vault import Vault, VaultError
 
-__all__ = ["look_at_database", "open_if_there"]
+__all__ = ["has_embedded_worker", "look_at_database", "open_if_there"]
 
 MOST_SKEW = 2 * clock.SECOND
 LONG_WAIT = 900.0  # seconds
@@ -143,6 +143,12 @@ def _workers(connection: Connection, now: int) -> Iterator[Finding]:
             "workers",
             f"{plural(len(rows), 'worker')} on {plural(len({r.host for r in rows}), 'host')}: {_names(rows)}",
         )
+
+
+def has_embedded_worker(connection: Connection, *, now: int) -> bool:
+    """Whether a program has the service inside: there, one worker delivers and notifies; ``mailsvc serve`` has two."""
+    rows = connection.execute(select(worker.c.roles).where(worker.c.seen_at >= now - ALIVE)).scalars()
+    return any({"deliver", "notify"} <= set(roles.split(",")) for roles in rows)
 
 
 def _names(rows: Sequence[Any]) -> str:
