@@ -42,7 +42,7 @@ def test_migrations_make_the_tables_that_the_code_means(bare: Database) -> None:
 
 
 def _is_ours(name: str | None, kind: str, _: object) -> bool:
-    return kind != "table" or name != migrate._VERSIONS
+    return kind != "table" or name != migrate.VERSIONS
 
 
 def test_messages_of_before_are_found_by_recipient(bare: Database) -> None:
