@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_SECRET", "check"]
 
 LEAST_SECRET = 32  # characters
-_DATABASE_PORT = re.compile(r"postgresql\+psycopg://(?:[^@/?]*@)?+(?>\[[^]]*\]|[^/:?]*):([^/?]+)")
+_AUTHORITY = re.compile(r"postgresql\+psycopg://([^/?]*)")
+_PORT = re.compile(r"(?:\[[^]]*\]|[^:[]*):(.+)")
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _AT_LEAST_ONE = ("max_request_bytes", "max_message_bytes", "max_inbound_bytes", "max_recipients", "lease_seconds")
 _PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#/]+)*", re.ASCII)
@@ -118,6 +119,7 @@ def _check_schema(schema: str, url: str) -> None:
 
 
 def _is_database_url(url: str) -> bool:
-    port = _DATABASE_PORT.match(url)
+    authority = _AUTHORITY.match(url)
+    port = _PORT.fullmatch(authority[1].rpartition("@")[2]) if authority else None
     query = urlsplit(url).query if authority_flaw(url) is None else "-"
     return (not port or port[1].isdecimal()) and all("=" in option for option in query.split("&") if option)
