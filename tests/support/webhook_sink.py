@@ -49,10 +49,10 @@ class Sink:
         assert enough, f"{path} was told {len(self.told(path))} times, not {count}"
         return self.told(path)
 
-    def wait_for_events(self, path: str, ids: set[str]) -> None:
+    def wait_for_events(self, path: str, ids: set[str], *, seconds: float = PATIENCE) -> None:
         """Wait until the path has received all these events; duplicates are possible."""
         with self._changed:
-            enough = self._changed.wait_for(lambda: ids <= {t.id for t in self._told if t.path == path}, PATIENCE)
+            enough = self._changed.wait_for(lambda: ids <= {t.id for t in self._told if t.path == path}, seconds)
         assert enough, f"{path} was not told of {len(ids - {told.id for told in self.told(path)})} events"
 
     def release(self, path: str) -> None:
