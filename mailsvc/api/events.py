@@ -152,8 +152,10 @@ def _refuse_if_dropped(connection: Connection, event_id: str) -> None:
 
 def _is_before_the_kept(connection: Connection, position: int) -> bool:
     """Whether events after this cursor may have been dropped: positions have no gaps, and the oldest go first."""
+    if position == 0:  # from the beginning, which needs no look
+        return False
     first = connection.execute(select(func.min(event.c.position))).scalar()
-    return first is not None and 0 < position < first - 1
+    return first is not None and position < first - 1
 
 
 def _page(rows: list[Any], wanted: _Wanted) -> Response:

@@ -14,11 +14,11 @@ from mailsvc.forking import close_in_child
 from mailsvc.inbound.accountprobe.probe import probe_account
 from mailsvc.inbound.probe import probe_mailbox
 from mailsvc.outbox.admission import Admission
-from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.shared_commit import SharedCommit
 from mailsvc.outbox.submit import AcceptPipeline
 from mailsvc.runtime.wake import DELIVER, EVENTS, NOTIFY, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
+from mailsvc.service.building import message_builder
 from mailsvc.settings import Settings
 from mailsvc.smtp.probe import probe
 from mailsvc.store.database import Database
@@ -58,7 +58,7 @@ class Api:
     def _services(self, settings: Settings) -> Services:
         database, vault = self._database, open_vault(settings)
         relays = RelayBook(database, vault, targets=settings.relay_targets, data_dir=settings.data_dir)
-        builder = MessageBuilder(database, relays, settings.limits, vault.signing_keys[0], settings.public_url)
+        builder = message_builder(settings, database, vault, relays)
         return Services(
             settings=settings,
             database=database,

@@ -18,7 +18,6 @@ from mailsvc.inbound.sentfolder.worker import SentFolderWorker
 from mailsvc.inbound.worker import IngestContext, IngestWorker
 from mailsvc.inbox.leases import release_all
 from mailsvc.intake.worker import IntakeWorker
-from mailsvc.outbox.builder import MessageBuilder
 from mailsvc.outbox.submissions.take_up import TakeUp
 from mailsvc.outcomes.sent_jobs import release_all as release_sent_jobs
 from mailsvc.runtime.heartbeat import BEAT_SECONDS, Heartbeat
@@ -26,6 +25,7 @@ from mailsvc.runtime.lockfiles import LockFiles
 from mailsvc.runtime.loop import Loop
 from mailsvc.runtime.wake import DELIVER, EVENTS, MAILBOXES, NOTIFY, RELAYS, SUBMISSIONS, Bell, Ear
 from mailsvc.service.bootstrap import open_vault
+from mailsvc.service.building import message_builder
 from mailsvc.service.sandbox_host import SandboxHost
 from mailsvc.settings import Settings
 from mailsvc.store.database import Database
@@ -160,11 +160,8 @@ class Worker:
         )
 
     def _take_up(self) -> TakeUp:
-        settings = self._settings
-        builder = MessageBuilder(
-            self.database, self._relays, settings.limits, self._vault.signing_keys[0], settings.public_url
-        )
-        return TakeUp(builder, settings.max_queue)
+        builder = message_builder(self._settings, self.database, self._vault, self._relays)
+        return TakeUp(builder, self._settings.max_queue)
 
     def _ingest_context(self) -> IngestContext:
         return IngestContext(
