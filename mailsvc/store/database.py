@@ -9,18 +9,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, text
+from sqlalchemy import Connection, Engine, QueuePool, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mailsvc import clock
-from mailsvc.store.bulk import Statement, carry_out
+from mailsvc.store import sqlite
+from mailsvc.store.bulk import Statement
 from mailsvc.store.foreign_lock import foreign_lock_of
 from mailsvc.store.in_progress import InProgress
 from mailsvc.store.nonblocking import refuse_to_wait
-from mailsvc.store.privacy import keep_private
 from mailsvc.store.schema import split_schema
 from mailsvc.store.writer_lock import WriterLock
 from mailsvc.telemetry import facts, log
@@ -32,13 +32,6 @@ if TYPE_CHECKING:
 
 Dialect = Literal["sqlite", "postgresql"]
 
-_SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA wal_autocheckpoint = 4000",
-    "PRAGMA cache_size = -8000",
-    "PRAGMA temp_store = MEMORY",
-)
 _PATIENCE_SECONDS = 10  # for locks of other clients, and for an idle transaction
 _FOREIGN_SECONDS = 8.0  # for a program that holds SQLite's write lock: an HTTP client is answered before it gives up
 _READER_BUSY, _WRITER_BUSY = 10_000, 100  # milliseconds; a writer that waits lets the others have their turn
@@ -112,8 +105,8 @@ class Database:
         self._in_progress: AbstractContextManager[None] = nullcontext()
         if self.dialect == "sqlite":
             self._writer_lock = WriterLock(f"{self.url.database}.lock")
-            self._writer = _sqlite_engine(url, "BEGIN IMMEDIATE", pool_size=1, busy=_WRITER_BUSY)
-            self._reader = _sqlite_engine(url, "BEGIN", pool_size=pool_size, busy=_READER_BUSY)
+            self._writer = sqlite.make_engine(url, "BEGIN IMMEDIATE", pool_size=1, busy=_WRITER_BUSY)
+            self._reader = sqlite.make_engine(url, "BEGIN", pool_size=pool_size, busy=_READER_BUSY)
             self._in_progress = InProgress(str(self.url.database), self.forget_connections)
         else:
             from mailsvc.store.postgresql import make_engine  # noqa: PLC0415 - its driver takes a while to load
@@ -252,33 +245,6 @@ def commits_in_turn(dialect: str) -> list[Statement]:
     It gives rows numbers in the order in which readers see them. On SQLite every writer is alone anyway.
     """
     return [] if dialect == "sqlite" else [Statement("SELECT pg_advisory_xact_lock(7239450711)")]
-
-
-def _sqlite_engine(url: str, begin: str, *, pool_size: int, busy: int) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=30,
-        connect_args={"check_same_thread": False, "cached_statements": 512},
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine, "do_connect")
-    def _(*_: Any) -> None:
-        keep_private(engine.url.database or "")
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions by itself
-        for pragma in (f"PRAGMA busy_timeout = {busy}", *_SQLITE_PRAGMAS):
-            connection.execute(pragma)
-
-    @event.listens_for(engine, "begin")
-    def _(connection: Connection) -> None:
-        carry_out(connection, [Statement(begin)])
-
-    return engine
 
 
 def explain(error: SQLAlchemyError | OSError, url: str = "") -> str:
